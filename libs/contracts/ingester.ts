@@ -1,0 +1,33 @@
+/**
+ * What an ingester promises its callers, in model terms; carried in process today.
+ */
+import type { TenantId } from '../model/tenant-id.ts';
+import type { SeriesSource } from '../series/series-source.ts';
+import type { WriteBatch } from './write-batch.ts';
+
+export interface RejectedSeries {
+  /** Index of the series in the batch: none of its samples were stored. */
+  readonly series: number;
+  readonly reason: string;
+}
+
+export interface PushOutcome {
+  /** The receiver's number of every series of the batch, 0 where it was rejected. A sender may use them from now on. */
+  readonly refs: Uint32Array;
+  readonly rejected: readonly RejectedSeries[];
+}
+
+export interface IngesterContract {
+  /**
+   * Changes whenever numbers given out before stop being valid (another process, a series table built anew).
+   * A sender drops every number it learned under another epoch before it builds a batch.
+   */
+  refEpoch(): number;
+  /**
+   * Resolves when the batch is durable (group commit done) and visible to every later read.
+   * @throws Failure `unavailable` when it could not be made durable: nothing of it was acknowledged.
+   */
+  push(batch: WriteBatch): Promise<PushOutcome>;
+  /** Recent samples of one tenant. A tenant that never wrote is empty, not an error. */
+  source(tenant: TenantId): SeriesSource;
+}

@@ -1,0 +1,18 @@
+/**
+ * Decoded samples of one series, in time order, timestamps unique: what chunks become and what range functions read.
+ */
+import type { Histogram } from '../model/histogram.ts';
+
+export interface SampleColumns {
+  /** Rows in use; the arrays may be longer (they are reused). */
+  length: number;
+  /** Milliseconds since the epoch, strictly increasing. */
+  t: Float64Array;
+  /** Value of a float sample. Bits matter: `vBits` is an Int32Array over the same memory (low word first, little-endian). */
+  v: Float64Array;
+  vBits: Int32Array;
+  /** Start timestamps, 0 unknown; null where no sample of the series has one. */
+  st: Float64Array | null;
+  /** Row i is a histogram where h is not null and h[i] is not null; then v[i] means nothing. */
+  h: (Histogram | null)[] | null;
+}

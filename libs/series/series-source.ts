@@ -1,0 +1,83 @@
+/**
+ * The read river: the one interface that PromQL and the label APIs read from, whatever lies behind it (head, block, remote
+ * ingester, store-gateway, several merged). Owns the shapes that cross it: columns and encoded chunks, never an object per
+ * sample. Everything is bound to one tenant by whoever made the source. Times are whole milliseconds since the epoch.
+ */
+import type { Exemplar } from '../model/exemplar.ts';
+import type { Labels } from '../model/labels.ts';
+import type { Matcher } from '../model/matcher.ts';
+import type { MetricMetadata } from '../model/metadata.ts';
+
+/** What a selector asks for. Both ends are inclusive: minT <= t <= maxT. */
+export interface SelectQuery {
+  readonly matchers: readonly Matcher[];
+  readonly minT: number;
+  readonly maxT: number;
+}
+
+/**
+ * Label sets of many series with every distinct string once: series i has the pairs strings[refs[j]], strings[refs[j + 1]]
+ * for j from begin[i] to begin[i + 1], sorted by name.
+ */
+export interface LabelTable {
+  readonly strings: readonly string[];
+  readonly begin: Uint32Array;
+  readonly refs: Uint32Array;
+}
+
+/**
+ * Encoded chunks of consecutive series of a selection. Series `firstSeries + i` owns the chunks chunkBegin[i] to
+ * chunkBegin[i + 1]; chunk c is bytes[byteBegin[c], byteBegin[c + 1]) in the encoding encoding[c] (libs/model/encoding/chunk.ts).
+ * Chunks of a series are ordered by minT; they may overlap and may hold samples outside the asked range: the reader merges and clips.
+ */
+export interface ChunkBatch {
+  readonly firstSeries: number;
+  readonly chunkBegin: Uint32Array;
+  readonly encoding: Uint8Array;
+  readonly minT: Float64Array;
+  readonly maxT: Float64Array;
+  readonly byteBegin: Uint32Array;
+  readonly bytes: Uint8Array;
+}
+
+/** Series first, samples after: labels are known before the first chunk is read. */
+export interface SelectedSeries {
+  readonly labels: LabelTable;
+  readonly warnings: readonly string[];
+  /** Batches in series order, covering every series once. May be iterated once. */
+  chunks(signal: AbortSignal): AsyncIterable<ChunkBatch>;
+}
+
+export interface LabelQuery {
+  /** Each inner list is one match[] selector; a series counts if any of them matches. Empty: all series. */
+  readonly selectors: readonly (readonly Matcher[])[];
+  readonly minT: number;
+  readonly maxT: number;
+  /** 0 is no limit. */
+  readonly limit: number;
+}
+
+/** A list that may have been cut by a limit or be incomplete, and says so. */
+export interface Listed<T> {
+  readonly values: readonly T[];
+  readonly warnings: readonly string[];
+}
+
+export interface ExemplarSeries {
+  readonly labels: Labels;
+  readonly exemplars: readonly Exemplar[];
+}
+
+/** Read side of one tenant. */
+export interface SeriesSource {
+  select(query: SelectQuery, signal: AbortSignal): Promise<SelectedSeries>;
+  /** Distinct label names, sorted by UTF-8 bytes. */
+  labelNames(query: LabelQuery, signal: AbortSignal): Promise<Listed<string>>;
+  /** Distinct values of one label, sorted by UTF-8 bytes. */
+  labelValues(name: string, query: LabelQuery, signal: AbortSignal): Promise<Listed<string>>;
+  /** Label sets of the matching series, sorted. */
+  series(query: LabelQuery, signal: AbortSignal): Promise<Listed<Labels>>;
+  exemplars(query: LabelQuery, signal: AbortSignal): Promise<Listed<ExemplarSeries>>;
+  /** `metric` undefined: all; limits of 0 or less: none. */
+  metadata(metric: string | undefined, limit: number, limitPerMetric: number): Promise<Listed<MetricMetadata>>;
+}
