@@ -1,0 +1,173 @@
+/**
+ * Frames: how records stand in a WAL segment or a snapshot file, so that each can be told from garbage on its own.
+ * Owns the frame's bytes and the walk over a file of them. Surprising: a bad frame is not the end. The walk looks for the
+ * next frame whose checksum holds, and says which bytes it had to pass over. Layout in FORMAT.md.
+ */
+import { crc32c } from '../../model/encoding/crc32c.ts';
+import type { ByteSink } from '../../std/byte-sink.ts';
+import type { Disk } from '../../std/disk.ts';
+
+/** Bytes of a frame before its payload: magic, length, checksum, sequence number. */
+export const frameHeaderBytes = 20;
+/** "MrF1", little-endian. */
+const frameMagic = 0x3146724d;
+/** A frame longer than this is taken for a lying length: bodies are bounded far below. */
+const frameBytesMax = 1 << 30;
+
+/** File header: eight bytes of name, then the version of the format. */
+export const fileHeaderBytes = 16;
+export const formatVersion = 1;
+
+/** Writes the 16 bytes that begin a file: `kind` is 8 ASCII characters. */
+export function writeFileHeader(kind: string, out: ByteSink): void {
+  for (let i = 0; i < 8; i++) out.writeUint8(kind.charCodeAt(i));
+  out.writeUint32(formatVersion);
+  out.writeUint32(0);
+}
+
+/** Opens a frame in `out`; write the payload, then call endFrame with what this returned. */
+export function beginFrame(out: ByteSink): number {
+  const at = out.length;
+  out.reserve(frameHeaderBytes);
+  out.length += frameHeaderBytes;
+  return at;
+}
+
+/** Closes the frame begun at `at`. `seq` is a whole number that rises within a file. */
+export function endFrame(out: ByteSink, at: number, seq: number): void {
+  const { view } = out;
+  view.setUint32(at, frameMagic, true);
+  view.setUint32(at + 4, out.length - at - frameHeaderBytes, true);
+  view.setFloat64(at + 12, seq, true);
+  view.setUint32(at + 8, crc32c(out.bytes, at + 12, out.length), true);
+}
+
+export interface Frame {
+  readonly seq: number;
+  /** Payload: bytes[begin, end). Valid until the walk goes on. */
+  readonly bytes: Uint8Array;
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** Bytes of a file that are in no frame. */
+export interface Damage {
+  readonly path: string;
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/** What a walk learned about its file; complete when the walk is over. */
+export interface FileReport {
+  readonly damages: Damage[];
+  /** Where the last good frame ends: what lies behind is torn. */
+  validEnd: number;
+  sizeBytes: number;
+}
+
+/** A file of a version that this program does not know. Not damage: never cut, never skipped. */
+export class UnknownVersionError extends Error {
+  override readonly name = 'UnknownVersionError';
+}
+
+const windowBytes = 4 << 20;
+
+/**
+ * Walks the frames of a file in order, reading it in windows. `report` is filled on the way.
+ * @throws UnknownVersionError when the file says it is of a later version
+ */
+export async function* readFrames(disk: Disk, path: string, kind: string, report: FileReport): AsyncGenerator<Frame> {
+  const file = await disk.open(path, 'read');
+  try {
+    const size = await file.size();
+    report.sizeBytes = size;
+    let window = new Uint8Array(Math.min(windowBytes, size));
+    let view = new DataView(window.buffer);
+    let windowBegin = 0;
+    let filled = await file.read(window, 0);
+    /** Makes `count` bytes from `offset` available, as far as the file has them; returns how many there are. */
+    const ensure = async (offset: number, count: number): Promise<number> => {
+      if (offset + count > windowBegin + filled && windowBegin + filled < size) {
+        const kept = Math.max(0, windowBegin + filled - offset);
+        const capacity = Math.min(Math.max(count, windowBytes), size - offset);
+        const next = capacity > window.length || capacity * 4 < window.length ? new Uint8Array(capacity) : window;
+        next.set(window.subarray(offset - windowBegin, offset - windowBegin + kept));
+        window = next;
+        view = new DataView(window.buffer);
+        windowBegin = offset;
+        filled = kept + (await file.read(window.subarray(kept), offset + kept));
+      }
+      return windowBegin + filled - offset;
+    };
+
+    let offset = 0;
+    if (size >= fileHeaderBytes && headerKind(window) === kind) {
+      const version = view.getUint32(8, true);
+      if (version > formatVersion) {
+        throw new UnknownVersionError(`${path} has format version ${version}; this program knows up to ${formatVersion}`);
+      }
+      offset = fileHeaderBytes;
+    }
+    report.validEnd = offset;
+    let passedFrom = offset === 0 ? 0 : -1;
+    while (offset < size) {
+      let good = false;
+      if ((await ensure(offset, frameHeaderBytes)) >= frameHeaderBytes) {
+        const at = offset - windowBegin;
+        if (view.getUint32(at, true) === frameMagic) {
+          const length = view.getUint32(at + 4, true);
+          const total = frameHeaderBytes + length;
+          if (length <= frameBytesMax && offset + total <= size && (await ensure(offset, total)) >= total) {
+            const begin = offset - windowBegin;
+            if (crc32c(window, begin + 12, begin + total) === view.getUint32(begin + 8, true)) {
+              if (passedFrom >= 0) report.damages.push({ path, offset: passedFrom, bytes: offset - passedFrom });
+              passedFrom = -1;
+              good = true;
+              const seq = view.getFloat64(begin + 12, true);
+              yield { seq, bytes: window, begin: begin + frameHeaderBytes, end: begin + total };
+              offset += total;
+              report.validEnd = offset;
+            }
+          }
+        }
+      }
+      if (!good) {
+        if (passedFrom < 0) passedFrom = offset;
+        offset++;
+        // Look for the next place where a frame may begin, a window at a time.
+        for (;;) {
+          const available = await ensure(offset, Math.min(windowBytes, size - offset));
+          if (available < frameHeaderBytes) {
+            offset = size;
+            break;
+          }
+          const found = findMagic(window, offset - windowBegin, offset - windowBegin + available);
+          if (found >= 0) {
+            offset = windowBegin + found;
+            break;
+          }
+          offset += available - 3;
+        }
+      }
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+function headerKind(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes.subarray(0, 8));
+}
+
+function findMagic(bytes: Uint8Array, begin: number, end: number): number {
+  for (let at = bytes.indexOf(frameMagic & 0xff, begin); at >= 0 && at + 4 <= end; at = bytes.indexOf(frameMagic & 0xff, at + 1)) {
+    if (
+      bytes[at + 1] === ((frameMagic >>> 8) & 0xff) &&
+      bytes[at + 2] === ((frameMagic >>> 16) & 0xff) &&
+      bytes[at + 3] === frameMagic >>> 24
+    ) {
+      return at;
+    }
+  }
+  return -1;
+}

@@ -1,0 +1,88 @@
+/**
+ * Reading the WAL back at start: every good record in order, whatever lies between them said aloud.
+ * Owns the order of segments and the verdict on what could not be read: torn (the end of the last segment, cut off by a
+ * crash before it was acknowledged) or damaged (anything else). Does not own what a record does: the caller applies it.
+ */
+import type { Disk } from '../../std/disk.ts';
+import { fileBytes } from '../../std/disk.ts';
+import { ByteSourceError } from '../../std/byte-source.ts';
+import { type Damage, type FileReport, readFrames } from './frame.ts';
+import { decodePushRecord, type PushRecord } from './record.ts';
+import { listSegments, segmentKind, segmentPath } from './segment.ts';
+
+export interface ReplayProgress {
+  readonly bytesDone: number;
+  readonly bytesTotal: number;
+}
+
+export interface ReplayResult {
+  /** Last segment and the end of its good part; undefined where there is no segment. */
+  readonly tail: { readonly segment: number; readonly validEnd: number } | undefined;
+  /** Greatest sequence number seen, 0 for none. */
+  readonly lastSeq: number;
+  /** Greatest segment number seen, 0 for none. */
+  readonly lastSegment: number;
+  /** The torn end of the last segment: cut off when writing goes on. */
+  readonly torn: Damage | undefined;
+  /** Bytes that were lost although they may have been acknowledged. */
+  readonly damages: readonly Damage[];
+  /** Records whose frame was good and whose payload was not. */
+  readonly undecodable: number;
+  readonly records: number;
+  readonly bytes: number;
+}
+
+/**
+ * Applies every record of the segments from `fromSegment` on, in order.
+ * @throws UnknownVersionError for a file of a later version
+ */
+export async function replayWal(
+  disk: Disk,
+  directory: string,
+  fromSegment: number,
+  apply: (record: PushRecord, seq: number) => void,
+  progress: (state: ReplayProgress) => void,
+): Promise<ReplayResult> {
+  const all = await listSegments(disk, directory);
+  const segments = all.filter((number) => number >= fromSegment);
+  let bytesTotal = 0;
+  for (const number of segments) bytesTotal += await fileBytes(segmentPath(directory, number));
+  let bytesBefore = 0;
+  let lastSeq = 0;
+  let records = 0;
+  let undecodable = 0;
+  let torn: Damage | undefined;
+  let tail: ReplayResult['tail'];
+  const damages: Damage[] = [];
+  for (const [index, number] of segments.entries()) {
+    const path = segmentPath(directory, number);
+    const report: FileReport = { damages: [], validEnd: 0, sizeBytes: 0 };
+    for await (const frame of readFrames(disk, path, segmentKind, report)) {
+      if (frame.seq > lastSeq) lastSeq = frame.seq;
+      let record: PushRecord;
+      try {
+        record = decodePushRecord(frame.bytes, frame.begin, frame.end);
+      } catch (error) {
+        if (!(error instanceof ByteSourceError)) throw error;
+        undecodable++;
+        damages.push({ path, offset: report.validEnd, bytes: frame.end - frame.begin });
+        continue;
+      }
+      apply(record, frame.seq);
+      records++;
+      progress({ bytesDone: bytesBefore + report.validEnd, bytesTotal });
+    }
+    damages.push(...report.damages);
+    const rest = report.sizeBytes - report.validEnd;
+    const isLast = index === segments.length - 1;
+    if (rest > 0) {
+      const damage = { path, offset: report.validEnd, bytes: rest };
+      if (isLast) torn = damage;
+      else damages.push(damage);
+    }
+    if (isLast) tail = { segment: number, validEnd: report.validEnd };
+    bytesBefore += report.sizeBytes;
+    progress({ bytesDone: bytesBefore, bytesTotal });
+  }
+  return { tail, lastSeq, lastSegment: all.at(-1) ?? 0, torn, damages, undecodable, records, bytes: bytesTotal };
+}
