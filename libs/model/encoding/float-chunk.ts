@@ -1,0 +1,303 @@
+/**
+ * Float samples in Prometheus' XOR encoding (tsdb/chunkenc/xor.go), byte for byte. Owns the encoding of one chunk; where its
+ * bytes and its encoder's state live is the caller's affair. Values move as two 32-bit words, so NaN payloads survive.
+ *
+ *     +-------------------+------------+------------+-------------------+--------------------+------------------+-----
+ *     | count: uint16, BE | t0: varint | v0: 64 bit | t1 - t0: uvarint  | v1 ^ v0: value     | delta of delta   | ...
+ *     +-------------------+------------+------------+-------------------+--------------------+------------------+-----
+ *     delta of delta: 0 | 10 14 bits | 110 17 bits | 1110 20 bits | 1111 64 bits; n bits hold -(2^(n-1)-1) .. 2^(n-1)
+ *     value:          0 unchanged | 10 bits of the window before | 11 leading: 5, significant: 6 (0 is 64), the bits
+ */
+import type { SampleColumns } from '../../series/sample-columns.ts';
+import {
+  checkedTime,
+  corruptChunk,
+  int64ToNumber,
+  loadBitWords,
+  peekBits,
+  peekUvarint,
+  peekVarint,
+  uvarintLength,
+} from './bit-reader.ts';
+import { writeBits, writeBits64, writeUvarintBits, writeVarintBits } from './bit-writer.ts';
+
+/** Bytes before the first sample: the sample count. */
+export const xorHeaderBytes = 2;
+/** Room that one more sample may need behind the last written byte. */
+export const xorSampleBytesMax = 20;
+/** Samples that the header can count. */
+export const xorSamplesMax = 0xffff;
+/** `leading` where no window of significant bits has been written yet. */
+export const xorNoWindow = 0xff;
+
+/**
+ * What the encoder must know of an open chunk. One reusable instance serves many chunks: load it from columns, append,
+ * store it back. `bitPosition` counts from `begin`, header included, so an open chunk's length is ceil(bitPosition / 8).
+ */
+export class XorState {
+  buffer: Uint8Array = new Uint8Array(0);
+  /** Where the chunk begins in `buffer`, in bytes. */
+  begin = 0;
+  bitPosition = 0;
+  /** Samples in the chunk. */
+  count = 0;
+  /** Time of the last sample. */
+  t = 0;
+  /** Distance of the last sample from the one before it. */
+  tDelta = 0;
+  /** Bits of the last value, as int32. */
+  vHi = 0;
+  vLo = 0;
+  leading: number = xorNoWindow;
+  trailing = 0;
+}
+
+/** Begins an empty chunk at buffer[begin]: writes its header, resets the state. */
+export function beginXorChunk(state: XorState, buffer: Uint8Array, begin: number): void {
+  buffer[begin] = 0;
+  buffer[begin + 1] = 0;
+  state.buffer = buffer;
+  state.begin = begin;
+  state.bitPosition = xorHeaderBytes * 8;
+  state.count = 0;
+  state.t = 0;
+  state.tDelta = 0;
+  state.vHi = 0;
+  state.vLo = 0;
+  state.leading = xorNoWindow;
+  state.trailing = 0;
+}
+
+/**
+ * Appends one sample: whole milliseconds (up to 2^53), later than the one before, and the value's bits as int32 words.
+ * The caller guarantees xorSampleBytesMax bytes of room and fewer than xorSamplesMax samples.
+ */
+export function appendXor(state: XorState, t: number, vHi: number, vLo: number): void {
+  const bytes = state.buffer;
+  const begin = state.begin;
+  const count = state.count;
+  let position = state.bitPosition;
+  if (count === 0) {
+    position = writeVarintBits(bytes, begin, position, t);
+    position = writeBits64(bytes, begin, position, vHi, vLo, 64);
+  } else {
+    const tDelta = t - state.t;
+    if (!(tDelta > 0)) throw new RangeError('samples of a chunk must be appended in time order');
+    if (count === 1) {
+      position = writeUvarintBits(bytes, begin, position, tDelta);
+    } else {
+      const dod = tDelta - state.tDelta;
+      if (dod === 0) {
+        position = writeBits(bytes, begin, position, 0, 1);
+      } else if (dod >= -8191 && dod <= 8192) {
+        position = writeBits(bytes, begin, position, 0x8000 | (dod & 0x3fff), 16);
+      } else if (dod >= -65535 && dod <= 65536) {
+        position = writeBits(bytes, begin, position, 0xc0000 | (dod & 0x1ffff), 20);
+      } else if (dod >= -524287 && dod <= 524288) {
+        position = writeBits(bytes, begin, position, 0xe00000 | (dod & 0xfffff), 24);
+      } else {
+        position = writeBits(bytes, begin, position, 0xf, 4);
+        position = writeBits64(bytes, begin, position, Math.floor(dod / 0x1_0000_0000), dod, 64);
+      }
+    }
+    state.tDelta = tDelta;
+    const xorHi = vHi ^ state.vHi;
+    const xorLo = vLo ^ state.vLo;
+    if ((xorHi | xorLo) === 0) {
+      position = writeBits(bytes, begin, position, 0, 1);
+    } else {
+      // clz32 of a zero word is 32, and that is where Prometheus clamps to 31, too.
+      const leading = xorHi === 0 ? 31 : Math.clz32(xorHi);
+      const trailing = trailingZeros64(xorHi, xorLo);
+      if (state.leading <= leading && state.trailing <= trailing) {
+        position = writeBits(bytes, begin, position, 2, 2);
+      } else {
+        state.leading = leading;
+        state.trailing = trailing;
+        const control = (3 << 11) | (leading << 6) | ((64 - leading - trailing) & 63);
+        position = writeBits(bytes, begin, position, control, 13);
+      }
+      position = writeWindow(bytes, begin, position, xorHi, xorLo, state.leading, state.trailing);
+    }
+  }
+  state.bitPosition = position;
+  state.t = t;
+  state.vHi = vHi;
+  state.vLo = vLo;
+  const countNow = count + 1;
+  state.count = countNow;
+  bytes[begin] = countNow >>> 8;
+  bytes[begin + 1] = countNow;
+}
+
+/** Zero bits at the low end of hi:lo, which is not zero. */
+export function trailingZeros64(hi: number, lo: number): number {
+  return lo !== 0 ? 31 - Math.clz32(lo & -lo) : 63 - Math.clz32(hi & -hi);
+}
+
+/** Writes the bits of hi:lo without the first `leading` and the last `trailing`; returns the new position. */
+export function writeWindow(
+  bytes: Uint8Array,
+  begin: number,
+  position: number,
+  hi: number,
+  lo: number,
+  leading: number,
+  trailing: number,
+): number {
+  const significant = 64 - leading - trailing;
+  if (trailing >= 32) return writeBits(bytes, begin, position, hi >>> (trailing - 32), significant);
+  const low = (lo >>> trailing) | (hi << 1 << (31 - trailing));
+  return writeBits64(bytes, begin, position, hi >>> trailing, low, significant);
+}
+
+/** Samples in the chunk at bytes[begin]: of any encoding, the high two bits of a histogram's are something else. */
+export function xorSampleCount(bytes: Uint8Array, begin: number): number {
+  return (bytes[begin] << 8) | bytes[begin + 1];
+}
+
+/** The decoder's end state, from which an encoder can go on. Module-level, as it is read right after decoding. */
+const decoded = { bitPosition: 0, tDelta: 0, leading: 0, trailing: 0 };
+
+/**
+ * Decodes the chunk bytes[begin, end) into rows from `row` on; returns the row after the last one.
+ * The columns must have room for xorSampleCount rows. Rows are told to be floats without start timestamp where out has such columns.
+ * @throws Failure `internal` when the bytes are no such chunk; rows from `row` on are then undefined.
+ */
+export function decodeXorInto(
+  bytes: Uint8Array,
+  begin: number,
+  end: number,
+  out: SampleColumns,
+  row: number,
+): number {
+  if (end - begin < xorHeaderBytes || begin < 0 || end > bytes.length) throw corruptChunk('its header is cut off');
+  const rowEnd = row + xorSampleCount(bytes, begin);
+  if (rowEnd > out.t.length || rowEnd > out.v.length) throw new RangeError('the columns are too short for the chunk');
+  if (out.st !== null) out.st.fill(0, row, rowEnd);
+  if (out.h !== null) for (let i = row; i < rowEnd; i++) out.h[i] = null;
+  decodeXorRows(loadBitWords(bytes, begin, end), (end - begin) * 8, out.t, out.vBits, row, rowEnd);
+  return rowEnd;
+}
+
+function decodeXorRows(
+  words: Int32Array,
+  bitEnd: number,
+  outT: Float64Array,
+  outBits: Int32Array,
+  rowBegin: number,
+  rowEnd: number,
+): void {
+  let position = xorHeaderBytes * 8;
+  let t = 0;
+  let tDelta = 0;
+  let hi = 0;
+  let lo = 0;
+  // A window that was never set covers the whole word: Prometheus' reader has it so, and a reopened chunk may rely on it.
+  let leading = 0;
+  let significant = 64;
+  let maskHi = -1;
+  let maskLo = -1;
+  let windowSet = false;
+  for (let row = rowBegin; row < rowEnd; row++) {
+    // Two steps before the rhythm: the first sample has neither delta nor window, the second no delta to differ from.
+    if (row - rowBegin < 2) {
+      const byteCount = uvarintLength(words, position);
+      if (row === rowBegin) {
+        t = checkedTime(peekVarint(words, position, byteCount));
+        position += byteCount * 8;
+        hi = peekBits(words, position);
+        lo = peekBits(words, position + 32);
+        position += 64;
+        if (position > bitEnd) throw corruptChunk('it ends within a sample');
+        outT[row] = t;
+        outBits[row * 2] = lo;
+        outBits[row * 2 + 1] = hi;
+        continue;
+      }
+      tDelta = checkedTime(peekUvarint(words, position, byteCount));
+      position += byteCount * 8;
+    } else {
+      const bits = peekBits(words, position);
+      if (bits >= 0) {
+        position += 1;
+      } else if ((bits & 0x40000000) === 0) {
+        const raw = (bits >>> 16) & 0x3fff;
+        tDelta += raw > 0x2000 ? raw - 0x4000 : raw;
+        position += 16;
+      } else if ((bits & 0x20000000) === 0) {
+        const raw = (bits >>> 12) & 0x1ffff;
+        tDelta += raw > 0x10000 ? raw - 0x20000 : raw;
+        position += 20;
+      } else if ((bits & 0x10000000) === 0) {
+        const raw = (bits >>> 8) & 0xfffff;
+        tDelta += raw > 0x80000 ? raw - 0x100000 : raw;
+        position += 24;
+      } else {
+        const dod = int64ToNumber(peekBits(words, position + 4), peekBits(words, position + 36));
+        tDelta = checkedTime(tDelta + dod);
+        position += 68;
+      }
+    }
+    t += tDelta;
+    const bits = peekBits(words, position);
+    if (bits >= 0) {
+      position += 1;
+    } else {
+      if ((bits & 0x40000000) === 0) {
+        position += 2;
+      } else {
+        leading = (bits >>> 25) & 31;
+        significant = (bits >>> 19) & 63;
+        if (significant === 0) significant = 64;
+        const trailing = 64 - leading - significant;
+        if (trailing < 0) throw corruptChunk('a value has more than 64 bits');
+        maskHi = trailing > 32 ? -1 << (trailing - 32) : -1;
+        maskLo = trailing >= 32 ? 0 : -1 << trailing;
+        windowSet = true;
+        position += 13;
+      }
+      // The next 64 bits, moved right by `leading`, are the xor in place; what is too much at the low end is masked away.
+      const high = peekBits(words, position);
+      hi ^= (high >>> leading) & maskHi;
+      if (maskLo !== 0) {
+        lo ^= ((high << 1 << (31 - leading)) | (peekBits(words, position + 32) >>> leading)) & maskLo;
+      }
+      position += significant;
+    }
+    if (position > bitEnd) throw corruptChunk('it ends within a sample');
+    outT[row] = t;
+    outBits[row * 2] = lo;
+    outBits[row * 2 + 1] = hi;
+  }
+  checkedTime(t);
+  decoded.bitPosition = position;
+  decoded.tDelta = tDelta;
+  decoded.leading = windowSet ? leading : xorNoWindow;
+  decoded.trailing = windowSet ? 64 - leading - significant : 0;
+}
+
+/**
+ * Rebuilds the encoder's state from an open chunk, as if all of its samples had just been appended to it there.
+ * @param scratch columns with room for its samples; their content is lost.
+ * @throws Failure `internal` when the bytes are no such chunk.
+ */
+export function loadXorState(
+  state: XorState,
+  bytes: Uint8Array,
+  begin: number,
+  end: number,
+  scratch: SampleColumns,
+): void {
+  const count = decodeXorInto(bytes, begin, end, scratch, 0);
+  state.buffer = bytes;
+  state.begin = begin;
+  state.count = count;
+  state.bitPosition = decoded.bitPosition;
+  state.t = count === 0 ? 0 : scratch.t[count - 1];
+  state.tDelta = decoded.tDelta;
+  state.vHi = count === 0 ? 0 : scratch.vBits[count * 2 - 1];
+  state.vLo = count === 0 ? 0 : scratch.vBits[count * 2 - 2];
+  state.leading = decoded.leading;
+  state.trailing = decoded.trailing;
+}
