@@ -43,7 +43,7 @@ export function parseFloatSamples(text: string): FloatSample[] {
 const scratch = new Float64Array(1);
 const scratchBits = new Int32Array(scratch.buffer);
 
-const valueBits = fc.oneof(
+const valueBits: fc.Arbitrary<readonly number[]> = fc.oneof(
   fc.constantFrom([0, 0], [0x7ff00000, 2], [0x7ff80000, 1], [-0x80000000, 0], [0x7ff00000, 0], [0x3ff00000, 0]),
   fc.tuple(fc.integer(), fc.integer()),
   fc.tuple(fc.constant(0), fc.integer()),
@@ -68,7 +68,7 @@ export function floatSamples(countMax: number): fc.Arbitrary<FloatSample[]> {
   return fc.tuple(begin, fc.array(step, { maxLength: countMax })).map(([firstT, steps]) => {
     const samples: FloatSample[] = [];
     let t = Math.min(firstT, 2 ** 52);
-    let bits: number[] = [0, 0];
+    let bits: readonly number[] = [0, 0];
     for (const { step: distance, value, repeat } of steps) {
       t += distance;
       if (!repeat) bits = value;
