@@ -24,7 +24,8 @@ export interface IngesterContract {
    */
   refEpoch(): number;
   /**
-   * Resolves when the batch is durable (group commit done) and visible to every later read.
+   * Resolves when the batch is durable (group commit done) and visible to every later read. The receiver is done with the
+   * memory of the batch when this call returns, long before the promise resolves: the sender may reuse it at once.
    * @throws Failure `unavailable` when it could not be made durable: nothing of it was acknowledged.
    */
   push(batch: WriteBatch): Promise<PushOutcome>;

@@ -54,8 +54,12 @@ export async function replayWal(
   let torn: Damage | undefined;
   let tail: ReplayResult['tail'];
   const damages: Damage[] = [];
+  let expected = fromSegment > 0 ? fromSegment : (segments[0] ?? 0);
   for (const [index, number] of segments.entries()) {
     const path = segmentPath(directory, number);
+    // Numbers are given without gaps, so a gap is a file that somebody lost.
+    for (; expected < number; expected++) damages.push({ path: segmentPath(directory, expected), offset: 0, bytes: 0 });
+    expected = number + 1;
     const report: FileReport = { damages: [], validEnd: 0, sizeBytes: 0 };
     for await (const frame of readFrames(disk, path, segmentKind, report)) {
       if (frame.seq > lastSeq) lastSeq = frame.seq;

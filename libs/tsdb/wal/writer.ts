@@ -254,7 +254,6 @@ export class WalWriter {
       await previous.close();
       return true;
     } catch (error) {
-      this.#nextSegment = number + 1;
       if (!isDiskFull(error)) {
         this.#fail(error, this.#pending);
         return true;

@@ -2,7 +2,7 @@
  * A write batch with only some of its rows: what is left when series were refused, or are held already.
  * The slow path of a batch; the fast one never copies.
  */
-import type { WriteBatch } from '../contracts/write-batch.ts';
+import type { WriteBatch } from './write-batch.ts';
 
 /** The rows of `batch` for which keep[row] is not 0, in order, with their samples, histograms and exemplars. */
 export function keepRows(batch: WriteBatch, keep: Uint8Array): WriteBatch {

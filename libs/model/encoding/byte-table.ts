@@ -1,0 +1,137 @@
+/**
+ * Byte strings and their numbers: a set of short byte strings outside the V8 heap, each known by a dense number from 1.
+ * Owns the copies and the hash table. Surprising: every entry remembers which entry followed it last time, because senders
+ * repeat themselves in order; a right guess costs one comparison and no hash.
+ */
+import { equalBytes, hashBytes } from './bytes.ts';
+
+/** Bytes that several tables may take together. */
+export interface ByteBudget {
+  used: number;
+  readonly max: number;
+}
+
+const pageBytes = 1 << 18;
+const firstPageBytes = 1 << 12;
+/** Number, place, length, hash, successor; and two slots of the hash table. */
+const entryOverheadBytes = 24;
+
+export class ByteTable {
+  readonly #budget: ByteBudget;
+  #pages: Uint8Array[] = [];
+  #pageUsed = pageBytes;
+  #capacity = 0;
+  #page = new Uint32Array(0);
+  #offset = new Uint32Array(0);
+  #length = new Uint32Array(0);
+  #hash = new Uint32Array(0);
+  #slots = new Uint32Array(16);
+  #taken = 0;
+  /** Entries in the table; their numbers are 1 to count. */
+  count = 0;
+  /** Number of the entry that followed entry i last time, 0 if none did. */
+  next: Uint32Array = new Uint32Array(0);
+
+  constructor(budget: ByteBudget) {
+    this.#budget = budget;
+  }
+
+  /** Bytes held against the budget. */
+  get bytes(): number {
+    return this.#taken;
+  }
+
+  /** Whether entry `id` is bytes[begin, end). */
+  is(id: number, bytes: Uint8Array, begin: number, end: number): boolean {
+    const length = end - begin;
+    return (
+      this.#length[id] === length &&
+      equalBytes(this.#pages[this.#page[id] as number] as Uint8Array, this.#offset[id] as number, bytes, begin, length)
+    );
+  }
+
+  /** Number of bytes[begin, end), 0 if it is not in the table. */
+  find(bytes: Uint8Array, begin: number, end: number): number {
+    return this.#probe(bytes, begin, end, hashBytes(bytes, begin, end));
+  }
+
+  /** Number of bytes[begin, end), taken in if it is new; 0 if the budget has no room for it. */
+  intern(bytes: Uint8Array, begin: number, end: number): number {
+    const hash = hashBytes(bytes, begin, end);
+    const known = this.#probe(bytes, begin, end, hash);
+    if (known !== 0) return known;
+    const length = end - begin;
+    const cost = length + entryOverheadBytes;
+    if (this.#budget.used + cost > this.#budget.max) return 0;
+    this.#budget.used += cost;
+    this.#taken += cost;
+    const id = ++this.count;
+    if (id >= this.#capacity) this.#growColumns();
+    let page = this.#pages.at(-1);
+    if (page === undefined || this.#pageUsed + length > page.length) {
+      // A small tenant stays small: pages begin at 4 KiB and double.
+      const size = Math.min(pageBytes, Math.max(firstPageBytes, (page?.length ?? 0) * 2));
+      page = new Uint8Array(Math.max(size, length));
+      this.#pages.push(page);
+      this.#pageUsed = 0;
+    }
+    page.set(bytes.subarray(begin, end), this.#pageUsed);
+    this.#page[id] = this.#pages.length - 1;
+    this.#offset[id] = this.#pageUsed;
+    this.#length[id] = length;
+    this.#hash[id] = hash;
+    this.#pageUsed += length;
+    if (id * 2 > this.#slots.length) this.#rehash();
+    else this.#place(id, hash);
+    return id;
+  }
+
+  /** Forgets everything; numbers given out before mean nothing any more. */
+  clear(): void {
+    this.#budget.used -= this.#taken;
+    this.#taken = 0;
+    this.count = 0;
+    this.#pages = [];
+    this.#pageUsed = pageBytes;
+    this.#capacity = 0;
+    this.#page = new Uint32Array(0);
+    this.#offset = new Uint32Array(0);
+    this.#length = new Uint32Array(0);
+    this.#hash = new Uint32Array(0);
+    this.next = new Uint32Array(0);
+    this.#slots = new Uint32Array(16);
+  }
+
+  #probe(bytes: Uint8Array, begin: number, end: number, hash: number): number {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    for (let at = hash & mask; ; at = (at + 1) & mask) {
+      const id = slots[at] as number;
+      if (id === 0) return 0;
+      if (this.#hash[id] === hash && this.is(id, bytes, begin, end)) return id;
+    }
+  }
+
+  #place(id: number, hash: number): void {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    let at = hash & mask;
+    while (slots[at] !== 0) at = (at + 1) & mask;
+    slots[at] = id;
+  }
+
+  #rehash(): void {
+    this.#slots = new Uint32Array(this.#slots.length * 2);
+    for (let id = 1; id <= this.count; id++) this.#place(id, this.#hash[id] as number);
+  }
+
+  #growColumns(): void {
+    this.#capacity = Math.max(16, Math.ceil(this.#capacity * 1.5));
+    const bytes = this.#capacity * 4;
+    this.#page = new Uint32Array(this.#page.buffer.transfer(bytes));
+    this.#offset = new Uint32Array(this.#offset.buffer.transfer(bytes));
+    this.#length = new Uint32Array(this.#length.buffer.transfer(bytes));
+    this.#hash = new Uint32Array(this.#hash.buffer.transfer(bytes));
+    this.next = new Uint32Array(this.next.buffer.transfer(bytes));
+  }
+}

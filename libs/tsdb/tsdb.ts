@@ -1,0 +1,362 @@
+/**
+ * One disk, many tenants: heads in memory, one log under all of them.
+ * Owns the order of things: restore, then take writes; apply a write and log it in the same turn; snapshot, then drop the
+ * log behind it. Does not own what a head is (head/), nor bytes on disk (wal/). Comes from services/ingester; goes to
+ * head/tenant-head.ts and wal/writer.ts.
+ */
+import { join } from 'node:path';
+import type { PushOutcome, RejectedSeries } from '../contracts/ingester.ts';
+import type { WriteBatch } from '../contracts/write-batch.ts';
+import type { TenantId } from '../model/tenant-id.ts';
+import type { SeriesSource } from '../series/series-source.ts';
+import { assert } from '../std/assert.ts';
+import { type Disk, isDiskFull } from '../std/disk.ts';
+import { HeadSource } from './head/head-source.ts';
+import { TenantHead, type TenantHeadOptions } from './head/tenant-head.ts';
+import { keepRows } from '../contracts/keep-rows.ts';
+import type { Damage } from './wal/frame.ts';
+import { encodePushRecord, type PushRecord } from './wal/record.ts';
+import { type ReplayResult, replayWal } from './wal/replay.ts';
+import { listSegments, segmentPath } from './wal/segment.ts';
+import { listSnapshots, loadSnapshot, RestoredIds, snapshotPath, writeSnapshot } from './wal/snapshot.ts';
+import { type WalState, WalWriter } from './wal/writer.ts';
+
+export interface TsdbLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export interface TsdbOptions {
+  readonly disk: Disk;
+  /** Holds `wal/`, `snapshots/` and, after damage, `damaged/`. */
+  readonly directory: string;
+  readonly segmentBytes: number;
+  /** A snapshot is written when the log has grown by this and by the size of the snapshot before. */
+  readonly snapshotBytes: number;
+  readonly fullRetryMs: number;
+  readonly log: TsdbLog;
+  /** Durability is gone: stop the process, exit non-zero. */
+  readonly onFatal: (error: unknown) => void;
+  /** Most series that a tenant may have; 0 is no limit. Asked when a series is new. */
+  readonly seriesMax: (tenant: TenantId) => number;
+  /** Why a new series was refused, for the sender. */
+  readonly seriesRefusal: (tenant: TenantId, seriesMax: number) => string;
+  readonly headOptions: (tenant: TenantId) => TenantHeadOptions;
+}
+
+/** Where a restart stands, for logs and /ready. */
+export interface RestoreProgress {
+  readonly phase: 'snapshot' | 'log';
+  readonly bytesDone: number;
+  readonly bytesTotal: number;
+}
+
+/** What a restart found; for logs and metrics. */
+export interface RestoreReport {
+  readonly snapshotBytes: number;
+  readonly replay: ReplayResult;
+  readonly damages: readonly Damage[];
+  /** Rows of the log whose series was lost with a damaged file. */
+  readonly orphanRows: number;
+  readonly seconds: number;
+}
+
+export class Tsdb {
+  readonly #options: TsdbOptions;
+  readonly #heads = new Map<TenantId, TenantHead>();
+  #writer: WalWriter | undefined;
+  #snapshotRunning: Promise<void> | undefined;
+  #snapshotBytesLast = 0;
+  /** Log bytes that a restart would have to replay beyond what the writer counted itself. */
+  #replayBytes = 0;
+  #writerBytesAtSnapshot = 0;
+  #damagedPaths = new Set<string>();
+  #closing = false;
+  /** Counters for metrics. */
+  readonly counters = { snapshots: 0, snapshotFailures: 0, snapshotSeconds: 0, walFull: 0, damages: 0 };
+
+  private constructor(options: TsdbOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Restores everything from disk and opens the log for writing.
+   * @throws UnknownVersionError for files of a later version; errors of the disk
+   */
+  static async open(options: TsdbOptions, progress: (state: RestoreProgress) => void): Promise<{ tsdb: Tsdb; report: RestoreReport }> {
+    const tsdb = new Tsdb(options);
+    const report = await tsdb.#restore(progress);
+    return { tsdb, report };
+  }
+
+  get walState(): WalState {
+    return this.#log().state;
+  }
+
+  get walCounters(): WalWriter['counters'] {
+    return this.#log().counters;
+  }
+
+  get heads(): ReadonlyMap<TenantId, TenantHead> {
+    return this.#heads;
+  }
+
+  /**
+   * Applies a batch and resolves when it is durable.
+   * @throws Failure `unavailable` when it could not be made durable: it was not acknowledged, a retry is no harm
+   */
+  async push(batch: WriteBatch): Promise<PushOutcome> {
+    const writer = this.#log();
+    writer.checkOpen();
+    const head = this.#headOf(batch.tenant);
+    const { seriesCount } = batch;
+    const ids = new Uint32Array(seriesCount);
+    let newRows: number[] = [];
+    const rejected: RejectedSeries[] = [];
+    for (let i = 0; i < seriesCount; i++) {
+      const ref = batch.refs[i] as number;
+      if (ref !== 0) {
+        assert(ref <= head.seriesCount, 'a sender uses numbers of this epoch only');
+        ids[i] = ref;
+        continue;
+      }
+      const begin = batch.labelsBegin[i] as number;
+      const end = batch.labelsEnd[i] as number;
+      const seriesMax = this.#options.seriesMax(batch.tenant);
+      if (seriesMax > 0 && head.seriesCount >= seriesMax) {
+        ids[i] = head.findSeries(batch.labelBytes, begin, end);
+        if (ids[i] === 0) rejected.push({ series: i, reason: this.#options.seriesRefusal(batch.tenant, seriesMax) });
+      } else {
+        const before = head.seriesCount;
+        ids[i] = head.seriesIdOf(batch.labelBytes, begin, end);
+        if (head.seriesCount > before) newRows.push(i);
+      }
+    }
+    let stored = batch;
+    let storedIds = ids;
+    if (rejected.length > 0) {
+      const keep = new Uint8Array(seriesCount);
+      const rowNow = new Uint32Array(seriesCount);
+      for (let i = 0, row = 0; i < seriesCount; i++) {
+        rowNow[i] = row;
+        if (ids[i] !== 0) {
+          keep[i] = 1;
+          row++;
+        }
+      }
+      stored = keepRows({ ...batch, refs: ids }, keep);
+      storedIds = stored.refs;
+      newRows = newRows.map((row) => rowNow[row] as number);
+    }
+    const durable = writer.append((out) => encodePushRecord(stored, storedIds, newRows, out));
+    head.append(stored, storedIds);
+    await durable;
+    this.#snapshotIfDue();
+    return { refs: ids, rejected };
+  }
+
+  /** Recent samples of a tenant; a tenant that never wrote is empty and costs nothing. */
+  source(tenant: TenantId): SeriesSource {
+    this.#log();
+    return new HeadSource(this.#heads.get(tenant) ?? new TenantHead(this.#options.headOptions(tenant)));
+  }
+
+  /** Stops taking writes, makes durable what was taken. A snapshot under way is finished first. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    await this.#snapshotRunning;
+    await this.#writer?.close();
+  }
+
+  #log(): WalWriter {
+    assert(this.#writer !== undefined, 'the log is open once restore is done');
+    return this.#writer;
+  }
+
+  #headOf(tenant: TenantId): TenantHead {
+    let head = this.#heads.get(tenant);
+    if (head === undefined) {
+      head = new TenantHead(this.#options.headOptions(tenant));
+      this.#heads.set(tenant, head);
+    }
+    return head;
+  }
+
+  async #restore(progress: (state: RestoreProgress) => void): Promise<RestoreReport> {
+    const begin = performance.now();
+    const { disk, directory } = this.#options;
+    const walDirectory = join(directory, 'wal');
+    const snapshotDirectory = join(directory, 'snapshots');
+    const newest = (await listSnapshots(disk, snapshotDirectory)).at(-1);
+    const restored = new Map<TenantId, RestoredIds>();
+    const damages: Damage[] = [];
+    let seqOfSnapshot = 0;
+    let snapshotBytes = 0;
+    if (newest !== undefined) {
+      const loaded = await loadSnapshot(
+        disk,
+        snapshotDirectory,
+        newest,
+        (tenant) => this.#headOf(tenant),
+        (bytesDone, bytesTotal) => progress({ phase: 'snapshot', bytesDone, bytesTotal }),
+      );
+      for (const [tenant, ids] of loaded.restored) restored.set(tenant, ids);
+      damages.push(...loaded.damages);
+      seqOfSnapshot = loaded.lastSeq;
+      snapshotBytes = loaded.bytes;
+      this.#snapshotBytesLast = loaded.bytes;
+    }
+    let orphanRows = 0;
+    const replay = await replayWal(
+      disk,
+      walDirectory,
+      newest ?? 0,
+      (record, seq) => {
+        orphanRows += this.#replayRecord(record, seq, restored);
+      },
+      ({ bytesDone, bytesTotal }) => progress({ phase: 'log', bytesDone, bytesTotal }),
+    );
+    damages.push(...replay.damages);
+    this.#replayBytes = replay.bytes;
+    this.#writer = await WalWriter.open({
+      disk,
+      directory: walDirectory,
+      segmentBytes: this.#options.segmentBytes,
+      fullRetryMs: this.#options.fullRetryMs,
+      tail: replay.tail,
+      nextSegment: Math.max(replay.lastSegment, newest ?? 0) + 1,
+      nextSeq: Math.max(replay.lastSeq, seqOfSnapshot) + 1,
+      onFatal: this.#options.onFatal,
+      onFull: (full) => {
+        if (full) {
+          this.counters.walFull++;
+          this.#options.log.error({}, 'disk full: writes are refused until there is room');
+        } else {
+          this.#options.log.warn({}, 'there is room on the disk again: writes are taken');
+        }
+      },
+    });
+    if (damages.length > 0) {
+      // Numbers of series may differ now from those in the damaged files: nothing may be logged beside them.
+      this.counters.damages += damages.length;
+      for (const damage of damages) this.#damagedPaths.add(damage.path);
+      await this.#snapshot();
+    }
+    return { snapshotBytes, replay, damages, orphanRows, seconds: (performance.now() - begin) / 1000 };
+  }
+
+  /** Applies one record of the log; returns how many rows had to be dropped because their series is not known. */
+  #replayRecord(record: PushRecord, seq: number, restored: Map<TenantId, RestoredIds>): number {
+    const { batch, newIds } = record;
+    const head = this.#headOf(batch.tenant);
+    let ids = restored.get(batch.tenant);
+    if (ids === undefined) {
+      ids = new RestoredIds();
+      restored.set(batch.tenant, ids);
+    }
+    for (let i = 0; i < newIds.length; i++) {
+      const begin = record.newLabelsBegin[i] as number;
+      ids.set(newIds[i] as number, head.seriesIdOf(batch.labelBytes, begin, record.newLabelsEnd[i] as number));
+    }
+    const { seriesCount, refs } = batch;
+    const idsNow = new Uint32Array(seriesCount);
+    const mayBeHeld = seq <= ids.seqMax;
+    let kept = 0;
+    let orphans = 0;
+    for (let i = 0; i < seriesCount; i++) {
+      const id = refs[i] as number;
+      const idNow = ids.idNow(id);
+      if (idNow === 0) {
+        orphans++;
+      } else if (!mayBeHeld || seq > ids.seqOf(id)) {
+        idsNow[i] = idNow;
+        kept++;
+      }
+    }
+    const renumbered = { ...batch, refs: idsNow };
+    if (kept === seriesCount) {
+      head.append(renumbered, idsNow);
+    } else {
+      const keep = Uint8Array.from(idsNow, (id) => (id === 0 ? 0 : 1));
+      const rest = keepRows(renumbered, keep);
+      head.append(rest, rest.refs);
+    }
+    return orphans;
+  }
+
+  #snapshotIfDue(): void {
+    if (this.#snapshotRunning !== undefined || this.#closing) return;
+    const { snapshotBytes, log } = this.#options;
+    const grown = this.#replayBytes + this.#log().counters.bytes - this.#writerBytesAtSnapshot;
+    if (grown < Math.max(snapshotBytes, this.#snapshotBytesLast)) return;
+    this.#snapshotRunning = this.#snapshot()
+      .catch((error: unknown) => {
+        this.counters.snapshotFailures++;
+        // Wait for as much log again before the next try.
+        this.#writerBytesAtSnapshot = this.#log().counters.bytes;
+        const message = isDiskFull(error) ? 'no room for a snapshot: the log is kept' : 'snapshot failed: the log is kept';
+        log.error({ error: String(error) }, message);
+      })
+      .finally(() => {
+        this.#snapshotRunning = undefined;
+      });
+  }
+
+  /** Writes a snapshot of all heads and drops the log and the snapshots before it. */
+  async #snapshot(): Promise<void> {
+    const { disk, directory, log } = this.#options;
+    const begin = performance.now();
+    const writer = this.#log();
+    const segment = await writer.roll();
+    const bytesAtRoll = writer.counters.bytes;
+    let loggedMs = begin;
+    const written = await writeSnapshot(
+      disk,
+      join(directory, 'snapshots'),
+      segment,
+      this.#heads,
+      () => writer.lastSeq,
+      (seriesDone, seriesTotal) => {
+        if (performance.now() - loggedMs < 5000) return;
+        loggedMs = performance.now();
+        log.info({ seriesDone, seriesTotal }, 'writing a snapshot of the head');
+      },
+    );
+    this.#snapshotBytesLast = written.bytes;
+    this.#writerBytesAtSnapshot = bytesAtRoll;
+    this.#replayBytes = 0;
+    await this.#dropBefore(segment);
+    const seconds = (performance.now() - begin) / 1000;
+    this.counters.snapshots++;
+    this.counters.snapshotSeconds += seconds;
+    log.info({ series: written.series, bytes: written.bytes, seconds }, 'snapshot of the head written');
+  }
+
+  async #dropBefore(segment: number): Promise<void> {
+    const { disk, directory } = this.#options;
+    const walDirectory = join(directory, 'wal');
+    const snapshotDirectory = join(directory, 'snapshots');
+    const old = [
+      ...(await listSnapshots(disk, snapshotDirectory)).filter((number) => number < segment).map((number) => snapshotPath(snapshotDirectory, number)),
+      ...(await listSegments(disk, walDirectory)).filter((number) => number < segment).map((number) => segmentPath(walDirectory, number)),
+    ];
+    for (const path of old) {
+      if (this.#damagedPaths.delete(path)) await this.#setAside(path);
+      else await disk.remove(path);
+    }
+    await disk.syncDirectory(walDirectory);
+    await disk.syncDirectory(snapshotDirectory);
+  }
+
+  /** Keeps a damaged file for whoever wants to look, out of the way of the next start. */
+  async #setAside(path: string): Promise<void> {
+    const { disk, directory, log } = this.#options;
+    const damagedDirectory = join(directory, 'damaged');
+    await disk.makeDirectory(damagedDirectory);
+    const name = path.slice(path.lastIndexOf('/') + 1);
+    const to = join(damagedDirectory, name);
+    await disk.rename(path, to);
+    log.error({ file: path, now: to }, 'a damaged file was set aside; what could be read of it was kept');
+  }
+}

@@ -1,0 +1,232 @@
+/**
+ * Series aliases: from the bytes a sender used for a series to the number its receiver gave it, for one tenant.
+ * Owns the bounded memory of what senders repeat. Never identity: a series in other bytes (another order, another protocol)
+ * misses here and is found by its canonical labels. Surprising: nothing is evicted one by one. When the budget is spent new
+ * series are simply not remembered, and when most lookups miss everything is forgotten at once.
+ */
+import { type ByteBudget, ByteTable } from '../../libs/model/encoding/byte-table.ts';
+
+/** After this many lookups the share of hits is judged. */
+const judgedLookups = 1 << 17;
+
+/** Stands for a symbol that found no room. */
+const noSymbol = 0xffffffff;
+
+export class SeriesAliases {
+  /** Regions of v1 label fields. */
+  readonly #v1: ByteTable;
+  /** Symbols of v2 requests. */
+  readonly #symbols: ByteTable;
+  /** Sequences of symbol numbers. */
+  readonly #v2: ByteTable;
+  #v1Refs = new Uint32Array(0);
+  #v2Refs = new Uint32Array(0);
+  /** Metadata that came with a v2 series last: type, symbol of help, symbol of unit. */
+  #v2Metadata = new Uint32Array(0);
+  #refEpoch = 0;
+  #lookups = 0;
+  #misses = 0;
+  /** Number of each symbol of the request under way: 0 not asked yet, noSymbol without a number. */
+  #symbolIds = new Uint32Array(64);
+  #lastSymbol = 0;
+  #keys = new Uint32Array(1024);
+  #keyBegin = new Uint32Array(1024);
+  #keyBytes = new Uint8Array(this.#keys.buffer);
+  /** Counts how often everything was forgotten: an alias number of another generation means nothing. */
+  generation = 1;
+
+  constructor(budget: ByteBudget) {
+    this.#v1 = new ByteTable(budget);
+    this.#symbols = new ByteTable(budget);
+    this.#v2 = new ByteTable(budget);
+  }
+
+  /** Bytes held against the budget. */
+  get bytes(): number {
+    return this.#v1.bytes + this.#symbols.bytes + this.#v2.bytes;
+  }
+
+  /** Call before a request is resolved: forgets numbers of another epoch of the receiver. */
+  begin(refEpoch: number): void {
+    if (refEpoch !== this.#refEpoch) {
+      this.#forget();
+      this.#refEpoch = refEpoch;
+    } else if (this.#lookups >= judgedLookups) {
+      if (this.#misses * 2 > this.#lookups && this.#v1.count + this.#v2.count > judgedLookups / 2) this.#forget();
+      this.#lookups = 0;
+      this.#misses = 0;
+    }
+  }
+
+  /**
+   * Numbers of the series whose v1 label fields are bytes[begins[i], ends[i]): fills refs[i] and aliases[i], both 0 where
+   * the bytes are not known.
+   * @returns how many are not known, or known without a number
+   */
+  resolveV1(
+    bytes: Uint8Array,
+    begins: Uint32Array,
+    ends: Uint32Array,
+    count: number,
+    refs: Uint32Array,
+    aliases: Uint32Array,
+  ): number {
+    return this.#resolve(this.#v1, this.#v1Refs, bytes, begins, ends, count, refs, aliases);
+  }
+
+  /** Remembers v1 bytes that missed; the number follows with setRefV1. @returns its alias, 0 if there is no room */
+  internV1(bytes: Uint8Array, begin: number, end: number): number {
+    const alias = this.#v1.intern(bytes, begin, end);
+    if (alias >= this.#v1Refs.length) this.#v1Refs = grown(this.#v1Refs, alias);
+    return alias;
+  }
+
+  setRefV1(alias: number, ref: number): void {
+    this.#v1Refs[alias] = ref;
+  }
+
+  /**
+   * The same for v2: `refs2` are the label references of all series into the request's symbols, series i having
+   * refs2[begins[i], begins[i + 1]). Keys of series that use a symbol without a number are never known.
+   */
+  resolveV2(
+    bytes: Uint8Array,
+    symbolBegin: Uint32Array,
+    symbolEnd: Uint32Array,
+    symbolCount: number,
+    refs2: Uint32Array,
+    begins: Uint32Array,
+    count: number,
+    refs: Uint32Array,
+    aliases: Uint32Array,
+  ): number {
+    // Only symbols that a series uses are taken in: those of exemplars never come again.
+    if (symbolCount > this.#symbolIds.length) this.#symbolIds = new Uint32Array(symbolCount * 2);
+    const ids = this.#symbolIds.fill(0, 0, symbolCount);
+    this.#lastSymbol = 0;
+    const total = begins[count] as number;
+    if (total > this.#keys.length) {
+      this.#keys = new Uint32Array(total * 2);
+      this.#keyBytes = new Uint8Array(this.#keys.buffer);
+    }
+    const keys = this.#keys;
+    for (let i = 0; i < total; i++) {
+      const symbol = refs2[i] as number;
+      const id = ids[symbol] as number;
+      keys[i] = id !== 0 ? id : this.#symbolId(symbol, bytes, symbolBegin[symbol] as number, symbolEnd[symbol] as number);
+    }
+    if (count + 1 > this.#keyBegin.length) {
+      this.#keyBegin = new Uint32Array((count + 1) * 2);
+    }
+    const keyBegin = this.#keyBegin;
+    for (let i = 0; i <= count; i++) keyBegin[i] = (begins[i] as number) * 4;
+    return this.#resolve(this.#v2, this.#v2Refs, this.#keyBytes, keyBegin, keyBegin.subarray(1), count, refs, aliases);
+  }
+
+  /** Remembers the key of series `row` of the request that was resolved last. @returns its alias, 0 if there is no room */
+  internV2(begins: Uint32Array, row: number): number {
+    const begin = begins[row] as number;
+    const end = begins[row + 1] as number;
+    for (let i = begin; i < end; i++) if (this.#keys[i] === noSymbol) return 0;
+    const alias = this.#v2.intern(this.#keyBytes, begin * 4, end * 4);
+    if (alias >= this.#v2Refs.length) {
+      this.#v2Refs = grown(this.#v2Refs, alias);
+      this.#v2Metadata = grown(this.#v2Metadata, alias * 3 + 2);
+    }
+    return alias;
+  }
+
+  setRefV2(alias: number, ref: number): void {
+    this.#v2Refs[alias] = ref;
+  }
+
+  /**
+   * Whether a v2 series came with other metadata than last time (or its alias is not known); remembers it.
+   * `help` and `unit` are references into the symbols of the request that was resolved last.
+   */
+  metadataChanged(
+    alias: number,
+    type: number,
+    help: number,
+    unit: number,
+    bytes: Uint8Array,
+    symbolBegin: Uint32Array,
+    symbolEnd: Uint32Array,
+  ): boolean {
+    if (alias === 0) return true;
+    const ids = this.#symbolIds;
+    const helpId =
+      ids[help] || this.#symbolId(help, bytes, symbolBegin[help] as number, symbolEnd[help] as number);
+    const unitId =
+      ids[unit] || this.#symbolId(unit, bytes, symbolBegin[unit] as number, symbolEnd[unit] as number);
+    const at = alias * 3;
+    const known = this.#v2Metadata;
+    if (known[at] === type + 1 && known[at + 1] === helpId && known[at + 2] === unitId) return false;
+    known[at] = type + 1;
+    known[at + 1] = helpId;
+    known[at + 2] = unitId;
+    return true;
+  }
+
+  /** Takes in a symbol of the request under way, trying first the one that followed the last taken. */
+  #symbolId(symbol: number, bytes: Uint8Array, begin: number, end: number): number {
+    const symbols = this.#symbols;
+    const last = this.#lastSymbol;
+    const guess = last === 0 ? 0 : (symbols.next[last] as number);
+    const known = guess !== 0 && symbols.is(guess, bytes, begin, end) ? guess : symbols.intern(bytes, begin, end);
+    const id = known === 0 ? noSymbol : known;
+    this.#symbolIds[symbol] = id;
+    if (known !== 0) {
+      if (last !== 0) symbols.next[last] = known;
+      this.#lastSymbol = known;
+    }
+    return id;
+  }
+
+  #resolve(
+    table: ByteTable,
+    known: Uint32Array,
+    bytes: Uint8Array,
+    begins: Uint32Array,
+    ends: Uint32Array,
+    count: number,
+    refs: Uint32Array,
+    aliases: Uint32Array,
+  ): number {
+    let unknown = 0;
+    let before = 0;
+    for (let i = 0; i < count; i++) {
+      const begin = begins[i] as number;
+      const end = ends[i] as number;
+      const guess = before === 0 ? 0 : (table.next[before] as number);
+      const alias = guess !== 0 && table.is(guess, bytes, begin, end) ? guess : table.find(bytes, begin, end);
+      aliases[i] = alias;
+      const ref = alias === 0 ? 0 : (known[alias] as number);
+      refs[i] = ref;
+      if (ref === 0) unknown++;
+      if (before !== 0 && alias !== 0) table.next[before] = alias;
+      before = alias;
+    }
+    this.#lookups += count;
+    this.#misses += unknown;
+    return unknown;
+  }
+
+  #forget(): void {
+    this.#v1.clear();
+    this.#symbols.clear();
+    this.#v2.clear();
+    this.#v1Refs = new Uint32Array(0);
+    this.#v2Refs = new Uint32Array(0);
+    this.#v2Metadata = new Uint32Array(0);
+    this.#lookups = 0;
+    this.#misses = 0;
+    this.generation++;
+  }
+}
+
+function grown(column: Uint32Array, index: number): Uint32Array<ArrayBuffer> {
+  const next = new Uint32Array(Math.max(index + 1, 64, Math.ceil(column.length * 1.5)));
+  next.set(column);
+  return next;
+}
