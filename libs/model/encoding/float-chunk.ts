@@ -83,14 +83,18 @@ export function appendXor(state: XorState, t: number, vHi: number, vLo: number):
   } else {
     const tDelta = t - state.t;
     if (!(tDelta > 0)) throw new RangeError('samples of a chunk must be appended in time order');
+    // Bits that still wait to be written with those that follow: one write per sample is what makes this fast.
+    let waiting = 0;
+    let waitingCount = 0;
     if (count === 1) {
       position = writeUvarintBits(bytes, begin, position, tDelta);
     } else {
       const dod = tDelta - state.tDelta;
       if (dod === 0) {
-        position = writeBits(bytes, begin, position, 0, 1);
+        waitingCount = 1;
       } else if (dod >= -8191 && dod <= 8192) {
-        position = writeBits(bytes, begin, position, 0x8000 | (dod & 0x3fff), 16);
+        waiting = 0x8000 | (dod & 0x3fff);
+        waitingCount = 16;
       } else if (dod >= -65535 && dod <= 65536) {
         position = writeBits(bytes, begin, position, 0xc0000 | (dod & 0x1ffff), 20);
       } else if (dod >= -524287 && dod <= 524288) {
@@ -104,20 +108,30 @@ export function appendXor(state: XorState, t: number, vHi: number, vLo: number):
     const xorHi = vHi ^ state.vHi;
     const xorLo = vLo ^ state.vLo;
     if ((xorHi | xorLo) === 0) {
-      position = writeBits(bytes, begin, position, 0, 1);
+      position = writeBits(bytes, begin, position, waiting << 1, waitingCount + 1);
     } else {
-      // clz32 of a zero word is 32, and that is where Prometheus clamps to 31, too.
+      // clz32 of a zero word is 32; Prometheus clamps to 31, too.
       const leading = xorHi === 0 ? 31 : Math.clz32(xorHi);
       const trailing = trailingZeros64(xorHi, xorLo);
       if (state.leading <= leading && state.trailing <= trailing) {
-        position = writeBits(bytes, begin, position, 2, 2);
+        waiting = (waiting << 2) | 2;
+        waitingCount += 2;
       } else {
         state.leading = leading;
         state.trailing = trailing;
-        const control = (3 << 11) | (leading << 6) | ((64 - leading - trailing) & 63);
-        position = writeBits(bytes, begin, position, control, 13);
+        waiting = (waiting << 13) | (3 << 11) | (leading << 6) | ((64 - leading - trailing) & 63);
+        waitingCount += 13;
       }
-      position = writeWindow(bytes, begin, position, xorHi, xorLo, state.leading, state.trailing);
+      const significant = 64 - state.leading - state.trailing;
+      const shift = state.trailing;
+      const low = shift >= 32 ? xorHi >>> (shift - 32) : (xorLo >>> shift) | ((xorHi << 1) << (31 - shift));
+      if (waitingCount + significant <= 32) {
+        position = writeBits(bytes, begin, position, (waiting << significant) | low, waitingCount + significant);
+      } else {
+        position = writeBits(bytes, begin, position, waiting, waitingCount);
+        if (significant > 32) position = writeBits(bytes, begin, position, xorHi >>> shift, significant - 32);
+        position = writeBits(bytes, begin, position, low, significant > 32 ? 32 : significant);
+      }
     }
   }
   state.bitPosition = position;
@@ -133,22 +147,6 @@ export function appendXor(state: XorState, t: number, vHi: number, vLo: number):
 /** Zero bits at the low end of hi:lo, which is not zero. */
 export function trailingZeros64(hi: number, lo: number): number {
   return lo !== 0 ? 31 - Math.clz32(lo & -lo) : 63 - Math.clz32(hi & -hi);
-}
-
-/** Writes the bits of hi:lo without the first `leading` and the last `trailing`; returns the new position. */
-export function writeWindow(
-  bytes: Uint8Array,
-  begin: number,
-  position: number,
-  hi: number,
-  lo: number,
-  leading: number,
-  trailing: number,
-): number {
-  const significant = 64 - leading - trailing;
-  if (trailing >= 32) return writeBits(bytes, begin, position, hi >>> (trailing - 32), significant);
-  const low = (lo >>> trailing) | (hi << 1 << (31 - trailing));
-  return writeBits64(bytes, begin, position, hi >>> trailing, low, significant);
 }
 
 /** Samples in the chunk at bytes[begin]: of any encoding, the high two bits of a histogram's are something else. */
@@ -200,6 +198,8 @@ function decodeXorRows(
   let maskLo = -1;
   let windowSet = false;
   for (let row = rowBegin; row < rowEnd; row++) {
+    // `bits` are the next bits of the stream, of which the value's control takes 13: as many are left where it is not peeked anew.
+    let bits: number;
     // Two steps before the rhythm: the first sample has neither delta nor window, the second no delta to differ from.
     if (row - rowBegin < 2) {
       const byteCount = uvarintLength(words, position);
@@ -217,30 +217,35 @@ function decodeXorRows(
       }
       tDelta = checkedTime(peekUvarint(words, position, byteCount));
       position += byteCount * 8;
+      bits = peekBits(words, position);
     } else {
-      const bits = peekBits(words, position);
+      bits = peekBits(words, position);
       if (bits >= 0) {
         position += 1;
+        bits <<= 1;
       } else if ((bits & 0x40000000) === 0) {
         const raw = (bits >>> 16) & 0x3fff;
         tDelta += raw > 0x2000 ? raw - 0x4000 : raw;
         position += 16;
-      } else if ((bits & 0x20000000) === 0) {
-        const raw = (bits >>> 12) & 0x1ffff;
-        tDelta += raw > 0x10000 ? raw - 0x20000 : raw;
-        position += 20;
-      } else if ((bits & 0x10000000) === 0) {
-        const raw = (bits >>> 8) & 0xfffff;
-        tDelta += raw > 0x80000 ? raw - 0x100000 : raw;
-        position += 24;
+        bits <<= 16;
       } else {
-        const dod = int64ToNumber(peekBits(words, position + 4), peekBits(words, position + 36));
-        tDelta = checkedTime(tDelta + dod);
-        position += 68;
+        if ((bits & 0x20000000) === 0) {
+          const raw = (bits >>> 12) & 0x1ffff;
+          tDelta += raw > 0x10000 ? raw - 0x20000 : raw;
+          position += 20;
+        } else if ((bits & 0x10000000) === 0) {
+          const raw = (bits >>> 8) & 0xfffff;
+          tDelta += raw > 0x80000 ? raw - 0x100000 : raw;
+          position += 24;
+        } else {
+          const dod = int64ToNumber(peekBits(words, position + 4), peekBits(words, position + 36));
+          tDelta = checkedTime(tDelta + dod);
+          position += 68;
+        }
+        bits = peekBits(words, position);
       }
     }
     t += tDelta;
-    const bits = peekBits(words, position);
     if (bits >= 0) {
       position += 1;
     } else {
