@@ -1,7 +1,7 @@
 /**
  * Writing single bits, highest first, into bytes that belong to the caller.
  * Owns no state: the caller keeps the position, as a number of bits from `begin`, so that an arena of any size can be written
- * to. Bits after the position need not be zero beforehand; those of the last byte are zero afterwards, as in Prometheus' chunks.
+ * to. The bits behind the position in its own byte must be zero, and are zero again afterwards; the bytes behind may hold anything.
  */
 
 /** Writes the low `count` (1 to 32) bits of `value`; returns the new position. */
