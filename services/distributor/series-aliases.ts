@@ -31,7 +31,7 @@ export class SeriesAliases {
   #lastSymbol = 0;
   #keys = new Uint32Array(1024);
   #keyBegin = new Uint32Array(1024);
-  #keyBytes = new Uint8Array(this.#keys.buffer);
+  #keyBytes = new DataView(this.#keys.buffer);
   /** Counts how often everything was forgotten: an alias number of another generation means nothing. */
   generation = 1;
 
@@ -64,7 +64,7 @@ export class SeriesAliases {
    * @returns how many are not known, or known without a number
    */
   resolveV1(
-    bytes: Uint8Array,
+    bytes: DataView,
     begins: Uint32Array,
     ends: Uint32Array,
     count: number,
@@ -75,7 +75,7 @@ export class SeriesAliases {
   }
 
   /** Remembers v1 bytes that missed; the number follows with setRefV1. @returns its alias, 0 if there is no room */
-  internV1(bytes: Uint8Array, begin: number, end: number): number {
+  internV1(bytes: DataView, begin: number, end: number): number {
     const alias = this.#v1.intern(bytes, begin, end);
     if (alias >= this.#v1Refs.length) this.#v1Refs = grown(this.#v1Refs, alias);
     return alias;
@@ -90,7 +90,7 @@ export class SeriesAliases {
    * refs2[begins[i], begins[i + 1]). Keys of series that use a symbol without a number are never known.
    */
   resolveV2(
-    bytes: Uint8Array,
+    bytes: DataView,
     symbolBegin: Uint32Array,
     symbolEnd: Uint32Array,
     symbolCount: number,
@@ -107,7 +107,7 @@ export class SeriesAliases {
     const total = begins[count] as number;
     if (total > this.#keys.length) {
       this.#keys = new Uint32Array(total * 2);
-      this.#keyBytes = new Uint8Array(this.#keys.buffer);
+      this.#keyBytes = new DataView(this.#keys.buffer);
     }
     const keys = this.#keys;
     for (let i = 0; i < total; i++) {
@@ -149,7 +149,7 @@ export class SeriesAliases {
     type: number,
     help: number,
     unit: number,
-    bytes: Uint8Array,
+    bytes: DataView,
     symbolBegin: Uint32Array,
     symbolEnd: Uint32Array,
   ): boolean {
@@ -169,7 +169,7 @@ export class SeriesAliases {
   }
 
   /** Takes in a symbol of the request under way, trying first the one that followed the last taken. */
-  #symbolId(symbol: number, bytes: Uint8Array, begin: number, end: number): number {
+  #symbolId(symbol: number, bytes: DataView, begin: number, end: number): number {
     const symbols = this.#symbols;
     const last = this.#lastSymbol;
     const guess = last === 0 ? 0 : (symbols.next[last] as number);
@@ -186,7 +186,7 @@ export class SeriesAliases {
   #resolve(
     table: ByteTable,
     known: Uint32Array,
-    bytes: Uint8Array,
+    bytes: DataView,
     begins: Uint32Array,
     ends: Uint32Array,
     count: number,

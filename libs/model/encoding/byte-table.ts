@@ -18,7 +18,7 @@ const entryOverheadBytes = 24;
 
 export class ByteTable {
   readonly #budget: ByteBudget;
-  #pages: Uint8Array[] = [];
+  #pages: DataView[] = [];
   #pageUsed = pageBytes;
   #capacity = 0;
   #page = new Uint32Array(0);
@@ -42,21 +42,21 @@ export class ByteTable {
   }
 
   /** Whether entry `id` is bytes[begin, end). */
-  is(id: number, bytes: Uint8Array, begin: number, end: number): boolean {
+  is(id: number, bytes: DataView, begin: number, end: number): boolean {
     const length = end - begin;
     return (
       this.#length[id] === length &&
-      equalBytes(this.#pages[this.#page[id] as number] as Uint8Array, this.#offset[id] as number, bytes, begin, length)
+      equalBytes(this.#pages[this.#page[id] as number] as DataView, this.#offset[id] as number, bytes, begin, length)
     );
   }
 
   /** Number of bytes[begin, end), 0 if it is not in the table. */
-  find(bytes: Uint8Array, begin: number, end: number): number {
+  find(bytes: DataView, begin: number, end: number): number {
     return this.#probe(bytes, begin, end, hashBytes(bytes, begin, end));
   }
 
   /** Number of bytes[begin, end), taken in if it is new; 0 if the budget has no room for it. */
-  intern(bytes: Uint8Array, begin: number, end: number): number {
+  intern(bytes: DataView, begin: number, end: number): number {
     const hash = hashBytes(bytes, begin, end);
     const known = this.#probe(bytes, begin, end, hash);
     if (known !== 0) return known;
@@ -68,14 +68,14 @@ export class ByteTable {
     const id = ++this.count;
     if (id >= this.#capacity) this.#growColumns();
     let page = this.#pages.at(-1);
-    if (page === undefined || this.#pageUsed + length > page.length) {
+    if (page === undefined || this.#pageUsed + length > page.byteLength) {
       // A small tenant stays small: pages begin at 4 KiB and double.
-      const size = Math.min(pageBytes, Math.max(firstPageBytes, (page?.length ?? 0) * 2));
-      page = new Uint8Array(Math.max(size, length));
+      const size = Math.min(pageBytes, Math.max(firstPageBytes, (page?.byteLength ?? 0) * 2));
+      page = new DataView(new ArrayBuffer(Math.max(size, length)));
       this.#pages.push(page);
       this.#pageUsed = 0;
     }
-    page.set(bytes.subarray(begin, end), this.#pageUsed);
+    new Uint8Array(page.buffer).set(new Uint8Array(bytes.buffer, bytes.byteOffset + begin, length), this.#pageUsed);
     this.#page[id] = this.#pages.length - 1;
     this.#offset[id] = this.#pageUsed;
     this.#length[id] = length;
@@ -102,7 +102,7 @@ export class ByteTable {
     this.#slots = new Uint32Array(16);
   }
 
-  #probe(bytes: Uint8Array, begin: number, end: number, hash: number): number {
+  #probe(bytes: DataView, begin: number, end: number, hash: number): number {
     const slots = this.#slots;
     const mask = slots.length - 1;
     for (let at = hash & mask; ; at = (at + 1) & mask) {
