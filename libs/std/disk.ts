@@ -3,7 +3,7 @@
  * Owns nothing but the calls; what an error means is decided by its caller.
  */
 import { constants } from 'node:fs';
-import { mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 export interface DiskFile {
@@ -109,8 +109,3 @@ export const realDisk: Disk = {
     }
   },
 };
-
-/** Size of a file in bytes. */
-export async function fileBytes(path: string): Promise<number> {
-  return (await stat(path)).size;
-}

@@ -91,11 +91,11 @@ export class Tsdb {
   }
 
   get walState(): WalState {
-    return this.#log().state;
+    return this.#wal().state;
   }
 
   get walCounters(): WalWriter['counters'] {
-    return this.#log().counters;
+    return this.#wal().counters;
   }
 
   get heads(): ReadonlyMap<TenantId, TenantHead> {
@@ -107,7 +107,7 @@ export class Tsdb {
    * @throws Failure `unavailable` when it could not be made durable: it was not acknowledged, a retry is no harm
    */
   async push(batch: WriteBatch): Promise<PushOutcome> {
-    const writer = this.#log();
+    const writer = this.#wal();
     writer.checkOpen();
     const head = this.#headOf(batch.tenant);
     const { seriesCount } = batch;
@@ -134,7 +134,7 @@ export class Tsdb {
       }
     }
     let stored = batch;
-    let storedIds = ids;
+    let storedIds: Uint32Array = ids;
     if (rejected.length > 0) {
       const keep = new Uint8Array(seriesCount);
       const rowNow = new Uint32Array(seriesCount);
@@ -158,7 +158,7 @@ export class Tsdb {
 
   /** Recent samples of a tenant; a tenant that never wrote is empty and costs nothing. */
   source(tenant: TenantId): SeriesSource {
-    this.#log();
+    this.#wal();
     return new HeadSource(this.#heads.get(tenant) ?? new TenantHead(this.#options.headOptions(tenant)));
   }
 
@@ -169,9 +169,10 @@ export class Tsdb {
     await this.#writer?.close();
   }
 
-  #log(): WalWriter {
-    assert(this.#writer !== undefined, 'the log is open once restore is done');
-    return this.#writer;
+  #wal(): WalWriter {
+    const writer = this.#writer;
+    assert(writer !== undefined, 'the log is open once restore is done');
+    return writer;
   }
 
   #headOf(tenant: TenantId): TenantHead {
@@ -288,13 +289,13 @@ export class Tsdb {
   #snapshotIfDue(): void {
     if (this.#snapshotRunning !== undefined || this.#closing) return;
     const { snapshotBytes, log } = this.#options;
-    const grown = this.#replayBytes + this.#log().counters.bytes - this.#writerBytesAtSnapshot;
+    const grown = this.#replayBytes + this.#wal().counters.bytes - this.#writerBytesAtSnapshot;
     if (grown < Math.max(snapshotBytes, this.#snapshotBytesLast)) return;
     this.#snapshotRunning = this.#snapshot()
       .catch((error: unknown) => {
         this.counters.snapshotFailures++;
         // Wait for as much log again before the next try.
-        this.#writerBytesAtSnapshot = this.#log().counters.bytes;
+        this.#writerBytesAtSnapshot = this.#wal().counters.bytes;
         const message = isDiskFull(error) ? 'no room for a snapshot: the log is kept' : 'snapshot failed: the log is kept';
         log.error({ error: String(error) }, message);
       })
@@ -307,7 +308,7 @@ export class Tsdb {
   async #snapshot(): Promise<void> {
     const { disk, directory, log } = this.#options;
     const begin = performance.now();
-    const writer = this.#log();
+    const writer = this.#wal();
     const segment = await writer.roll();
     const bytesAtRoll = writer.counters.bytes;
     let loggedMs = begin;

@@ -14,7 +14,7 @@ const frameMagic = 0x3146724d;
 /** A frame longer than this is taken for a lying length: bodies are bounded far below. */
 const frameBytesMax = 1 << 30;
 
-/** File header: eight bytes of name, then the version of the format. */
+/** File header: eight bytes of name, the version of the format, the checksum of both. */
 export const fileHeaderBytes = 16;
 export const formatVersion = 1;
 
@@ -22,7 +22,7 @@ export const formatVersion = 1;
 export function writeFileHeader(kind: string, out: ByteSink): void {
   for (let i = 0; i < 8; i++) out.writeUint8(kind.charCodeAt(i));
   out.writeUint32(formatVersion);
-  out.writeUint32(0);
+  out.writeUint32(crc32c(out.bytes, out.length - 12, out.length));
 }
 
 /** Opens a frame in `out`; write the payload, then call endFrame with what this returned. */
@@ -101,7 +101,7 @@ export async function* readFrames(disk: Disk, path: string, kind: string, report
     };
 
     let offset = 0;
-    if (size >= fileHeaderBytes && headerKind(window) === kind) {
+    if (size >= fileHeaderBytes && headerKind(window) === kind && crc32c(window, 0, 12) === view.getUint32(12, true)) {
       const version = view.getUint32(8, true);
       if (version > formatVersion) {
         throw new UnknownVersionError(`${path} has format version ${version}; this program knows up to ${formatVersion}`);

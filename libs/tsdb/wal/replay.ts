@@ -4,7 +4,6 @@
  * crash before it was acknowledged) or damaged (anything else). Does not own what a record does: the caller applies it.
  */
 import type { Disk } from '../../std/disk.ts';
-import { fileBytes } from '../../std/disk.ts';
 import { ByteSourceError } from '../../std/byte-source.ts';
 import { type Damage, type FileReport, readFrames } from './frame.ts';
 import { decodePushRecord, type PushRecord } from './record.ts';
@@ -46,7 +45,7 @@ export async function replayWal(
   const all = await listSegments(disk, directory);
   const segments = all.filter((number) => number >= fromSegment);
   let bytesTotal = 0;
-  for (const number of segments) bytesTotal += await fileBytes(segmentPath(directory, number));
+  for (const number of segments) bytesTotal += await fileBytes(disk, segmentPath(directory, number));
   let bytesBefore = 0;
   let lastSeq = 0;
   let records = 0;
@@ -89,4 +88,13 @@ export async function replayWal(
     progress({ bytesDone: bytesBefore, bytesTotal });
   }
   return { tail, lastSeq, lastSegment: all.at(-1) ?? 0, torn, damages, undecodable, records, bytes: bytesTotal };
+}
+
+async function fileBytes(disk: Disk, path: string): Promise<number> {
+  const file = await disk.open(path, 'read');
+  try {
+    return await file.size();
+  } finally {
+    await file.close();
+  }
 }

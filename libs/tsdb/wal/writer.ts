@@ -63,6 +63,8 @@ export class WalWriter {
   #pending: Commit;
   #spare: ByteSink | undefined;
   #seq: number;
+  #busy = false;
+  /** Ends with the commit loop that runs, or ran last. */
   #running: Promise<void> | undefined;
   #state: WalState = 'open';
   #rollWanted = false;
@@ -171,9 +173,10 @@ export class WalWriter {
   }
 
   #start(): void {
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-    });
+    // The flag falls in the same turn in which the loop decides to end, so that no record finds it up and nobody at work.
+    if (this.#busy) return;
+    this.#busy = true;
+    this.#running = this.#run().catch((error: unknown) => this.#fail(error, this.#pending));
   }
 
   async #run(): Promise<void> {
@@ -181,7 +184,10 @@ export class WalWriter {
     await new Promise((resolve) => setImmediate(resolve));
     while (this.#state !== 'failed') {
       if (this.#pending.waiters === 0 && this.#held.length === 0) {
-        if (!this.#rollWanted || this.#state === 'closed') return;
+        if (!this.#rollWanted || this.#state === 'closed') {
+          this.#busy = false;
+          return;
+        }
         if (await this.#rollNow()) this.#rollWanted = false;
         continue;
       }
