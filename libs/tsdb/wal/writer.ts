@@ -67,7 +67,8 @@ export class WalWriter {
   /** Ends with the commit loop that runs, or ran last. */
   #running: Promise<void> | undefined;
   #state: WalState = 'open';
-  #rollWanted = false;
+  /** Somebody waits for a new segment. */
+  #roll: PromiseWithResolvers<number> | undefined;
   #nextSegment: number;
   /** Bytes that a full disk did not take, in order, to be written at #position before anything else. */
   #held: Uint8Array[] = [];
@@ -156,11 +157,9 @@ export class WalWriter {
   /** Begins a new segment behind everything taken so far; resolves with its number when all before it is durable. */
   async roll(): Promise<number> {
     this.checkOpen();
-    this.#rollWanted = true;
+    this.#roll ??= Promise.withResolvers<number>();
     this.#start();
-    await this.#running;
-    this.checkOpen();
-    return this.#segment;
+    return this.#roll.promise;
   }
 
   /** Takes nothing more, makes durable what was taken, closes. */
@@ -184,11 +183,12 @@ export class WalWriter {
     await new Promise((resolve) => setImmediate(resolve));
     while (this.#state !== 'failed') {
       if (this.#pending.waiters === 0 && this.#held.length === 0) {
-        if (!this.#rollWanted || this.#state === 'closed') {
+        if (this.#roll === undefined || this.#state === 'closed') {
           this.#busy = false;
+          this.#refuseRoll(new Failure('unavailable', 'the process is stopping'));
           return;
         }
-        if (await this.#rollNow()) this.#rollWanted = false;
+        await this.#rollNow();
         continue;
       }
       await this.#commit();
@@ -241,13 +241,11 @@ export class WalWriter {
     commit.resolve();
     commit.sink.reset();
     if (commit.sink.bytes.length <= keptSinkBytes) this.#spare = commit.sink;
-    if (this.#rollWanted || this.#position >= this.#options.segmentBytes) {
-      if (await this.#rollNow()) this.#rollWanted = false;
-    }
+    if (this.#roll !== undefined || this.#position >= this.#options.segmentBytes) await this.#rollNow();
   }
 
-  /** False when there is no room for a new segment now: the old one simply grows on. */
-  async #rollNow(): Promise<boolean> {
+  /** When there is no room for a new segment the old one simply grows on. */
+  async #rollNow(): Promise<void> {
     const { disk, directory } = this.#options;
     const number = this.#nextSegment;
     try {
@@ -258,15 +256,13 @@ export class WalWriter {
       this.#nextSegment = number + 1;
       this.#position = fileHeaderBytes;
       await previous.close();
-      return true;
+      this.#roll?.resolve(number);
+      this.#roll = undefined;
     } catch (error) {
-      if (!isDiskFull(error)) {
-        this.#fail(error, this.#pending);
-        return true;
-      }
+      if (!isDiskFull(error)) return this.#fail(error, this.#pending);
       await disk.remove(segmentPath(directory, number));
+      this.#refuseRoll(new Failure('unavailable', 'the disk is full: no room for a new segment of the log', { cause: error }));
       await this.#waitForRoom();
-      return false;
     }
   }
 
@@ -292,7 +288,13 @@ export class WalWriter {
     const refusal = new Failure('unavailable', 'the write-ahead log failed: the write was not acknowledged', { cause: error });
     commit.reject(refusal);
     this.#pending.reject(refusal);
+    this.#refuseRoll(refusal);
     this.#options.onFatal(error);
+  }
+
+  #refuseRoll(failure: Failure): void {
+    this.#roll?.reject(failure);
+    this.#roll = undefined;
   }
 }
 
