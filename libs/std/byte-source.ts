@@ -65,6 +65,10 @@ export class ByteSource {
   readText(): string {
     const length = this.readUvarint();
     const begin = this.take(length);
-    return textDecoder.decode(this.bytes.subarray(begin, begin + length));
+    try {
+      return textDecoder.decode(this.bytes.subarray(begin, begin + length));
+    } catch (cause) {
+      throw new ByteSourceError(`no UTF-8 text at ${begin}`, { cause });
+    }
   }
 }

@@ -30,7 +30,7 @@ export class ByteTable {
   /** Entries in the table; their numbers are 1 to count. */
   count = 0;
   /** Number of the entry that followed entry i last time, 0 if none did. */
-  next: Uint32Array = new Uint32Array(0);
+  next: Uint32Array<ArrayBuffer> = new Uint32Array(0);
 
   constructor(budget: ByteBudget) {
     this.#budget = budget;

@@ -92,7 +92,7 @@ export function decodePushRecord(bytes: Uint8Array, begin: number, end: number):
   const type = source.readUint8();
   if (type !== recordTypePush) throw new ByteSourceError(`record type ${type} is not known`);
   const flags = source.readUint8();
-  const tenant: TenantId = parseTenantId(source.readText());
+  const tenant = readTenant(source);
   const receiveTimeMs = source.readFloat64();
 
   const newCount = boundedCount(source, 2);
@@ -342,6 +342,15 @@ function boundedCount(source: ByteSource, bytesEach: number): number {
   const count = source.readUvarint();
   if (count * bytesEach > source.remaining) throw new ByteSourceError(`a count of ${count} with ${source.remaining} bytes left`);
   return count;
+}
+
+function readTenant(source: ByteSource): TenantId {
+  const text = source.readText();
+  try {
+    return parseTenantId(text);
+  } catch (cause) {
+    throw new ByteSourceError('no tenant', { cause });
+  }
 }
 
 function rowBelow(source: ByteSource, seriesCount: number): number {

@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Failure } from '../../errors/failure.ts';
+import { ByteSource } from '../../std/byte-source.ts';
+import { FaultyDisk } from './faulty-disk.testing.ts';
+import { type FileReport, readFrames } from './frame.ts';
+import { listSegments, segmentKind, segmentPath } from './segment.ts';
+import { WalWriter, type WalWriterOptions } from './writer.ts';
+
+const directory = '/wal';
+
+function optionsFor(disk: FaultyDisk, changes: Partial<WalWriterOptions> = {}): WalWriterOptions {
+  return {
+    disk,
+    directory,
+    segmentBytes: 1 << 20,
+    fullRetryMs: 5,
+    tail: undefined,
+    nextSegment: 1,
+    nextSeq: 1,
+    onFatal: (error) => assert.fail(`fatal: ${String(error)}`),
+    onFull: () => undefined,
+    ...changes,
+  };
+}
+
+const say = (text: string) => (out: { writeText(text: string): void }) => out.writeText(text);
+
+async function readAll(disk: FaultyDisk): Promise<{ texts: string[]; seqs: number[]; reports: FileReport[] }> {
+  const texts: string[] = [];
+  const seqs: number[] = [];
+  const reports: FileReport[] = [];
+  for (const number of await listSegments(disk, directory)) {
+    const report: FileReport = { damages: [], validEnd: 0, sizeBytes: 0 };
+    for await (const frame of readFrames(disk, segmentPath(directory, number), segmentKind, report)) {
+      texts.push(new ByteSource(frame.bytes, frame.begin, frame.end).readText());
+      seqs.push(frame.seq);
+    }
+    reports.push(report);
+  }
+  return { texts, seqs, reports };
+}
+
+describe('WalWriter', () => {
+  it('has on disk what it acknowledged, after a power cut', async () => {
+    const disk = new FaultyDisk();
+    const writer = await WalWriter.open(optionsFor(disk));
+    await Promise.all(['a', 'b', 'c'].map((text) => writer.append(say(text))));
+    void writer.append(say('never acknowledged')).catch(() => undefined);
+    disk.powerCut();
+    const { texts, seqs } = await readAll(disk);
+    assert.deepEqual(texts, ['a', 'b', 'c']);
+    assert.deepEqual(seqs, [1, 2, 3]);
+  });
+
+  it('makes all that wait durable with one sync', async () => {
+    const disk = new FaultyDisk();
+    const writer = await WalWriter.open(optionsFor(disk));
+    const before = disk.syncs;
+    await Promise.all(Array.from({ length: 50 }, (_, i) => writer.append(say(`${i}`))));
+    assert.equal(disk.syncs - before, 1);
+    const gate = Promise.withResolvers<void>();
+    disk.syncGate = gate.promise;
+    const first = writer.append(say('first'));
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    const rest = Array.from({ length: 50 }, (_, i) => writer.append(say(`behind ${i}`)));
+    gate.resolve();
+    await Promise.all([first, ...rest]);
+    assert.equal(disk.syncs - before, 3);
+  });
+
+  it('goes on behind the good part of a torn segment', async () => {
+    const disk = new FaultyDisk();
+    const writer = await WalWriter.open(optionsFor(disk));
+    await writer.append(say('kept'));
+    void writer.append(say('torn, because only a part of it reached the disk')).catch(() => undefined);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    const content = disk.files.get(segmentPath(directory, 1));
+    assert.ok(content !== undefined);
+    content.bytes = content.bytes.subarray(0, content.bytes.length - 7);
+    const { reports } = await readAll(disk);
+    const report = reports[0];
+    assert.ok(report !== undefined && report.validEnd < report.sizeBytes);
+    const again = await WalWriter.open(
+      optionsFor(disk, { tail: { segment: 1, validEnd: report.validEnd }, nextSegment: 2, nextSeq: 2 }),
+    );
+    await again.append(say('later'));
+    const after = await readAll(disk);
+    assert.deepEqual(after.texts, ['kept', 'later']);
+    assert.deepEqual(after.reports[0]?.damages, []);
+  });
+
+  it('rolls to a new segment when one has grown enough, and when asked', async () => {
+    const disk = new FaultyDisk();
+    const writer = await WalWriter.open(optionsFor(disk, { segmentBytes: 100 }));
+    for (const text of ['a'.repeat(90), 'b'.repeat(90), 'c']) await writer.append(say(text));
+    assert.deepEqual(await listSegments(disk, directory), [1, 2, 3]);
+    assert.equal(await writer.roll(), 4);
+    await writer.append(say('d'));
+    assert.deepEqual((await readAll(disk)).texts.at(-1), 'd');
+  });
+
+  it('rolls while records never stop coming', async () => {
+    const disk = new FaultyDisk();
+    const writer = await WalWriter.open(optionsFor(disk));
+    let going = true;
+    let count = 0;
+    const load = (async () => {
+      while (going) await writer.append(say(`${count++}`));
+    })();
+    const load2 = (async () => {
+      while (going) await writer.append(say(`${count++}`));
+    })();
+    assert.equal(await writer.roll(), 2);
+    assert.equal(await writer.roll(), 3);
+    going = false;
+    await Promise.all([load, load2]);
+    assert.equal((await readAll(disk)).texts.length, count);
+  });
+
+  it('refuses while the disk is full, keeps what memory already holds, and goes on when there is room', async () => {
+    const disk = new FaultyDisk();
+    const full: boolean[] = [];
+    const writer = await WalWriter.open(optionsFor(disk, { onFull: (now) => full.push(now) }));
+    await writer.append(say('before'));
+    disk.capacity = disk.used() + 10;
+    const refused = writer.append(say('does not fit in ten bytes'));
+    await assert.rejects(refused, (error) => error instanceof Failure && error.kind === 'unavailable');
+    assert.equal(writer.state, 'full');
+    assert.throws(() => writer.checkOpen(), /disk is full/);
+    disk.capacity = Number.POSITIVE_INFINITY;
+    while (writer.state === 'full') await new Promise((resolve) => setTimeout(resolve, 5));
+    await writer.append(say('after'));
+    assert.deepEqual((await readAll(disk)).texts, ['before', 'does not fit in ten bytes', 'after']);
+    assert.deepEqual(full, [true, false]);
+  });
+
+  it('never tries a failed sync again', async () => {
+    const disk = new FaultyDisk();
+    const fatal: unknown[] = [];
+    const writer = await WalWriter.open(optionsFor(disk, { onFatal: (error) => fatal.push(error) }));
+    await writer.append(say('a'));
+    disk.failSync = true;
+    await assert.rejects(writer.append(say('b')), /was not acknowledged/);
+    disk.failSync = false;
+    assert.equal(writer.state, 'failed');
+    assert.throws(() => writer.checkOpen(), /stopping/);
+    assert.equal(fatal.length, 1);
+  });
+
+  it('makes everything durable before it closes', async () => {
+    const disk = new FaultyDisk();
+    const writer = await WalWriter.open(optionsFor(disk));
+    const last = writer.append(say('last'));
+    await writer.close();
+    await last;
+    disk.powerCut();
+    assert.deepEqual((await readAll(disk)).texts, ['last']);
+  });
+});
+
+describe('readFrames', () => {
+  it('keeps every good frame around any damage and names the bytes it lost', async () => {
+    const disk = new FaultyDisk();
+    const writer = await WalWriter.open(optionsFor(disk));
+    const texts = Array.from({ length: 40 }, (_, i) => `record ${i} ${'x'.repeat(i * 7)}`);
+    for (const text of texts) await writer.append(say(text));
+    const content = disk.files.get(segmentPath(directory, 1));
+    assert.ok(content !== undefined);
+    const clean = Buffer.from(content.bytes);
+    for (let at = 0; at < clean.length; at += 11) {
+      content.bytes = Buffer.from(clean);
+      content.bytes[at] = (clean[at] as number) ^ 0x55;
+      const { texts: read, reports } = await readAll(disk);
+      const lost = texts.filter((text) => !read.includes(text));
+      assert.ok(lost.length <= 1, `flip at ${at} lost ${lost.length} records`);
+      assert.ok(read.every((text) => texts.includes(text)), 'nothing is made up');
+      const report = reports[0];
+      const named = (report?.damages.length ?? 0) > 0 || (report?.validEnd ?? 0) < clean.length;
+      assert.equal(named, lost.length === 1 || at < 16, `flip at ${at} is named`);
+    }
+  });
+
+  it('is not misled by lengths that lie or by a hole of zeros', async () => {
+    const disk = new FaultyDisk();
+    const writer = await WalWriter.open(optionsFor(disk));
+    for (const text of ['one', 'two', 'three']) await writer.append(say(text));
+    const content = disk.files.get(segmentPath(directory, 1));
+    assert.ok(content !== undefined);
+    content.bytes.writeUInt32LE(0x3fffffff, 16 + 4);
+    content.bytes = Buffer.concat([content.bytes, Buffer.alloc(5000)]);
+    const { texts, reports } = await readAll(disk);
+    assert.deepEqual(texts, ['two', 'three']);
+    assert.equal(reports[0]?.damages[0]?.offset, 16);
+    assert.equal((reports[0]?.sizeBytes ?? 0) - (reports[0]?.validEnd ?? 0), 5000);
+  });
+});
