@@ -9,6 +9,10 @@ export interface RejectedSeries {
   /** Index of the series in the batch: none of its samples were stored. */
   readonly series: number;
   readonly reason: string;
+  /** What was lost with it. */
+  readonly samples: number;
+  readonly histograms: number;
+  readonly exemplars: number;
 }
 
 export interface PushOutcome {

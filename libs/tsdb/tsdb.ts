@@ -126,7 +126,7 @@ export class Tsdb {
       const seriesMax = this.#options.seriesMax(batch.tenant);
       if (seriesMax > 0 && head.seriesCount >= seriesMax) {
         ids[i] = head.findSeries(batch.labelBytes, begin, end);
-        if (ids[i] === 0) rejected.push({ series: i, reason: this.#options.seriesRefusal(batch.tenant, seriesMax) });
+        if (ids[i] === 0) rejected.push(refused(batch, i, this.#options.seriesRefusal(batch.tenant, seriesMax)));
       } else {
         const before = head.seriesCount;
         ids[i] = head.seriesIdOf(batch.labelBytes, begin, end);
@@ -360,4 +360,14 @@ export class Tsdb {
     await disk.rename(path, to);
     log.error({ file: path, now: to }, 'a damaged file was set aside; what could be read of it was kept');
   }
+}
+
+function refused(batch: WriteBatch, row: number, reason: string): RejectedSeries {
+  return {
+    series: row,
+    reason,
+    samples: (batch.sampleBegin[row + 1] as number) - (batch.sampleBegin[row] as number),
+    histograms: batch.histograms.filter((sample) => sample.series === row).length,
+    exemplars: batch.exemplars.filter((sample) => sample.series === row).length,
+  };
 }

@@ -13,8 +13,8 @@ export interface ByteBudget {
 
 const pageBytes = 1 << 18;
 const firstPageBytes = 1 << 12;
-/** Number, place, length, hash, successor; and two slots of the hash table. */
-const entryOverheadBytes = 24;
+/** Page, place, length, hash and successor of an entry, its share of the hash table, and room to grow. */
+const entryOverheadBytes = 36;
 
 export class ByteTable {
   readonly #budget: ByteBudget;

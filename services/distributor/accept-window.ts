@@ -1,0 +1,83 @@
+/**
+ * Which samples are accepted: decided here, once, from the request and the time it was received (architecture §2).
+ * Owns the rule and the slow path that leaves samples out. Nobody behind this asks a clock again.
+ */
+import type { WriteBatch } from '../../libs/contracts/write-batch.ts';
+
+export interface AcceptWindow {
+  /** Milliseconds since the epoch; both ends are accepted. */
+  readonly minT: number;
+  readonly maxT: number;
+}
+
+/**
+ * The window of a request.
+ * @param pastGraceMs 0 is any age
+ */
+export function acceptWindow(receiveTimeMs: number, pastGraceMs: number, creationGraceMs: number): AcceptWindow {
+  return {
+    minT: pastGraceMs === 0 ? -Number.MAX_SAFE_INTEGER : receiveTimeMs - pastGraceMs,
+    maxT: Math.min(receiveTimeMs + creationGraceMs, Number.MAX_SAFE_INTEGER),
+  };
+}
+
+export interface OutsideWindow {
+  readonly samples: number;
+  readonly histograms: number;
+  readonly exemplars: number;
+  /** Row and time of the first sample or histogram that was left out; row -1 if there was none. */
+  readonly firstRow: number;
+  readonly firstT: number;
+}
+
+/** `batch` without what lies outside the window. Rows stay, even if nothing of them is left. Exemplars may be of any age. */
+export function keepInside(batch: WriteBatch, window: AcceptWindow): { batch: WriteBatch; outside: OutsideWindow } {
+  const { seriesCount, sampleBegin, sampleT, sampleV, sampleST } = batch;
+  const total = sampleBegin[seriesCount] as number;
+  const t = new Float64Array(total);
+  const v = new Float64Array(total);
+  const bits = new Int32Array(v.buffer);
+  const bitsFrom = new Int32Array(sampleV.buffer, sampleV.byteOffset, total * 2);
+  const st = sampleST === null ? null : new Float64Array(total);
+  const begin = new Uint32Array(seriesCount + 1);
+  const { minT, maxT } = window;
+  let at = 0;
+  let firstRow = -1;
+  let firstT = 0;
+  for (let i = 0; i < seriesCount; i++) {
+    begin[i] = at;
+    for (let j = sampleBegin[i] as number; j < (sampleBegin[i + 1] as number); j++) {
+      const time = sampleT[j] as number;
+      if (time < minT || time > maxT) {
+        if (firstRow < 0) {
+          firstRow = i;
+          firstT = time;
+        }
+        continue;
+      }
+      t[at] = time;
+      bits[at * 2] = bitsFrom[j * 2] as number;
+      bits[at * 2 + 1] = bitsFrom[j * 2 + 1] as number;
+      if (st !== null && sampleST !== null) st[at] = sampleST[j] as number;
+      at++;
+    }
+  }
+  begin[seriesCount] = at;
+  const histograms = batch.histograms.filter((sample) => sample.t >= minT && sample.t <= maxT);
+  const firstHistogram = batch.histograms.find((sample) => sample.t < minT || sample.t > maxT);
+  if (firstRow < 0 && firstHistogram !== undefined) {
+    firstRow = firstHistogram.series;
+    firstT = firstHistogram.t;
+  }
+  const exemplars = batch.exemplars.filter((exemplar) => exemplar.t <= maxT && exemplar.t >= -Number.MAX_SAFE_INTEGER);
+  return {
+    batch: { ...batch, sampleBegin: begin, sampleT: t, sampleV: v, sampleST: st, histograms, exemplars },
+    outside: {
+      samples: total - at,
+      histograms: batch.histograms.length - histograms.length,
+      exemplars: batch.exemplars.length - exemplars.length,
+      firstRow,
+      firstT,
+    },
+  };
+}
