@@ -3,6 +3,8 @@
  * Owns the rule and the slow path that leaves samples out. Nobody behind this asks a clock again.
  */
 import type { WriteBatch } from '../../libs/contracts/write-batch.ts';
+import type { WriteScan } from '../../libs/wire/write-scan.ts';
+import { seriesText } from './series-text.ts';
 
 export interface AcceptWindow {
   /** Milliseconds since the epoch; both ends are accepted. */
@@ -22,15 +24,14 @@ export function acceptWindow(receiveTimeMs: number, pastGraceMs: number, creatio
 }
 
 export interface OutsideWindow {
-  readonly samples: number;
-  readonly histograms: number;
-  readonly exemplars: number;
-  /** Row and time of the first sample or histogram that was left out; row -1 if there was none. */
+  /** Samples and histograms left out. */
+  readonly count: number;
+  /** Row and time of the first of them. */
   readonly firstRow: number;
   readonly firstT: number;
 }
 
-/** `batch` without what lies outside the window. Rows stay, even if nothing of them is left. Exemplars may be of any age. */
+/** `batch` without the samples and histograms outside the window. Rows stay, even if nothing of them is left. */
 export function keepInside(batch: WriteBatch, window: AcceptWindow): { batch: WriteBatch; outside: OutsideWindow } {
   const { seriesCount, sampleBegin, sampleT, sampleV, sampleST } = batch;
   const total = sampleBegin[seriesCount] as number;
@@ -69,15 +70,20 @@ export function keepInside(batch: WriteBatch, window: AcceptWindow): { batch: Wr
     firstRow = firstHistogram.series;
     firstT = firstHistogram.t;
   }
-  const exemplars = batch.exemplars.filter((exemplar) => exemplar.t <= maxT && exemplar.t >= -Number.MAX_SAFE_INTEGER);
   return {
-    batch: { ...batch, sampleBegin: begin, sampleT: t, sampleV: v, sampleST: st, histograms, exemplars },
-    outside: {
-      samples: total - at,
-      histograms: batch.histograms.length - histograms.length,
-      exemplars: batch.exemplars.length - exemplars.length,
-      firstRow,
-      firstT,
-    },
+    batch: { ...batch, sampleBegin: begin, sampleT: t, sampleV: v, sampleST: st, histograms },
+    outside: { count: total - at + batch.histograms.length - histograms.length, firstRow, firstT },
   };
+}
+
+/** The sentence for the sender, with Mimir's error id. */
+export function outsideText(outside: OutsideWindow, future: boolean, scan: WriteScan): string {
+  const [where, id, key] = future
+    ? ['future', 'too-far-in-future', 'limits.creation-grace-period']
+    : ['past', 'too-far-in-past', 'limits.past-grace-period'];
+  return (
+    `received a sample whose timestamp is too far in the ${where}, timestamp: ${outside.firstT} series: ` +
+    `'${seriesText(scan, outside.firstRow)}' (err-mimir-${id}). To adjust the related per-tenant limit, configure ${key}, ` +
+    'or contact your service administrator.'
+  );
 }

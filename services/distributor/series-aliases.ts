@@ -49,10 +49,10 @@ export class SeriesAliases {
   /** Call before a request is resolved: forgets numbers of another epoch of the receiver. */
   begin(refEpoch: number): void {
     if (refEpoch !== this.#refEpoch) {
-      this.#forget();
+      this.forget();
       this.#refEpoch = refEpoch;
     } else if (this.#lookups >= judgedLookups) {
-      if (this.#misses * 2 > this.#lookups && this.#v1.count + this.#v2.count > judgedLookups / 2) this.#forget();
+      if (this.#misses * 2 > this.#lookups && this.#v1.count + this.#v2.count > judgedLookups / 2) this.forget();
       this.#lookups = 0;
       this.#misses = 0;
     }
@@ -74,15 +74,11 @@ export class SeriesAliases {
     return this.#resolve(this.#v1, this.#v1Refs, bytes, begins, ends, count, refs, aliases);
   }
 
-  /** Remembers v1 bytes that missed; the number follows with setRefV1. @returns its alias, 0 if there is no room */
+  /** Remembers v1 bytes that missed; the number follows with setRef. @returns its alias, 0 if there is no room */
   internV1(bytes: DataView, begin: number, end: number): number {
     const alias = this.#v1.intern(bytes, begin, end);
     if (alias >= this.#v1Refs.length) this.#v1Refs = grown(this.#v1Refs, alias);
     return alias;
-  }
-
-  setRefV1(alias: number, ref: number): void {
-    this.#v1Refs[alias] = ref;
   }
 
   /**
@@ -136,8 +132,10 @@ export class SeriesAliases {
     return alias;
   }
 
-  setRefV2(alias: number, ref: number): void {
-    this.#v2Refs[alias] = ref;
+  /** Notes the number that the receiver gave to the series of an alias, within the same generation. */
+  setRef(version: 1 | 2, alias: number, ref: number): void {
+    if (version === 1) this.#v1Refs[alias] = ref;
+    else this.#v2Refs[alias] = ref;
   }
 
   /**
@@ -212,7 +210,8 @@ export class SeriesAliases {
     return unknown;
   }
 
-  #forget(): void {
+  /** Forgets everything; alias numbers given out before mean nothing any more. */
+  forget(): void {
     this.#v1.clear();
     this.#symbols.clear();
     this.#v2.clear();

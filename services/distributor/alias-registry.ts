@@ -1,0 +1,51 @@
+/**
+ * The aliases of all tenants under one budget: nobody's series crowd out everybody else's for long.
+ * Owns which tenant forgets when the budget is spent: the one that holds most, at most once in a while.
+ */
+import type { ByteBudget } from '../../libs/model/encoding/byte-table.ts';
+import type { TenantId } from '../../libs/model/tenant-id.ts';
+import { SeriesAliases } from './series-aliases.ts';
+
+/** The budget counts as spent from here on. */
+const spentShare = 0.98;
+const forgetEveryMs = 30_000;
+
+export class AliasRegistry {
+  readonly #budget: ByteBudget;
+  readonly #nowMs: () => number;
+  readonly #byTenant = new Map<TenantId, SeriesAliases>();
+  #forgotAtMs = Number.NEGATIVE_INFINITY;
+
+  /** @param nowMs a monotonic clock */
+  constructor(bytesMax: number, nowMs: () => number) {
+    this.#budget = { used: 0, max: bytesMax };
+    this.#nowMs = nowMs;
+  }
+
+  /** Bytes in use by all tenants. */
+  get bytes(): number {
+    return this.#budget.used;
+  }
+
+  of(tenant: TenantId): SeriesAliases {
+    let aliases = this.#byTenant.get(tenant);
+    if (aliases === undefined) {
+      aliases = new SeriesAliases(this.#budget);
+      this.#byTenant.set(tenant, aliases);
+    }
+    if (this.#budget.used > this.#budget.max * spentShare) this.#makeRoom();
+    return aliases;
+  }
+
+  /** With one tenant there is nobody to make room for: it keeps what it has and the rest takes the slower way. */
+  #makeRoom(): void {
+    const nowMs = this.#nowMs();
+    if (this.#byTenant.size < 2 || nowMs - this.#forgotAtMs < forgetEveryMs) return;
+    this.#forgotAtMs = nowMs;
+    let largest: SeriesAliases | undefined;
+    for (const aliases of this.#byTenant.values()) {
+      if (largest === undefined || aliases.bytes > largest.bytes) largest = aliases;
+    }
+    largest?.forget();
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * From the series of a request to numbers of the receiver: known ones by their bytes, the others by canonical labels.
+ * Owns the columns that a batch is made of, reused from request to request. Does not own the memory of aliases
+ * (series-aliases.ts) nor what makes a label set legal (libs/model/canonical-labels.ts).
+ */
+import {
+  canonicalizeV1,
+  canonicalizeV2,
+  type LabelLimits,
+  labelFaultId,
+  labelFaultText,
+} from '../../libs/model/canonical-labels.ts';
+import { ByteSink } from '../../libs/std/byte-sink.ts';
+import { SeriesFault, type WriteScan } from '../../libs/wire/write-scan.ts';
+import type { Refusals } from './refusals.ts';
+import type { SeriesAliases } from './series-aliases.ts';
+
+/** Aliases that wait for the number of their series. */
+interface Awaited {
+  readonly row: number;
+  readonly alias: number;
+}
+
+/** A sink that one request blew up beyond this is not kept. */
+const keptLabelBytes = 16 << 20;
+
+export class ResolvedSeries {
+  /** Per row: the receiver's number, 0 if not known. */
+  refs: Uint32Array = new Uint32Array(256);
+  /** Per row: the alias of its bytes, 0 if there is none. */
+  aliases: Uint32Array = new Uint32Array(256);
+  labelsBegin: Uint32Array = new Uint32Array(256);
+  labelsEnd: Uint32Array = new Uint32Array(256);
+  /** Canonical labels of the rows without a number. */
+  labels: ByteSink = new ByteSink(1 << 16);
+  /** 0 for each row that was refused; undefined if none was. */
+  keep: Uint8Array | undefined;
+  awaited: Awaited[] = [];
+
+  /** Resolves all series of `scan`; what is refused goes to `refusals` with all its samples. */
+  resolve(scan: WriteScan, known: SeriesAliases, limits: LabelLimits, refusals: Refusals): void {
+    const { seriesCount } = scan;
+    if (seriesCount > this.refs.length) this.#grow(seriesCount * 2);
+    if (this.labels.bytes.length > keptLabelBytes) this.labels = new ByteSink(1 << 16);
+    this.labels.reset();
+    this.keep = undefined;
+    this.awaited = [];
+    const unknown =
+      scan.version === 1
+        ? known.resolveV1(scan.view, scan.labelsBegin, scan.labelsEnd, seriesCount, this.refs, this.aliases)
+        : known.resolveV2(
+            scan.view,
+            scan.symbolBegin,
+            scan.symbolEnd,
+            scan.refs,
+            scan.refsBegin,
+            scan.symbolCount,
+            seriesCount,
+            this.refs,
+            this.aliases,
+          );
+    if (unknown > 0) this.#takeUnknown(scan, known, limits, refusals);
+  }
+
+  #takeUnknown(scan: WriteScan, known: SeriesAliases, limits: LabelLimits, refusals: Refusals): void {
+    const { labels } = this;
+    for (let row = 0; row < scan.seriesCount; row++) {
+      if (this.refs[row] !== 0) continue;
+      const begin = labels.length;
+      const structural = scan.version === 2 ? (scan.seriesFault[row] as number) : SeriesFault.none;
+      if (structural !== SeriesFault.none) {
+        const text =
+          structural === SeriesFault.oddLabelRefs
+            ? 'a series has an odd number of label references'
+            : 'a series refers to a symbol that the request does not have';
+        this.#refuse(scan, row, 'label-invalid', text, refusals);
+        continue;
+      }
+      const fault = scan.version === 1 ? canonicalizeV1(scan, row, labels, limits) : canonicalizeV2(scan, row, labels, limits);
+      if (fault !== 0) {
+        this.#refuse(scan, row, labelFaultId(fault), labelFaultText(fault, scan, row, limits), refusals);
+        labels.length = begin;
+        continue;
+      }
+      this.labelsBegin[row] = begin;
+      this.labelsEnd[row] = labels.length;
+      let alias = this.aliases[row] as number;
+      if (alias === 0) {
+        alias =
+          scan.version === 1
+            ? known.internV1(scan.view, scan.labelsBegin[row] as number, scan.labelsEnd[row] as number)
+            : known.internV2(scan.refsBegin, row);
+        this.aliases[row] = alias;
+      }
+      if (alias !== 0) this.awaited.push({ row, alias });
+    }
+  }
+
+  #refuse(scan: WriteScan, row: number, id: string, text: string, refusals: Refusals): void {
+    this.keep ??= new Uint8Array(scan.seriesCount).fill(1);
+    this.keep[row] = 0;
+    refusals.add(id, 1, text);
+  }
+
+  #grow(length: number): void {
+    this.refs = new Uint32Array(length);
+    this.aliases = new Uint32Array(length);
+    this.labelsBegin = new Uint32Array(length);
+    this.labelsEnd = new Uint32Array(length);
+  }
+}

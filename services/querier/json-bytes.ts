@@ -1,0 +1,179 @@
+/**
+ * JSON written straight into bytes, handed on in chunks of a fixed size as they fill: an answer is never one big string.
+ * Owns escaping and numbers to the byte as Prometheus writes them. Does not own what an answer looks like (encode-result.ts).
+ * Surprising: label sets are written without HTML escapes, every other text with them (`<` becomes `\u003c`), because
+ * Prometheus' label encoder is its own and the rest is Go's. Facts: util/jsonutil/marshal.go, json-iterator, encoding/json.
+ */
+
+/** A chunk is handed on when this much of it is full; a text or number never needs more than what is left above it. */
+const chunkBytes = 128 * 1024;
+const chunkReserve = 4 * 1024;
+/** Texts up to this length are escaped and written as one. */
+const pieceLength = 1024;
+
+const needsEscape = /["\\\u0000-\u001f]/;
+const needsEscapeHtml = /["\\\u0000-\u001f<>&\u2028\u2029]/;
+const escapes = /["\\\u0000-\u001f]/g;
+const escapesHtml = /["\\\u0000-\u001f<>&\u2028\u2029]/g;
+
+function escapeOne(char: string): string {
+  switch (char) {
+    case '"':
+      return '\\"';
+    case '\\':
+      return '\\\\';
+    case '\n':
+      return '\\n';
+    case '\r':
+      return '\\r';
+    case '\t':
+      return '\\t';
+    default:
+      return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  }
+}
+
+/** A JSON text as json-iterator writes Go strings with HTML escaping on: for errors, warnings, names and values in lists. */
+export function quoteJson(text: string): string {
+  return `"${needsEscapeHtml.test(text) ? text.replace(escapesHtml, escapeOne) : text}"`;
+}
+
+/** A sample's value: shortest digits, an exponent below 1e-6 and from 1e21 on with at least two digits (jsonutil.MarshalFloat). */
+export function formatSampleFloat(value: number): string {
+  const text = String(value);
+  if (value - value !== 0) return text === 'NaN' ? text : value > 0 ? '+Inf' : '-Inf';
+  if (value === 0) return Object.is(value, -0) ? '-0' : '0';
+  // 1e-7 becomes 1e-07; two digits and positive exponents (from 21 on) are as Go's.
+  if (text.charCodeAt(text.length - 3) === 0x65) return `${text.slice(0, -1)}0${text.slice(-1)}`;
+  return text;
+}
+
+export class JsonBytes {
+  readonly #handOn: (chunk: Uint8Array<ArrayBuffer>, last: boolean) => void;
+  #buffer: Buffer<ArrayBuffer>;
+  #at = 0;
+
+  /** `handOn` becomes the owner of each chunk; the last one may be empty. */
+  constructor(handOn: (chunk: Uint8Array<ArrayBuffer>, last: boolean) => void) {
+    this.#handOn = handOn;
+    this.#buffer = newChunk();
+  }
+
+  /** Text that is ASCII and needs no escape. */
+  raw(text: string): void {
+    this.#room();
+    const buffer = this.#buffer;
+    let at = this.#at;
+    for (let i = 0; i < text.length; i++) buffer[at++] = text.charCodeAt(i);
+    this.#at = at;
+  }
+
+  /** JSON that may be longer or not ASCII, already escaped. */
+  rawText(text: string): void {
+    for (let begin = 0; begin < text.length; ) {
+      let end = Math.min(text.length, begin + pieceLength);
+      // A surrogate pair stays in one piece.
+      if (end < text.length && (text.charCodeAt(end - 1) & 0xfc00) === 0xd800) end++;
+      this.#room();
+      this.#at += this.#buffer.write(end - begin === text.length ? text : text.slice(begin, end), this.#at, 'utf8');
+      begin = end;
+    }
+  }
+
+  /** A label name or value in quotes, `<`, `>` and `&` as they are. */
+  labelText(text: string): void {
+    this.byte(0x22);
+    this.rawText(needsEscape.test(text) ? text.replace(escapes, escapeOne) : text);
+    this.byte(0x22);
+  }
+
+  byte(value: number): void {
+    this.#room();
+    this.#buffer[this.#at++] = value;
+  }
+
+  /** `[<seconds with up to three decimals>,` */
+  openSample(ms: number): void {
+    this.byte(0x5b);
+    this.timestamp(ms);
+    this.byte(0x2c);
+  }
+
+  /** Milliseconds as seconds with up to three decimals (jsonutil.MarshalTimestamp). */
+  timestamp(ms: number): void {
+    this.#room();
+    let whole = ms;
+    if (ms < 0) {
+      this.#buffer[this.#at++] = 0x2d;
+      whole = -ms;
+    }
+    const seconds = Math.floor(whole / 1000);
+    const fraction = whole - seconds * 1000;
+    this.#at = writeWhole(this.#buffer, this.#at, seconds);
+    if (fraction === 0) return;
+    const buffer = this.#buffer;
+    buffer[this.#at++] = 0x2e;
+    const hundreds = (fraction / 100) | 0;
+    const tens = ((fraction / 10) | 0) % 10;
+    // The fraction loses no trailing zeros: 0.5 s is `.500`.
+    buffer[this.#at++] = 0x30 + hundreds;
+    buffer[this.#at++] = 0x30 + tens;
+    buffer[this.#at++] = 0x30 + (fraction % 10);
+  }
+
+  /** A sample's value in quotes. */
+  float(value: number): void {
+    this.#room();
+    const buffer = this.#buffer;
+    buffer[this.#at++] = 0x22;
+    if (value === Math.floor(value) && value < 1e15 && value > -1e15 && !(value === 0 && 1 / value < 0)) {
+      let whole = value;
+      if (value < 0) {
+        buffer[this.#at++] = 0x2d;
+        whole = -value;
+      }
+      this.#at = writeWhole(buffer, this.#at, whole);
+    } else {
+      const text = formatSampleFloat(value);
+      let at = this.#at;
+      for (let i = 0; i < text.length; i++) buffer[at++] = text.charCodeAt(i);
+      this.#at = at;
+    }
+    buffer[this.#at++] = 0x22;
+  }
+
+  /** Hands on what is left. Nothing may be written afterwards. */
+  finish(): void {
+    this.#pass(true);
+  }
+
+  #room(): void {
+    if (this.#at > chunkBytes - chunkReserve) this.#pass(false);
+  }
+
+  #pass(last: boolean): void {
+    const full = this.#buffer;
+    const used = this.#at;
+    this.#at = 0;
+    if (!last) this.#buffer = newChunk();
+    this.#handOn(new Uint8Array(full.buffer, 0, used), last);
+  }
+}
+
+/** A buffer of its own (never from the pool), so that its memory can be transferred to another thread. */
+function newChunk(): Buffer<ArrayBuffer> {
+  return Buffer.from(new ArrayBuffer(chunkBytes));
+}
+
+/** Decimal digits of a whole number below 2^53; returns where they end. */
+function writeWhole(buffer: Uint8Array, begin: number, value: number): number {
+  let digits = 1;
+  for (let power = 10; value >= power; power *= 10) digits++;
+  let rest = value;
+  for (let at = begin + digits - 1; at >= begin; at--) {
+    const tenth = Math.floor(rest / 10);
+    buffer[at] = 0x30 + (rest - tenth * 10);
+    rest = tenth;
+  }
+  return begin + digits;
+}

@@ -1,0 +1,24 @@
+/** One piece of work for a query worker, as data: what the HTTP parameters came to. Times are whole milliseconds. */
+
+export type QueryRequest = EvaluationRequest | SyntaxRequest;
+
+export interface EvaluationRequest {
+  readonly kind: 'instant' | 'range';
+  readonly query: string;
+  /** Equal for an instant query. */
+  readonly startMs: number;
+  readonly endMs: number;
+  /** 0 for an instant query. */
+  readonly stepMs: number;
+  /** 0 for the engine's own. */
+  readonly lookbackMs: number;
+  /** Series that the answer may have, 0 for any number. */
+  readonly limit: number;
+  /** The `stats` parameter as it was written. */
+  readonly stats: string;
+}
+
+export interface SyntaxRequest {
+  readonly kind: 'parse' | 'format';
+  readonly query: string;
+}

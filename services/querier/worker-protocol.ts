@@ -1,0 +1,82 @@
+/**
+ * What the main thread and a query worker say to each other.
+ * Owns the message shapes and the words of the shared control array. Two ports carry them: jobs and their answers in one,
+ * reads of series in the other, where the worker blocks until its reply is there. Every message carries the number of its
+ * job, because a reply may arrive after the job it was for has ended.
+ */
+import type { Failure, FailureKind } from '../../libs/errors/failure.ts';
+import type { ChunkBatch, SelectQuery } from '../../libs/series/series-source.ts';
+import type { QueryRequest } from './query-request.ts';
+
+/** Words of the Int32Array that both threads share. */
+export const ControlWord = {
+  /** Rises whenever there is something new for a worker that waits; the worker sleeps on it. */
+  news: 0,
+  /** Why the job must stop, a StopReason; 0 while it may go on. */
+  stop: 1,
+  /** How many chunks of the job's answer the client has taken. */
+  taken: 2,
+} as const;
+export const controlWords = 3;
+
+export const StopReason = { none: 0, canceled: 1, timeout: 2 } as const;
+export type StopReason = (typeof StopReason)[keyof typeof StopReason];
+
+/** An answer's chunks that may be under way to a client that reads slowly; then the worker waits. */
+export const chunksUnderWayMax = 32;
+
+/** Failures cross as data: a class would arrive as a plain Error. */
+export interface FailureMessage {
+  readonly kind: FailureKind;
+  readonly message: string;
+}
+
+export function failureMessage(failure: Failure): FailureMessage {
+  return { kind: failure.kind, message: failure.message };
+}
+
+/** Main to worker, on the job port. */
+export interface StartJob {
+  readonly job: number;
+  readonly request: QueryRequest;
+}
+
+/** What a job cost, for metrics. */
+export interface JobStats {
+  readonly samples: number;
+  readonly evaluationSeconds: number;
+}
+
+/** Worker to main, on the job port. After `failed` or the last chunk the worker is free. */
+export type JobMessage =
+  | { readonly kind: 'chunk'; readonly job: number; readonly bytes: Uint8Array<ArrayBuffer>; readonly last: false }
+  | {
+      readonly kind: 'chunk';
+      readonly job: number;
+      readonly bytes: Uint8Array<ArrayBuffer>;
+      readonly last: true;
+      readonly stats: JobStats;
+    }
+  | { readonly kind: 'failed'; readonly job: number; readonly failure: FailureMessage };
+
+/** Worker to main, on the read port. At most one is unanswered. */
+export type ReadRequest =
+  | { readonly kind: 'select'; readonly job: number; readonly selection: number; readonly query: SelectQuery }
+  | { readonly kind: 'next'; readonly job: number; readonly selection: number }
+  /** Not answered. */
+  | { readonly kind: 'close'; readonly job: number; readonly selection: number };
+
+/** Main to worker, on the read port. */
+export type ReadReply =
+  /** A slice of the strings of the label table; more follow until `selected`. Each is pulled in without a request. */
+  | { readonly kind: 'strings'; readonly job: number; readonly strings: readonly string[] }
+  | {
+      readonly kind: 'selected';
+      readonly job: number;
+      readonly begin: Uint32Array;
+      readonly refs: Uint32Array;
+      readonly warnings: readonly string[];
+    }
+  /** Undefined after the last one. */
+  | { readonly kind: 'batch'; readonly job: number; readonly batch: ChunkBatch | undefined }
+  | { readonly kind: 'failed'; readonly job: number; readonly failure: FailureMessage };
