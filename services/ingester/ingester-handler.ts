@@ -1,0 +1,81 @@
+/**
+ * The ingester behind its contract: one Tsdb that is first restored, then written and read.
+ * Owns the time before the Tsdb is there: writes and reads are refused with the reason, never answered from half of the data.
+ * Comes from services/distributor and services/querier through libs/contracts; goes to libs/tsdb.
+ */
+import type { IngesterContract, PushOutcome } from '../../libs/contracts/ingester.ts';
+import type { WriteBatch } from '../../libs/contracts/write-batch.ts';
+import { Failure } from '../../libs/errors/failure.ts';
+import type { TenantId } from '../../libs/model/tenant-id.ts';
+import type { SeriesSource } from '../../libs/series/series-source.ts';
+import type { RestoreProgress, RestoreReport, Tsdb } from '../../libs/tsdb/tsdb.ts';
+
+export class IngesterHandler implements IngesterContract {
+  #tsdb: Tsdb | undefined;
+  #progress: RestoreProgress | undefined;
+  #stopping = false;
+
+  /** What there is to know about the restart while it runs. */
+  readonly progress = (state: RestoreProgress): void => {
+    this.#progress = state;
+  };
+
+  get tsdb(): Tsdb | undefined {
+    return this.#tsdb;
+  }
+
+  restored(tsdb: Tsdb): void {
+    this.#tsdb = tsdb;
+  }
+
+  stopping(): void {
+    this.#stopping = true;
+  }
+
+  /** Why nothing can be asked of it, undefined when it can. */
+  notReadyReason(): string | undefined {
+    if (this.#stopping) return 'the ingester is stopping';
+    const tsdb = this.#tsdb;
+    if (tsdb === undefined) {
+      const state = this.#progress;
+      if (state === undefined) return 'the ingester is opening its data folder';
+      const share = state.bytesTotal === 0 ? 100 : Math.floor((state.bytesDone / state.bytesTotal) * 100);
+      const what = state.phase === 'snapshot' ? 'loading the snapshot of the head' : 'replaying the write-ahead log';
+      return `the ingester is ${what}: ${share} % of ${state.bytesTotal} bytes`;
+    }
+    if (tsdb.walState === 'full') return 'the disk is full: writes are refused until there is room';
+    if (tsdb.walState === 'failed') return 'the write-ahead log failed: the process is stopping';
+    return undefined;
+  }
+
+  /** Series numbers live as long as this process: a distributor in the same process never sees another epoch. */
+  refEpoch(): number {
+    return 1;
+  }
+
+  push(batch: WriteBatch): Promise<PushOutcome> {
+    return this.#open().push(batch);
+  }
+
+  source(tenant: TenantId): SeriesSource {
+    return this.#open().source(tenant);
+  }
+
+  #open(): Tsdb {
+    if (this.#tsdb === undefined) {
+      throw new Failure('unavailable', this.notReadyReason() ?? 'the ingester is not ready', { retryAfterSeconds: 1 });
+    }
+    return this.#tsdb;
+  }
+}
+
+/** What a restart found, as fields of a log line. */
+export function reportFields(report: RestoreReport): object {
+  return {
+    seconds: Math.round(report.seconds * 1000) / 1000,
+    snapshotBytes: report.snapshotBytes,
+    walBytes: report.replay.bytes,
+    walRecords: report.replay.records,
+    damages: report.damages.length,
+  };
+}
