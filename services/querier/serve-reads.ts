@@ -169,7 +169,8 @@ type Column = Uint8Array | Uint32Array | Float64Array;
 function movable(columns: readonly Column[]): { views: Column[]; buffers: ArrayBuffer[] } {
   const buffers: ArrayBuffer[] = [];
   const views = columns.map((column) => {
-    if (column.buffer instanceof SharedArrayBuffer) return column;
+    // An empty column may be one that everybody shares.
+    if (column.length === 0 || column.buffer instanceof SharedArrayBuffer) return column;
     const whole = column.byteLength === column.buffer.byteLength && !buffers.includes(column.buffer);
     const own = whole ? column : column.slice();
     buffers.push(own.buffer as ArrayBuffer);

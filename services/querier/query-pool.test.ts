@@ -1,0 +1,246 @@
+import assert from 'node:assert/strict';
+import { after, describe, it } from 'node:test';
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
+import { Failure } from '../../libs/errors/failure.ts';
+import { parseTenantId } from '../../libs/model/tenant-id.ts';
+import { MemorySource } from './memory-source.testing.ts';
+import type { QueryAnswer } from './query-pool.ts';
+import { QueryPool } from './query-pool.ts';
+
+const tenant = parseTenantId('a');
+const noSignal = new AbortController().signal;
+
+function newPool(options: { workersMax?: number; queuedMax?: number; queuedPerTenantMax?: number } = {}): QueryPool {
+  const pool = new QueryPool({
+    workersMax: 1,
+    queuedMax: 100,
+    queuedPerTenantMax: 100,
+    heapMb: 32,
+    workerUrl: new URL('./scripted-worker.testing.ts', import.meta.url),
+    workerData: undefined,
+    ...options,
+  });
+  after(() => pool.close());
+  return pool;
+}
+
+const source = () =>
+  new MemorySource(
+    ['a', 'b', 'c', 'd', 'e'].map((job) => ({ labels: { __name__: 'm', job }, samples: [[1000, 1] as const] })),
+  );
+
+interface Options {
+  readonly source?: MemorySource;
+  readonly signal?: AbortSignal;
+  readonly timeoutMs?: number;
+  readonly tenant?: string;
+}
+
+function run(pool: QueryPool, query: string, options: Options = {}): Promise<QueryAnswer> {
+  return pool.run({
+    tenant: options.tenant === undefined ? tenant : parseTenantId(options.tenant),
+    request: { kind: 'parse', query },
+    source: options.source ?? new MemorySource([]),
+    signal: options.signal ?? noSignal,
+    timeoutMs: options.timeoutMs ?? 60_000,
+  });
+}
+
+async function textOf(answer: QueryAnswer): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of answer.chunks) chunks.push(chunk);
+  return Buffer.concat(chunks).toString();
+}
+
+const ask = async (pool: QueryPool, query: string, options?: Options) => textOf(await run(pool, query, options));
+
+const failsWith = (kind: string, message: RegExp) => (error: unknown) => {
+  assert.ok(error instanceof Failure);
+  assert.equal(error.kind, kind);
+  assert.match(error.message, message);
+  return true;
+};
+
+describe('reads across the bridge', () => {
+  const pool = newPool();
+
+  it('gives labels and all batches of two selections that are read in turn', async () => {
+    const [first, second, ...batches] = JSON.parse(await ask(pool, 'read m', { source: source() }));
+    assert.deepEqual(first, [['__name__', 'm', 'job', 'a', 'b', 'c', 'd', 'e'], [0, 4, 8, 12, 16, 20], [
+      0, 1, 2, 3, 0, 1, 2, 4, 0, 1, 2, 5, 0, 1, 2, 6, 0, 1, 2, 7,
+    ]]);
+    assert.deepEqual(second, first);
+    assert.deepEqual(
+      batches.map(([a]: [unknown[]]) => [a[0], a[1]]),
+      [[0, [0, 1, 2]], [2, [0, 1, 2]], [4, [0, 1]]],
+    );
+    for (const [a, b] of batches) assert.deepEqual(a, b);
+  });
+
+  it('sees what was written before it asked', async () => {
+    const written = source();
+    const before = JSON.parse(await ask(pool, 'read m', { source: written }));
+    written.add({ __name__: 'm', job: 'f' }, [[2000, 1]]);
+    const after = JSON.parse(await ask(pool, 'read m', { source: written }));
+    assert.equal(before[0][1].length, 6);
+    assert.equal(after[0][1].length, 7);
+  });
+
+  it('brings label tables over whole whatever their length', async () => {
+    const many = new MemorySource(
+      Array.from({ length: 10_000 }, (_, i) => ({ labels: { __name__: 'm', i: String(i) }, samples: [[1, 1] as const] })),
+    );
+    many.batchSize = 10_000;
+    const [[strings]] = JSON.parse(await ask(pool, 'read m', { source: many }));
+    assert.equal(new Set(strings).size, 10_003);
+  });
+
+  it('fetches one batch ahead and lets go of the rest', async () => {
+    const slow = source();
+    slow.batchSize = 1;
+    await ask(pool, 'read-one-batch', { source: slow });
+    assert.equal(slow.batchesGiven, 2);
+    await turn();
+    assert.equal(slow.selectionsClosed, 1);
+  });
+
+  it('carries a failure of the source over', async () => {
+    const broken = source();
+    broken.failure = new Failure('unavailable', 'the head is replaying');
+    await assert.rejects(ask(pool, 'read m', { source: broken }), failsWith('unavailable', /^the head is replaying$/));
+  });
+});
+
+describe('answers', () => {
+  const pool = newPool();
+
+  it('come in one piece when small', async () => {
+    const answer = await run(pool, 'hello');
+    assert.equal(answer.whole, true);
+    assert.equal(await textOf(answer), 'hello');
+    assert.deepEqual(answer.stats(), { samples: 7, evaluationSeconds: 0 });
+  });
+
+  it('come in chunks when large, and the worker waits for a client that does not read', async () => {
+    const answer = await run(pool, 'write 20000');
+    assert.equal(answer.whole, false);
+    const second = run(pool, 'hello');
+    // The worker is held back by the first answer, which is five times what may be under way.
+    assert.equal(await Promise.race([second.then(() => 'answered'), sleep(200, 'waits')]), 'waits');
+    assert.equal((await textOf(answer)).length, 20_000_000);
+    assert.equal(await textOf(await second), 'hello');
+  });
+
+  it('free the worker when the client stops reading half-way', async () => {
+    const answer = await run(pool, 'write 20000');
+    await answer.chunks.next();
+    await answer.chunks.return?.();
+    assert.equal(await ask(pool, 'hello'), 'hello');
+  });
+
+  it('fail with what the query failed with', async () => {
+    await assert.rejects(ask(pool, 'fail'), failsWith('execution', /^as ordered$/));
+    await assert.rejects(ask(pool, 'throw'), failsWith('internal', /a bug/));
+    await assert.rejects(ask(pool, 'recurse'), failsWith('execution', /nested too deeply/));
+    assert.equal(await ask(pool, 'hello'), 'hello');
+  });
+});
+
+describe('a job that must stop', () => {
+  const pool = newPool();
+
+  it('ends at once for its caller and frees the worker when the client leaves', async () => {
+    const client = new AbortController();
+    const job = run(pool, 'spin', { signal: client.signal });
+    job.catch(() => undefined);
+    assert.equal(pool.running, 1);
+    await sleep(50);
+    client.abort();
+    await assert.rejects(job, failsWith('canceled', /^query was canceled in expression evaluation$/));
+    assert.equal(await ask(pool, 'hello'), 'hello');
+  });
+
+  it('wakes up where it waits for a read', async () => {
+    const client = new AbortController();
+    const stuck = source();
+    stuck.beforeBatch = () => new Promise(() => undefined);
+    const job = run(pool, 'read m', { signal: client.signal, source: stuck });
+    job.catch(() => undefined);
+    await sleep(50);
+    client.abort();
+    await assert.rejects(job, failsWith('canceled', /canceled/));
+    assert.equal(await ask(pool, 'hello'), 'hello');
+  });
+
+  it('times out', async () => {
+    await assert.rejects(
+      ask(pool, 'spin', { timeoutMs: 50 }),
+      failsWith('timeout', /^query timed out in expression evaluation$/),
+    );
+    await assert.rejects(ask(pool, 'hello', { timeoutMs: 0 }), failsWith('timeout', /^query timed out in query execution$/));
+    assert.equal(await ask(pool, 'hello'), 'hello');
+  });
+
+  it('is killed when it does not listen, and its worker replaced', async () => {
+    await assert.rejects(ask(pool, 'hang', { timeoutMs: 50 }), failsWith('timeout', /timed out/));
+    assert.equal(await ask(pool, 'hello'), 'hello');
+  });
+
+  it('leaves the queue when its client leaves or its time is over', async () => {
+    const spinning = new AbortController();
+    const first = run(pool, 'spin', { signal: spinning.signal });
+    first.catch(() => undefined);
+    const client = new AbortController();
+    const left = run(pool, 'hello', { signal: client.signal });
+    const late = run(pool, 'hello', { timeoutMs: 20 });
+    const stays = ask(pool, 'hello');
+    client.abort();
+    await assert.rejects(left, failsWith('canceled', /^query was canceled in query queue$/));
+    await assert.rejects(late, failsWith('timeout', /^query timed out in query queue$/));
+    assert.equal(pool.queued, 1);
+    spinning.abort();
+    assert.equal(await stays, 'hello');
+  });
+});
+
+describe('a worker that dies', () => {
+  const pool = newPool();
+  it('takes one query with it', async () => {
+    const dying = assert.rejects(ask(pool, 'die'), failsWith('internal', /^the worker of this query died: exit code 3$/));
+    const next = ask(pool, 'hello');
+    await dying;
+    assert.equal(await next, 'hello');
+  });
+
+  it('of its heap maximum takes one query with it', async () => {
+    await assert.rejects(ask(pool, 'eat-heap'), failsWith('internal', /died: .*memory/));
+    assert.equal(await ask(pool, 'hello'), 'hello');
+  });
+});
+
+describe('the queue', () => {
+  it('refuses what is beyond its maxima, and serves tenants in turn', async () => {
+    const pool = newPool({ queuedMax: 3, queuedPerTenantMax: 2 });
+    const spinning = new AbortController();
+    const blocker = run(pool, 'spin', { signal: spinning.signal });
+    blocker.catch(() => undefined);
+    const order: string[] = [];
+    const note = (name: string, by: string) => ask(pool, name, { tenant: by }).then((text) => order.push(text));
+    const a = [note('a1', 'a'), note('a2', 'a')];
+    await assert.rejects(ask(pool, 'a3', { tenant: 'a' }), failsWith('rate_limited', /^too many outstanding requests$/));
+    const b = note('b1', 'b');
+    await assert.rejects(ask(pool, 'c1', { tenant: 'c' }), failsWith('rate_limited', /^too many outstanding requests$/));
+    spinning.abort();
+    await Promise.all([...a, b]);
+    assert.deepEqual(order, ['a1', 'b1', 'a2']);
+  });
+
+  it('uses as many workers as it may', async () => {
+    const pool = newPool({ workersMax: 2 });
+    const spinning = new AbortController();
+    const blocker = run(pool, 'spin', { signal: spinning.signal });
+    blocker.catch(() => undefined);
+    assert.equal(await ask(pool, 'hello'), 'hello');
+    spinning.abort();
+  });
+});

@@ -1,0 +1,371 @@
+/**
+ * The worker threads that evaluate queries.
+ * Owns their life, the queue in front of them and the end of each job: done, failed, client gone, out of time, worker dead.
+ * Does not own HTTP (prometheus-routes.ts), nor reads (serve-reads.ts), nor evaluation (query-worker.ts).
+ * A worker that does not stop when asked is killed and another takes its place, so a job costs at most itself. Workers are
+ * started when they are needed; a worker costs its engine's import once.
+ */
+import { MessageChannel, Worker } from 'node:worker_threads';
+import { Failure } from '../../libs/errors/failure.ts';
+import type { TenantId } from '../../libs/model/tenant-id.ts';
+import type { SeriesSource } from '../../libs/series/series-source.ts';
+import type { QueryRequest } from './query-request.ts';
+import { ReadServer } from './serve-reads.ts';
+import { TenantQueue } from './tenant-queue.ts';
+import type { JobMessage, JobStats, StartJob } from './worker-protocol.ts';
+import { ControlWord, controlWords, StopReason } from './worker-protocol.ts';
+
+/** How long a worker may take to stop before it is killed. */
+const killAfterMs = 2_000;
+/** A worker's stack: an expression may be nested deeply. */
+const stackSizeMb = 32;
+
+export interface QueryPoolOptions {
+  readonly workersMax: number;
+  readonly queuedMax: number;
+  readonly queuedPerTenantMax: number;
+  /** The JavaScript heap of one worker; columns live outside it and are counted by the engine. */
+  readonly heapMb: number;
+  /** The module that runs in a worker, and what it is given to start with. */
+  readonly workerUrl: URL;
+  readonly workerData: unknown;
+}
+
+export interface QueryJob {
+  readonly tenant: TenantId;
+  readonly request: QueryRequest;
+  readonly source: SeriesSource;
+  /** Aborts when the client has left. */
+  readonly signal: AbortSignal;
+  /** Counted from now, waiting in the queue included. */
+  readonly timeoutMs: number;
+}
+
+/** The bytes of an answer as they come. */
+export interface QueryAnswer {
+  /** Chunks in order. Ends with an error if the job fails half-way. Must be read to its end or returned. */
+  readonly chunks: AsyncIterableIterator<Uint8Array>;
+  /** Whether the first chunk is the whole answer. */
+  readonly whole: boolean;
+  /** Known when the last chunk was given out. */
+  stats(): JobStats | undefined;
+}
+
+interface Slot {
+  readonly worker: Worker;
+  readonly control: Int32Array;
+  readonly reads: ReadServer;
+  running: RunningJob | undefined;
+}
+
+interface QueuedJob extends QueryJob {
+  readonly deadline: NodeJS.Timeout;
+  readonly resolve: (answer: QueryAnswer) => void;
+  readonly reject: (failure: Failure) => void;
+  readonly onAbort: () => void;
+  slot: Slot | undefined;
+}
+
+/** One job on one worker, until the worker is free again. */
+class RunningJob {
+  readonly number: number;
+  readonly queued: QueuedJob;
+  readonly reading = new AbortController();
+  readonly answer: ChunkQueue;
+  answered = false;
+  killer: NodeJS.Timeout | undefined;
+
+  constructor(number: number, queued: QueuedJob, answer: ChunkQueue) {
+    this.number = number;
+    this.queued = queued;
+    this.answer = answer;
+  }
+}
+
+export class QueryPool {
+  readonly #options: QueryPoolOptions;
+  readonly #slots = new Set<Slot>();
+  readonly #queue: TenantQueue<QueuedJob>;
+  #jobs = 0;
+  #closed = false;
+
+  constructor(options: QueryPoolOptions) {
+    this.#options = options;
+    this.#queue = new TenantQueue(options.queuedMax, options.queuedPerTenantMax);
+  }
+
+  /** Jobs that wait for a worker. */
+  get queued(): number {
+    return this.#queue.length;
+  }
+
+  /** Jobs that have a worker. */
+  get running(): number {
+    let count = 0;
+    for (const slot of this.#slots) if (slot.running !== undefined) count++;
+    return count;
+  }
+
+  /** Starts a worker if there is none, so that the first query finds one. */
+  prewarm(): void {
+    if (this.#slots.size === 0 && !this.#closed) this.#startWorker();
+  }
+
+  /**
+   * Resolves when the first bytes of a successful answer are there.
+   * @throws Failure of the query; `rate_limited` when the queue is full; `canceled`, `timeout`; `internal` when its worker died.
+   */
+  run(job: QueryJob): Promise<QueryAnswer> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) {
+        reject(new Failure('unavailable', 'the querier is shutting down'));
+        return;
+      }
+      if (job.signal.aborted) {
+        reject(canceled('query queue'));
+        return;
+      }
+      if (job.timeoutMs <= 0) {
+        reject(timedOut('query execution'));
+        return;
+      }
+      const onAbort = () => this.#stop(queued, StopReason.canceled);
+      const deadline = setTimeout(() => this.#stop(queued, StopReason.timeout), Math.min(job.timeoutMs, 2 ** 31 - 1));
+      const queued: QueuedJob = { ...job, deadline, resolve, reject, onAbort, slot: undefined };
+      if (!this.#queue.push(job.tenant, queued)) {
+        clearTimeout(deadline);
+        reject(new Failure('rate_limited', 'too many outstanding requests'));
+        return;
+      }
+      job.signal.addEventListener('abort', onAbort, { once: true });
+      this.#assign();
+    });
+  }
+
+  /** Stops all jobs and ends all workers. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (let queued = this.#queue.shift(); queued !== undefined; queued = this.#queue.shift()) {
+      settle(queued);
+      queued.reject(new Failure('unavailable', 'the querier is shutting down'));
+    }
+    await Promise.all([...this.#slots].map((slot) => slot.worker.terminate()));
+  }
+
+  #assign(): void {
+    while (this.#queue.length > 0) {
+      const slot = this.#idleSlot();
+      if (slot === undefined) return;
+      const queued = this.#queue.shift();
+      if (queued === undefined) return;
+      this.#start(slot, queued);
+    }
+  }
+
+  #idleSlot(): Slot | undefined {
+    for (const slot of this.#slots) if (slot.running === undefined) return slot;
+    return this.#slots.size < this.#options.workersMax ? this.#startWorker() : undefined;
+  }
+
+  #start(slot: Slot, queued: QueuedJob): void {
+    const number = ++this.#jobs;
+    Atomics.store(slot.control, ControlWord.stop, StopReason.none);
+    Atomics.store(slot.control, ControlWord.taken, 0);
+    const answer = new ChunkQueue(
+      () => {
+        if (slot.running !== running) return;
+        Atomics.add(slot.control, ControlWord.taken, 1);
+        wake(slot.control);
+      },
+      () => this.#stop(queued, StopReason.canceled),
+    );
+    const running = new RunningJob(number, queued, answer);
+    slot.running = running;
+    slot.worker.ref();
+    queued.slot = slot;
+    slot.reads.begin(number, queued.source, running.reading.signal);
+    const start: StartJob = { job: number, request: queued.request };
+    slot.worker.postMessage(start);
+  }
+
+  #startWorker(): Slot {
+    const control = new Int32Array(new SharedArrayBuffer(controlWords * Int32Array.BYTES_PER_ELEMENT));
+    const { port1, port2 } = new MessageChannel();
+    const worker = new Worker(this.#options.workerUrl, {
+      workerData: { control, port: port2, options: this.#options.workerData },
+      transferList: [port2],
+      resourceLimits: { maxOldGenerationSizeMb: this.#options.heapMb, stackSizeMb },
+    });
+    const slot: Slot = { worker, control, reads: new ReadServer(port1, control), running: undefined };
+    this.#slots.add(slot);
+    worker.unref();
+    let cause: unknown;
+    worker.on('message', (message: JobMessage) => this.#receive(slot, message));
+    worker.on('error', (error) => {
+      cause = error;
+    });
+    worker.on('exit', (code) => this.#buryWorker(slot, cause ?? `exit code ${code}`));
+    return slot;
+  }
+
+  #buryWorker(slot: Slot, cause: unknown): void {
+    this.#slots.delete(slot);
+    slot.reads.close();
+    const running = slot.running;
+    if (running !== undefined) {
+      slot.running = undefined;
+      const why = cause instanceof Error ? cause.message : String(cause);
+      this.#fail(running, new Failure('internal', `the worker of this query died: ${why}`, { cause }));
+      this.#end(running);
+    }
+    if (!this.#closed) this.#assign();
+  }
+
+  #receive(slot: Slot, message: JobMessage): void {
+    const running = slot.running;
+    if (running === undefined || running.number !== message.job) return;
+    if (message.kind === 'failed') {
+      this.#release(slot, running);
+      this.#fail(running, new Failure(message.failure.kind, message.failure.message));
+      return;
+    }
+    if (message.last) {
+      this.#release(slot, running);
+      running.answer.push(message.bytes, message.stats);
+    } else {
+      running.answer.push(message.bytes, undefined);
+    }
+    if (!running.answered) {
+      running.answered = true;
+      running.queued.resolve({
+        chunks: running.answer,
+        whole: message.last,
+        stats: () => running.answer.stats,
+      });
+    }
+  }
+
+  /** The worker is free: what follows concerns only the client. */
+  #release(slot: Slot, running: RunningJob): void {
+    slot.running = undefined;
+    slot.worker.unref();
+    slot.reads.end();
+    this.#end(running);
+    if (!this.#closed) this.#assign();
+  }
+
+  #end(running: RunningJob): void {
+    clearTimeout(running.killer);
+    running.reading.abort();
+    settle(running.queued);
+  }
+
+  #fail(running: RunningJob, failure: Failure): void {
+    if (running.answered) {
+      running.answer.fail(failure);
+      return;
+    }
+    running.answered = true;
+    running.queued.reject(failure);
+  }
+
+  /** Ends a job from outside: at once for its caller, soon for its worker. */
+  #stop(queued: QueuedJob, reason: typeof StopReason.canceled | typeof StopReason.timeout): void {
+    const end = reason === StopReason.timeout ? timedOut : canceled;
+    const slot = queued.slot;
+    if (slot === undefined) {
+      if (!this.#queue.remove(queued.tenant, queued)) return;
+      settle(queued);
+      queued.reject(end('query queue'));
+      return;
+    }
+    const running = slot.running;
+    if (running === undefined || running.queued !== queued || running.killer !== undefined) return;
+    this.#fail(running, end('expression evaluation'));
+    Atomics.store(slot.control, ControlWord.stop, reason);
+    wake(slot.control);
+    running.reading.abort();
+    running.killer = setTimeout(() => void slot.worker.terminate(), killAfterMs);
+  }
+}
+
+function settle(queued: QueuedJob): void {
+  clearTimeout(queued.deadline);
+  queued.signal.removeEventListener('abort', queued.onAbort);
+}
+
+function wake(control: Int32Array): void {
+  Atomics.add(control, ControlWord.news, 1);
+  Atomics.notify(control, ControlWord.news);
+}
+
+function canceled(where: string): Failure {
+  return new Failure('canceled', `query was canceled in ${where}`);
+}
+
+function timedOut(where: string): Failure {
+  return new Failure('timeout', `query timed out in ${where}`);
+}
+
+/** The chunks that have come and were not yet taken. At most `chunksUnderWayMax` of a job are under way. */
+class ChunkQueue implements AsyncIterableIterator<Uint8Array> {
+  readonly #onTaken: () => void;
+  readonly #onReturn: () => void;
+  readonly #chunks: Uint8Array[] = [];
+  #failure: Failure | undefined;
+  #ended = false;
+  #wakeReader: (() => void) | undefined;
+  stats: JobStats | undefined;
+
+  constructor(onTaken: () => void, onReturn: () => void) {
+    this.#onTaken = onTaken;
+    this.#onReturn = onReturn;
+  }
+
+  /** `stats` come with the last chunk. */
+  push(chunk: Uint8Array, stats: JobStats | undefined): void {
+    this.#chunks.push(chunk);
+    if (stats !== undefined) {
+      this.stats = stats;
+      this.#ended = true;
+    }
+    this.#wake();
+  }
+
+  fail(failure: Failure): void {
+    this.#failure = failure;
+    this.#wake();
+  }
+
+  async next(): Promise<IteratorResult<Uint8Array>> {
+    for (;;) {
+      if (this.#failure !== undefined) throw this.#failure;
+      const chunk = this.#chunks.shift();
+      if (chunk !== undefined) {
+        this.#onTaken();
+        return { done: false, value: chunk };
+      }
+      if (this.#ended) return { done: true, value: undefined };
+      await new Promise<void>((resolve) => {
+        this.#wakeReader = resolve;
+      });
+    }
+  }
+
+  async return(): Promise<IteratorResult<Uint8Array>> {
+    if (!this.#ended) this.#onReturn();
+    this.#ended = true;
+    this.#chunks.length = 0;
+    return { done: true, value: undefined };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  #wake(): void {
+    const wakeReader = this.#wakeReader;
+    this.#wakeReader = undefined;
+    wakeReader?.();
+  }
+}

@@ -1,0 +1,55 @@
+/** A query worker whose query text is an order: what the pool and the bridge do can be seen without an engine. */
+import { Failure } from '../../libs/errors/failure.ts';
+import type { JobContext } from './worker-loop.ts';
+import { runWorker } from './worker-loop.ts';
+
+runWorker(() => ({ request, reader, output, checkStopped }: JobContext) => {
+  const [order = '', argument = ''] = request.query.split(' ');
+  switch (order) {
+    case 'read': {
+      // Reads one selector twice at once, turn by turn, and says what it saw.
+      const query = { matchers: [{ type: '=', name: '__name__', value: argument } as const], minT: 0, maxT: 1e12 };
+      const both = [reader.select(query), reader.select(query)];
+      const seen: unknown[] = [];
+      for (const { labels } of both) seen.push([labels.strings, [...labels.begin], [...labels.refs]]);
+      for (;;) {
+        const batches = both.map((selection) => selection.next());
+        if (batches[0] === undefined) break;
+        seen.push(batches.map((batch) => batch && [batch.firstSeries, [...batch.chunkBegin], batch.bytes.length]));
+      }
+      output.rawText(JSON.stringify(seen));
+      break;
+    }
+    case 'read-one-batch': {
+      reader.select({ matchers: [], minT: 0, maxT: 1e12 }).next();
+      output.raw('1');
+      break;
+    }
+    case 'spin':
+      for (;;) checkStopped();
+    case 'hang':
+      for (;;);
+    case 'die':
+      process.exit(3);
+      break;
+    case 'eat-heap': {
+      const eaten: unknown[] = [];
+      for (;;) eaten.push(Array.from({ length: 1000 }, (_, i) => ({ i })));
+    }
+    case 'write':
+      for (let i = 0; i < Number(argument); i++) output.rawText('x'.repeat(1000));
+      break;
+    case 'fail':
+      throw new Failure('execution', 'as ordered');
+    case 'throw':
+      throw new Error('a bug');
+    case 'recurse': {
+      const recurse = (n: number): number => 1 + recurse(n + 1);
+      recurse(0);
+      break;
+    }
+    default:
+      output.rawText(request.query);
+  }
+  return { samples: 7, evaluationSeconds: 0 };
+});

@@ -1,0 +1,103 @@
+/**
+ * A query worker's life: one job after the other, its answer in chunks, its failure as data.
+ * Owns the order of things on the worker's thread. Does not own what a job does: that is `execute` (query-worker.ts).
+ * The thread lowers its own priority where the system knows such a thing for threads (Linux), because a push that waits for
+ * a query costs more than a query that waits for a push.
+ */
+import { readlinkSync } from 'node:fs';
+import { setPriority } from 'node:os';
+import type { MessagePort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
+import { Failure } from '../../libs/errors/failure.ts';
+import { BridgeReader, checkStopped } from './bridge-reader.ts';
+import { JsonBytes } from './json-bytes.ts';
+import type { QueryRequest } from './query-request.ts';
+import type { FailureMessage, JobMessage, JobStats, StartJob } from './worker-protocol.ts';
+import { ControlWord, chunksUnderWayMax, failureMessage } from './worker-protocol.ts';
+
+export interface JobContext {
+  readonly request: QueryRequest;
+  readonly reader: BridgeReader;
+  readonly output: JsonBytes;
+  /** @throws Failure when the job must stop: call it between pieces of work of a few milliseconds. */
+  checkStopped(): void;
+}
+
+/** What the pool gives each worker; `options` is for `execute` alone. */
+interface WorkerData {
+  readonly control: Int32Array;
+  readonly port: MessagePort;
+  readonly options: unknown;
+}
+
+const workerNiceness = 5;
+
+/**
+ * Runs `execute` for every job that comes. `execute` writes a whole successful answer to the job's output and returns what it
+ * cost, or throws a Failure. It may throw after it has begun to write.
+ */
+export function runWorker(makeExecute: (options: unknown) => (context: JobContext) => JobStats): void {
+  if (parentPort === null) throw new Error('this module runs in a worker thread');
+  const jobs = parentPort;
+  const { control, port, options } = workerData as WorkerData;
+  yieldToPushes();
+  const execute = makeExecute(options);
+  jobs.on('message', ({ job, request }: StartJob) => {
+    const send = (message: JobMessage, transfer: ArrayBuffer[]) => jobs.postMessage(message, transfer);
+    let sent = 0;
+    let lastChunk: Uint8Array<ArrayBuffer> | undefined;
+    const output = new JsonBytes((bytes, last) => {
+      if (last) {
+        lastChunk = bytes;
+        return;
+      }
+      waitForRoom(control, sent);
+      sent++;
+      send({ kind: 'chunk', job, bytes, last }, [bytes.buffer]);
+    });
+    try {
+      const reader = new BridgeReader(port, control, job);
+      const stats = execute({ request, reader, output, checkStopped: () => checkStopped(control) });
+      output.finish();
+      if (lastChunk === undefined) throw new Failure('internal', 'the answer has no end');
+      // A small answer leaves its large buffer behind.
+      const bytes = sent === 0 ? lastChunk.slice() : lastChunk;
+      send({ kind: 'chunk', job, bytes, last: true, stats }, [bytes.buffer]);
+    } catch (error) {
+      send({ kind: 'failed', job, failure: asFailure(error) }, []);
+    }
+  });
+}
+
+/** Sleeps until the client has taken enough of what was sent. */
+function waitForRoom(control: Int32Array, sent: number): void {
+  for (;;) {
+    const before = Atomics.load(control, ControlWord.news);
+    checkStopped(control);
+    if (sent - Atomics.load(control, ControlWord.taken) < chunksUnderWayMax) return;
+    Atomics.wait(control, ControlWord.news, before);
+  }
+}
+
+function asFailure(error: unknown): FailureMessage {
+  if (error instanceof Failure) return failureMessage(error);
+  if (error instanceof RangeError && error.message.startsWith('Maximum call stack')) {
+    return { kind: 'execution', message: 'the expression is nested too deeply to be evaluated' };
+  }
+  if (error instanceof RangeError && error.message.startsWith('Array buffer allocation')) {
+    return { kind: 'query_limit', message: 'the query needs more memory than there is' };
+  }
+  // The stack is for the log: the main thread writes it there and tells the client the first line.
+  return { kind: 'internal', message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+}
+
+function yieldToPushes(): void {
+  if (process.platform !== 'linux') return;
+  try {
+    // <pid>/task/<tid> of the thread that asks.
+    const thread = Number(readlinkSync('/proc/thread-self').split('/').pop());
+    setPriority(thread, workerNiceness);
+  } catch {
+    // Without /proc or the right to do so, queries and pushes share the cores evenly.
+  }
+}
