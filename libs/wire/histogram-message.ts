@@ -1,0 +1,332 @@
+/**
+ * One native histogram from the wire (prompb/types.proto, write/v2/types.proto: the same field numbers) to the model.
+ * Owns the field numbers, the sums of deltas, and what makes a histogram none at all (Prometheus' Validate in
+ * model/histogram). Surprising: whether `count` came as an integer alone decides which of deltas and counts are read.
+ */
+import { customBucketsSchema, type Histogram, ResetHint } from '../model/histogram.ts';
+import { isStaleNaN } from '../model/stale.ts';
+import type { ProtobufReader } from '../model/encoding/protobuf-reader.ts';
+import type { WriteScan } from './write-scan.ts';
+
+const fieldsV1 = 0x1fffe;
+const fieldsV2 = 0x3fffe;
+const spanFields = (1 << 1) | (1 << 2);
+
+const noSpans = new Int32Array(0);
+const noNumbers = new Float64Array(0);
+
+/** Exponential schemas of Prometheus 3 (model/histogram/generic.go). */
+const schemaMin = -4;
+const schemaMax = 8;
+
+/** A growing column of numbers, reused from histogram to histogram. */
+class NumberList {
+  length = 0;
+  #numbers = new Float64Array(64);
+
+  push(value: number): void {
+    if (this.length === this.#numbers.length) {
+      const grown = new Float64Array(this.length * 2);
+      grown.set(this.#numbers);
+      this.#numbers = grown;
+    }
+    this.#numbers[this.length++] = value;
+  }
+
+  copy(): Float64Array {
+    return this.length === 0 ? noNumbers : this.#numbers.slice(0, this.length);
+  }
+
+  /** Running sums: what deltas mean. */
+  sums(): Float64Array {
+    const sums = this.copy();
+    for (let i = 1; i < sums.length; i++) sums[i] = (sums[i] as number) + (sums[i - 1] as number);
+    return sums;
+  }
+
+  copySpans(): Int32Array {
+    return this.length === 0 ? noSpans : Int32Array.from(this.#numbers.subarray(0, this.length));
+  }
+}
+
+/** Memory that histograms of one scan are read through. */
+export class HistogramScratch {
+  readonly negativeSpans: NumberList = new NumberList();
+  readonly negativeDeltas: NumberList = new NumberList();
+  readonly negativeCounts: NumberList = new NumberList();
+  readonly positiveSpans: NumberList = new NumberList();
+  readonly positiveDeltas: NumberList = new NumberList();
+  readonly positiveCounts: NumberList = new NumberList();
+  readonly customValues: NumberList = new NumberList();
+
+  reset(): void {
+    this.negativeSpans.length = 0;
+    this.negativeDeltas.length = 0;
+    this.negativeCounts.length = 0;
+    this.positiveSpans.length = 0;
+    this.positiveDeltas.length = 0;
+    this.positiveCounts.length = 0;
+    this.customValues.length = 0;
+  }
+}
+
+/**
+ * Reads the Histogram message that fills the scan's reader to its end, and adds it to the scan: as a histogram, or with the
+ * reason why it is none.
+ * @throws Failure `bad_data` where the bytes are no protobuf of this message
+ */
+export function readHistogram(scan: WriteScan, series: number): void {
+  const { reader } = scan;
+  const scratch = scan.histogramScratch;
+  const known = scan.version === 1 ? fieldsV1 : fieldsV2;
+  const { end, view } = reader;
+  scratch.reset();
+  let integer = true;
+  let countInt = 0;
+  let countFloat = 0;
+  let zeroIsInteger = true;
+  let zeroCount = 0;
+  let sum = 0;
+  let sumLo = 0;
+  let sumHi = 0;
+  let schema = 0;
+  let zeroThreshold = 0;
+  let resetHint = 0;
+  let t = 0;
+  let st = 0;
+  while (reader.position < end) {
+    const tag = reader.readTag();
+    switch (tag) {
+      case 0x08:
+        countInt = reader.readUint64('the count of a histogram');
+        integer = true;
+        break;
+      case 0x11:
+        countFloat = reader.readDouble('the count of a histogram');
+        integer = false;
+        break;
+      case 0x19: {
+        const at = reader.takeFixed64('the sum of a histogram');
+        sum = view.getFloat64(at, true);
+        sumLo = view.getInt32(at, true);
+        sumHi = view.getInt32(at + 4, true);
+        break;
+      }
+      case 0x20:
+        schema = reader.readSint32('the schema of a histogram');
+        break;
+      case 0x29:
+        zeroThreshold = reader.readDouble('the zero threshold of a histogram');
+        break;
+      case 0x30:
+        zeroCount = reader.readUint64('the zero count of a histogram');
+        zeroIsInteger = true;
+        break;
+      case 0x39:
+        zeroCount = reader.readDouble('the zero count of a histogram');
+        zeroIsInteger = false;
+        break;
+      case 0x42:
+        readSpan(reader, scratch.negativeSpans);
+        break;
+      case 0x48:
+      case 0x4a:
+        readDeltas(reader, tag, scratch.negativeDeltas);
+        break;
+      case 0x51:
+      case 0x52:
+        readDoubles(reader, tag, scratch.negativeCounts);
+        break;
+      case 0x5a:
+        readSpan(reader, scratch.positiveSpans);
+        break;
+      case 0x60:
+      case 0x62:
+        readDeltas(reader, tag, scratch.positiveDeltas);
+        break;
+      case 0x69:
+      case 0x6a:
+        readDoubles(reader, tag, scratch.positiveCounts);
+        break;
+      case 0x70:
+        resetHint = reader.readUint32('the reset hint of a histogram');
+        break;
+      case 0x78:
+        t = reader.readInt64('the timestamp of a histogram');
+        break;
+      case 0x81:
+      case 0x82:
+        readDoubles(reader, tag, scratch.customValues);
+        break;
+      default:
+        if (tag === 0x88 && scan.version === 2) st = reader.readInt64('the start timestamp of a histogram');
+        else reader.skipUnknown(tag, known, 'a histogram');
+    }
+  }
+  const histogram: Histogram = {
+    integer,
+    resetHint: isResetHint(resetHint) ? resetHint : ResetHint.unknown,
+    schema,
+    zeroThreshold,
+    zeroCount: zeroIsInteger === integer ? zeroCount : 0,
+    count: integer ? countInt : countFloat,
+    sum,
+    positiveSpans: scratch.positiveSpans.copySpans(),
+    negativeSpans: scratch.negativeSpans.copySpans(),
+    positiveBuckets: integer ? scratch.positiveDeltas.sums() : scratch.positiveCounts.copy(),
+    negativeBuckets: integer ? scratch.negativeDeltas.sums() : scratch.negativeCounts.copy(),
+    customValues: scratch.customValues.copy(),
+    stale: isStaleNaN(sumHi, sumLo),
+  };
+  const reason = histogramFault(histogram);
+  if (reason !== '') {
+    scan.refuseHistogram({ series, t, reason });
+    return;
+  }
+  if (t < scan.minT) scan.minT = t;
+  if (t > scan.maxT) scan.maxT = t;
+  scan.addHistogram({ series, t, st, histogram });
+}
+
+function isResetHint(hint: number): hint is ResetHint {
+  return hint >= 0 && hint <= 3;
+}
+
+function readSpan(reader: ProtobufReader, spans: NumberList): void {
+  const outerEnd = reader.end;
+  const end = reader.readEnd('a span of a histogram');
+  reader.end = end;
+  let offset = 0;
+  let length = 0;
+  while (reader.position < end) {
+    const tag = reader.readTag();
+    if (tag === 0x08) offset = reader.readSint32('the offset of a span');
+    else if (tag === 0x10) length = reader.readUint32('the length of a span');
+    else reader.skipUnknown(tag, spanFields, 'a span');
+  }
+  reader.end = outerEnd;
+  spans.push(offset);
+  // Beyond int32 it can not match any list of buckets: keep it absurd instead of letting it wrap.
+  spans.push(Math.min(length, 0x7fffffff));
+}
+
+/** Repeated sint64, packed or not. */
+function readDeltas(reader: ProtobufReader, tag: number, into: NumberList): void {
+  if ((tag & 7) === 0) {
+    into.push(reader.readSint64('a bucket of a histogram'));
+    return;
+  }
+  const outerEnd = reader.end;
+  const end = reader.readEnd('the buckets of a histogram');
+  reader.end = end;
+  while (reader.position < end) into.push(reader.readSint64('a bucket of a histogram'));
+  reader.end = outerEnd;
+}
+
+/** Repeated double, packed or not. */
+function readDoubles(reader: ProtobufReader, tag: number, into: NumberList): void {
+  if ((tag & 7) === 1) {
+    into.push(reader.readDouble('a bucket of a histogram'));
+    return;
+  }
+  const outerEnd = reader.end;
+  const end = reader.readEnd('the buckets of a histogram');
+  reader.end = end;
+  while (reader.position < end) into.push(reader.readDouble('a bucket of a histogram'));
+  reader.end = outerEnd;
+}
+
+/** Why this is no histogram, '' if it is one: the rules of Prometheus' Histogram.Validate and FloatHistogram.Validate. */
+function histogramFault(h: Histogram): string {
+  if (h.schema === customBucketsSchema) {
+    const fault = customBucketsFault(h);
+    if (fault !== '') return fault;
+  } else if (h.schema < schemaMin || h.schema > schemaMax) {
+    return (
+      `received a native histogram sample whose schema ${h.schema} is neither in ${schemaMin}..${schemaMax} nor ` +
+      `${customBucketsSchema} (err-mimir-invalid-native-histogram-schema)`
+    );
+  } else if (h.customValues.length > 0) {
+    return 'received a native histogram sample with custom bounds and an exponential schema';
+  }
+  const fault = sideFault(h.positiveSpans, h.positiveBuckets) || sideFault(h.negativeSpans, h.negativeBuckets);
+  if (fault !== '') return fault;
+  if (h.zeroCount < 0) return negativeCount;
+  if (h.count < 0) return 'received a native histogram sample with a negative count';
+  if (h.integer) {
+    const inBuckets = total(h.positiveBuckets) + total(h.negativeBuckets) + h.zeroCount;
+    if (Number.isNaN(h.sum)) {
+      if (inBuckets > h.count) {
+        return (
+          `received a native histogram sample with ${inBuckets} observations in its buckets and a count of ${h.count} ` +
+          '(err-mimir-native-histogram-count-not-big-enough)'
+        );
+      }
+    } else if (inBuckets !== h.count) {
+      return (
+        `received a native histogram sample with ${inBuckets} observations in its buckets and a count of ${h.count} ` +
+        '(err-mimir-native-histogram-count-mismatch)'
+      );
+    }
+  }
+  return '';
+}
+
+const negativeCount =
+  'received a native histogram sample with a negative bucket count (err-mimir-native-histogram-negative-bucket-count)';
+const negativeOffset =
+  'received a native histogram sample with a negative span offset (err-mimir-native-histogram-span-negative-offset)';
+
+function sideFault(spans: Int32Array, buckets: Float64Array): string {
+  let named = 0;
+  for (let i = 0; i < spans.length; i += 2) {
+    if (i > 0 && (spans[i] as number) < 0) return negativeOffset;
+    named += spans[i + 1] as number;
+  }
+  if (named !== buckets.length) {
+    return (
+      `received a native histogram sample whose spans name ${named} buckets, with ${buckets.length} buckets ` +
+      '(err-mimir-native-histogram-spans-buckets-mismatch)'
+    );
+  }
+  for (let i = 0; i < buckets.length; i++) if ((buckets[i] as number) < 0) return negativeCount;
+  return '';
+}
+
+function customBucketsFault(h: Histogram): string {
+  const bounds = h.customValues;
+  for (let i = 0; i < bounds.length; i++) {
+    const bound = bounds[i] as number;
+    if (Number.isNaN(bound)) return 'received a native histogram sample with a NaN as custom bound';
+    if (i > 0 && bound <= (bounds[i - 1] as number)) {
+      return 'received a native histogram sample whose custom bounds do not rise (err-mimir-native-histogram-custom-buckets-invalid)';
+    }
+  }
+  if (bounds.length > 0 && bounds[bounds.length - 1] === Infinity) {
+    return 'received a native histogram sample with an explicit +Inf bound (err-mimir-native-histogram-custom-buckets-infinite)';
+  }
+  let reach = 0;
+  for (let i = 0; i < h.positiveSpans.length; i += 2) {
+    if ((h.positiveSpans[i] as number) < 0) return negativeOffset;
+    reach += (h.positiveSpans[i] as number) + (h.positiveSpans[i + 1] as number);
+  }
+  if (reach > bounds.length + 1) {
+    return (
+      `received a native histogram sample whose buckets need ${reach - 1} custom bounds, with ${bounds.length} ` +
+      '(err-mimir-native-histogram-custom-buckets-mismatch)'
+    );
+  }
+  if (h.zeroCount !== 0 || h.zeroThreshold !== 0) {
+    return 'received a native histogram sample with custom bounds and a zero bucket';
+  }
+  if (h.negativeSpans.length > 0 || h.negativeBuckets.length > 0) {
+    return 'received a native histogram sample with custom bounds and negative buckets';
+  }
+  return '';
+}
+
+function total(counts: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < counts.length; i++) sum += counts[i] as number;
+  return sum;
+}
