@@ -247,6 +247,14 @@ export function labelFaultText(fault: LabelFault, scan: LabelScan, row: number, 
   }
 }
 
+/** Labels of series `row` for a sentence to the sender, cut to 200 characters. */
+export function seriesText(scan: LabelScan, row: number): string {
+  if (scan.version === 1) readLabelFields(scan, scan.labelsBegin[row] as number, scan.labelsEnd[row] as number);
+  else readLabelRefs(scan, scan.refs, scan.refsBegin[row] as number, scan.refsBegin[row + 1] as number);
+  sortByName(scan.bytes, scan.labelScratch);
+  return seriesExcerpt(scan);
+}
+
 function withId(text: string, fault: LabelFault): string {
   return `${text} (err-mimir-${faultIds[fault]})`;
 }

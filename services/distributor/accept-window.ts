@@ -3,8 +3,8 @@
  * Owns the rule and the slow path that leaves samples out. Nobody behind this asks a clock again.
  */
 import type { WriteBatch } from '../../libs/contracts/write-batch.ts';
+import { seriesText } from '../../libs/model/canonical-labels.ts';
 import type { WriteScan } from '../../libs/wire/write-scan.ts';
-import { seriesText } from './series-text.ts';
 
 export interface AcceptWindow {
   /** Milliseconds since the epoch; both ends are accepted. */
