@@ -9,6 +9,7 @@ import { Failure } from '../errors/failure.ts';
 import { LabelScratch } from '../model/canonical-labels.ts';
 import { viewOf } from '../model/encoding/bytes.ts';
 import { ProtobufReader } from '../model/encoding/protobuf-reader.ts';
+import { SnappyDecoder } from '../model/encoding/snappy.ts';
 import type { Histogram } from '../model/histogram.ts';
 import { HistogramScratch } from './histogram-message.ts';
 
@@ -94,6 +95,8 @@ const keptRowsMax = 1 << 17;
 
 export class WriteScan {
   readonly max: WriteScanMax;
+  /** Holds the decompressed body of requests that came compressed (remote-write.ts). */
+  readonly snappy: SnappyDecoder = new SnappyDecoder();
   readonly reader: ProtobufReader = new ProtobufReader();
   /** Memory that labels of one series are read through. */
   readonly labelScratch: LabelScratch = new LabelScratch();

@@ -6,10 +6,8 @@
  */
 import { Failure } from '../../libs/errors/failure.ts';
 import { wireStatus } from '../../libs/errors/wire-status.ts';
-import { decompressSnappy } from '../../libs/model/encoding/snappy.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
-import { scanWriteRequestV1 } from '../../libs/wire/remote-write-v1.ts';
-import { scanWriteRequestV2 } from '../../libs/wire/remote-write-v2.ts';
+import { scanWriteRequest } from '../../libs/wire/remote-write.ts';
 import type { WriteScan } from '../../libs/wire/write-scan.ts';
 import { type PushDeps, type PushResult, push } from './push.ts';
 
@@ -56,11 +54,9 @@ export async function handlePush(tenant: TenantId, request: PushRequest, deps: P
   try {
     version = versionOf(request.contentType);
     checkEncoding(request.contentEncoding);
-    const bytes = decompressSnappy(request.body, deps.decompressedBytesMax);
+    const rawBytes = scanWriteRequest(version, request.body, deps.decompressedBytesMax, deps.scan);
     deps.counters.wireBytes += request.body.length;
-    deps.counters.rawBytes += bytes.length;
-    if (version === 1) scanWriteRequestV1(bytes, bytes.length, deps.scan);
-    else scanWriteRequestV2(bytes, bytes.length, deps.scan);
+    deps.counters.rawBytes += rawBytes;
     const result = await push(tenant, deps.scan, request.receiveTimeMs, deps);
     return answer(tenant, version, result, deps.counters);
   } catch (error) {
