@@ -1,0 +1,105 @@
+/**
+ * A full disk: writes are refused with 503 before anything is damaged, reads go on, writes resume when there is room,
+ * and everything acknowledged outlives a kill at the worst moment.
+ * The data folder lies on a small tmpfs of its own, which only root may mount.
+ */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { seededRandom } from '../support/seeded-random.ts';
+import type { Maru } from '../support/start-maru.ts';
+import { startMaru } from '../support/start-maru.ts';
+import { waitFor } from '../support/wait-until.ts';
+import { WriteLedger } from '../support/write-ledger.ts';
+
+const mountPoint = mkdtempSync(join(tmpdir(), 'maru-test-small-disk-'));
+const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', mountPoint]);
+const skip = mounted.status === 0 ? false : `a tmpfs cannot be mounted here: ${String(mounted.stderr).trim()}`;
+if (skip !== false) rmSync(mountPoint, { recursive: true });
+
+describe('a full disk', { skip }, () => {
+  let maru: Maru;
+
+  after(async () => {
+    await maru?.[Symbol.asyncDispose]();
+    spawnSync('umount', [mountPoint]);
+    rmSync(mountPoint, { recursive: true, force: true });
+  });
+
+  it('refuses writes, answers reads, resumes, and keeps what it acknowledged', async (t) => {
+    const random = seededRandom();
+    t.diagnostic(`MARU_TEST_SEED=${random.seed}`);
+    maru = await startMaru({ dataDir: join(mountPoint, 'data') });
+    const target = { baseUrl: maru.queryUrl };
+    const now = Date.now();
+    const ledgers = (['v1', 'v2'] as const).map(
+      (protocol) =>
+        new WriteLedger(
+          { name: `full-${protocol}`, protocol, seriesCount: 200, histograms: protocol === 'v2', newSeries: false },
+          now,
+        ),
+    );
+    const verifyAll = async () => {
+      for (const ledger of ledgers) await ledger.verify(target);
+    };
+    const writing = new AbortController();
+    const writers = () => ledgers.map((ledger) => ledger.writeUntil(maru.baseUrl, writing.signal, random));
+    let running = writers();
+    await waitFor('a few writes', () => ledgers.every((ledger) => ledger.acknowledgedPushes > 20) || undefined);
+
+    const ballast = join(mountPoint, 'ballast');
+    fill(ballast);
+    await waitFor('every writer is refused', () => ledgers.every((ledger) => ledger.refusedPushes > 1) || undefined, {
+      deadlineMs: 60_000,
+    });
+    await verifyAll();
+    assert.ok(maru.isRunning(), 'a full disk is no reason to stop');
+
+    rmSync(ballast);
+    const before = ledgers.map((ledger) => ledger.acknowledgedPushes);
+    await waitFor(
+      'writes resume',
+      () => ledgers.every((ledger, i) => ledger.acknowledgedPushes > before[i] + 5) || undefined,
+    );
+    await verifyAll();
+
+    fill(ballast);
+    const refused = ledgers.map((ledger) => ledger.refusedPushes);
+    await waitFor('full again', () => ledgers.every((ledger, i) => ledger.refusedPushes > refused[i]) || undefined, {
+      deadlineMs: 60_000,
+    });
+    await maru.kill();
+    await Promise.all(running);
+    maru.launch();
+    await maru.ready();
+    await verifyAll();
+
+    rmSync(ballast);
+    const kept = ledgers.map((ledger) => ledger.acknowledgedPushes);
+    running = writers();
+    await waitFor(
+      'writes resume after a start on a full disk',
+      () => ledgers.every((ledger, i) => ledger.acknowledgedPushes > kept[i] + 5) || undefined,
+    );
+    writing.abort();
+    await Promise.all(running);
+    await maru.kill();
+    maru.launch();
+    await maru.ready();
+    await verifyAll();
+  });
+});
+
+/** Takes all the room there is. */
+function fill(path: string): void {
+  for (const bytes of [1 << 20, 1 << 12]) {
+    try {
+      for (;;) writeFileSync(path, new Uint8Array(bytes), { flag: 'a' });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+    }
+  }
+}
