@@ -153,7 +153,7 @@ describe('real Prometheus servers send', { skip: skipWithout('prometheus', 'prom
         assert.deepEqual(asSet(actual.data), asSet(expected.data));
       });
 
-      it('metadata and exemplars agree', async () => {
+      it('metadata agrees', async () => {
         const { asked } = pairs[index];
         const metadataOf = async (target: QueryTarget) => (await ask(target, 'metadata')).data as Record<string, unknown[]>;
         const [expected, actual] = [await metadataOf(asked.prometheus), await metadataOf(asked.maru)];
@@ -168,7 +168,10 @@ describe('real Prometheus servers send', { skip: skipWithout('prometheus', 'prom
           compared++;
         }
         assert.ok(compared > 200, `${compared} metrics have metadata`);
+      });
 
+      it('exemplars agree', async () => {
+        const { asked } = pairs[index];
         const exemplars = { query: 'target_latency_seconds_bucket', start: times.begin, end: times.end };
         const [left, right] = [
           await ask(asked.prometheus, 'query_exemplars', exemplars),
