@@ -11,6 +11,7 @@
 import type { SampleColumns } from '../../series/sample-columns.ts';
 import { type Histogram, ResetHint } from '../histogram.ts';
 import { reduceResolution } from '../histogram-resolution.ts';
+import { spannedBuckets } from '../histogram-spans.ts';
 import { isStaleNaN } from '../stale.ts';
 import { BitCursor } from './bit-cursor.ts';
 import { checkedTime, corruptChunk } from './bit-reader.ts';
@@ -24,7 +25,7 @@ import {
   resetHeaderOf,
   resetHintAt,
 } from './histogram-chunk-header.ts';
-import { type HistogramLayout, readHistogramLayout, spannedBuckets } from './histogram-layout.ts';
+import { type HistogramLayout, readHistogramLayout } from './histogram-layout.ts';
 import { XorValues } from './xor-values.ts';
 
 /** Highest schema that queries know; chunks may hold up to 52, which are reduced to this when read. */

@@ -4,13 +4,13 @@ import fc from 'fast-check';
 import { Failure } from '../../errors/failure.ts';
 import type { SampleColumns } from '../../series/sample-columns.ts';
 import { type Histogram, ResetHint } from '../histogram.ts';
+import { bucketIndexes } from '../histogram-spans.ts';
 import { ChunkEncoding } from './chunk.ts';
 import { newColumns } from './float-samples.testing.ts';
 import { histogramFixtures } from './histogram-chunk.fixtures.ts';
 import { appendHistogram, beginHistogramChunk, loadHistogramChunk, type OpenHistogramChunk } from './histogram-chunk.ts';
 import { histogramSampleCount, ResetHeader } from './histogram-chunk-header.ts';
 import { decodeHistogramInto, staleHistogram } from './histogram-chunk-reader.ts';
-import { bucketIndexes } from './histogram-layout.ts';
 import { chunksOf, type HistogramSample, parseHistogramSamples } from './histogram-samples.testing.ts';
 
 function hex(chunk: OpenHistogramChunk): string {

@@ -5,6 +5,7 @@
  * gauge, integer and float begins a new chunk. One object per open chunk, owner of its bytes.
  */
 import { customBucketsSchema, type Histogram, ResetHint } from '../histogram.ts';
+import { bucketIndexes, spansOfIndexes, spreadCounts, unionOfIndexes } from '../histogram-spans.ts';
 import { isStaleNaN, staleNaNHi, staleNaNLo } from '../stale.ts';
 import { writeVarintBits } from './bit-writer.ts';
 import { ChunkEncoding } from './chunk.ts';
@@ -24,15 +25,7 @@ import {
   staleHistogram,
   zeroCountColumn,
 } from './histogram-chunk-reader.ts';
-import {
-  bucketIndexes,
-  type HistogramLayout,
-  histogramLayoutBytesMax,
-  spansOfIndexes,
-  spreadCounts,
-  unionOfIndexes,
-  writeHistogramLayout,
-} from './histogram-layout.ts';
+import { type HistogramLayout, histogramLayoutBytesMax, writeHistogramLayout } from './histogram-layout.ts';
 import { writeVarbitInt, writeVarbitUint } from './varbit.ts';
 import { XorValues } from './xor-values.ts';
 

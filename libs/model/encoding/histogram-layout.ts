@@ -1,6 +1,6 @@
 /**
  * What all samples of a histogram chunk share: schema, zero threshold, spans, custom bounds, and how they are written at the
- * begin of the chunk (Prometheus tsdb/chunkenc/histogram_meta.go). Owns also how two layouts become one that has the buckets of both.
+ * begin of the chunk (Prometheus tsdb/chunkenc/histogram_meta.go).
  *
  *     zero threshold: 0 | 1..254 for 2^(n-244) | 255 and 64 bits       schema: varbit int
  *     spans, positive, then negative: number of them, each its length: varbit uint, offset: varbit int
@@ -19,13 +19,6 @@ export interface HistogramLayout {
   readonly positiveSpans: Int32Array;
   readonly negativeSpans: Int32Array;
   readonly customValues: Float64Array;
-}
-
-/** Buckets that the spans name. */
-export function spannedBuckets(spans: Int32Array): number {
-  let count = 0;
-  for (let i = 1; i < spans.length; i += 2) count += spans[i];
-  return count;
 }
 
 /** The most bytes that writeHistogramLayout takes. */
@@ -120,49 +113,4 @@ function writeCustomBound(bytes: Uint8Array, position: number, bound: number): n
   }
   scratch[0] = bound;
   return writeBits64(bytes, 0, writeBits(bytes, 0, position, 0, 1), scratchBits[1], scratchBits[0], 64);
-}
-
-/** Absolute indexes of the buckets that the spans name, ascending. */
-export function bucketIndexes(spans: Int32Array): Int32Array {
-  const indexes = new Int32Array(spannedBuckets(spans));
-  let bucket = 0;
-  let at = 0;
-  for (let i = 0; i < spans.length; i += 2) {
-    bucket += spans[i];
-    for (let j = 0; j < spans[i + 1]; j++) indexes[at++] = bucket++;
-  }
-  return indexes;
-}
-
-/** The fewest spans that name these ascending buckets. */
-export function spansOfIndexes(indexes: Int32Array): Int32Array {
-  const spans: number[] = [];
-  let next = 0;
-  for (const bucket of indexes) {
-    if (spans.length > 0 && bucket === next) spans[spans.length - 1]++;
-    else spans.push(bucket - next, 1);
-    next = bucket + 1;
-  }
-  return Int32Array.from(spans);
-}
-
-/** The ascending buckets of either. */
-export function unionOfIndexes(a: Int32Array, b: Int32Array): Int32Array {
-  const union = new Int32Array(a.length + b.length);
-  let at = 0;
-  for (let i = 0, j = 0; i < a.length || j < b.length; ) {
-    const fromA = j === b.length || (i < a.length && a[i] <= b[j]);
-    const fromB = i === a.length || (j < b.length && b[j] <= a[i]);
-    union[at++] = fromA ? a[i] : b[j];
-    if (fromA) i++;
-    if (fromB) j++;
-  }
-  return union.slice(0, at);
-}
-
-/** Counts of the buckets `from`, spread over the buckets `to`, which has all of them: the others are 0. */
-export function spreadCounts(counts: Float64Array, from: Int32Array, to: Int32Array): Float64Array {
-  const spread = new Float64Array(to.length);
-  for (let i = 0, j = 0; i < from.length; j++) if (to[j] === from[i]) spread[j] = counts[i++];
-  return spread;
 }
