@@ -1,0 +1,261 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import type { IngesterContract, PushOutcome } from '../../libs/contracts/ingester.ts';
+import type { WriteBatch } from '../../libs/contracts/write-batch.ts';
+import { Failure } from '../../libs/errors/failure.ts';
+import { labelsOfCanonical } from '../../libs/model/canonical-labels.ts';
+import { parseTenantId, type TenantId } from '../../libs/model/tenant-id.ts';
+import { WriteScan } from '../../libs/wire/write-scan.ts';
+import { contentTypes, type Protocol, pushBody } from '../../test/support/push-client.ts';
+import type { SentSeries } from '../../test/support/remote-write-messages.ts';
+import { AliasRegistry } from './alias-registry.ts';
+import { IngestionRate } from './ingestion-rate.ts';
+import type { PushLimits } from './push.ts';
+import { handlePush, type PushResponse, type PushRouteDeps } from './push-route.ts';
+import { ResolvedSeries } from './resolve-series.ts';
+
+const now = 1_700_000_000_000;
+const tenant = parseTenantId('team-a');
+
+/** An ingester that remembers, by canonical labels, what it was given. */
+class MemoryIngester implements IngesterContract {
+  readonly ids = new Map<string, number>();
+  readonly samples: { key: string; t: number; v: number; st: number }[] = [];
+  readonly batches: { rows: number; known: number; metadata: number; histograms: number; exemplars: number }[] = [];
+  epoch = 1;
+  seriesMax = Number.POSITIVE_INFINITY;
+  failure: Failure | undefined;
+
+  refEpoch(): number {
+    return this.epoch;
+  }
+
+  async push(batch: WriteBatch): Promise<PushOutcome> {
+    if (this.failure !== undefined) throw this.failure;
+    const refs = new Uint32Array(batch.seriesCount);
+    const rejected: { series: number; reason: string; samples: number; histograms: number; exemplars: number }[] = [];
+    let known = 0;
+    for (let i = 0; i < batch.seriesCount; i++) {
+      let id = batch.refs[i] as number;
+      let key = '';
+      if (id !== 0) {
+        known++;
+        key = [...this.ids].find(([, number]) => number === id)?.[0] ?? assert.fail(`number ${id} was never given`);
+      } else {
+        key = `${batch.tenant} ${JSON.stringify(
+          labelsOfCanonical(batch.labelBytes, batch.labelsBegin[i] as number, batch.labelsEnd[i] as number).pairs,
+        )}`;
+        id = this.ids.get(key) ?? 0;
+        if (id === 0 && this.ids.size >= this.seriesMax) {
+          const samples = (batch.sampleBegin[i + 1] as number) - (batch.sampleBegin[i] as number);
+          rejected.push({ series: i, reason: 'too many series', samples, histograms: 0, exemplars: 0 });
+          continue;
+        }
+        if (id === 0) this.ids.set(key, (id = this.ids.size + 1));
+      }
+      refs[i] = id;
+      for (let j = batch.sampleBegin[i] as number; j < (batch.sampleBegin[i + 1] as number); j++) {
+        this.samples.push({
+          key,
+          t: batch.sampleT[j] as number,
+          v: batch.sampleV[j] as number,
+          st: batch.sampleST?.[j] ?? 0,
+        });
+      }
+    }
+    this.batches.push({
+      rows: batch.seriesCount,
+      known,
+      metadata: batch.metadata.length,
+      histograms: batch.histograms.length,
+      exemplars: batch.exemplars.length,
+    });
+    return { refs, rejected };
+  }
+
+  source(): never {
+    throw new Error('this ingester is only written');
+  }
+}
+
+const limits: PushLimits = {
+  requestRate: 0,
+  requestBurstSize: 0,
+  ingestionRate: 0,
+  ingestionBurstSize: 0,
+  labelNameLengthMax: 64,
+  labelValueLengthMax: 64,
+  labelNamesPerSeriesMax: 10,
+  labelNamesPerInfoSeriesMax: 20,
+  pastGraceMs: 3_600_000,
+  creationGraceMs: 600_000,
+  metadataLengthMax: 100,
+  exemplarsMax: 10,
+};
+
+function room(changes: Partial<PushLimits> = {}): { ingester: MemoryIngester; deps: PushRouteDeps } {
+  const ingester = new MemoryIngester();
+  const registry = new AliasRegistry(1 << 24, () => 0);
+  const deps: PushRouteDeps = {
+    ingester,
+    aliasesOf: (of) => registry.of(of),
+    limitsOf: () => ({ ...limits, ...changes }),
+    rate: new IngestionRate(() => 0),
+    resolved: new ResolvedSeries(),
+    scan: new WriteScan(),
+    decompressedBytesMax: 1 << 24,
+    counters: { wireBytes: 0, rawBytes: 0, samples: 0, histograms: 0, exemplars: 0, refused: () => undefined },
+  };
+  return { ingester, deps };
+}
+
+function send(deps: PushRouteDeps, protocol: Protocol, series: readonly SentSeries[], of: TenantId = tenant): Promise<PushResponse> {
+  const body = pushBody(protocol, series);
+  return handlePush(of, { contentType: contentTypes[protocol], contentEncoding: 'snappy', body, receiveTimeMs: now }, deps);
+}
+
+function written(response: PushResponse): number {
+  return Number(response.headers['x-prometheus-remote-write-samples-written']);
+}
+
+const up = (instance: string, value: number, t = now): SentSeries => ({
+  labels: [
+    ['__name__', 'up'],
+    ['instance', instance],
+  ],
+  samples: [{ t, v: value }],
+});
+
+describe('push', () => {
+  for (const protocol of ['v1', 'v2'] as const) {
+    it(`${protocol}: knows a series by its bytes from the second time on`, async () => {
+      const { ingester, deps } = room();
+      const series = Array.from({ length: 50 }, (_, i) => up(`host-${i}`, i));
+      assert.equal((await send(deps, protocol, series)).status, 204);
+      assert.equal((await send(deps, protocol, series)).status, 204);
+      assert.deepEqual(ingester.batches.map(({ rows, known }) => ({ rows, known })), [
+        { rows: 50, known: 0 },
+        { rows: 50, known: 50 },
+      ]);
+      assert.equal(ingester.ids.size, 50);
+      assert.deepEqual(
+        ingester.samples.slice(50).map(({ key, v }) => [key, v]),
+        ingester.samples.slice(0, 50).map(({ key, v }) => [key, v]),
+      );
+    });
+
+    it(`${protocol}: stores the neighbours of what it refuses, and counts exactly`, async () => {
+      const { ingester, deps } = room();
+      const nameless: SentSeries = { labels: [['instance', 'a']], samples: [{ t: now, v: 1 }] };
+      const long: SentSeries = {
+        labels: [['__name__', 'm'], ['x'.repeat(65), 'y']],
+        samples: [{ t: now, v: 1 }, { t: now + 1, v: 2 }],
+      };
+      const late: SentSeries = {
+        labels: [['__name__', 'late']],
+        samples: [{ t: now - 3_600_001, v: 1 }, { t: now - 3_600_000, v: 2 }, { t: now + 600_001, v: 3 }],
+      };
+      const response = await send(deps, protocol, [up('a', 1), nameless, up('b', 2), long, late, up('c', 3)]);
+      assert.equal(response.status, 400);
+      assert.match(response.text, /^4 series or samples were refused, the rest is stored; the first: /);
+      assert.match(response.text, /err-mimir-missing-metric-name/);
+      if (protocol === 'v2') assert.equal(written(response), 4);
+      assert.deepEqual(ingester.samples.map(({ v }) => v), [1, 2, 2, 3]);
+      const again = await send(deps, protocol, [up('a', 5), nameless, up('c', 6)]);
+      assert.equal(again.status, 400);
+      assert.deepEqual(ingester.samples.slice(4).map(({ key, v }) => [key.includes('"c"') ? 'c' : 'a', v]), [['a', 5], ['c', 6]]);
+    });
+
+    it(`${protocol}: asks again with labels when the receiver's numbers are of another epoch`, async () => {
+      const { ingester, deps } = room();
+      await send(deps, protocol, [up('a', 1), up('b', 2)]);
+      ingester.epoch = 2;
+      ingester.ids.clear();
+      await send(deps, protocol, [up('b', 3), up('a', 4)]);
+      assert.equal(ingester.batches.at(-1)?.known, 0);
+      await send(deps, protocol, [up('b', 5), up('a', 6)]);
+      assert.equal(ingester.batches.at(-1)?.known, 2);
+      assert.deepEqual(ingester.samples.slice(-2).map(({ key, v }) => [key.includes('"b"') ? 'b' : 'a', v]), [['b', 5], ['a', 6]]);
+    });
+
+    it(`${protocol}: counts what the receiver refused`, async () => {
+      const { ingester, deps } = room();
+      ingester.seriesMax = 2;
+      const response = await send(deps, protocol, [up('a', 1), up('b', 2), up('c', 3), up('d', 4)]);
+      assert.equal(response.status, 400);
+      assert.match(response.text, /^2 series or samples were refused.*too many series/);
+      if (protocol === 'v2') assert.equal(written(response), 2);
+      await send(deps, protocol, [up('d', 4), up('b', 2)]);
+      assert.equal(ingester.batches.at(-1)?.known, 1);
+    });
+
+    it(`${protocol}: answers 503 and forgets nothing when the receiver could not store`, async () => {
+      const { ingester, deps } = room();
+      ingester.failure = new Failure('unavailable', 'the disk is full', { retryAfterSeconds: 5 });
+      const response = await send(deps, protocol, [up('a', 1)]);
+      assert.equal(response.status, 503);
+      assert.equal(response.headers['retry-after'], '5');
+      if (protocol === 'v2') assert.equal(written(response), 0);
+      ingester.failure = undefined;
+      assert.equal((await send(deps, protocol, [up('a', 1)])).status, 204);
+      assert.equal(ingester.samples.length, 1);
+    });
+
+    it(`${protocol}: keeps tenants apart though they send the same bytes`, async () => {
+      const { ingester, deps } = room();
+      await send(deps, protocol, [up('a', 1)]);
+      await send(deps, protocol, [up('a', 2)], parseTenantId('team-b'));
+      assert.deepEqual([...ingester.ids.keys()].map((key) => key.split(' ')[0]), ['team-a', 'team-b']);
+    });
+  }
+
+  it('is one series in every order and both protocols', async () => {
+    const label = fc.tuple(fc.stringMatching(/^[a-z_]{1,6}$/), fc.string({ unit: 'grapheme', maxLength: 10 }));
+    await fc.assert(
+      fc.asyncProperty(
+        fc.uniqueArray(label, { selector: ([name]) => name, maxLength: 8 }),
+        fc.array(fc.tuple(fc.infiniteStream(fc.nat()), fc.constantFrom<Protocol>('v1', 'v2')), { minLength: 2, maxLength: 4 }),
+        async (labels, orders) => {
+          const { ingester, deps } = room();
+          const all: [string, string][] = [['__name__', 'm'], ...labels];
+          for (const [[...keys], protocol] of orders.map(([stream, protocol]) => [[...stream.take(all.length)], protocol] as const)) {
+            const shuffled = all.map((pair, i) => ({ pair, key: keys[i] ?? 0 })).sort((a, b) => a.key - b.key);
+            const response = await send(deps, protocol, [
+              { labels: shuffled.map(({ pair }) => pair), samples: [{ t: now, v: 1 }] },
+            ]);
+            assert.equal(response.status, 204, response.text);
+          }
+          assert.equal(ingester.ids.size, 1);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it('refuses a request over the rate before anything is stored', async () => {
+    const { ingester, deps } = room({ ingestionRate: 1, ingestionBurstSize: 3 });
+    assert.equal((await send(deps, 'v1', [up('a', 1), up('b', 2)])).status, 204);
+    const response = await send(deps, 'v1', [up('a', 1), up('b', 2)]);
+    assert.equal(response.status, 429);
+    assert.match(response.text, /err-mimir-tenant-max-ingestion-rate/);
+    assert.equal(ingester.batches.length, 1);
+  });
+
+  for (const { name, contentType, contentEncoding, status } of [
+    { name: 'no headers are 1.0 and snappy', contentType: undefined, contentEncoding: undefined, status: 204 },
+    { name: 'any case of the media type', contentType: 'Application/X-Protobuf', contentEncoding: 'Snappy', status: 204 },
+    { name: 'proto=prometheus.WriteRequest', contentType: `application/x-protobuf; proto=prometheus.WriteRequest`, contentEncoding: 'snappy', status: 204 },
+    { name: 'json', contentType: 'application/json', contentEncoding: 'snappy', status: 415 },
+    { name: 'an unknown message', contentType: 'application/x-protobuf;proto=prometheus.Nothing', contentEncoding: 'snappy', status: 415 },
+    { name: 'gzip', contentType: 'application/x-protobuf', contentEncoding: 'gzip', status: 415 },
+  ]) {
+    it(`headers: ${name} -> ${status}`, async () => {
+      const { ingester, deps } = room();
+      const response = await handlePush(tenant, { contentType, contentEncoding, body: pushBody('v1', [up('a', 1)]), receiveTimeMs: now }, deps);
+      assert.equal(response.status, status, response.text);
+      assert.equal(ingester.batches.length, status === 204 ? 1 : 0);
+      if (status === 415) assert.match(response.text, /prometheus\.WriteRequest.*io\.prometheus\.write\.v2\.Request/);
+    });
+  }
+});
