@@ -4,6 +4,7 @@
  * Surprising: label sets are written without HTML escapes, every other text with them (`<` becomes `\u003c`), because
  * Prometheus' label encoder is its own and the rest is Go's. Facts: util/jsonutil/marshal.go, json-iterator, encoding/json.
  */
+import { formatFloatJson } from '../../libs/model/format-float.ts';
 
 /** A chunk is handed on when this much of it is full; a text or number never needs more than what is left above it. */
 const chunkBytes = 128 * 1024;
@@ -36,16 +37,6 @@ function escapeOne(char: string): string {
 /** A JSON text as json-iterator writes Go strings with HTML escaping on: for errors, warnings, names and values in lists. */
 export function quoteJson(text: string): string {
   return `"${needsEscapeHtml.test(text) ? text.replace(escapesHtml, escapeOne) : text}"`;
-}
-
-/** A sample's value: shortest digits, an exponent below 1e-6 and from 1e21 on with at least two digits (jsonutil.MarshalFloat). */
-export function formatSampleFloat(value: number): string {
-  const text = String(value);
-  if (value - value !== 0) return text === 'NaN' ? text : value > 0 ? '+Inf' : '-Inf';
-  if (value === 0) return Object.is(value, -0) ? '-0' : '0';
-  // 1e-7 becomes 1e-07; two digits and positive exponents (from 21 on) are as Go's.
-  if (text.charCodeAt(text.length - 3) === 0x65) return `${text.slice(0, -1)}0${text.slice(-1)}`;
-  return text;
 }
 
 export class JsonBytes {
@@ -134,7 +125,7 @@ export class JsonBytes {
       }
       this.#at = writeWhole(buffer, this.#at, whole);
     } else {
-      const text = formatSampleFloat(value);
+      const text = formatFloatJson(value);
       let at = this.#at;
       for (let i = 0; i < text.length; i++) buffer[at++] = text.charCodeAt(i);
       this.#at = at;

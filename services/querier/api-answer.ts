@@ -1,0 +1,88 @@
+/**
+ * The envelope around every answer of the API, and answers that are written piece by piece on the main thread.
+ * Owns {status, data, errorType, error, warnings, infos} in Prometheus' order. Does not own query results, which the worker
+ * writes (encode-result.ts), nor HTTP (prometheus-routes.ts).
+ */
+import type { Failure } from '../../libs/errors/failure.ts';
+import { wireStatus } from '../../libs/errors/wire-status.ts';
+import { JsonBytes, quoteJson } from './json-bytes.ts';
+
+export type AnswerBody = Uint8Array | AsyncIterableIterator<Uint8Array>;
+
+export interface ApiAnswer {
+  readonly httpStatus: number;
+  /** Undefined: an answer without content. */
+  readonly body: AnswerBody | undefined;
+}
+
+/** A successful answer around data that is JSON already; small. */
+export function successAnswer(dataJson: string): ApiAnswer {
+  return { httpStatus: 200, body: Buffer.from(`{"status":"success","data":${dataJson}}`) };
+}
+
+/** An error answer, without data. */
+export function failureAnswer(failure: Failure): ApiAnswer {
+  const { http, prometheus } = wireStatus[failure.kind];
+  const text = `{"status":"error","errorType":${quoteJson(prometheus)},"error":${quoteJson(failure.message)}}`;
+  return { httpStatus: http, body: Buffer.from(text) };
+}
+
+const annotationsMax = 10;
+
+/** Writes the `warnings` and `infos` fields, each at most ten and a sentence about the rest (Prometheus' AsStrings). */
+export function writeAnnotations(json: JsonBytes, warnings: readonly string[], infos: readonly string[]): void {
+  for (const { field, word, texts } of [
+    { field: ',"warnings":[', word: 'warning', texts: warnings },
+    { field: ',"infos":[', word: 'info', texts: infos },
+  ]) {
+    if (texts.length === 0) continue;
+    json.raw(field);
+    const shown = texts.slice(0, annotationsMax);
+    if (texts.length > annotationsMax) shown.push(`${texts.length - annotationsMax} more ${word} annotations omitted`);
+    for (let i = 0; i < shown.length; i++) {
+      if (i > 0) json.byte(0x2c);
+      json.rawText(quoteJson(shown[i] as string));
+    }
+    json.byte(0x5d);
+  }
+}
+
+/**
+ * A successful answer whose data is a list, written a piece a turn of the event loop: pushes go on between the pieces.
+ * `open` and `close` stand around the items; `write` writes one without its comma.
+ */
+export async function* listAnswer<T>(
+  items: readonly T[],
+  { open, close, write }: { open: string; close: string; write: (json: JsonBytes, item: T) => void },
+  warnings: readonly string[],
+): AsyncGenerator<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  const json = new JsonBytes((piece) => pieces.push(piece));
+  json.raw('{"status":"success","data":');
+  json.raw(open);
+  for (let i = 0; i < items.length; i++) {
+    if (i > 0) json.byte(0x2c);
+    write(json, items[i] as T);
+    if (pieces.length > 0) {
+      yield* pieces.splice(0);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+  json.raw(close);
+  writeAnnotations(json, warnings, []);
+  json.raw('}');
+  json.finish();
+  yield* pieces;
+}
+
+/** Writes a label set as Prometheus does: names in their order, no HTML escapes. */
+export function writeLabels(json: JsonBytes, pairs: readonly string[]): void {
+  json.byte(0x7b);
+  for (let i = 0; i < pairs.length; i += 2) {
+    if (i > 0) json.byte(0x2c);
+    json.labelText(pairs[i] as string);
+    json.byte(0x3a);
+    json.labelText(pairs[i + 1] as string);
+  }
+  json.byte(0x7d);
+}

@@ -1,0 +1,283 @@
+/**
+ * Prometheus' HTTP read API without HTTP: an endpoint takes a form and gives an answer.
+ * Owns which parameters are read in which order, what their errors are called and what data an answer has (Prometheus 3.15
+ * web/api/v1/api.go). Does not own routes and headers (prometheus-routes.ts), evaluation (query-worker.ts), or the language
+ * (libs/promql). Label endpoints are answered on this thread, since the head that knows labels lives here, in pieces.
+ */
+import type { IngesterContract } from '../../libs/contracts/ingester.ts';
+import { Failure } from '../../libs/errors/failure.ts';
+import type { Matcher } from '../../libs/model/matcher.ts';
+import type { MetricMetadata } from '../../libs/model/metadata.ts';
+import type { TenantId } from '../../libs/model/tenant-id.ts';
+import { quoteText } from '../../libs/promql/syntax/go-text.ts';
+import type { ExemplarSeries, LabelQuery } from '../../libs/series/series-source.ts';
+import type { ApiAnswer } from './api-answer.ts';
+import { listAnswer, successAnswer, writeLabels } from './api-answer.ts';
+import { buildInfoJson } from './build-info.ts';
+import { JsonBytes, quoteJson } from './json-bytes.ts';
+import type { QueryPool } from './query-pool.ts';
+import {
+  invalidParameter,
+  parseGoInteger,
+  readInstant,
+  readLimit,
+  readLookbackMs,
+  readOptionalRange,
+  readSteps,
+  readTimeoutMs,
+} from './query-parameters.ts';
+import type { QueryRequest } from './query-request.ts';
+import type { RequestForm } from './request-form.ts';
+import { checkRulesParameters } from './rules-parameters.ts';
+import { unescapeLabelName } from './unescape-label-name.ts';
+
+const truncated = 'results truncated due to limit';
+
+/** What the API asks of the language; its errors are Failures of kind `bad_data`. */
+export interface SelectorSyntax {
+  /** Matchers of one metric selector such as a `match[]`. */
+  parseSelector(text: string): readonly Matcher[];
+  /** Matchers of every selector in an expression. */
+  selectorsOf(query: string): readonly (readonly Matcher[])[];
+  /** Whether the matcher lets an absent label pass. */
+  matchesEmpty(matcher: Matcher): boolean;
+}
+
+export interface ApiDeps {
+  readonly ingester: Pick<IngesterContract, 'source'>;
+  readonly pool: QueryPool;
+  readonly syntax: SelectorSyntax;
+  readonly timeoutMs: number;
+  readonly nowMs: () => number;
+}
+
+export interface ApiCall {
+  readonly tenant: TenantId;
+  readonly form: RequestForm;
+  /** Aborts when the client has left. */
+  readonly signal: AbortSignal;
+  /** The label name in the path of `label/<name>/values`, else ''. */
+  readonly labelName: string;
+}
+
+export type Endpoint = (call: ApiCall, deps: ApiDeps) => Promise<ApiAnswer>;
+
+async function query(call: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
+  const { form } = call;
+  const limit = readLimit(form);
+  const timeMs = readInstant(form, deps.nowMs());
+  const timeoutMs = readTimeoutMs(form);
+  const lookbackMs = readLookbackMs(form);
+  return evaluate(call, deps, timeoutMs, {
+    kind: 'instant',
+    query: form.get('query'),
+    startMs: timeMs,
+    endMs: timeMs,
+    stepMs: 0,
+    lookbackMs,
+    limit,
+    stats: form.get('stats'),
+  });
+}
+
+async function queryRange(call: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
+  const { form } = call;
+  const limit = readLimit(form);
+  const steps = readSteps(form);
+  const timeoutMs = readTimeoutMs(form);
+  const lookbackMs = readLookbackMs(form);
+  return evaluate(call, deps, timeoutMs, {
+    kind: 'range',
+    query: form.get('query'),
+    ...steps,
+    lookbackMs,
+    limit,
+    stats: form.get('stats'),
+  });
+}
+
+async function evaluate(
+  { tenant, signal }: ApiCall,
+  deps: ApiDeps,
+  timeoutMs: number | undefined,
+  request: QueryRequest,
+): Promise<ApiAnswer> {
+  const answer = await deps.pool.run({
+    tenant,
+    request,
+    source: deps.ingester.source(tenant),
+    signal,
+    timeoutMs: Math.min(timeoutMs ?? deps.timeoutMs, deps.timeoutMs),
+  });
+  return { httpStatus: 200, body: answer.chunks };
+}
+
+function syntaxEndpoint(kind: 'parse' | 'format'): Endpoint {
+  return (call, deps) => evaluate(call, deps, undefined, { kind, query: call.form.get('query') });
+}
+
+async function queryExemplars({ form, tenant, signal }: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
+  const range = readOptionalRange(form);
+  if (range.endMs < range.startMs) throw new Failure('bad_data', 'end timestamp must not be before start timestamp');
+  const selectors = deps.syntax.selectorsOf(form.get('query'));
+  // Prometheus has no content where nothing is selected.
+  if (selectors.length === 0) return { httpStatus: 204, body: undefined };
+  const labelQuery = { selectors, minT: range.startMs, maxT: range.endMs, limit: 0 };
+  const { values, warnings } = await deps.ingester.source(tenant).exemplars(labelQuery, signal);
+  return { httpStatus: 200, body: listAnswer(values, { open: '[', close: ']', write: writeExemplars }, warnings) };
+}
+
+function writeExemplars(json: JsonBytes, { labels, exemplars }: ExemplarSeries): void {
+  json.raw('{"seriesLabels":');
+  writeLabels(json, labels.pairs);
+  json.raw(',"exemplars":[');
+  for (let i = 0; i < exemplars.length; i++) {
+    const exemplar = exemplars[i];
+    json.raw(i > 0 ? ',{"labels":' : '{"labels":');
+    writeLabels(json, exemplar.labels.pairs);
+    json.raw(',"value":');
+    json.float(exemplar.value);
+    json.raw(',"timestamp":');
+    json.timestamp(exemplar.timestampMs);
+    json.raw('}');
+  }
+  json.raw(']}');
+}
+
+/** The selectors of `match[]`. @throws Failure `bad_data`. */
+function readSelectors(form: RequestForm, syntax: SelectorSyntax): readonly (readonly Matcher[])[] {
+  const selectors = form.all('match[]').map((text) => syntax.parseSelector(text));
+  for (const matchers of selectors) {
+    if (matchers.every((matcher) => syntax.matchesEmpty(matcher))) {
+      throw new Failure('bad_data', 'match[] must contain at least one non-empty matcher');
+    }
+  }
+  return selectors;
+}
+
+/** One more than may be answered, so that what is beyond the limit shows. */
+function hintOf(limit: number): number {
+  return limit > 0 ? limit + 1 : 0;
+}
+
+/** The list cut to its limit, saying so. */
+function cut<T>(values: readonly T[], warnings: readonly string[], limit: number): [readonly T[], readonly string[]] {
+  if (limit === 0 || values.length <= limit) return [values, warnings];
+  return [values.slice(0, limit), warnings.includes(truncated) ? warnings : [...warnings, truncated]];
+}
+
+function labelQuery(form: RequestForm, syntax: SelectorSyntax): LabelQuery {
+  const limit = readLimit(form);
+  const { startMs, endMs } = readOptionalRange(form);
+  return { selectors: readSelectors(form, syntax), minT: startMs, maxT: endMs, limit };
+}
+
+function textsAnswer(values: readonly string[], warnings: readonly string[]): ApiAnswer {
+  const write = (json: JsonBytes, text: string) => json.rawText(quoteJson(text));
+  return { httpStatus: 200, body: listAnswer(values, { open: '[', close: ']', write }, warnings) };
+}
+
+async function labels({ form, tenant, signal }: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
+  const asked = labelQuery(form, deps.syntax);
+  const source = deps.ingester.source(tenant);
+  const { values, warnings } = await source.labelNames({ ...asked, limit: hintOf(asked.limit) }, signal);
+  return textsAnswer(...cut(values, warnings, asked.limit));
+}
+
+async function labelValues({ form, tenant, labelName, signal }: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
+  const name = unescapeLabelName(labelName);
+  if (name === '' || !name.isWellFormed()) throw new Failure('bad_data', `invalid label name: ${quoteText(name)}`);
+  const asked = labelQuery(form, deps.syntax);
+  const source = deps.ingester.source(tenant);
+  const { values, warnings } = await source.labelValues(name, { ...asked, limit: hintOf(asked.limit) }, signal);
+  return textsAnswer(...cut(values, warnings, asked.limit));
+}
+
+async function series({ form, tenant, signal }: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
+  if (form.error !== undefined) throw new Failure('bad_data', `error parsing form values: ${form.error}`);
+  if (form.all('match[]').length === 0) throw new Failure('bad_data', 'no match[] parameter provided');
+  const limit = readLimit(form);
+  const { startMs, endMs } = readOptionalRange(form);
+  let selectors: LabelQuery['selectors'];
+  try {
+    selectors = readSelectors(form, deps.syntax);
+  } catch (error) {
+    throw error instanceof Failure ? invalidParameter('match[]', error.message) : error;
+  }
+  const asked = { selectors, minT: startMs, maxT: endMs, limit: hintOf(limit) };
+  const { values, warnings } = await deps.ingester.source(tenant).series(asked, signal);
+  const [shown, said] = cut(values, warnings, limit);
+  const write = (json: JsonBytes, one: { readonly pairs: readonly string[] }) => writeLabels(json, one.pairs);
+  return { httpStatus: 200, body: listAnswer(shown, { open: '[', close: ']', write }, said) };
+}
+
+/** A limit of `metadata`, -1 for none. @throws Failure `bad_data` in Prometheus' words, which are these and no others. */
+function readMetadataLimit(form: RequestForm, name: string): number {
+  const text = form.get(name);
+  if (text === '') return -1;
+  try {
+    return parseGoInteger(text);
+  } catch {
+    throw new Failure('bad_data', `${name} must be a number`);
+  }
+}
+
+async function metadata({ form, tenant }: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
+  const limit = readMetadataLimit(form, 'limit');
+  const limitPerMetric = readMetadataLimit(form, 'limit_per_metric');
+  if (limit === 0) return successAnswer('{}');
+  const metric = form.get('metric');
+  const source = deps.ingester.source(tenant);
+  const { values, warnings } = await source.metadata(metric === '' ? undefined : metric, limit, limitPerMetric);
+  const byMetric = new Map<string, MetricMetadata[]>();
+  for (const one of values) {
+    const known = byMetric.get(one.metric);
+    if (known === undefined) {
+      if (limit < 0 || byMetric.size < limit) byMetric.set(one.metric, [one]);
+    } else if (limitPerMetric <= 0 || known.length < limitPerMetric) known.push(one);
+  }
+  const write = (json: JsonBytes, [name, all]: [string, MetricMetadata[]]) => {
+    const texts = all.map(
+      ({ type, unit, help }) => `{"type":${quoteJson(type)},"unit":${quoteJson(unit)},"help":${quoteJson(help)}}`,
+    );
+    json.rawText(`${quoteJson(name)}:[${texts.join(',')}]`);
+  };
+  return { httpStatus: 200, body: listAnswer([...byMetric], { open: '{', close: '}', write }, warnings) };
+}
+
+async function rules({ form }: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
+  if (form.error !== undefined) throw new Failure('bad_data', `error parsing form values: ${form.error}`);
+  readSelectors(form, deps.syntax);
+  checkRulesParameters(form);
+  return successAnswer('{"groups":[]}');
+}
+
+function fixed(dataJson: string): Endpoint {
+  return async () => successAnswer(dataJson);
+}
+
+export interface EndpointRow {
+  /** Below `/api/v1`, in fastify's syntax. */
+  readonly path: string;
+  readonly methods: readonly ('GET' | 'POST')[];
+  readonly endpoint: Endpoint;
+}
+
+/** Every endpoint of the room. */
+export const endpoints: readonly EndpointRow[] = [
+  { path: '/query', methods: ['GET', 'POST'], endpoint: query },
+  { path: '/query_range', methods: ['GET', 'POST'], endpoint: queryRange },
+  { path: '/query_exemplars', methods: ['GET', 'POST'], endpoint: queryExemplars },
+  { path: '/format_query', methods: ['GET', 'POST'], endpoint: syntaxEndpoint('format') },
+  { path: '/parse_query', methods: ['GET', 'POST'], endpoint: syntaxEndpoint('parse') },
+  { path: '/labels', methods: ['GET', 'POST'], endpoint: labels },
+  { path: '/label/:name/values', methods: ['GET'], endpoint: labelValues },
+  { path: '/series', methods: ['GET', 'POST'], endpoint: series },
+  { path: '/metadata', methods: ['GET'], endpoint: metadata },
+  { path: '/rules', methods: ['GET'], endpoint: rules },
+  { path: '/alerts', methods: ['GET'], endpoint: fixed('{"alerts":[]}') },
+  { path: '/status/buildinfo', methods: ['GET'], endpoint: fixed(buildInfoJson) },
+  // Tenants do not see the server's settings, as in Mimir.
+  { path: '/status/config', methods: ['GET'], endpoint: fixed('{}') },
+  { path: '/status/flags', methods: ['GET'], endpoint: fixed('{}') },
+];

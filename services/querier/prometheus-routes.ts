@@ -1,0 +1,174 @@
+/**
+ * The endpoints as HTTP: under /prometheus/api/v1 and /api/v1, GET and POST form.
+ * Owns the way from a request to a form and from an answer to bytes on the wire: status, content type, CORS, compression,
+ * and the client's leaving, which ends its query. Does not own what an endpoint does (prometheus-api.ts).
+ * Facts: Prometheus 3.15 util/httputil (cors.go, compression.go), web/api/v1/api.go (Register, respond, respondError).
+ */
+import { Readable } from 'node:stream';
+import { createDeflate, createGzip, constants as zlib } from 'node:zlib';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { Failure } from '../../libs/errors/failure.ts';
+import type { TenantId } from '../../libs/model/tenant-id.ts';
+import type { ApiAnswer } from './api-answer.ts';
+import { failureAnswer } from './api-answer.ts';
+import type { ApiDeps, EndpointRow } from './prometheus-api.ts';
+import { endpoints } from './prometheus-api.ts';
+import { RequestForm } from './request-form.ts';
+
+const prefixes = ['/prometheus/api/v1', '/api/v1'];
+const formType = 'application/x-www-form-urlencoded';
+
+/** What is told about every call when it has ended. */
+export interface CallReport {
+  readonly tenant: TenantId | undefined;
+  readonly path: string;
+  readonly form: RequestForm;
+  readonly seconds: number;
+  /** Undefined where the call succeeded. */
+  readonly failure: Failure | undefined;
+}
+
+export interface RouteDeps extends ApiDeps {
+  readonly maxFormBytes: number;
+  /** @throws Failure `unauthenticated` or `bad_data`. */
+  readonly tenantOf: (request: FastifyRequest) => TenantId;
+  readonly report: (call: CallReport) => void;
+}
+
+/** A fastify plugin with all routes of the room. */
+export function prometheusRoutes(deps: RouteDeps): (app: FastifyInstance) => Promise<void> {
+  return async (app) => {
+    // Only a form has parameters; another body is read and left, as in Go.
+    app.removeAllContentTypeParsers();
+    const bodyLimit = deps.maxFormBytes;
+    app.addContentTypeParser(formType, { parseAs: 'string', bodyLimit }, (_request, body, done) => done(null, body));
+    app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit }, (_request, _body, done) => done(null, undefined));
+    app.setErrorHandler((error, request, reply) => send(request, reply, failureAnswer(asFailure(error))));
+    for (const prefix of prefixes) {
+      app.options(`${prefix}/*`, (request, reply) => send(request, reply, { httpStatus: 204, body: undefined }));
+      for (const row of endpoints) addRoute(app, prefix, row, deps);
+    }
+  };
+}
+
+function addRoute(app: FastifyInstance, prefix: string, row: EndpointRow, deps: RouteDeps): void {
+  const url = prefix + row.path;
+  app.route({
+    method: [...row.methods],
+    url,
+    exposeHeadRoute: false,
+    handler: (request, reply) => answer(request, reply, row, deps),
+  });
+  const others = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH'].filter((method) => !row.methods.some((one) => one === method));
+  const allowed = [...row.methods, 'OPTIONS'].sort().join(', ');
+  app.route({
+    method: others,
+    url,
+    handler: (_request, reply) => reply.code(405).header('allow', allowed).type('text/plain').send('Method Not Allowed\n'),
+  });
+}
+
+async function answer(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  row: EndpointRow,
+  deps: RouteDeps,
+): Promise<FastifyReply> {
+  const begin = performance.now();
+  const form = readForm(request);
+  let tenant: TenantId | undefined;
+  let failure: Failure | undefined;
+  let result: ApiAnswer;
+  const client = new AbortController();
+  reply.raw.once('close', () => client.abort());
+  try {
+    tenant = deps.tenantOf(request);
+    const { name = '' } = request.params as { name?: string };
+    result = await row.endpoint({ tenant, form, signal: client.signal, labelName: name }, deps);
+  } catch (error) {
+    failure = asFailure(error);
+    result = failureAnswer(shown(failure));
+  }
+  deps.report({ tenant, path: row.path, form, seconds: (performance.now() - begin) / 1000, failure });
+  return send(request, reply, result);
+}
+
+function readForm(request: FastifyRequest): RequestForm {
+  const form = new RequestForm();
+  if (typeof request.body === 'string') form.append(request.body);
+  const question = request.raw.url?.indexOf('?') ?? -1;
+  if (question >= 0) form.append(request.raw.url?.slice(question + 1) ?? '');
+  return form;
+}
+
+async function send(request: FastifyRequest, reply: FastifyReply, { httpStatus, body }: ApiAnswer): Promise<FastifyReply> {
+  reply.code(httpStatus).header('vary', ['Accept-Encoding', 'Origin']);
+  const { origin } = request.headers;
+  if (origin !== undefined && origin !== '') {
+    reply.header('access-control-allow-headers', 'Accept, Authorization, Content-Type, Origin');
+    reply.header('access-control-allow-methods', 'GET, POST, OPTIONS');
+    reply.header('access-control-allow-origin', origin);
+    reply.header('access-control-expose-headers', 'Date');
+  }
+  if (body === undefined) return reply.send();
+  reply.header('content-type', 'application/json');
+  if (body instanceof Uint8Array) return write(request, reply, body);
+  const first = await body.next();
+  const second = first.done === true ? first : await body.next();
+  if (second.done === true) return write(request, reply, first.done === true ? new Uint8Array() : first.value);
+  return write(request, reply, Readable.from(resumed([first.value, second.value], body), { objectMode: false }));
+}
+
+/** An iteration with what was already taken from it put back in front; leaving it early closes the iteration. */
+async function* resumed(
+  taken: readonly Uint8Array[],
+  rest: AsyncIterableIterator<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* taken;
+    for (;;) {
+      const next = await rest.next();
+      if (next.done === true) return;
+      yield next.value;
+    }
+  } finally {
+    await rest.return?.();
+  }
+}
+
+/** Sends the body, compressed if the client asked for it: `gzip` or `deflate`, whichever it names first. */
+function write(request: FastifyRequest, reply: FastifyReply, body: Uint8Array | Readable): FastifyReply {
+  const accepted = String(request.headers['accept-encoding'] ?? '')
+    .split(',')
+    .map((text) => text.trim())
+    .find((text) => text === 'gzip' || text === 'deflate');
+  if (accepted === undefined) return reply.send(body);
+  reply.header('content-encoding', accepted);
+  const options = { level: zlib.Z_BEST_SPEED };
+  const compressor = accepted === 'gzip' ? createGzip(options) : createDeflate(options);
+  const source = body instanceof Uint8Array ? Readable.from([body], { objectMode: false }) : body;
+  source.on('error', (error) => compressor.destroy(error));
+  compressor.on('close', () => source.destroy());
+  return reply.send(source.pipe(compressor));
+}
+
+/** What the client is told of a failure: not our stack. */
+function shown(failure: Failure): Failure {
+  if (failure.kind !== 'internal') return failure;
+  const [firstLine = ''] = failure.message.split('\n');
+  return new Failure('internal', firstLine);
+}
+
+function asFailure(error: unknown): Failure {
+  if (error instanceof Failure) return error;
+  if (isHttpError(error)) {
+    const kind = error.statusCode === 413 ? 'too_large' : 'bad_data';
+    if (error.statusCode < 500) return new Failure(kind, error.message, { cause: error });
+  }
+  return new Failure('internal', error instanceof Error ? error.message : String(error), { cause: error });
+}
+
+/** An error of fastify's own, before a handler ran. */
+function isHttpError(error: unknown): error is Error & { statusCode: number } {
+  return error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number';
+}
