@@ -302,9 +302,12 @@ function outsideZeroBucket(parts: Parts, side: Side): Side {
  */
 function widenZeroBucket(parts: Parts, threshold: number): void {
   let wider = threshold;
+  let lost = parts.zero.lost;
   for (let again = true; again; ) {
     again = false;
-    const zero = new Sums(parts.zero.sums, parts.zero.lost);
+    // Prometheus begins again with the count but not with what it lost: the last bits of its answers follow from that.
+    const zero = new Sums(parts.zero.sums, lost);
+    lost = zero.lost;
     for (const side of [parts.positive, parts.negative]) {
       const end = addInside(parts.schema, side, zero, wider);
       if (end === wider) continue;
@@ -364,9 +367,9 @@ function scale(h: Histogram, by: number, apply: (value: number) => number): Hist
   };
 }
 
-/** The histogram without empty buckets (Compact(0)). */
+/** The histogram without empty buckets, in the fewest spans (Compact(0)). */
 export function compactHistogram(h: Histogram): Histogram {
-  if (!h.positiveBuckets.includes(0) && !h.negativeBuckets.includes(0)) return h;
+  if (isCompact(h.positiveSpans, h.positiveBuckets) && isCompact(h.negativeSpans, h.negativeBuckets)) return h;
   const positive = withoutEmpty(sideOf(h.positiveSpans, h.positiveBuckets, undefined));
   const negative = withoutEmpty(sideOf(h.negativeSpans, h.negativeBuckets, undefined));
   return {
@@ -378,7 +381,15 @@ export function compactHistogram(h: Histogram): Histogram {
   };
 }
 
-/** Whether two histograms are the same data: layout with its empty buckets, and all numbers bit for bit; not the hint. */
+function isCompact(spans: Int32Array, counts: Float64Array): boolean {
+  for (let i = 0; i < spans.length; i += 2) if (spans[i + 1] === 0 || (i > 0 && spans[i] === 0)) return false;
+  return !counts.includes(0);
+}
+
+/**
+ * Whether two histograms are the same data: spans (but for those without a bucket) and all numbers bit for bit; not the hint.
+ * Two adjacent spans are not the same as one, as in Prometheus: the data is compared, not its meaning.
+ */
 export function equalHistograms(a: Histogram, b: Histogram): boolean {
   return (
     a.schema === b.schema &&
@@ -386,11 +397,24 @@ export function equalHistograms(a: Histogram, b: Histogram): boolean {
     a.zeroThreshold === b.zeroThreshold &&
     sameNumbers([a.count, a.sum, a.zeroCount], [b.count, b.sum, b.zeroCount]) &&
     (a.schema !== customBucketsSchema || sameBounds(a.customValues, b.customValues)) &&
-    sameNumbers(bucketIndexes(a.positiveSpans), bucketIndexes(b.positiveSpans)) &&
-    sameNumbers(bucketIndexes(a.negativeSpans), bucketIndexes(b.negativeSpans)) &&
+    sameNumbers(filledSpans(a.positiveSpans), filledSpans(b.positiveSpans)) &&
+    sameNumbers(filledSpans(a.negativeSpans), filledSpans(b.negativeSpans)) &&
     sameNumbers(a.positiveBuckets, b.positiveBuckets) &&
     sameNumbers(a.negativeBuckets, b.negativeBuckets)
   );
+}
+
+/** The spans without those that have no bucket, whose offset goes to the next. */
+function filledSpans(spans: Int32Array): number[] {
+  const filled: number[] = [];
+  let offset = 0;
+  for (let i = 0; i < spans.length; i += 2) {
+    offset += spans[i];
+    if (spans[i + 1] === 0) continue;
+    filled.push(offset, spans[i + 1]);
+    offset = 0;
+  }
+  return filled;
 }
 
 /** Whether any number of the histogram is infinite: a sum has then left the range of floats. */
