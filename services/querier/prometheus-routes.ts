@@ -64,7 +64,7 @@ function addRoute(app: FastifyInstance, prefix: string, row: EndpointRow, deps: 
   app.route({
     method: others,
     url,
-    handler: (_request, reply) => reply.code(405).header('allow', allowed).type('text/plain').send('Method Not Allowed\n'),
+    handler: (_request, reply) => reply.code(405).header('allow', allowed).type('text/plain; charset=utf-8').send('Method Not Allowed\n'),
   });
 }
 

@@ -26,17 +26,19 @@ export function invalidParameter(name: string, reason: string): Failure {
 const goInfinity = /^[+-]?inf(inity)?$/i;
 const goNaN = /^nan$/i;
 const goDecimal = /^[+-]?([0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(e[+-]?[0-9][0-9_]*)?$/i;
+/** An underscore that does not stand between two digits. */
+const misplacedUnderscore = /(?<![0-9])_|_(?![0-9])/;
 const goHex = /^([+-]?)0x_?([0-9a-f_]*)\.?([0-9a-f_]*)p([+-]?[0-9][0-9_]*)$/i;
-const misplacedUnderscore = /(^|[^0-9a-fx])_|_($|[^0-9a-f])|_$/i;
+const misplacedHexUnderscore = /(?<![0-9a-fx])_|_(?![0-9a-f])/i;
 
 /** strconv.ParseFloat(text, 64); undefined where it gives an error, also for what is too large. */
 function parseGoFloat(text: string): number | undefined {
   if (goNaN.test(text)) return NaN;
   if (goInfinity.test(text)) return text.startsWith('-') ? -Infinity : Infinity;
-  if (text.includes('_') && misplacedUnderscore.test(text)) return undefined;
   let value: number;
   const hex = goHex.exec(text);
   if (hex !== null) {
+    if (misplacedHexUnderscore.test(text)) return undefined;
     const whole = (hex[2] ?? '').replaceAll('_', '');
     const fraction = (hex[3] ?? '').replaceAll('_', '');
     if (whole === '' && fraction === '') return undefined;
@@ -44,7 +46,7 @@ function parseGoFloat(text: string): number | undefined {
     value = mantissa * 2 ** (Number((hex[4] ?? '').replaceAll('_', '')) - 4 * fraction.length);
     if (hex[1] === '-') value = -value;
   } else {
-    if (!goDecimal.test(text)) return undefined;
+    if (!goDecimal.test(text) || misplacedUnderscore.test(text)) return undefined;
     value = Number(text.replaceAll('_', ''));
   }
   return Number.isFinite(value) ? value : undefined;
