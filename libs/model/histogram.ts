@@ -19,7 +19,7 @@ export interface Histogram {
   readonly zeroThreshold: number;
   readonly zeroCount: number;
   readonly count: number;
-  /** StaleNaN here marks the series as stale: test with isStaleHistogram, which looks at the bits. */
+  /** Means nothing where `stale` is set. */
   readonly sum: number;
   /** Flat pairs: offset from the end of the span before (the first: absolute bucket index), length. */
   readonly positiveSpans: Int32Array;
@@ -33,4 +33,26 @@ export interface Histogram {
    * Whether `sum` is the staleness marker. Kept apart because a number in an object may lose a NaN's bits.
    */
   readonly stale: boolean;
+}
+
+const noSpans = new Int32Array(0);
+const noBuckets = new Float64Array(0);
+
+/** The sample that says that a histogram series has ended: nothing in it but the marker. */
+export function staleHistogram(integer: boolean): Histogram {
+  return {
+    integer,
+    resetHint: ResetHint.unknown,
+    schema: 0,
+    zeroThreshold: 0,
+    zeroCount: 0,
+    count: 0,
+    sum: Number.NaN,
+    positiveSpans: noSpans,
+    negativeSpans: noSpans,
+    positiveBuckets: noBuckets,
+    negativeBuckets: noBuckets,
+    customValues: noBuckets,
+    stale: true,
+  };
 }

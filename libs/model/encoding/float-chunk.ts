@@ -8,7 +8,6 @@
  *     delta of delta: 0 | 10 14 bits | 110 17 bits | 1110 20 bits | 1111 64 bits; n bits hold -(2^(n-1)-1) .. 2^(n-1)
  *     value:          0 unchanged | 10 bits of the window before | 11 leading: 5, significant: 6 (0 is 64), the bits
  */
-import type { SampleColumns } from '../../series/sample-columns.ts';
 import {
   checkedTime,
   corruptChunk,
@@ -20,6 +19,7 @@ import {
   uvarintLength,
 } from './bit-reader.ts';
 import { writeBits, writeBits64, writeUvarintBits, writeVarintBits } from './bit-writer.ts';
+import type { SampleRows } from './sample-rows.ts';
 
 /** Bytes before the first sample: the sample count. */
 export const xorHeaderBytes = 2;
@@ -166,7 +166,7 @@ export function decodeXorInto(
   bytes: Uint8Array,
   begin: number,
   end: number,
-  out: SampleColumns,
+  out: SampleRows,
   row: number,
 ): number {
   if (end - begin < xorHeaderBytes || begin < 0 || end > bytes.length) throw corruptChunk('its header is cut off');
@@ -292,7 +292,7 @@ export function loadXorState(
   bytes: Uint8Array,
   begin: number,
   end: number,
-  scratch: SampleColumns,
+  scratch: SampleRows,
 ): void {
   const count = decodeXorInto(bytes, begin, end, scratch, 0);
   state.buffer = bytes;

@@ -1,6 +1,6 @@
 /** What the tests of float encodings share: samples as bits, columns for them, and arbitrary ones for properties. */
 import fc from 'fast-check';
-import type { SampleColumns } from '../../series/sample-columns.ts';
+import type { SampleRows } from './sample-rows.ts';
 
 export interface FloatSample {
   readonly t: number;
@@ -10,14 +10,14 @@ export interface FloatSample {
 }
 
 /** Columns with room for `count` rows, filled with nonsense. */
-export function newColumns(count: number): SampleColumns {
+export function newColumns(count: number): SampleRows {
   const v = new Float64Array(count).fill(-7);
   const nonsense = new Float64Array(count).fill(-7);
-  return { length: 0, t: new Float64Array(count), v, vBits: new Int32Array(v.buffer), st: nonsense, h: [] };
+  return { t: new Float64Array(count), v, vBits: new Int32Array(v.buffer), st: nonsense, h: [] };
 }
 
 /** Rows of columns as samples. */
-export function columnsOf(columns: SampleColumns, begin: number, end: number): FloatSample[] {
+export function columnsOf(columns: SampleRows, begin: number, end: number): FloatSample[] {
   const samples: FloatSample[] = [];
   for (let i = begin; i < end; i++) {
     samples.push({

@@ -12,7 +12,6 @@
  *     value:           0 unchanged | 10 window before | 110 new window | 111 staleness marker
  *     start time, behind each sample from the first change on: varbit of (t before - st), later of that one's change
  */
-import type { SampleColumns } from '../../series/sample-columns.ts';
 import { isStaleNaN, staleNaNHi, staleNaNLo } from '../stale.ts';
 import {
   checkedTime,
@@ -26,6 +25,7 @@ import {
 } from './bit-reader.ts';
 import { writeBits, writeBits64, writeUvarintBits, writeVarintBits } from './bit-writer.ts';
 import { trailingZeros64, xorNoWindow, xorSampleCount } from './float-chunk.ts';
+import type { SampleRows } from './sample-rows.ts';
 import { peekVarbitInt, varbitLength, writeVarbitInt } from './varbit.ts';
 
 /** Bytes before the first sample: the sample count and what is known of start times. */
@@ -202,7 +202,7 @@ export function decodeXor2Into(
   bytes: Uint8Array,
   begin: number,
   end: number,
-  out: SampleColumns,
+  out: SampleRows,
   row: number,
 ): number {
   return decodeRows(bytes, begin, end, out, row, undefined);
@@ -218,7 +218,7 @@ export function loadXor2State(
   bytes: Uint8Array,
   begin: number,
   end: number,
-  scratch: SampleColumns,
+  scratch: SampleRows,
 ): void {
   decodeRows(bytes, begin, end, scratch, 0, state);
   state.buffer = bytes;
@@ -229,7 +229,7 @@ function decodeRows(
   bytes: Uint8Array,
   begin: number,
   end: number,
-  out: SampleColumns,
+  out: SampleRows,
   rowBegin: number,
   state: Xor2State | undefined,
 ): number {

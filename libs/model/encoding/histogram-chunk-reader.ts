@@ -8,8 +8,7 @@
  *              then the time's delta of delta as varbit int, the xor of each
  *     start time, behind each sample that has one: see st below; a stale sample has no buckets
  */
-import type { SampleColumns } from '../../series/sample-columns.ts';
-import { type Histogram, ResetHint } from '../histogram.ts';
+import { type Histogram, staleHistogram } from '../histogram.ts';
 import { reduceResolution } from '../histogram-resolution.ts';
 import { spannedBuckets } from '../histogram-spans.ts';
 import { isStaleNaN } from '../stale.ts';
@@ -26,6 +25,7 @@ import {
   resetHintAt,
 } from './histogram-chunk-header.ts';
 import { type HistogramLayout, readHistogramLayout } from './histogram-layout.ts';
+import type { SampleRows } from './sample-rows.ts';
 import { XorValues } from './xor-values.ts';
 
 /** Highest schema that queries know; chunks may hold up to 52, which are reduced to this when read. */
@@ -41,26 +41,6 @@ export const floatBucketsColumn = 3;
 export const integerSumColumn = 0;
 
 const noBuckets = new Float64Array(0);
-const noSpans = new Int32Array(0);
-
-/** The sample that says that a histogram series has ended: nothing in it but the marker. */
-export function staleHistogram(integer: boolean): Histogram {
-  return {
-    integer,
-    resetHint: ResetHint.unknown,
-    schema: 0,
-    zeroThreshold: 0,
-    zeroCount: 0,
-    count: 0,
-    sum: Number.NaN,
-    positiveSpans: noSpans,
-    negativeSpans: noSpans,
-    positiveBuckets: noBuckets,
-    negativeBuckets: noBuckets,
-    customValues: noBuckets,
-    stale: true,
-  };
-}
 
 /** Reads one chunk from its first sample to its last. No other chunk may be read in between: see bit-reader.ts. */
 export class HistogramChunkReader {
@@ -233,7 +213,7 @@ export function decodeHistogramInto(
   bytes: Uint8Array,
   begin: number,
   end: number,
-  out: SampleColumns,
+  out: SampleRows,
   row: number,
 ): number {
   const reader = new HistogramChunkReader(encoding, bytes, begin, end);

@@ -2,22 +2,22 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { Failure } from '../../errors/failure.ts';
-import type { SampleColumns } from '../../series/sample-columns.ts';
-import { type Histogram, ResetHint } from '../histogram.ts';
+import { type Histogram, ResetHint, staleHistogram } from '../histogram.ts';
 import { bucketIndexes } from '../histogram-spans.ts';
 import { ChunkEncoding } from './chunk.ts';
 import { newColumns } from './float-samples.testing.ts';
 import { histogramFixtures } from './histogram-chunk.fixtures.ts';
 import { appendHistogram, beginHistogramChunk, loadHistogramChunk, type OpenHistogramChunk } from './histogram-chunk.ts';
 import { histogramSampleCount, ResetHeader } from './histogram-chunk-header.ts';
-import { decodeHistogramInto, staleHistogram } from './histogram-chunk-reader.ts';
+import { decodeHistogramInto } from './histogram-chunk-reader.ts';
+import type { SampleRows } from './sample-rows.ts';
 import { chunksOf, type HistogramSample, parseHistogramSamples } from './histogram-samples.testing.ts';
 
 function hex(chunk: OpenHistogramChunk): string {
   return Buffer.from(chunk.bytes()).toString('hex');
 }
 
-function decode(chunk: OpenHistogramChunk): SampleColumns {
+function decode(chunk: OpenHistogramChunk): SampleRows {
   const columns = newColumns(chunk.count);
   const bytes = chunk.bytes();
   assert.equal(decodeHistogramInto(chunk.encoding, bytes, 0, bytes.length, columns, 0), chunk.count);

@@ -4,7 +4,7 @@
  * with them; a counter reset, another schema, zero threshold or set of bounds, an end of staleness, or a change between counter and
  * gauge, integer and float begins a new chunk. One object per open chunk, owner of its bytes.
  */
-import { customBucketsSchema, type Histogram, ResetHint } from '../histogram.ts';
+import { customBucketsSchema, type Histogram, ResetHint, staleHistogram } from '../histogram.ts';
 import { bucketIndexes, spansOfIndexes, spreadCounts, unionOfIndexes } from '../histogram-spans.ts';
 import { isStaleNaN, staleNaNHi, staleNaNLo } from '../stale.ts';
 import { writeVarintBits } from './bit-writer.ts';
@@ -22,7 +22,6 @@ import {
   floatSumColumn,
   HistogramChunkReader,
   integerSumColumn,
-  staleHistogram,
   zeroCountColumn,
 } from './histogram-chunk-reader.ts';
 import { type HistogramLayout, histogramLayoutBytesMax, writeHistogramLayout } from './histogram-layout.ts';
