@@ -4,6 +4,7 @@
  * model/histogram). Surprising: whether `count` came as an integer alone decides which of deltas and counts are read.
  */
 import { customBucketsSchema, type Histogram, ResetHint } from '../model/histogram.ts';
+import { reduceResolution } from '../model/histogram-resolution.ts';
 import { isStaleNaN } from '../model/stale.ts';
 import type { ProtobufReader } from '../model/encoding/protobuf-reader.ts';
 import type { WriteScan } from './write-scan.ts';
@@ -18,6 +19,8 @@ const noNumbers = new Float64Array(0);
 /** Exponential schemas of Prometheus 3 (model/histogram/generic.go). */
 const schemaMin = -4;
 const schemaMax = 8;
+/** Finer ones are accepted, and brought down to schemaMax. */
+const schemaAcceptedMax = 52;
 
 /** A growing column of numbers, reused from histogram to histogram. */
 class NumberList {
@@ -185,7 +188,8 @@ export function readHistogram(scan: WriteScan, series: number): void {
   }
   if (t < scan.minT) scan.minT = t;
   if (t > scan.maxT) scan.maxT = t;
-  scan.addHistogram({ series, t, st, histogram });
+  const kept = schema > schemaMax ? reduceResolution(histogram, schemaMax) : histogram;
+  scan.addHistogram({ series, t, st, histogram: kept });
 }
 
 function isResetHint(hint: number): hint is ResetHint {
@@ -241,9 +245,9 @@ function histogramFault(h: Histogram): string {
   if (h.schema === customBucketsSchema) {
     const fault = customBucketsFault(h);
     if (fault !== '') return fault;
-  } else if (h.schema < schemaMin || h.schema > schemaMax) {
+  } else if (h.schema < schemaMin || h.schema > schemaAcceptedMax) {
     return (
-      `received a native histogram sample whose schema ${h.schema} is neither in ${schemaMin}..${schemaMax} nor ` +
+      `received a native histogram sample whose schema ${h.schema} is neither in ${schemaMin}..${schemaAcceptedMax} nor ` +
       `${customBucketsSchema} (err-mimir-invalid-native-histogram-schema)`
     );
   } else if (h.customValues.length > 0) {

@@ -39,7 +39,7 @@ export const writeScanMaxDefaults: WriteScanMax = {
 
 export interface ScannedHistogram {
   readonly series: number;
-  /** Milliseconds; +-Infinity where the wire's int64 is beyond 2^53. */
+  /** Milliseconds; +-Infinity where the wire's int64 is no safe integer. */
   readonly t: number;
   /** Start timestamp, 0 if there is none (v1 has none). */
   readonly st: number;
@@ -136,7 +136,7 @@ export class WriteScan {
   /** Float samples of series i are the rows sampleBegin[i] to sampleBegin[i + 1]. */
   sampleBegin: Uint32Array = new Uint32Array(257);
   sampleCount = 0;
-  /** Milliseconds; +-Infinity where the wire's int64 is beyond 2^53 (no window accepts it). */
+  /** Milliseconds; +-Infinity where the wire's int64 is no safe integer (no window accepts it). */
   sampleT: Float64Array = new Float64Array(256);
   sampleV: Float64Array = new Float64Array(256);
   /** The bits of sampleV, low word first: NaNs (the staleness marker) survive only here. */

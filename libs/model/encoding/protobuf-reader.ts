@@ -92,7 +92,7 @@ export class ProtobufReader {
     return (this.lo >>> 1) ^ -(this.lo & 1);
   }
 
-  /** Reads an int64. Outside of +-2^53 the answer is +-Infinity: no such number is exact. */
+  /** Reads an int64. From 2^53 and down from -2^53 the answer is +-Infinity: not every such number is exact. */
   readInt64(what: string): number {
     this.readVarint(what);
     return exactInt64(this.lo, this.hi);
@@ -156,11 +156,11 @@ export class ProtobufReader {
   }
 }
 
-/** An int64 in two signed halves as a number; +-Infinity outside of +-2^53. */
+/** An int64 in two signed halves as a number; +-Infinity where that is no safe integer. */
 function exactInt64(lo: number, hi: number): number {
   const value = hi * two32 + (lo >>> 0);
-  if (value > 9007199254740992) return Infinity;
-  if (value < -9007199254740992) return -Infinity;
+  if (value > Number.MAX_SAFE_INTEGER) return Infinity;
+  if (value < -Number.MAX_SAFE_INTEGER) return -Infinity;
   return value;
 }
 
