@@ -9,7 +9,7 @@ export function bucketIndexInSchema(index: number, schemaFrom: number, schemaTo:
   return ((index - 1) >> (schemaFrom - schemaTo)) + 1;
 }
 
-export interface SpannedBuckets {
+interface SpannedBuckets {
   readonly spans: Int32Array;
   readonly buckets: Float64Array;
 }

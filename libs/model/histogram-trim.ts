@@ -7,7 +7,7 @@ import { compactHistogram } from './histogram-arithmetic.ts';
 import { fractionBelow, type HistogramBucket, negativeBuckets, positiveBuckets, zeroBucket } from './histogram-buckets.ts';
 
 /** What is kept: observations below the value (</) or above it (>/). */
-export type TrimSide = 'below' | 'above';
+type TrimSide = 'below' | 'above';
 
 interface Kept {
   readonly count: number;
