@@ -31,7 +31,7 @@ import { msOfSeconds, parseDurationMs, parseNumber, secondsOfMs, unquote } from 
 import { patternProblem } from './matcher-pattern.ts';
 import { isAggregator, type Token, TokenStream } from './token-stream.ts';
 
-/** What of the language is on. Each has Prometheus' name and is off there unless a flag or a release turned it on. */
+/** What of the language is on, beside what is stable; each is off unless true, as behind Prometheus' flag of the same name. */
 export interface ParseOptions {
   /** `promql-experimental-functions` */
   readonly experimentalFunctions?: boolean;
@@ -39,8 +39,6 @@ export interface ParseOptions {
   readonly extendedRangeSelectors?: boolean;
   /** `promql-binop-fill-modifiers`: fill, fill_left, fill_right */
   readonly binopFillModifiers?: boolean;
-  /** `promql-duration-expr`: arithmetic in [...] and after offset; stable, so on unless false. */
-  readonly durationExpressions?: boolean;
 }
 
 /** Expressions inside one another beyond this are refused: a limit of ours that keeps every later walk off the stack's end. */
@@ -77,6 +75,11 @@ const labelWords: ReadonlySet<string> = new Set([
   ...[...functionWords, ...metricWords].filter((word) => word !== 'without'),
   ...'bool group_left group_right ignoring on atan2'.split(' '),
 ]);
+
+/** Whether a token of this type may name a metric: identifiers and all keywords that cannot be mistaken there. */
+export function mayNameMetric(type: string): boolean {
+  return isAggregator(type) || functionWords.has(type) || metricWords.has(type);
+}
 
 const noTimeModifiers: TimeModifiers = {
   originalOffsetMs: 0,
@@ -141,7 +144,7 @@ class ExprParser {
     const type = tokens.peek();
     let selector: VectorSelector;
     if (type === '{') selector = this.#selector(undefined);
-    else if (isAggregator(type) || functionWords.has(type) || metricWords.has(type)) selector = this.#selector(tokens.take());
+    else if (mayNameMetric(type)) selector = this.#selector(tokens.take());
     else tokens.unexpected();
     if (tokens.peek() !== 'EOF') tokens.unexpected();
     return selector;
@@ -174,7 +177,7 @@ class ExprParser {
       case '-':
         return true;
       default:
-        return isAggregator(type) || functionWords.has(type) || metricWords.has(type);
+        return mayNameMetric(type);
     }
   }
 
@@ -590,9 +593,7 @@ class ExprParser {
       tokens.fail(expr.start, `timestamp out of bounds for @ modifier: ${formatFixedFloat(seconds)}`);
     }
     this.#checkAtAllowed(expr);
-    const ms = Math.abs(seconds * 1000);
-    const wholeMs = ms - Math.floor(ms) >= 0.5 ? Math.floor(ms) + 1 : Math.floor(ms);
-    return this.#withModifiers(expr, { atMs: seconds < 0 && wholeMs !== 0 ? -wholeMs : wholeMs });
+    return this.#withModifiers(expr, { atMs: timestampMs(seconds) });
   }
 
   #checkAtAllowed(expr: Expr): void {
@@ -642,7 +643,6 @@ class ExprParser {
       if (!durationOperators.has(type) || binding < bindingMin) return lhs;
       const op = tokens.take();
       const rhs = this.#duration(binding === powerPrecedence ? binding : binding + 1, place);
-      this.#checkDurationsAllowed(lhs.start);
       if (rhs.kind === 'number' && rhs.value === 0) {
         if (type === '/') tokens.fail(op.start, 'division by zero');
         if (type === '%') tokens.fail(op.start, 'modulo by zero');
@@ -667,7 +667,6 @@ class ExprParser {
         const { start } = tokens.take();
         const inner = this.#duration(0, place);
         if (!tokens.accept(')')) tokens.unexpected(place.context, place.expected);
-        this.#checkDurationsAllowed(inner.start);
         return wrapDuration(inner, start);
       }
       case 'step':
@@ -704,7 +703,6 @@ class ExprParser {
     }
     const close = expect(')');
     const start = lhs?.start ?? name.start;
-    this.#checkDurationsAllowed(start);
     return { kind: 'duration', op, lhs, rhs, wrapped: false, start, end: rhs?.end ?? close.end };
   }
 
@@ -758,12 +756,6 @@ class ExprParser {
         tokens.unexpected(afterOffset.context, afterOffset.expected);
     }
   }
-
-  #checkDurationsAllowed(start: number): void {
-    if (this.#options.durationExpressions === false) {
-      this.#tokens.fail(start, 'experimental duration expression is not enabled');
-    }
-  }
 }
 
 const plainMatching: VectorMatching = {
@@ -784,4 +776,12 @@ function isOutOfRange(seconds: number): boolean {
 function wrapDuration(inner: DurationOperand, start: number): DurationExpr {
   if (inner.kind === 'duration') return { ...inner, wrapped: true };
   return { kind: 'duration', op: '+', lhs: undefined, rhs: inner, wrapped: true, start, end: inner.end };
+}
+
+/** Milliseconds of a timestamp in seconds, halves away from zero; what overflows an int64 is its smallest value, as on amd64. */
+function timestampMs(seconds: number): number {
+  const size = Math.abs(seconds * 1000);
+  const ms = size - Math.floor(size) >= 0.5 ? Math.floor(size) + 1 : Math.floor(size);
+  if (ms >= 2 ** 63) return -(2 ** 63);
+  return seconds < 0 && ms !== 0 ? -ms : ms;
 }
