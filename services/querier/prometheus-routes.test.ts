@@ -1,0 +1,301 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { after, before, describe, it } from 'node:test';
+import { gunzipSync, inflateSync } from 'node:zlib';
+import Fastify from 'fastify';
+import { Labels } from '../../libs/model/labels.ts';
+import { parseTenantId } from '../../libs/model/tenant-id.ts';
+import { parseMetricSelector } from '../../libs/promql/syntax/parser.ts';
+import { MemorySource } from './memory-source.testing.ts';
+import type { CallReport } from './prometheus-routes.ts';
+import { prometheusRoutes } from './prometheus-routes.ts';
+import { QueryPool } from './query-pool.ts';
+import { matchesAbsentLabel, selectorsOf } from './selector-syntax.ts';
+
+const source = new MemorySource([
+  { labels: { __name__: 'up', job: 'a<b' }, samples: [[1000, 1]] },
+  { labels: { __name__: 'up', job: 'c', 'a.b': 'x' }, samples: [[2000, 1]] },
+  { labels: { __name__: 'down', job: 'c' }, samples: [[3000, 1]] },
+]);
+source.storedMetadata.push(
+  { metric: 'up', type: 'gauge', help: 'Is it <up>?', unit: '' },
+  { metric: 'up', type: 'gauge', help: 'Another', unit: '' },
+  { metric: 'wait_seconds', type: 'counter', help: 'Waited', unit: 'seconds' },
+);
+source.storedExemplars.push({
+  labels: new Labels(['__name__', 'up']),
+  exemplars: [{ labels: new Labels(['trace_id', 'a<b']), value: 1e-7, timestampMs: 1500 }],
+});
+
+/** Queries here are orders to the scripted worker. */
+const pool = new QueryPool({
+  workersMax: 1,
+  queuedMax: 5,
+  queuedPerTenantMax: 5,
+  heapMb: 32,
+  workerUrl: new URL('./scripted-worker.testing.ts', import.meta.url),
+  workerData: undefined,
+});
+const reports: CallReport[] = [];
+const app = Fastify();
+before(async () => {
+  await app.register(
+    prometheusRoutes({
+      ingester: { source: () => source },
+      pool,
+      syntax: {
+        parseSelector: parseMetricSelector,
+        selectorsOf: (query) => selectorsOf(query, {}),
+        matchesEmpty: matchesAbsentLabel,
+      },
+      timeoutMs: 60_000,
+      nowMs: () => 5000,
+      maxFormBytes: 10_000,
+      tenantOf: (request) => parseTenantId(String(request.headers['x-scope-orgid'] ?? '')),
+      report: (call) => reports.push(call),
+    }),
+  );
+  await app.listen({ port: 0, host: '127.0.0.1' });
+});
+after(async () => {
+  await app.close();
+  await pool.close();
+});
+
+const form = 'application/x-www-form-urlencoded';
+const tenant = { 'x-scope-orgid': 'a' };
+
+function get(url: string, headers: Record<string, string> = {}) {
+  return app.inject({ method: 'GET', url, headers: { ...tenant, ...headers } });
+}
+
+function post(url: string, payload: string, type: string = form) {
+  return app.inject({ method: 'POST', url, payload, headers: { ...tenant, 'content-type': type } });
+}
+
+const success = (data: string) => `{"status":"success","data":${data}}`;
+const failure = (type: string, words: string) =>
+  JSON.stringify({ status: 'error', errorType: type, error: words });
+
+describe('the label endpoints', () => {
+  for (const { url, status, body } of [
+    { url: '/labels', body: success('["__name__","a.b","job"]') },
+    { url: '/labels?match[]=down', body: success('["__name__","job"]') },
+    { url: '/labels?match[]=down&match[]={job="a<b"}', body: success('["__name__","job"]') },
+    { url: '/labels?start=3&end=4', body: success('["__name__","job"]') },
+    { url: '/labels?start=4', body: success('[]') },
+    {
+      url: '/labels?limit=1',
+      body: '{"status":"success","data":["__name__"],"warnings":["results truncated due to limit"]}',
+    },
+    { url: '/labels?limit=3', body: success('["__name__","a.b","job"]') },
+    { url: '/label/job/values', body: success('["a\\u003cb","c"]') },
+    { url: '/label/a.b/values', body: success('["x"]') },
+    { url: '/label/U__a_2e_b/values', body: success('["x"]') },
+    { url: '/label/__proto__/values', body: success('[]') },
+    { url: '/label/U__/values', status: 400, body: failure('bad_data', 'invalid label name: ""') },
+    {
+      url: '/label/job/values?limit=1',
+      body: '{"status":"success","data":["a\\u003cb"],"warnings":["results truncated due to limit"]}',
+    },
+    { url: '/series?match[]=up{job="c"}', body: success('[{"__name__":"up","a.b":"x","job":"c"}]') },
+    { url: '/series?match[]={job="a<b"}', body: success('[{"__name__":"up","job":"a<b"}]') },
+    { url: '/series?match[]=nothing', body: success('[]') },
+    {
+      url: '/series?match[]=up&match[]=down&limit=1',
+      body: '{"status":"success","data":[{"__name__":"down","job":"c"}],"warnings":["results truncated due to limit"]}',
+    },
+    { url: '/series', status: 400, body: failure('bad_data', 'no match[] parameter provided') },
+    {
+      url: '/series?match[]=up&x=%zz',
+      status: 400,
+      body: failure('bad_data', 'error parsing form values: invalid URL escape "%zz"'),
+    },
+    {
+      url: '/series?match[]={a=""}',
+      status: 400,
+      body: failure('bad_data', 'invalid parameter "match[]": match[] must contain at least one non-empty matcher'),
+    },
+    {
+      url: '/labels?match[]={a=~".*"}',
+      status: 400,
+      body: failure('bad_data', 'match[] must contain at least one non-empty matcher'),
+    },
+    {
+      url: '/labels?match[]=',
+      status: 400,
+      body: failure('bad_data', 'unknown position: parse error: unexpected end of input'),
+    },
+    {
+      url: '/metadata',
+      body: success(
+        '{"up":[{"type":"gauge","unit":"","help":"Is it \\u003cup\\u003e?"},{"type":"gauge","unit":"","help":"Another"}],' +
+          '"wait_seconds":[{"type":"counter","unit":"seconds","help":"Waited"}]}',
+      ),
+    },
+    {
+      url: '/metadata?metric=up&limit_per_metric=1',
+      body: success('{"up":[{"type":"gauge","unit":"","help":"Is it \\u003cup\\u003e?"}]}'),
+    },
+    {
+      url: '/metadata?limit=1&limit_per_metric=1',
+      body: success('{"up":[{"type":"gauge","unit":"","help":"Is it \\u003cup\\u003e?"}]}'),
+    },
+    { url: '/metadata?limit=0', body: success('{}') },
+    { url: '/metadata?limit=x', status: 400, body: failure('bad_data', 'limit must be a number') },
+    {
+      url: '/query_exemplars?query=up',
+      body: success(
+        '[{"seriesLabels":{"__name__":"up"},"exemplars":[{"labels":{"trace_id":"a<b"},"value":"1e-07","timestamp":1.500}]}]',
+      ),
+    },
+    { url: '/query_exemplars?query=1', status: 204, body: '' },
+    {
+      url: '/query_exemplars?query=up&start=2&end=1',
+      status: 400,
+      body: failure('bad_data', 'end timestamp must not be before start timestamp'),
+    },
+  ] as readonly { url: string; status?: number; body: string }[]) {
+    it(`GET ${url}`, async () => {
+      const answer = await get(`/api/v1${url.replaceAll('"', '%22').replaceAll('<', '%3C')}`);
+      assert.deepEqual([answer.statusCode, answer.body], [status ?? 200, body]);
+    });
+  }
+
+  it('take forms', async () => {
+    assert.equal((await post('/api/v1/series', 'match%5B%5D=down')).body, success('[{"__name__":"down","job":"c"}]'));
+    assert.equal((await post('/api/v1/labels?match[]=up', 'match[]=down')).body, success('["__name__","a.b","job"]'));
+    const ignored = await post('/api/v1/labels?limit=1', 'limit=x', 'text/plain');
+    assert.equal(ignored.statusCode, 200);
+  });
+});
+
+describe('the endpoints of what is not there yet', () => {
+  for (const { url, body } of [
+    { url: '/rules', body: success('{"groups":[]}') },
+    { url: '/rules?type=alert&exclude_alerts=true&group_limit=5', body: success('{"groups":[]}') },
+    { url: '/rules?type=x', body: failure('bad_data', 'invalid parameter "type": not supported value "x"') },
+    {
+      url: '/rules?exclude_alerts=x',
+      body: failure(
+        'bad_data',
+        'invalid parameter "exclude_alerts": error converting exclude_alerts: strconv.ParseBool: parsing "x": invalid syntax',
+      ),
+    },
+    {
+      url: '/rules?group_limit=0',
+      body: failure('bad_data', 'invalid parameter "group_limit": group_limit needs to be greater than 0'),
+    },
+    {
+      url: '/rules?group_next_token=x',
+      body: failure(
+        'bad_data',
+        'invalid parameter "group_next_token": group_limit needs to be present in order to paginate over the groups',
+      ),
+    },
+    { url: '/alerts', body: success('{"alerts":[]}') },
+    { url: '/status/config', body: success('{}') },
+    { url: '/status/flags', body: success('{}') },
+  ]) {
+    it(`GET ${url}`, async () => assert.equal((await get(`/prometheus/api/v1${url}`)).body, body));
+  }
+
+  it('say which Prometheus they speak', async () => {
+    const { data } = (await get('/prometheus/api/v1/status/buildinfo')).json();
+    assert.equal(data.version, '3.15.0');
+    assert.match(data.application, /^Maru \d/);
+  });
+});
+
+describe('HTTP around the endpoints', () => {
+  it('has the headers of Prometheus', async () => {
+    const answer = await get('/api/v1/query?query=hello', { origin: 'http://grafana' });
+    assert.equal(answer.body, 'hello');
+    assert.equal(answer.headers['content-type'], 'application/json');
+    assert.deepEqual(answer.headers.vary, ['Accept-Encoding', 'Origin']);
+    assert.equal(answer.headers['access-control-allow-origin'], 'http://grafana');
+    assert.equal(answer.headers['access-control-allow-methods'], 'GET, POST, OPTIONS');
+    assert.equal(answer.headers['access-control-allow-headers'], 'Accept, Authorization, Content-Type, Origin');
+    assert.equal(answer.headers['access-control-expose-headers'], 'Date');
+    assert.equal(answer.headers['content-length'], '5');
+    assert.equal((await get('/api/v1/query?query=hello')).headers['access-control-allow-origin'], undefined);
+  });
+
+  it('answers a preflight and refuses other methods', async () => {
+    assert.equal((await app.inject({ method: 'OPTIONS', url: '/prometheus/api/v1/query' })).statusCode, 204);
+    const refused = await app.inject({ method: 'DELETE', url: '/api/v1/series' });
+    assert.deepEqual([refused.statusCode, refused.headers.allow], [405, 'GET, OPTIONS, POST']);
+    assert.equal((await post('/api/v1/metadata', '')).statusCode, 405);
+  });
+
+  it('compresses small and large answers as asked', async () => {
+    const gzip = await get('/api/v1/query?query=hello', { 'accept-encoding': 'br, gzip' });
+    assert.equal(gzip.headers['content-encoding'], 'gzip');
+    assert.equal(gunzipSync(gzip.rawPayload).toString(), 'hello');
+    const deflate = await get('/api/v1/query?query=write+5000', { 'accept-encoding': 'deflate, gzip' });
+    assert.equal(inflateSync(deflate.rawPayload).length, 5_000_000);
+  });
+
+  it('streams a large answer', async () => {
+    const answer = await get('/api/v1/query?query=write+5000');
+    assert.equal(answer.headers['content-length'], undefined);
+    assert.equal(answer.rawPayload.length, 5_000_000);
+  });
+
+  it('turns failures of a query into statuses', async () => {
+    const failed = await get('/api/v1/query?query=fail');
+    assert.deepEqual([failed.statusCode, failed.body], [422, failure('execution', 'as ordered')]);
+    const thrown = await get('/api/v1/query?query=throw');
+    assert.deepEqual([thrown.statusCode, thrown.body], [500, failure('internal', 'Error: a bug')]);
+    const died = await get('/api/v1/query?query=die');
+    assert.equal(died.statusCode, 500);
+    const late = await get('/api/v1/query?query=spin&timeout=20ms');
+    const words = 'query timed out in expression evaluation';
+    assert.deepEqual([late.statusCode, late.body], [503, failure('timeout', words)]);
+    assert.equal((await get('/api/v1/query?query=hello')).body, 'hello');
+  });
+
+  it('needs a tenant', async () => {
+    const answer = await app.inject({ method: 'GET', url: '/api/v1/labels' });
+    assert.deepEqual([answer.statusCode, answer.body], [401, failure('bad_data', 'no org id')]);
+  });
+
+  it('refuses a body over its maximum', async () => {
+    const answer = await post('/api/v1/query', `query=${'x'.repeat(10_001)}`);
+    assert.equal(answer.statusCode, 413);
+    assert.equal(answer.json().status, 'error');
+    assert.equal((await post('/api/v1/query', 'x'.repeat(10_001), 'text/plain')).statusCode, 413);
+  });
+
+  it('refuses queries beyond the queue', async () => {
+    const asked = Array.from({ length: 20 }, () => get('/api/v1/query?query=spin&timeout=100ms'));
+    const statuses = (await Promise.all(asked)).map(({ statusCode }) => statusCode);
+    assert.equal(statuses.filter((status) => status === 503).length, 6);
+    assert.equal(statuses.filter((status) => status === 429).length, 14);
+    assert.equal((await get('/api/v1/query?query=hello')).body, 'hello');
+  });
+
+  it('stops the query of a client that leaves', async () => {
+    const { port } = app.server.address() as AddressInfo;
+    const client = new AbortController();
+    const url = `http://127.0.0.1:${port}/api/v1/query?query=spin`;
+    const asked = fetch(url, { headers: tenant, signal: client.signal }).catch(() => 'left');
+    await once(app.server, 'request');
+    while (pool.running === 0) await new Promise((resolve) => setImmediate(resolve));
+    client.abort();
+    assert.equal(await asked, 'left');
+    assert.equal((await get('/api/v1/query?query=hello')).body, 'hello');
+    assert.equal(reports.at(-2)?.failure?.kind, 'canceled');
+  });
+
+  it('stops the query of a client that leaves half-way through the answer', async () => {
+    const { port } = app.server.address() as AddressInfo;
+    const client = new AbortController();
+    const url = `http://127.0.0.1:${port}/api/v1/query?query=write+500000`;
+    const answer = await fetch(url, { headers: tenant, signal: client.signal });
+    await answer.body?.getReader().read();
+    client.abort();
+    assert.equal((await get('/api/v1/query?query=hello')).body, 'hello');
+  });
+});

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { RequestForm } from './request-form.ts';
+
+function formOf(...parts: readonly string[]): RequestForm {
+  const form = new RequestForm();
+  for (const part of parts) form.append(part);
+  return form;
+}
+
+describe('a form', () => {
+  for (const { name, text, values } of [
+    { name: 'plain', text: 'a=1&a=2&b=3', values: { a: ['1', '2'], b: ['3'] } },
+    { name: 'escapes and spaces', text: 'a=x+%2B%20%F0%9F%8C%8A&match%5B%5D=up', values: { a: ['x + 🌊'], 'match[]': ['up'] } },
+    { name: 'no value, no name', text: 'a&=b&&c=', values: { a: [''], '': ['b'], c: [''] } },
+    { name: 'a second equals sign', text: 'a=b=c', values: { a: ['b=c'] } },
+    { name: 'bytes that are no UTF-8', text: 'a=%ff%41%c3%a9', values: { a: ['\ufffdAé'] } },
+    { name: 'names of Object', text: '__proto__=1&constructor=2', values: { ['__proto__']: ['1'], constructor: ['2'] } },
+  ]) {
+    it(`is read: ${name}`, () => {
+      const form = formOf(text);
+      for (const [key, expected] of Object.entries(values)) assert.deepEqual(form.all(key), expected);
+      assert.equal(form.error, undefined);
+    });
+  }
+
+  it('gives the first value, of the body before the URL', () => {
+    const form = formOf('a=body', 'a=url&b=url');
+    assert.equal(form.get('a'), 'body');
+    assert.deepEqual(form.all('a'), ['body', 'url']);
+    assert.equal(form.get('b'), 'url');
+    assert.equal(form.get('c'), '');
+  });
+
+  for (const { text, error } of [
+    { text: 'x=%zz&a=1', error: 'invalid URL escape "%zz"' },
+    { text: 'x=%&a=1', error: 'invalid URL escape "%"' },
+    { text: '%f=1&a=1', error: 'invalid URL escape "%f"' },
+    { text: 'x=1;y=2&a=1&z=%', error: 'invalid semicolon separator in query' },
+  ]) {
+    it(`leaves out what it cannot read, and says so: ${text}`, () => {
+      const form = formOf(text);
+      assert.equal(form.error, error);
+      assert.deepEqual(form.all('a'), ['1']);
+      assert.deepEqual(form.all('x'), []);
+    });
+  }
+});
