@@ -14,7 +14,7 @@ import { startMaru } from '../support/start-maru.ts';
 
 const pushCount = 40;
 
-describe('a damaged log', () => {
+describe('a damaged log', { timeout: 180_000 }, () => {
   for (const { name, tear } of [
     { name: 'noise after the end', tear: (path: string) => appendFileSync(path, noise(777)) },
     { name: 'zeros after the end', tear: (path: string) => appendFileSync(path, new Uint8Array(4096)) },

@@ -20,7 +20,7 @@ const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', mo
 const skip = mounted.status === 0 ? false : `a tmpfs cannot be mounted here: ${String(mounted.stderr).trim()}`;
 if (skip !== false) rmSync(mountPoint, { recursive: true });
 
-describe('a full disk', { skip }, () => {
+describe('a full disk', { skip, timeout: 180_000 }, () => {
   let maru: Maru;
 
   after(async () => {

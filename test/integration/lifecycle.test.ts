@@ -13,7 +13,7 @@ import { runMaru, startMaru } from '../support/start-maru.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { waitFor } from '../support/wait-until.ts';
 
-describe('starting', () => {
+describe('starting', { timeout: 120_000 }, () => {
   it('is ready on an empty folder in under 2 s', async (t) => {
     // The best of three: another process may have had the machine for a moment.
     const times: number[] = [];
@@ -87,7 +87,7 @@ describe('starting', () => {
   });
 });
 
-describe('stopping', () => {
+describe('stopping', { timeout: 120_000 }, () => {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     it(`${signal} ends it with 0 and everything is kept`, async () => {
       await using maru = await startMaru();
@@ -119,7 +119,7 @@ describe('stopping', () => {
   });
 });
 
-describe('the lock of the data folder', () => {
+describe('the lock of the data folder', { timeout: 120_000 }, () => {
   it('a second process is refused with the pid of the first, which goes on', async () => {
     await using maru = await startMaru();
     const second = runMaru([`--data-dir=${maru.dataDir}`, `--server.http-port=${await freePort()}`]);
@@ -165,7 +165,7 @@ describe('the lock of the data folder', () => {
   });
 });
 
-describe('pages', () => {
+describe('pages', { timeout: 120_000 }, () => {
   it('say what they must', async () => {
     await using maru = await startMaru();
     const page = async (path: string) => {

@@ -15,7 +15,7 @@ import { waitFor } from '../support/wait-until.ts';
 
 const MiB = 1 << 20;
 
-describe('more pushes at once than memory allows', () => {
+describe('more pushes at once than memory allows', { timeout: 120_000 }, () => {
   it('503 with Retry-After for those beyond it; the accepted are kept; memory stays bounded', async (t) => {
     await using maru = await startMaru({ args: inflightLimit });
     const now = Date.now();
@@ -54,7 +54,7 @@ describe('more pushes at once than memory allows', () => {
   });
 });
 
-describe('200 connections that say almost nothing', () => {
+describe('200 connections that say almost nothing', { timeout: 120_000 }, () => {
   it('are closed after a timeout, and others are served meanwhile', async () => {
     await using maru = await startMaru({ args: shortTimeouts });
     const body = pushBody('v1', [{ labels: [['__name__', 'slow']], samples: [{ t: Date.now(), v: 1 }] }]);

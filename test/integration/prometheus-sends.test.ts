@@ -40,7 +40,9 @@ interface Pair {
   readonly asked: { readonly prometheus: QueryTarget; readonly maru: QueryTarget };
 }
 
-describe('real Prometheus servers send', { skip: skipWithout('prometheus', 'prometheus-2', 'node-exporter') }, () => {
+const skip = skipWithout('prometheus', 'prometheus-2', 'node-exporter');
+
+describe('real Prometheus servers send', { skip, timeout: 240_000 }, () => {
   let maru: Maru;
   let nodeExporter: NodeExporter;
   const pairs: Pair[] = [];

@@ -21,7 +21,7 @@ const protocols = ['v1', 'v2'] as const satisfies Protocol[];
 const second = 1000;
 const hour = 3600 * second;
 
-describe('the write endpoint', () => {
+describe('the write endpoint', { timeout: 120_000 }, () => {
   let maru: Maru;
   const now = Math.floor(Date.now() / second) * second;
   before(async () => {
