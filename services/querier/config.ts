@@ -1,31 +1,16 @@
-/** The querier's slice of the configuration tree. Memory and cores decide where a value is 0. */
+/** The querier's slice of the configuration tree: the group `query`. Durations are milliseconds once read. */
+import type { ValuesOf } from '../../libs/config/config-key.ts';
+import { bytes, duration, integer } from '../../libs/config/config-key.ts';
 
-export interface QuerierConfig {
-  readonly timeoutMs: number;
-  readonly maxConcurrency: number;
-  readonly maxQueued: number;
-  readonly maxQueuedPerTenant: number;
-  readonly maxSamples: number;
-  readonly maxMemoryBytes: number;
-  readonly lookbackDeltaMs: number;
-  readonly maxFormBytes: number;
-}
-
-export const querierDefaults: QuerierConfig = {
-  /** How long a query may take, waiting included; a request may ask for less. */
-  timeoutMs: 120_000,
-  /** Queries that evaluate at once, each in a thread; never more than there are cores. */
-  maxConcurrency: 20,
-  /** Queries that may wait for a thread; what comes beyond them is answered 429. */
-  maxQueued: 2_000,
-  /** Of those, how many may be one tenant's. */
-  maxQueuedPerTenant: 1_000,
-  /** Samples that one query may hold in memory at a time. */
-  maxSamples: 50_000_000,
-  /** Bytes that one query may hold in memory at a time. */
-  maxMemoryBytes: 1024 * 1024 * 1024,
-  /** How far back an instant selector looks for a sample. */
-  lookbackDeltaMs: 300_000,
-  /** Largest form body of a request. */
-  maxFormBytes: 4 * 1024 * 1024,
+export const querierKeys = {
+  timeout: duration('2m', 'Longest time a query may take, waiting for a worker included; a request may ask for less.'),
+  maxConcurrency: integer(20, 'Most queries that evaluate at once; never more than there are cores, but two at least.', 1),
+  maxQueued: integer(2000, 'Most queries that wait for a worker; beyond them the answer is 429.', 1),
+  maxQueuedPerTenant: integer(1000, 'Most queries of one tenant that wait for a worker.', 1),
+  maxSamples: integer(50_000_000, 'Most samples that one query may hold in memory at a time.', 1),
+  maxMemoryBytes: bytes('1GiB', 'Most memory that the samples of one query may take at a time.'),
+  lookbackDelta: duration('5m', 'How far back a selector looks for the newest sample.'),
+  maxFormBytes: bytes('4MiB', 'Largest form body of a request to the query API; beyond it the answer is 413.'),
 };
+
+export type QuerierConfig = ValuesOf<typeof querierKeys>;

@@ -88,6 +88,10 @@ export class QueryPool {
   readonly #queue: TenantQueue<QueuedJob>;
   #jobs = 0;
   #closed = false;
+  /** Samples that all finished jobs have read. */
+  samplesRead = 0;
+  /** Workers that ended other than by close(). */
+  deaths = 0;
 
   constructor(options: QueryPoolOptions) {
     this.#options = options;
@@ -106,6 +110,11 @@ export class QueryPool {
     return count;
   }
 
+  /** Workers that are alive. */
+  get workers(): number {
+    return this.#slots.size;
+  }
+
   /** Starts a worker if there is none, so that the first query finds one. */
   prewarm(): void {
     if (this.#slots.size === 0 && !this.#closed) this.#startWorker();
@@ -118,7 +127,7 @@ export class QueryPool {
   run(job: QueryJob): Promise<QueryAnswer> {
     return new Promise((resolve, reject) => {
       if (this.#closed) {
-        reject(new Failure('unavailable', 'the querier is shutting down'));
+        reject(shuttingDown());
         return;
       }
       if (job.signal.aborted) {
@@ -147,7 +156,7 @@ export class QueryPool {
     this.#closed = true;
     for (let queued = this.#queue.shift(); queued !== undefined; queued = this.#queue.shift()) {
       settle(queued);
-      queued.reject(new Failure('unavailable', 'the querier is shutting down'));
+      queued.reject(shuttingDown());
     }
     await Promise.all([...this.#slots].map((slot) => slot.worker.terminate()));
   }
@@ -211,11 +220,15 @@ export class QueryPool {
   #buryWorker(slot: Slot, cause: unknown): void {
     this.#slots.delete(slot);
     slot.reads.close();
+    if (!this.#closed) this.deaths++;
     const running = slot.running;
     if (running !== undefined) {
       slot.running = undefined;
       const why = cause instanceof Error ? cause.message : String(cause);
-      this.#fail(running, new Failure('internal', `the worker of this query died: ${why}`, { cause }));
+      const failure = this.#closed
+        ? shuttingDown()
+        : new Failure('internal', `the worker of this query died: ${why}`, { cause });
+      this.#fail(running, failure);
       this.#end(running);
     }
     if (!this.#closed) this.#assign();
@@ -230,6 +243,7 @@ export class QueryPool {
       return;
     }
     if (message.last) {
+      this.samplesRead += message.stats.samples;
       this.#release(slot, running);
       running.answer.push(message.bytes, message.stats);
     } else {
@@ -301,6 +315,10 @@ function wake(control: Int32Array): void {
 
 function canceled(where: string): Failure {
   return new Failure('canceled', `query was canceled in ${where}`);
+}
+
+function shuttingDown(): Failure {
+  return new Failure('unavailable', 'the querier is shutting down');
 }
 
 function timedOut(where: string): Failure {

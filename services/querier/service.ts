@@ -1,0 +1,87 @@
+/**
+ * The querier as a room of the process: routes, workers, metrics, put together.
+ * Owns nothing but the putting together. A worker is started a moment after the room, so that the first query finds one and
+ * the process is not late to be ready.
+ */
+import { availableParallelism } from 'node:os';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { IngesterContract } from '../../libs/contracts/ingester.ts';
+import type { Service } from '../../libs/lifecycle/service.ts';
+import type { TenantId } from '../../libs/model/tenant-id.ts';
+import { parseMetricSelector } from '../../libs/promql/syntax/parser.ts';
+import type { Logger } from '../../libs/telemetry/log.ts';
+import type { Metrics } from '../../libs/telemetry/metrics.ts';
+import type { QuerierConfig } from './config.ts';
+import { logFailure } from './log-failures.ts';
+import { createQuerierMetrics } from './metrics.ts';
+import { prometheusRoutes } from './prometheus-routes.ts';
+import { QueryPool } from './query-pool.ts';
+import type { QueryWorkerOptions } from './query-worker.ts';
+import { matchesAbsentLabel, selectorsOf } from './selector-syntax.ts';
+
+const prewarmAfterMs = 500;
+/** Fewer would let one long query hold up all others. */
+const workersMin = 2;
+/** JavaScript objects of one query; its samples lie outside of this. */
+const workerHeapMb = 1024;
+
+export interface QuerierDeps {
+  readonly ingester: Pick<IngesterContract, 'source'>;
+  /** Where the routes go. */
+  readonly app: FastifyInstance;
+  /** @throws Failure `unauthenticated` or `bad_data`. */
+  readonly tenantOf: (request: FastifyRequest) => TenantId;
+  /** Names of `--enable-feature`. */
+  readonly features: ReadonlySet<string>;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly nowMs: () => number;
+}
+
+export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Service {
+  const syntax = {
+    experimentalFunctions: deps.features.has('promql-experimental-functions'),
+    extendedRangeSelectors: deps.features.has('promql-extended-range-selectors'),
+    binopFillModifiers: deps.features.has('promql-binop-fill-modifiers'),
+  };
+  const workerData: QueryWorkerOptions = { syntax };
+  const pool = new QueryPool({
+    workersMax: Math.min(config.maxConcurrency, Math.max(workersMin, availableParallelism())),
+    queuedMax: config.maxQueued,
+    queuedPerTenantMax: config.maxQueuedPerTenant,
+    heapMb: workerHeapMb,
+    workerUrl: new URL('./query-worker.ts', import.meta.url),
+    workerData,
+  });
+  const count = createQuerierMetrics(deps.metrics, pool);
+  let prewarm: NodeJS.Timeout | undefined;
+  return {
+    start: async () => {
+      await deps.app.register(
+        prometheusRoutes({
+          ingester: deps.ingester,
+          pool,
+          syntax: {
+            parseSelector: parseMetricSelector,
+            selectorsOf: (query) => selectorsOf(query, syntax),
+            matchesEmpty: matchesAbsentLabel,
+          },
+          timeoutMs: config.timeout,
+          nowMs: deps.nowMs,
+          maxFormBytes: config.maxFormBytes,
+          tenantOf: deps.tenantOf,
+          report: (call) => {
+            count(call);
+            logFailure(deps.log, call);
+          },
+        }),
+      );
+      prewarm = setTimeout(() => pool.prewarm(), prewarmAfterMs).unref();
+    },
+    stop: async () => {
+      clearTimeout(prewarm);
+      await pool.close();
+    },
+    notReadyReason: () => undefined,
+  };
+}
