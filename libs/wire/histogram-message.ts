@@ -3,6 +3,7 @@
  * Owns the field numbers, the sums of deltas, and what makes a histogram none at all (Prometheus' Validate in
  * model/histogram). Surprising: whether `count` came as an integer alone decides which of deltas and counts are read.
  */
+import { Failure } from '../errors/failure.ts';
 import { customBucketsSchema, type Histogram, ResetHint } from '../model/histogram.ts';
 import { reduceResolution } from '../model/histogram-resolution.ts';
 import { isStaleNaN } from '../model/stale.ts';
@@ -22,6 +23,9 @@ const schemaMax = 8;
 /** Finer ones are accepted, and brought down to schemaMax. */
 const schemaAcceptedMax = 52;
 
+/** Most buckets, spans or bounds of one histogram: a packed byte becomes 8. */
+const numbersMax = 1 << 17;
+
 /** A growing column of numbers, reused from histogram to histogram. */
 class NumberList {
   length = 0;
@@ -29,6 +33,7 @@ class NumberList {
 
   push(value: number): void {
     if (this.length === this.#numbers.length) {
+      if (this.length >= numbersMax) throw new Failure('too_large', `remote write: more than ${numbersMax} buckets in one histogram`);
       const grown = new Float64Array(this.length * 2);
       grown.set(this.#numbers);
       this.#numbers = grown;
@@ -61,6 +66,19 @@ export class HistogramScratch {
   readonly positiveDeltas: NumberList = new NumberList();
   readonly positiveCounts: NumberList = new NumberList();
   readonly customValues: NumberList = new NumberList();
+
+  /** How many numbers the lists hold together. */
+  get numbers(): number {
+    return (
+      this.negativeSpans.length +
+      this.negativeDeltas.length +
+      this.negativeCounts.length +
+      this.positiveSpans.length +
+      this.positiveDeltas.length +
+      this.positiveCounts.length +
+      this.customValues.length
+    );
+  }
 
   reset(): void {
     this.negativeSpans.length = 0;
@@ -166,6 +184,7 @@ export function readHistogram(scan: WriteScan, series: number): void {
         else reader.skipUnknown(tag, known, 'a histogram');
     }
   }
+  scan.countHistogramNumbers(scratch.numbers);
   const histogram: Histogram = {
     integer,
     resetHint: isResetHint(resetHint) ? resetHint : ResetHint.unknown,

@@ -3,6 +3,7 @@
  * Both go through here, so that a difference is a difference of what was read.
  */
 import type { Histogram } from '../model/histogram.ts';
+import { reduceBuckets } from '../model/histogram-resolution.ts';
 import { SeriesFault, type WriteScan } from './write-scan.ts';
 
 /** What protobufjs makes of a message, with numbers of 64 bits as Long. */
@@ -168,18 +169,33 @@ function histogramOf(h: OracleMessage): unknown {
   const doubles = (value: unknown): number[] => list(value).map(Number);
   const zero = integer ? wholeOf(h.zero_count_int) : Object.hasOwn(h, 'zero_count_float') ? numberOf(h.zero_count_float) : 0;
   const hint = numberOf(h.reset_hint);
+  const schema = numberOf(h.schema);
+  // Finer schemas than 8 are brought to it.
+  const side = (spansOf: unknown, buckets: number[]): [number[], number[]] => {
+    if (schema <= 8) return [spans(spansOf), buckets];
+    const reduced = reduceBuckets(Int32Array.from(spans(spansOf)), Float64Array.from(buckets), schema, 8);
+    return [[...reduced.spans], [...reduced.buckets]];
+  };
+  const [positiveSpans, positiveBuckets] = side(
+    h.positive_spans,
+    integer ? sums(h.positive_deltas) : doubles(h.positive_counts),
+  );
+  const [negativeSpans, negativeBuckets] = side(
+    h.negative_spans,
+    integer ? sums(h.negative_deltas) : doubles(h.negative_counts),
+  );
   return [
     integer,
     hint >= 0 && hint <= 3 ? hint : 0,
-    numberOf(h.schema),
+    Math.min(schema, 8),
     bitsOf(numberOf(h.zero_threshold)),
     integer && Object.hasOwn(h, 'zero_count_float') ? 0 : zero,
     integer ? wholeOf(h.count_int) : numberOf(h.count_float),
     bitsOf(numberOf(h.sum)),
-    spans(h.positive_spans),
-    spans(h.negative_spans),
-    integer ? sums(h.positive_deltas) : doubles(h.positive_counts),
-    integer ? sums(h.negative_deltas) : doubles(h.negative_counts),
+    positiveSpans,
+    negativeSpans,
+    positiveBuckets,
+    negativeBuckets,
     doubles(h.custom_values),
   ];
 }

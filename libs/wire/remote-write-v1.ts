@@ -25,6 +25,18 @@ export function scanWriteRequestV1(bytes: Uint8Array, length: number, scan: Writ
   scan.begin(1, bytes, length);
   const { reader } = scan;
   while (reader.position < length) {
+    const at = reader.position;
+    if (length - at > 3 && bytes[at] === 0x0a && (bytes[at + 2] as number) < 0x80) {
+      // A series of 128 to 16383 bytes, as most are.
+      const low = bytes[at + 1] as number;
+      const end = at + 3 + ((low & 0x7f) | ((bytes[at + 2] as number) << 7));
+      if (low >= 0x80 && end <= length) {
+        scanSeries(scan, at + 3, end);
+        reader.position = end;
+        reader.end = length;
+        continue;
+      }
+    }
     const tag = reader.readTag();
     if (tag === 0x0a) {
       const end = reader.readEnd('a time series');
@@ -78,10 +90,17 @@ function scanSeries(scan: WriteScan, begin: number, end: number): void {
       else if (labelsEnd !== fieldBegin) scattered = true;
       labelsEnd = at;
     } else if (tag === 0x12) {
-      reader.position = at;
-      reader.end = end;
-      const sampleEnd = reader.readEnd('a sample');
-      at = reader.position;
+      if (at >= end) cutOff('a sample', at);
+      let sampleEnd = bytes[at] as number;
+      if (sampleEnd < 0x80) {
+        sampleEnd += ++at;
+        if (sampleEnd > end) cutOff('a sample', end);
+      } else {
+        reader.position = at;
+        reader.end = end;
+        sampleEnd = reader.readEnd('a sample');
+        at = reader.position;
+      }
       if (samples === sampleT.length) {
         scan.growSamples();
         ({ sampleT, sampleVBits } = scan);

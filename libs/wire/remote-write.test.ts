@@ -38,6 +38,16 @@ const versions = [
   { version: 2, oracle: oracleV2, scanOf: scanWriteRequestV2, request: requestV2 },
 ] as const;
 
+/** Whether protobufjs refuses the bytes for nothing but a tag padded to more than 5 bytes, which Go reads. */
+function tagIsPadded(oracle: typeof oracleV1, bytes: Uint8Array): boolean {
+  try {
+    oracle.decode(bytes);
+    return false;
+  } catch (error) {
+    return error instanceof Error && error.message === 'invalid tag encoding';
+  }
+}
+
 /** The scan steps over labels: what is broken inside of them shows when they are made canonical. */
 function lookIntoLabels(scan: WriteScan): void {
   const out = new ByteSink();
@@ -111,9 +121,9 @@ for (const { version, oracle, scanOf, request } of versions) {
         assert.equal(refused.kind, 'bad_data');
         assert.match(refused.message, /at byte \d+/);
         // Go's decoders refuse these; protobufjs skips them.
-        if (/a group|wire type|illegal field number/.test(refused.message)) return;
+        if (/a group|wire type|illegal field number|an unknown field is longer/.test(refused.message)) return;
         assert.throws(() => decodeOracle(oracle, bytes), Error, refused.message);
-      } else {
+      } else if (!tagIsPadded(oracle, bytes)) {
         agrees(bytes);
       }
     }
@@ -273,15 +283,29 @@ describe('a request that is broken', () => {
   });
 
   it('is refused before it takes more memory than the maxima allow', () => {
-    const max = { series: 300, samples: 300, histograms: 2, exemplars: 2, metadata: 2, symbols: 300, labelRefs: 1100 };
+    const max = {
+      series: 300,
+      samples: 300,
+      histograms: 2,
+      histogramNumbers: 40,
+      exemplars: 2,
+      metadata: 2,
+      symbols: 300,
+      labelRefs: 1100,
+    };
     const of = (count: number, field: WireField): Uint8Array => encode(...Array<WireField>(count).fill(field));
     const inSeries = (number: number, count: number, field: WireField): Uint8Array =>
       encode(message(number, ...Array<WireField>(count).fill(field)));
     const refs: WireField = { number: 1, value: { kind: 'packed', values: [varint(0, 0).value, varint(0, 0).value] } };
     for (const { what, scanOf, bodyOf } of [
-      { what: '300 series', scanOf: scanWriteRequestV1, bodyOf: (n: number) => of(n, message(1)), at: 300 },
+      { what: '300 series', scanOf: scanWriteRequestV1, bodyOf: (n: number) => of(n, message(1)) },
       { what: '300 samples', scanOf: scanWriteRequestV1, bodyOf: (n: number) => inSeries(1, n, message(2)) },
       { what: '2 histograms', scanOf: scanWriteRequestV1, bodyOf: (n: number) => inSeries(1, n, message(4)) },
+      {
+        what: '40 histogram buckets',
+        scanOf: scanWriteRequestV1,
+        bodyOf: (n: number) => encode(message(1, message(4, ...Array<WireField>(n / 2).fill(message(11))))),
+      },
       { what: '2 exemplars', scanOf: scanWriteRequestV1, bodyOf: (n: number) => inSeries(1, n, message(3)) },
       { what: '2 metadata entries', scanOf: scanWriteRequestV1, bodyOf: (n: number) => of(n, message(3)) },
       { what: '300 symbols', scanOf: scanWriteRequestV2, bodyOf: (n: number) => of(n, text(4, '')) },

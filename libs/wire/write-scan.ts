@@ -19,6 +19,8 @@ export interface WriteScanMax {
   readonly samples: number;
   /** Native histograms are objects of some 500 bytes. */
   readonly histograms: number;
+  /** Buckets, spans and bounds of all histograms together. */
+  readonly histogramNumbers: number;
   readonly exemplars: number;
   readonly metadata: number;
   readonly symbols: number;
@@ -31,6 +33,7 @@ export const writeScanMaxDefaults: WriteScanMax = {
   series: 2_000_000,
   samples: 4_000_000,
   histograms: 200_000,
+  histogramNumbers: 16_000_000,
   exemplars: 400_000,
   metadata: 400_000,
   symbols: 4_000_000,
@@ -163,6 +166,7 @@ export class WriteScan {
   /** Label fields copied into one piece; their place is counted from the end of the body. */
   #side: Uint8Array = new Uint8Array(0);
   #sideLength = 0;
+  #histogramNumbers = 0;
   #bodyLength = 0;
 
   constructor(max: WriteScanMax = writeScanMaxDefaults) {
@@ -186,6 +190,7 @@ export class WriteScan {
     this.exemplarRefCount = 0;
     this.faultyExemplars = 0;
     this.#sideLength = 0;
+    this.#histogramNumbers = 0;
     this.#bodyLength = length;
     this.refsBegin[0] = 0;
     this.sampleBegin[0] = 0;
@@ -254,6 +259,11 @@ export class WriteScan {
 
   growRefs(): void {
     this.refs = grownUint32(this.refs, grownRows(this.refs.length, this.max.labelRefs, 'label references'));
+  }
+
+  countHistogramNumbers(count: number): void {
+    this.#histogramNumbers += count;
+    if (this.#histogramNumbers > this.max.histogramNumbers) tooMany('histogram buckets', this.max.histogramNumbers);
   }
 
   addHistogram(histogram: ScannedHistogram): void {
