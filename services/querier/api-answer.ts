@@ -13,6 +13,8 @@ export interface ApiAnswer {
   readonly httpStatus: number;
   /** Undefined: an answer without content. */
   readonly body: AnswerBody | undefined;
+  /** When a refused request is worth another try. */
+  readonly retryAfterSeconds?: number | undefined;
 }
 
 /** A successful answer around data that is JSON already; small. */
@@ -24,7 +26,7 @@ export function successAnswer(dataJson: string): ApiAnswer {
 export function failureAnswer(failure: Failure): ApiAnswer {
   const { http, prometheus } = wireStatus[failure.kind];
   const text = `{"status":"error","errorType":${quoteJson(prometheus)},"error":${quoteJson(failure.message)}}`;
-  return { httpStatus: http, body: Buffer.from(text) };
+  return { httpStatus: http, body: Buffer.from(text), retryAfterSeconds: failure.retryAfterSeconds };
 }
 
 const annotationsMax = 10;

@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { gunzipSync, inflateSync } from 'node:zlib';
 import Fastify from 'fastify';
+import { tenantReader } from '../../libs/http/tenant-header.ts';
 import { Labels } from '../../libs/model/labels.ts';
-import { parseTenantId } from '../../libs/model/tenant-id.ts';
 import { parseMetricSelector } from '../../libs/promql/syntax/parser.ts';
 import { MemorySource } from './memory-source.testing.ts';
 import type { CallReport } from './prometheus-routes.ts';
@@ -52,7 +52,7 @@ before(async () => {
       timeoutMs: 60_000,
       nowMs: () => 5000,
       maxFormBytes: 10_000,
-      tenantOf: (request) => parseTenantId(String(request.headers['x-scope-orgid'] ?? '')),
+      tenantOf: tenantReader('reject'),
       report: (call) => reports.push(call),
     }),
   );

@@ -8,6 +8,7 @@ import { Readable } from 'node:stream';
 import { createDeflate, createGzip, constants as zlib } from 'node:zlib';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Failure } from '../../libs/errors/failure.ts';
+import type { TenantOf } from '../../libs/http/tenant-header.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import type { ApiAnswer } from './api-answer.ts';
 import { failureAnswer } from './api-answer.ts';
@@ -30,8 +31,7 @@ export interface CallReport {
 
 export interface RouteDeps extends ApiDeps {
   readonly maxFormBytes: number;
-  /** @throws Failure `unauthenticated` or `bad_data`. */
-  readonly tenantOf: (request: FastifyRequest) => TenantId;
+  readonly tenantOf: TenantOf;
   readonly report: (call: CallReport) => void;
 }
 
@@ -82,7 +82,7 @@ async function answer(
   const client = new AbortController();
   reply.raw.once('close', () => client.abort());
   try {
-    tenant = deps.tenantOf(request);
+    tenant = deps.tenantOf(request.headers);
     const { name = '' } = request.params as { name?: string };
     result = await row.endpoint({ tenant, form, signal: client.signal, labelName: name }, deps);
   } catch (error) {
@@ -101,7 +101,12 @@ function readForm(request: FastifyRequest): RequestForm {
   return form;
 }
 
-async function send(request: FastifyRequest, reply: FastifyReply, { httpStatus, body }: ApiAnswer): Promise<FastifyReply> {
+async function send(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { httpStatus, body, retryAfterSeconds }: ApiAnswer,
+): Promise<FastifyReply> {
+  if (retryAfterSeconds !== undefined) reply.header('retry-after', String(retryAfterSeconds));
   reply.code(httpStatus).header('vary', ['Accept-Encoding', 'Origin']);
   const { origin } = request.headers;
   if (origin !== undefined && origin !== '') {
@@ -156,7 +161,7 @@ function write(request: FastifyRequest, reply: FastifyReply, body: Uint8Array | 
 function shown(failure: Failure): Failure {
   if (failure.kind !== 'internal') return failure;
   const [firstLine = ''] = failure.message.split('\n');
-  return new Failure('internal', firstLine);
+  return new Failure('internal', firstLine, { cause: failure });
 }
 
 function asFailure(error: unknown): Failure {

@@ -143,7 +143,7 @@ export class QueryPool {
       const queued: QueuedJob = { ...job, deadline, resolve, reject, onAbort, slot: undefined };
       if (!this.#queue.push(job.tenant, queued)) {
         clearTimeout(deadline);
-        reject(new Failure('rate_limited', 'too many outstanding requests'));
+        reject(new Failure('rate_limited', 'too many outstanding requests', { retryAfterSeconds: 1 }));
         return;
       }
       job.signal.addEventListener('abort', onAbort, { once: true });

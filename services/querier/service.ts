@@ -4,10 +4,10 @@
  * the process is not late to be ready.
  */
 import { availableParallelism } from 'node:os';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import type { IngesterContract } from '../../libs/contracts/ingester.ts';
+import type { TenantOf } from '../../libs/http/tenant-header.ts';
 import type { Service } from '../../libs/lifecycle/service.ts';
-import type { TenantId } from '../../libs/model/tenant-id.ts';
 import { parseMetricSelector } from '../../libs/promql/syntax/parser.ts';
 import type { Logger } from '../../libs/telemetry/log.ts';
 import type { Metrics } from '../../libs/telemetry/metrics.ts';
@@ -29,8 +29,7 @@ export interface QuerierDeps {
   readonly ingester: Pick<IngesterContract, 'source'>;
   /** Where the routes go. */
   readonly app: FastifyInstance;
-  /** @throws Failure `unauthenticated` or `bad_data`. */
-  readonly tenantOf: (request: FastifyRequest) => TenantId;
+  readonly tenantOf: TenantOf;
   /** Names of `--enable-feature`. */
   readonly features: ReadonlySet<string>;
   readonly log: Logger;
@@ -38,6 +37,7 @@ export interface QuerierDeps {
   readonly nowMs: () => number;
 }
 
+/** Builds the room and registers its routes; they answer once the ingester does. */
 export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Service {
   const syntax = {
     experimentalFunctions: deps.features.has('promql-experimental-functions'),
@@ -54,28 +54,28 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Service
     workerData,
   });
   const count = createQuerierMetrics(deps.metrics, pool);
+  deps.app.register(
+    prometheusRoutes({
+      ingester: deps.ingester,
+      pool,
+      syntax: {
+        parseSelector: parseMetricSelector,
+        selectorsOf: (query) => selectorsOf(query, syntax),
+        matchesEmpty: matchesAbsentLabel,
+      },
+      timeoutMs: config.timeout,
+      nowMs: deps.nowMs,
+      maxFormBytes: config.maxFormBytes,
+      tenantOf: deps.tenantOf,
+      report: (call) => {
+        count(call);
+        logFailure(deps.log, call);
+      },
+    }),
+  );
   let prewarm: NodeJS.Timeout | undefined;
   return {
     start: async () => {
-      await deps.app.register(
-        prometheusRoutes({
-          ingester: deps.ingester,
-          pool,
-          syntax: {
-            parseSelector: parseMetricSelector,
-            selectorsOf: (query) => selectorsOf(query, syntax),
-            matchesEmpty: matchesAbsentLabel,
-          },
-          timeoutMs: config.timeout,
-          nowMs: deps.nowMs,
-          maxFormBytes: config.maxFormBytes,
-          tenantOf: deps.tenantOf,
-          report: (call) => {
-            count(call);
-            logFailure(deps.log, call);
-          },
-        }),
-      );
       prewarm = setTimeout(() => pool.prewarm(), prewarmAfterMs).unref();
     },
     stop: async () => {
