@@ -7,7 +7,8 @@
 import type { MessagePort } from 'node:worker_threads';
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { Failure } from '../../libs/errors/failure.ts';
-import type { ChunkBatch, LabelTable, SelectQuery } from '../../libs/series/series-source.ts';
+import type { SeriesReader, SeriesSelection } from '../../libs/series/series-reader.ts';
+import type { ChunkBatch, SelectQuery } from '../../libs/series/series-source.ts';
 import type { ReadReply, ReadRequest } from './worker-protocol.ts';
 import { ControlWord, StopReason } from './worker-protocol.ts';
 
@@ -19,16 +20,7 @@ export function checkStopped(control: Int32Array): void {
   throw new Failure('canceled', 'query was canceled in expression evaluation');
 }
 
-export interface BlockingSelection {
-  readonly labels: LabelTable;
-  readonly warnings: readonly string[];
-  /** The next batch, undefined after the last. */
-  next(): ChunkBatch | undefined;
-  /** Lets go of what was not read. */
-  close(): void;
-}
-
-export class BridgeReader {
+export class BridgeReader implements SeriesReader {
   readonly #port: MessagePort;
   readonly #control: Int32Array;
   readonly #job: number;
@@ -41,7 +33,7 @@ export class BridgeReader {
   }
 
   /** Asks for the series of a selector and blocks until their labels are here. */
-  select(query: SelectQuery): BlockingSelection {
+  select(query: SelectQuery): SeriesSelection {
     const selection = ++this.#selections;
     const job = this.#job;
     this.#ask({ kind: 'select', job, selection, query });

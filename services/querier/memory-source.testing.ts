@@ -4,7 +4,7 @@
  */
 import { Failure } from '../../libs/errors/failure.ts';
 import { ChunkEncoding } from '../../libs/model/encoding/chunk.ts';
-import { appendXor, beginXorChunk, XorState } from '../../libs/model/encoding/float-chunk.ts';
+import { appendXor, beginXorChunk, XorState, xorSampleBytesMax } from '../../libs/model/encoding/float-chunk.ts';
 import { compareLabels, compareUtf8, Labels } from '../../libs/model/labels.ts';
 import type { Matcher } from '../../libs/model/matcher.ts';
 import type { MetricMetadata } from '../../libs/model/metadata.ts';
@@ -127,7 +127,7 @@ function matches(labels: Labels, matchers: readonly Matcher[]): boolean {
 
 function encodeBatch(firstSeries: number, found: readonly { samples: MemorySeries['samples'] }[]): ChunkBatch {
   const state = new XorState();
-  const buffer = new Uint8Array(1 << 20);
+  const buffer = new Uint8Array(found.reduce((bytes, { samples }) => bytes + (samples.length + 1) * xorSampleBytesMax, 64));
   const value = new Float64Array(1);
   const words = new Int32Array(value.buffer);
   const byteBegin = [0];
