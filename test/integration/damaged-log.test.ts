@@ -75,12 +75,12 @@ describe('a damaged log', { timeout: 180_000 }, () => {
     assert.ok(everywhere.some((file) => /damaged/.test(file) && file.includes(basename(path))), `set aside: ${everywhere}`);
   });
 
-  it('a segment that is gone is named, and the rest is kept', async () => {
-    await using maru = await startMaru({ args: smallSegments });
+  it('a whole segment of noise is named, and the rest is kept', async () => {
+    await using maru = await startMaru({ args: ['--ingester.wal-segment-bytes=2KiB'] });
     const t0 = await writeNumbers(maru);
     await maru.kill();
     const segments = segmentsOf(maru);
-    if (segments.length < 3) return;
+    assert.ok(segments.length >= 3, `segments: ${segments}`);
     writeFileSync(segments[1], noise(statSync(segments[1]).size));
     maru.launch();
     await maru.ready();
@@ -139,5 +139,3 @@ function noise(length: number): Uint8Array {
   const random = seededRandom(7);
   return Uint8Array.from({ length }, () => random.between(0, 256));
 }
-
-const smallSegments: readonly string[] = [];

@@ -17,9 +17,9 @@ const MiB = 1 << 20;
 
 describe('more pushes at once than memory allows', { timeout: 120_000 }, () => {
   it('503 with Retry-After for those beyond it; the accepted are kept; memory stays bounded', async (t) => {
-    await using maru = await startMaru({ args: inflightLimit });
+    await using maru = await startMaru({ args: ['--distributor.max-inflight-push-requests-bytes=12MB'] });
     const now = Date.now();
-    // 400 series of 10,000 samples: 80 MB unpacked are far more than the maximum when 24 of them are there at once.
+    // 24 bodies of megabytes at once, of which a few fit below the maximum.
     const bodies = Array.from({ length: 24 }, (_, i) => pushBody('v1', manySamples(i, now)));
     t.diagnostic(`${(bodies[0].length / MiB).toFixed(1)} MiB a body`);
     const before = residentBytes(maru.pid());
@@ -56,7 +56,7 @@ describe('more pushes at once than memory allows', { timeout: 120_000 }, () => {
 
 describe('200 connections that say almost nothing', { timeout: 120_000 }, () => {
   it('are closed after a timeout, and others are served meanwhile', async () => {
-    await using maru = await startMaru({ args: shortTimeouts });
+    await using maru = await startMaru({ args: ['--server.read-timeout=3s'] });
     const body = pushBody('v1', [{ labels: [['__name__', 'slow']], samples: [{ t: Date.now(), v: 1 }] }]);
     const head = `POST /api/v1/push HTTP/1.1\r\nhost: maru\r\ncontent-type: ${contentTypes.v1}\r\ncontent-encoding: snappy\r\ncontent-length: ${body.length}\r\n\r\n`;
     const connections = await Promise.all(Array.from({ length: 200 }, () => rawConnection(maru.port)));
@@ -93,6 +93,3 @@ function manySamples(body: number, now: number): SentSeries[] {
     samples: Array.from({ length: samplesPerSeries }, (_, j) => ({ t: now - (samplesPerSeries - j) * 1000, v: j })),
   }));
 }
-
-const inflightLimit: readonly string[] = [];
-const shortTimeouts: readonly string[] = [];
