@@ -20,7 +20,17 @@ export function exprToJson(expr: Expr): Json {
       const { anchored, matchers, name, smoothed } = expr;
       const { offset, offsetExpr, startOrEnd, timestamp } = timesJson(expr);
       const matchersJson = matchers.map(matcherJson);
-      return { anchored, matchers: matchersJson, name, offset, offsetExpr, smoothed, startOrEnd, timestamp, type: 'vectorSelector' };
+      return {
+        anchored,
+        matchers: matchersJson,
+        name,
+        offset,
+        offsetExpr,
+        smoothed,
+        startOrEnd,
+        timestamp,
+        type: 'vectorSelector',
+      };
     }
     case 'matrixSelector': {
       const { anchored, matchers, name, smoothed } = expr.selector;

@@ -162,7 +162,8 @@ export type DurationOp = '+' | '-' | '*' | '/' | '%' | '^' | 'step' | 'range' | 
 
 /**
  * Arithmetic over durations inside [...] and after offset; numbers are seconds. `step` and `range` have no operand, a
- * sign has only `rhs`. A parenthesised number is a wrapped '+' over it. It is never an operand of an ordinary expression.
+ * sign has only `rhs`. A parenthesised number is a wrapped '+' over it. It is never an operand of an ordinary
+ * expression.
  */
 export interface DurationExpr extends Node {
   readonly kind: 'duration';

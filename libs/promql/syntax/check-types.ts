@@ -1,9 +1,9 @@
 /**
  * Does every operator, function and selector of a tree have operands that it can work on?
- * Owns the rules that need types, and settles the matching of binary operators: it is dropped where an operand is no vector
- * and becomes many-to-many for set operators. The order of the checks decides which fault is told, and is Prometheus'
- * (promql/parser/parse.go checkAST). Chains to the left (`a + b + c`, subqueries of subqueries) are walked without
- * recursion: they may be as long as the text.
+ * Owns the rules that need types, and settles the matching of binary operators: it is dropped where an operand is no
+ * vector and becomes many-to-many for set operators. The order of the checks decides which fault is told, and is
+ * Prometheus' (promql/parser/parse.go checkAST). Chains to the left (`a + b + c`, subqueries of subqueries) are walked
+ * without recursion: they may be as long as the text.
  */
 import {
   type AggregateExpr,
@@ -72,7 +72,10 @@ class TypeChecker {
       case 'unary':
         if (node.expr.type !== 'scalar' && node.expr.type !== 'vector') {
           const got = documentedType(node.expr.type);
-          this.#fail(node.start, `unary expression only allowed on expressions of type scalar or instant vector, got "${got}"`);
+          this.#fail(
+            node.start,
+            `unary expression only allowed on expressions of type scalar or instant vector, got "${got}"`,
+          );
         }
         return leftHeight;
       case 'subquery':

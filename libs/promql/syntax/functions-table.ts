@@ -1,8 +1,8 @@
 /**
  * The signatures of all PromQL functions of Prometheus 3.15: arguments, variadicity, result, experimental or not.
  * Owns what the parser and the type check need. What the functions compute lives in promql/execute/functions.
- * Facts: Prometheus promql/parser/functions.go. `variadic` counts how many of the last argument may be left out or added:
- * 0 none, n up to n of them in all, -1 any number.
+ * Facts: Prometheus promql/parser/functions.go. `variadic` counts how many of the last argument may be left out or
+ * added: 0 none, n up to n of them in all, -1 any number.
  */
 import type { ValueType } from './ast.ts';
 
@@ -26,7 +26,8 @@ const table = new Map<string, FunctionSignature>();
 
 /** Enters every name of `names` (separated by spaces) with one shape; an instant vector is what most return. */
 function define(names: string, { args = [], variadic = 0, returns = 'vector', experimental = false }: Shape): void {
-  for (const name of names.split(' ')) table.set(name, { name, argTypes: args, variadic, returnType: returns, experimental });
+  for (const name of names.split(' '))
+    table.set(name, { name, argTypes: args, variadic, returnType: returns, experimental });
 }
 
 define('abs absent ceil exp floor ln log10 log2 sgn sort sort_desc sqrt timestamp', { args: ['vector'] });

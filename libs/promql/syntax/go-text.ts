@@ -1,7 +1,7 @@
 /**
- * Text as Go writes it, because Prometheus' errors and printed expressions are made of it: quoted strings and characters,
- * plain and short floats, durations. Owns the forms, not the places where they are used.
- * Facts: Go strconv (Quote, FormatFloat), fmt (%q, %#U, %f), prometheus/common model.Duration.String.
+ * Text as Go writes it, because Prometheus' errors and printed expressions are made of it: quoted strings and
+ * characters, plain and short floats, durations. Owns the forms, not the places where they are used. Facts: Go strconv
+ * (Quote, FormatFloat), fmt (%q, %#U, %f), prometheus/common model.Duration.String.
  */
 
 const replacement = '\ufffd';

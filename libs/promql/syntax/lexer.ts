@@ -1,9 +1,10 @@
 /**
  * Text of a PromQL expression (or of a series description) becomes tokens, one at a time and only when asked for.
  * Owns where a token begins and ends and what is wrong with one. It does not know the grammar.
- * The surprising fact: what a character means depends on the braces and brackets that are open, and after the first number
- * inside [...] on yet another rule; that and every text of an error follow Prometheus 3.15 promql/parser/lex.go, because
- * clients see them. Positions inside are UTF-16 indexes; `byteOffset` turns them into the UTF-8 bytes of the outside.
+ * The surprising fact: what a character means depends on the braces and brackets that are open, and after the first
+ * number inside [...] on yet another rule; that and every text of an error follow Prometheus 3.15 promql/parser/lex.go,
+ * because clients see them. Positions inside are UTF-16 indexes; `byteOffset` turns them into the UTF-8 bytes of the
+ * outside.
  */
 import { describeChar, quoteChar, quoteText } from './go-text.ts';
 
@@ -75,8 +76,6 @@ function digitValue(char: string): number {
   return Number.isNaN(value) ? 16 : value;
 }
 
-const isAscii = /^[\x00-\x7f]*$/;
-
 /** Scanner of one input. After `next()` the fields say what it found. */
 export class Lexer {
   readonly input: string;
@@ -107,7 +106,7 @@ export class Lexer {
 
   constructor(input: string, { seriesDescription = false }: { seriesDescription?: boolean } = {}) {
     this.input = input;
-    this.#ascii = isAscii.test(input);
+    this.#ascii = Buffer.byteLength(input) === input.length;
     this.#seriesDescription = seriesDescription;
   }
 
@@ -135,8 +134,9 @@ export class Lexer {
   }
 
   /**
-   * After the parser has read one token too many behind `index` and that token is a right parenthesis: the place behind the
-   * parenthesis before it, if only spaces lie between. Else `index`. (An aggregation ends there; prometheus issue 16053.)
+   * After the parser has read one token too many behind `index` and that token is a right parenthesis: the place behind
+   * the parenthesis before it, if only spaces lie between. Else `index`. (An aggregation ends there; prometheus issue
+   * 16053.)
    */
   previousRightParen(index: number): number {
     const { input, start } = this;
@@ -351,7 +351,8 @@ export class Lexer {
       else if (code >= 128 || (charClass[code] & (alphaClass | digitClass)) === 0) break;
     }
     this.#pos = pos;
-    const keyword = pos - this.#begin <= keywordLengthMax ? keywords.get(input.slice(this.#begin, pos).toLowerCase()) : undefined;
+    const keyword =
+      pos - this.#begin <= keywordLengthMax ? keywords.get(input.slice(this.#begin, pos).toLowerCase()) : undefined;
     if (keyword !== undefined && !(keyword.startsWith('fill') && !this.#parenFollows())) this.#emit(keyword);
     else this.#emit(colon ? 'METRIC_IDENTIFIER' : 'IDENTIFIER');
     return this.#seriesDescription && this.#peek() !== '{' ? inSequence : inStatement;
@@ -453,9 +454,9 @@ export class Lexer {
       if (char === '' || char === '\n') return this.#fail('unterminated quoted string');
       if (isBroken(char)) return this.#fail('invalid UTF-8 rune');
       if (char !== '\\') continue;
-      const escape = this.#peek();
-      if (escape !== '' && ('abfnrtv\\'.includes(escape) || escape === this.#quote)) {
-        this.#pos += escape.length;
+      const escaped = this.#peek();
+      if (escaped !== '' && ('abfnrtv\\'.includes(escaped) || escaped === this.#quote)) {
+        this.#pos += escaped.length;
         continue;
       }
       const problem = this.#escape();
@@ -482,7 +483,9 @@ export class Lexer {
     for (; count > 0; count--) {
       const digit = digitValue(char);
       if (digit >= base) {
-        return char === '' ? 'escape sequence not terminated' : `illegal character ${describeChar(char)} in escape sequence`;
+        return char === ''
+          ? 'escape sequence not terminated'
+          : `illegal character ${describeChar(char)} in escape sequence`;
       }
       value = value * base + digit;
       if (count > 1) char = this.#read();

@@ -12,7 +12,10 @@ const hexInteger = /^0[xX](?:_?[0-9a-fA-F])+$/;
 const decimalFloat = /^(?=\.?[0-9])(?:[0-9](?:_?[0-9])*)?(?:\.(?:[0-9](?:_?[0-9])*)?)?(?:[eE][+-]?[0-9](?:_?[0-9])*)?$/;
 const int64Max = 0x7fff_ffff_ffff_ffffn;
 
-/** Value of a number token: decimal, 0x.., 0.. (octal, as in Go), inf and nan in any case; or the words of what is wrong. */
+/**
+ * Value of a number token: decimal, 0x.., 0.. (octal, as in Go), inf and nan in any case; or the words of what is
+ * wrong.
+ */
 export function parseNumber(text: string): number | { readonly problem: string } {
   const digits = text.includes('_') ? text.replaceAll('_', '') : text;
   if (decimalInteger.test(text)) return finite(Number(digits), text); // an int64 rounds to the same double
@@ -114,9 +117,9 @@ const simpleEscapes: Readonly<Record<string, string>> = {
 const escapeSequence = /\\(?:x([0-9a-fA-F]{2})|([0-7]{3})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([abfnrtv\\'"]))/g;
 
 /**
- * Text inside a quoted token that the lexer has found sound. \x and octal escapes are single bytes. Such a byte that makes no
- * UTF-8 becomes half a surrogate pair, U+DC00 plus the byte: the text is then not well-formed, as Go's would not be valid,
- * and is printed as it was written.
+ * Text inside a quoted token that the lexer has found sound. \x and octal escapes are single bytes. Such a byte that
+ * makes no UTF-8 becomes half a surrogate pair, U+DC00 plus the byte: the text is then not well-formed, as Go's would
+ * not be valid, and is printed as it was written.
  */
 export function unquote(token: string): string {
   const body = token.slice(1, -1);
@@ -140,7 +143,8 @@ export function unquote(token: string): string {
     else if (octalByte !== undefined) bytes.push(Number.parseInt(octalByte, 8));
     else {
       flush();
-      text += simple !== undefined ? simpleEscapes[simple] : String.fromCodePoint(Number.parseInt(short ?? long ?? '0', 16));
+      text +=
+        simple !== undefined ? simpleEscapes[simple] : String.fromCodePoint(Number.parseInt(short ?? long ?? '0', 16));
     }
   }
   flush();
@@ -151,9 +155,11 @@ function decodeBytes(bytes: Uint8Array): string {
   let text = '';
   for (let at = 0; at < bytes.length; ) {
     const length = [1, 2, 3, 4].find((count) => isUtf8(bytes.subarray(at, at + count)));
-    text += length === undefined ? String.fromCharCode(0xdc00 + bytes[at]) : Buffer.from(bytes.subarray(at, at + length)).toString();
+    text +=
+      length === undefined
+        ? String.fromCharCode(0xdc00 + bytes[at])
+        : Buffer.from(bytes.subarray(at, at + length)).toString();
     at += length ?? 1;
   }
   return text;
 }
-

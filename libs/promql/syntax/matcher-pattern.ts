@@ -1,7 +1,7 @@
 /**
  * Is the pattern of a regular expression matcher sound, and does it match the empty text?
- * Owns those two questions for the parser; matching series is the work of model. Patterns are RE2's, anchored at both ends,
- * and the dot matches newlines. Most patterns in use are words, bars and `.*`: they need no compiler.
+ * Owns those two questions for the parser; matching series is the work of model. Patterns are RE2's, anchored at both
+ * ends, and the dot matches newlines. Most patterns in use are words, bars and `.*`: they need no compiler.
  */
 import { RE2JS } from 're2js';
 

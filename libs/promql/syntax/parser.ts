@@ -1,9 +1,9 @@
 /**
  * Tokens become the tree of an expression, by precedence climbing.
- * Owns the grammar. Tokens are token-stream.ts, typing rules check-types.ts. The first fault ends it with Prometheus' words at
- * Prometheus' place, so the order in which faults are looked for is part of the contract: it is the order in which
- * Prometheus' LALR parser (promql/parser/generated_parser.y, 3.15) reduces its rules. A token that fits nowhere is
- * blamed on the innermost construct that has words of its own; else only its name is said.
+ * Owns the grammar. Tokens are token-stream.ts, typing rules check-types.ts. The first fault ends it with Prometheus'
+ * words at Prometheus' place, so the order in which faults are looked for is part of the contract: it is the order in
+ * which Prometheus' LALR parser (promql/parser/generated_parser.y, 3.15) reduces its rules. A token that fits nowhere
+ * is blamed on the innermost construct that has words of its own; else only its name is said.
  */
 import type { Matcher } from '../../model/matcher.ts';
 import {
@@ -31,7 +31,10 @@ import { msOfSeconds, parseDurationMs, parseNumber, secondsOfMs, unquote } from 
 import { patternProblem } from './matcher-pattern.ts';
 import { isAggregator, type Token, TokenStream } from './token-stream.ts';
 
-/** What of the language is on, beside what is stable; each is off unless true, as behind Prometheus' flag of the same name. */
+/**
+ * What of the language is on, beside what is stable; each is off unless true, as behind Prometheus' flag of the same
+ * name.
+ */
 export interface ParseOptions {
   /** `promql-experimental-functions` */
   readonly experimentalFunctions?: boolean;
@@ -41,7 +44,10 @@ export interface ParseOptions {
   readonly binopFillModifiers?: boolean;
 }
 
-/** Expressions inside one another beyond this are refused: a limit of ours that keeps every later walk off the stack's end. */
+/**
+ * Expressions inside one another beyond this are refused: a limit of ours that keeps every later walk off the stack's
+ * end.
+ */
 const nestingMax = 500;
 
 const metricName = '__name__';
@@ -95,7 +101,10 @@ interface DurationPlace {
   readonly expected: string;
 }
 const afterOffset: DurationPlace = { context: 'offset', expected: 'number, duration, step(), or range()' };
-const asRange: DurationPlace = { context: 'subquery or range selector', expected: 'number, duration, step(), or range()' };
+const asRange: DurationPlace = {
+  context: 'subquery or range selector',
+  expected: 'number, duration, step(), or range()',
+};
 const asStep: DurationPlace = { context: 'subquery selector', expected: 'number, duration, step(), range(), or "]"' };
 
 /**
@@ -281,7 +290,8 @@ class ExprParser {
       args.push(this.#expr(0));
       if (tokens.accept(')')) return args;
       const comma = this.#expect(',');
-      if (!this.#startsExpr(tokens.peek())) tokens.fail(comma.start, 'trailing commas not allowed in function call args');
+      if (!this.#startsExpr(tokens.peek()))
+        tokens.fail(comma.start, 'trailing commas not allowed in function call args');
     }
   }
 
@@ -317,7 +327,10 @@ class ExprParser {
     if (args.length === 0) tokens.fail(start, 'no arguments for aggregate expression provided');
     const paramType = aggregateParamType(op);
     if ((op === 'limitk' || op === 'limit_ratio') && this.#options.experimentalFunctions !== true) {
-      tokens.fail(start, `${op}() is experimental and must be enabled with --enable-feature=promql-experimental-functions`);
+      tokens.fail(
+        start,
+        `${op}() is experimental and must be enabled with --enable-feature=promql-experimental-functions`,
+      );
     }
     const wanted = paramType === undefined ? 1 : 2;
     if (args.length !== wanted) {
@@ -514,7 +527,15 @@ class ExprParser {
         tokens.fail(bracket.start, 'no @ modifiers allowed before range');
       }
       const { start } = expr;
-      return { kind: 'matrixSelector', type: 'matrix', selector: expr, rangeMs, rangeExpr, start, end: tokens.lastClosing };
+      return {
+        kind: 'matrixSelector',
+        type: 'matrix',
+        selector: expr,
+        rangeMs,
+        rangeExpr,
+        start,
+        end: tokens.lastClosing,
+      };
     }
     if (!tokens.accept(':')) tokens.unexpected('subquery or range', '":" or "]"');
     let step: DurationOperand | undefined;
@@ -637,11 +658,12 @@ class ExprParser {
   #durationOperators(first: DurationOperand, bindingMin: number, place: DurationPlace): DurationOperand {
     const tokens: TokenStream = this.#tokens;
     let lhs = first;
-    for (;;) {
+    for (let height = 1; ; height++) {
       const type = tokens.peek();
       const binding = precedence.get(type) ?? 0;
       if (!durationOperators.has(type) || binding < bindingMin) return lhs;
       const op = tokens.take();
+      if (height > nestingMax) tokens.fail(op.start, `more than ${nestingMax} operators in one duration`);
       const rhs = this.#duration(binding === powerPrecedence ? binding : binding + 1, place);
       if (rhs.kind === 'number' && rhs.value === 0) {
         if (type === '/') tokens.fail(op.start, 'division by zero');
@@ -716,8 +738,8 @@ class ExprParser {
   }
 
   /**
-   * What stands behind `offset`. A number, a signed number and a function end there, so that `foo offset -2 ^ 2` is a power of
-   * foo; only what begins with a parenthesis, or with two signs, goes on with operators.
+   * What stands behind `offset`. A number, a signed number and a function end there, so that `foo offset -2 ^ 2` is a
+   * power of foo; only what begins with a parenthesis, or with two signs, goes on with operators.
    */
   #offsetDuration(): DurationOperand {
     const tokens: TokenStream = this.#tokens;
@@ -778,7 +800,10 @@ function wrapDuration(inner: DurationOperand, start: number): DurationExpr {
   return { kind: 'duration', op: '+', lhs: undefined, rhs: inner, wrapped: true, start, end: inner.end };
 }
 
-/** Milliseconds of a timestamp in seconds, halves away from zero; what overflows an int64 is its smallest value, as on amd64. */
+/**
+ * Milliseconds of a timestamp in seconds, halves away from zero; what overflows an int64 is its smallest value, as on
+ * amd64.
+ */
 function timestampMs(seconds: number): number {
   const size = Math.abs(seconds * 1000);
   const ms = size - Math.floor(size) >= 0.5 ? Math.floor(size) + 1 : Math.floor(size);

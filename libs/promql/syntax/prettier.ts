@@ -1,60 +1,99 @@
 /**
- * An expression over several lines, as format_query answers: whatever is longer than 100 bytes is taken apart and indented.
- * Owns the breaking of lines; the text of a line is printer.ts'. Facts: Prometheus promql/parser/prettier.go, its quirks
- * included (a short subquery is not indented; an operator's line is indented as deep as its parent).
+ * An expression over several lines, as format_query answers: whatever is longer than 100 bytes is taken apart and
+ * indented. Owns the breaking of lines; the text of a line is printer.ts'. Facts: Prometheus promql/parser/prettier.go,
+ * its quirks included (a short subquery is not indented; an operator's line is indented as deep as its parent).
  */
+import { Failure } from '../../errors/failure.ts';
 import type { Expr } from './ast.ts';
 import { formatAggregateHead, formatExpr, formatOperator, formatSubqueryTimes } from './printer.ts';
 
 const lineBytesMax = 100;
+/** Indentation grows with the square of the depth: a text that is mostly margins is refused. */
+const marginBytesMax = 32 * 1024 * 1024;
 
-/** Text of an expression over as many lines as it needs. */
+/**
+ * Text of an expression over as many lines as it needs.
+ * @throws Failure `bad_data` if it would be mostly margins, and tens of megabytes of them
+ */
 export function prettyExpr(expr: Expr): string {
-  return pretty(expr, 0);
+  return new Prettier().pretty(expr, 0);
 }
 
-function indent(level: number): string {
-  return '  '.repeat(level);
+class Prettier {
+  #marginBytes = 0;
+
+  pretty(expr: Expr, level: number): string {
+    switch (expr.kind) {
+      case 'number':
+      case 'string':
+      case 'vectorSelector':
+      case 'matrixSelector':
+        return this.#margin(level) + formatExpr(expr);
+      case 'unary':
+        return this.#margin(level) + expr.op + this.pretty(expr.expr, level).trim();
+      case 'subquery':
+        return oneLine(expr) ?? this.pretty(expr.expr, level) + formatSubqueryTimes(expr);
+      default: {
+        const line = oneLine(expr);
+        return line === undefined ? this.#split(expr, level) : this.#margin(level) + line;
+      }
+    }
+  }
+
+  #split(expr: Extract<Expr, { kind: 'aggregate' | 'binary' | 'call' | 'paren' }>, level: number): string {
+    const margin = this.#margin(level);
+    switch (expr.kind) {
+      case 'aggregate': {
+        const param = expr.param === undefined ? '' : `${this.pretty(expr.param, level + 1)},\n`;
+        return `${margin}${formatAggregateHead(expr)}(\n${param}${this.pretty(expr.expr, level + 1)}\n${margin})`;
+      }
+      case 'binary':
+        return `${this.pretty(expr.lhs, level + 1)}\n${margin}${formatOperator(expr)}\n${this.pretty(expr.rhs, level + 1)}`;
+      case 'call': {
+        const args = expr.args.map((arg) => this.pretty(arg, level + 1)).join(',\n');
+        return `${margin}${expr.func.name}(\n${args}\n${margin})`;
+      }
+      case 'paren':
+        return `${margin}(\n${this.pretty(expr.expr, level + 1)}\n${margin})`;
+    }
+  }
+
+  #margin(level: number): string {
+    this.#marginBytes += 2 * level;
+    if (this.#marginBytes > marginBytesMax) throw new Failure('bad_data', 'the expression is too deep to be formatted');
+    return '  '.repeat(level);
+  }
 }
 
 /** The expression in one line, if it fits into one. */
 function oneLine(expr: Expr): string | undefined {
-  const bytesMin = expr.end - expr.start;
-  // Printing every level again would cost the square of the depth. A text this long never shrinks into a line by its spaces.
-  if (bytesMin > hopelessBytes) return undefined;
+  // To print every level would cost the square of the size, so first a bound from below that stops early.
+  if (restOfLine(expr, lineBytesMax) < 0) return undefined;
   const text = formatExpr(expr);
-  const fits = text.length <= lineBytesMax && Buffer.byteLength(text) <= lineBytesMax;
-  return fits ? text : undefined;
+  return Buffer.byteLength(text) <= lineBytesMax ? text : undefined;
 }
-const hopelessBytes = 20_000;
 
-function pretty(expr: Expr, level: number): string {
-  const margin = indent(level);
+/** What is left of so many characters after printing the expression, at best; below 0 if it cannot fit. */
+function restOfLine(expr: Expr, room: number): number {
+  if (room < 0) return room;
   switch (expr.kind) {
-    case 'aggregate': {
-      const line = oneLine(expr);
-      if (line !== undefined) return margin + line;
-      const param = expr.param === undefined ? '' : `${pretty(expr.param, level + 1)},\n`;
-      return `${margin}${formatAggregateHead(expr)}(\n${param}${pretty(expr.expr, level + 1)}\n${margin})`;
-    }
-    case 'binary': {
-      const line = oneLine(expr);
-      if (line !== undefined) return margin + line;
-      return `${pretty(expr.lhs, level + 1)}\n${margin}${formatOperator(expr)}\n${pretty(expr.rhs, level + 1)}`;
-    }
+    case 'number':
+      return room - 1;
+    case 'string':
+      return room - expr.value.length;
+    case 'vectorSelector':
+      return room - expr.name.length - expr.matchers.length;
+    case 'matrixSelector':
+      return restOfLine(expr.selector, room) - 1;
     case 'call': {
-      const line = oneLine(expr);
-      if (line !== undefined) return margin + line;
-      const args = expr.args.map((arg) => pretty(arg, level + 1)).join(',\n');
-      return `${margin}${expr.func.name}(\n${args}\n${margin})`;
+      let rest = room - expr.func.name.length;
+      for (let i = 0; i < expr.args.length && rest >= 0; i++) rest = restOfLine(expr.args[i] as Expr, rest);
+      return rest;
     }
-    case 'paren':
-      return margin + (oneLine(expr) ?? `(\n${pretty(expr.expr, level + 1)}\n${margin})`);
-    case 'subquery':
-      return oneLine(expr) ?? pretty(expr.expr, level) + formatSubqueryTimes(expr);
-    case 'unary':
-      return margin + expr.op + pretty(expr.expr, level).trim();
+    case 'binary':
+      // Right first: chains to the left are the long ones, and the room is gone before they are walked.
+      return restOfLine(expr.lhs, restOfLine(expr.rhs, room - 1));
     default:
-      return margin + formatExpr(expr);
+      return restOfLine(expr.expr, room - 1);
   }
 }

@@ -1,7 +1,7 @@
 /**
- * The canonical one-line text of an expression, as Prometheus' String(): what a plan names things by and format_query starts from.
- * Owns that text. Parsing it again gives the same tree, except that matchers are sorted, `=""`-free offsets below a millisecond
- * read `0s` and comments are gone. Facts: Prometheus promql/parser/printer.go.
+ * The canonical one-line text of an expression, as Prometheus' String(): what a plan names things by and format_query
+ * starts from. Owns that text. Parsing it again gives the same tree, except that matchers are sorted, `=""`-free
+ * offsets below a millisecond read `0s` and comments are gone. Facts: Prometheus promql/parser/printer.go.
  */
 import { compareUtf8 } from '../../model/labels.ts';
 import type { Matcher } from '../../model/matcher.ts';
@@ -148,7 +148,9 @@ function formatVectorSelector(expr: VectorSelector): string {
 /** In a range selector `anchored` stands before `@`, in an instant one behind it. */
 function formatMatrixSelector({ selector, rangeMs, rangeExpr }: MatrixSelector): string {
   const range = `[${formatRange(rangeMs, rangeExpr)}]`;
-  return formatSeriesSelector(selector) + range + formatExtended(selector) + formatAt(selector) + formatOffset(selector);
+  return (
+    formatSeriesSelector(selector) + range + formatExtended(selector) + formatAt(selector) + formatOffset(selector)
+  );
 }
 
 function formatSeriesSelector({ name, matchers }: VectorSelector): string {
@@ -162,6 +164,6 @@ function formatSeriesSelector({ name, matchers }: VectorSelector): string {
 }
 
 /** One matcher: `name="value"`, the name quoted if it needs to be. */
-export function formatMatcher({ type, name, value }: Matcher): string {
+function formatMatcher({ type, name, value }: Matcher): string {
   return (plainLabel.test(name) ? name : quoteText(name)) + type + quoteText(value);
 }

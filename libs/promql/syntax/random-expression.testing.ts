@@ -1,6 +1,6 @@
 /**
- * Random expressions of the whole grammar, sound in their types, as text. For tests: of the parser against its printer here,
- * and of whole engines against each other. Owns the choice of words and shapes; the caller owns the randomness.
+ * Random expressions of the whole grammar, sound in their types, as text. For tests: of the parser against its printer
+ * here, and of whole engines against each other. Owns the choice of words and shapes; the caller owns the randomness.
  */
 import { aggregateParamType, type AggregateOp, type ValueType } from './ast.ts';
 import { type FunctionSignature, functionsTable } from './functions-table.ts';
@@ -10,7 +10,23 @@ export type Random = () => number;
 
 const metrics = ['foo', 'bar', 'http_requests_total', 'a:b', 'sum', 'offset', 'step'];
 const labels = ['job', 'le', 'by', 'instance', '"utf8.name"', "'__x'"];
-const numbers = ['0', '1', '2.5', '.5', '5.', '1e3', '0x1f', '077', '1_000', '5m', '1h30m', '250ms', 'Inf', 'NaN', '0.0001'];
+const numbers = [
+  '0',
+  '1',
+  '2.5',
+  '.5',
+  '5.',
+  '1e3',
+  '0x1f',
+  '077',
+  '1_000',
+  '5m',
+  '1h30m',
+  '250ms',
+  '(Inf)',
+  'NaN',
+  '0.0001',
+];
 const durations = ['5m', '1h', '90s', '1d', '300', '2.5', '1w'];
 const strings = ['"x"', "'y'", '`z`', '"\\u00e9\\n"', '"\\xff"', '"q\\"q"'];
 const aggregations: readonly AggregateOp[] = [
@@ -93,8 +109,10 @@ class Generator {
     const range = this.#duration(2);
     if (depth <= 0 || this.#chance(0.6)) return `${this.#selector()}[${range}]${this.#modifiers()}`;
     const step = this.#chance(0.5) ? this.#duration(1) : '';
+    // Prometheus takes no colon before the first number.
+    const begun = /[0-9]/.test(range) ? range : `5m + ${range}`;
     const extended = / (anchored|smoothed)/g; // not for subqueries
-    return `(${this.#vector(depth - 1)})[${range}:${step}]${this.#modifiers().replace(extended, '')}`;
+    return `(${this.#vector(depth - 1)})[${begun}:${step}]${this.#modifiers().replace(extended, '')}`;
   }
 
   #selector(): string {
@@ -117,7 +135,8 @@ class Generator {
 
   #offset(): string {
     if (this.#chance(0.6)) return this.#oneOf(['', '-', '+']) + this.#oneOf(durations);
-    return this.#oneOf(['', '-', '+']) + this.#oneOf([`(${this.#duration(2)})`, 'step()', 'range()', 'max_of(step(), 5m)']);
+    // Without a sign, operators behind the parenthesis would go on with the duration.
+    return this.#oneOf(['-', '+']) + this.#oneOf([`(${this.#duration(2)})`, 'step()', 'range()', 'max_of(step(), 5m)']);
   }
 
   /** Never literally zero or below. */
@@ -125,7 +144,14 @@ class Generator {
     if (depth <= 0 || this.#chance(0.5)) return this.#oneOf(durations);
     const operand = (): string => this.#duration(depth - 1);
     const binary = `${operand()} ${this.#oneOf(['+', '-', '*', '/', '%', '^'])} ${operand()}`;
-    return this.#oneOf([binary, `(${binary})`, 'step()', 'range()', `min_of(${operand()}, ${operand()})`, `-(${binary})`]);
+    return this.#oneOf([
+      binary,
+      `(${binary})`,
+      'step()',
+      'range()',
+      `min_of(${operand()}, ${operand()})`,
+      `-(${binary})`,
+    ]);
   }
 
   #aggregation(depth: number): string {
@@ -155,16 +181,21 @@ class Generator {
 
   #binary(depth: number): string {
     const left = this.#vector(depth - 1);
-    const right = this.#vector(depth - 1);
     if (this.#chance(0.2)) return `${left} ${this.#oneOf(arithmetic)} ${this.#scalar(depth - 1)}`;
-    const how = this.#chance(0.5) ? ` ${this.#oneOf(['on', 'ignoring'])}(${this.#list(['job', 'le', 'instance'], 0)})` : '';
-    if (this.#chance(0.2)) return `${left} ${this.#oneOf(['and', 'or', 'unless'])}${how} ${right}`;
+    // Matching is for vectors only, and what is not in parentheses may bind its scalars closer.
+    const right = `(${this.#vector(depth - 1)})`;
+    const how = this.#chance(0.5)
+      ? ` ${this.#oneOf(['on', 'ignoring'])}(${this.#list(['job', 'le', 'instance'], 0)})`
+      : '';
+    if (this.#chance(0.2)) return `(${left}) ${this.#oneOf(['and', 'or', 'unless'])}${how} ${right}`;
     const compares = this.#chance(0.4);
     const op = compares ? this.#oneOf(comparisons) + (this.#chance(0.5) ? ' bool' : '') : this.#oneOf(arithmetic);
     const include = this.#oneOf(['', ' (x)', ' (x, y)']);
     const group = how !== '' && this.#chance(0.4) ? ` ${this.#oneOf(['group_left', 'group_right'])}${include}` : '';
-    const fill = this.#chance(0.2) ? this.#oneOf([' fill(0)', ' fill_left(-1.5)', ' fill_right(1) fill_left(2e9)']) : '';
-    // A parenthesis behind group_left would be its list of labels.
-    return `${left} ${op}${how}${group}${fill} ${group !== '' && right.startsWith('(') ? `+${right}` : right}`;
+    const fill = this.#chance(0.2)
+      ? this.#oneOf([' fill(0)', ' fill_left(-1.5)', ' fill_right(1) fill_left(2e9)'])
+      : '';
+    // A parenthesis behind group_left would be its list of labels, so a sign stands between.
+    return `(${left}) ${op}${how}${group}${fill} +${right}`;
   }
 }

@@ -1,11 +1,12 @@
 /**
  * The notation of test files and rule tests for a series and its values: `m{a="b"} 1+2x3 _ stale {{schema:1 count:2}}`.
- * Owns that little grammar, which shares its tokens with expressions. Facts: Prometheus promql/parser/generated_parser.y
- * (series_description), parse.go. Adding histograms up is handed in: it belongs to the model of histograms. Two wanted
- * differences: a broken list of buckets is refused where Prometheus drops the broken part without a word, and a misplaced
- * key is called a key where Prometheus says `<Item 57371>`.
+ * Owns that little grammar, which shares its tokens with expressions. Facts: Prometheus
+ * promql/parser/generated_parser.y (series_description), parse.go. Two wanted differences: a broken list of buckets is
+ * refused where Prometheus drops what is broken without a word, and a misplaced key is called a key where Prometheus
+ * says `<Item 57371>`.
  */
 import { type Histogram, ResetHint } from '../../model/histogram.ts';
+import { addHistograms, subtractHistograms } from '../../model/histogram-arithmetic.ts';
 import { Labels, metricName } from '../../model/labels.ts';
 import { quoteText } from './go-text.ts';
 import { parseNumber, unquote } from './literals.ts';
@@ -24,12 +25,6 @@ export interface SeriesDescription {
   readonly values: readonly SequenceValue[];
 }
 
-/** How `{{..}}+{{..}}x3` adds: may throw an Error, whose message becomes the parse error. */
-export interface HistogramSums {
-  add(a: Histogram, b: Histogram): Histogram;
-  subtract(a: Histogram, b: Histogram): Histogram;
-}
-
 /** More values than this in one description are refused: a limit of ours. */
 const sequenceLengthMax = 1_000_000;
 const omitted: SequenceValue = { kind: 'omitted' };
@@ -38,19 +33,17 @@ const omitted: SequenceValue = { kind: 'omitted' };
  * Parses a series with its values.
  * @throws ParseError, with Prometheus' words where it has some
  */
-export function parseSeriesDescription(text: string, sums: HistogramSums): SeriesDescription {
-  return new SeriesParser(text, sums).parse();
+export function parseSeriesDescription(text: string): SeriesDescription {
+  return new SeriesParser(text).parse();
 }
 
 type HistogramField = { readonly value: number | readonly number[] | ResetHint };
 
 class SeriesParser {
   readonly #tokens: TokenStream;
-  readonly #sums: HistogramSums;
 
-  constructor(text: string, sums: HistogramSums) {
+  constructor(text: string) {
     this.#tokens = new TokenStream(text, { seriesDescription: true });
-    this.#sums = sums;
   }
 
   parse(): SeriesDescription {
@@ -110,7 +103,8 @@ class SeriesParser {
   /** The values of one item, which may repeat or step. */
   #item(): SequenceValue[] {
     const tokens: TokenStream = this.#tokens;
-    if (tokens.accept('BLANK')) return Array.from({ length: tokens.accept('TIMES') ? this.#count() : 1 }, () => omitted);
+    if (tokens.accept('BLANK'))
+      return Array.from({ length: tokens.accept('TIMES') ? this.#count() : 1 }, () => omitted);
     if (tokens.peek() === '{{') return this.#histograms();
     const first = this.#float();
     const step = tokens.peek();
@@ -170,11 +164,12 @@ class SeriesParser {
       const reason = `error combining histograms: cannot merge from schema ${b.schema} to ${a.schema}`;
       tokens.fail(tokens.lastStart, reason);
     }
-    try {
-      return operator === '+' ? this.#sums.add(a, b) : this.#sums.subtract(a, b);
-    } catch (error) {
-      return tokens.fail(tokens.lastStart, error instanceof Error ? error.message : String(error));
+    const sum = operator === '+' ? addHistograms(a, b) : subtractHistograms(a, b);
+    if (sum === null) {
+      const kinds = 'a mix of exponential and custom bucket schemas';
+      tokens.fail(tokens.lastStart, `cannot apply this operation on histograms with ${kinds}`);
     }
+    return sum.histogram;
   }
 
   #expect(type: string): void {

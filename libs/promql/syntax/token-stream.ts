@@ -1,8 +1,8 @@
 /**
  * The tokens of one input with one token of lookahead, read as late as the reference reads it.
- * Owns the lookahead, the end of the last closing token, and the words for a token that does not fit. The moment of reading is
- * visible: a fault of the next token outranks a fault in what was just read only if the reference had to look at it.
- * Facts: Prometheus promql/parser/{parse.go,lex.go}: Lex, unexpected, Item.desc.
+ * Owns the lookahead, the end of the last closing token, and the words for a token that does not fit. The moment of
+ * reading is visible: a fault of the next token outranks a fault in what was just read only if the reference had to
+ * look at it. Facts: Prometheus promql/parser/{parse.go,lex.go}: Lex, unexpected, Item.desc.
  */
 import { quoteText } from './go-text.ts';
 import { Lexer } from './lexer.ts';
@@ -19,7 +19,9 @@ export interface Token {
 const aggregators: ReadonlySet<string> = new Set(
   'sum avg count min max group stddev stdvar topk bottomk count_values quantile limitk limit_ratio'.split(' '),
 );
-const operators: ReadonlySet<string> = new Set('+ / == =~ >= > </ >/ and or < <= unless % * != !~ ^ - @ atan2'.split(' '));
+const operators: ReadonlySet<string> = new Set(
+  '+ / == =~ >= > </ >/ and or < <= unless % * != !~ ^ - @ atan2'.split(' '),
+);
 const modifierWords: ReadonlySet<string> = new Set(
   'bool by group_left group_right fill fill_left fill_right ignoring offset smoothed anchored on without'.split(' '),
 );
@@ -120,7 +122,8 @@ export class TokenStream {
     if (modifierWords.has(type)) return `<${text}>`;
     if (operators.has(type)) return `<op:${text}>`;
     if (aggregators.has(type)) return `<aggr:${text}>`;
-    const quoted = Buffer.byteLength(text) > 10 ? `${quoteText(Array.from(text).slice(0, 10).join(''))}...` : quoteText(text);
+    const quoted =
+      Buffer.byteLength(text) > 10 ? `${quoteText(Array.from(text).slice(0, 10).join(''))}...` : quoteText(text);
     const name = namedTypes.get(type);
     return name === undefined ? quoted : `${name} ${quoted}`;
   }
