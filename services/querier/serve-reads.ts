@@ -97,7 +97,7 @@ export class ReadServer {
       table.buffers,
     );
     if (this.#job !== job) {
-      void batches.return?.();
+      batches.return?.().catch(() => undefined);
       return;
     }
     job.selections.set(request.selection, { batches, next: fetchAhead(batches) });

@@ -20,6 +20,8 @@ import type { QueryWorkerOptions } from './query-worker.ts';
 import { matchesAbsentLabel, selectorsOf } from './selector-syntax.ts';
 
 const prewarmAfterMs = 500;
+/** How long queries may go on when the process stops; then they are answered 503. */
+const drainMs = 10_000;
 /** Fewer would let one long query hold up all others. */
 const workersMin = 2;
 /** JavaScript objects of one query; its samples lie outside of this. */
@@ -73,6 +75,9 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Service
       },
     }),
   );
+  deps.app.addHook('preClose', async () => {
+    setTimeout(() => void pool.close(), drainMs).unref();
+  });
   let prewarm: NodeJS.Timeout | undefined;
   return {
     start: async () => {
