@@ -2,7 +2,7 @@
  * Random expressions of the whole grammar, sound in their types, as text. For tests: of the parser against its printer
  * here, and of whole engines against each other. Owns the choice of words and shapes; the caller owns the randomness.
  */
-import { aggregateParamType, type AggregateOp, type ValueType } from './ast.ts';
+import { type AggregateOp, aggregateParamType, type ValueType } from './ast.ts';
 import { type FunctionSignature, functionsTable } from './functions-table.ts';
 
 /** Uniform in [0, 1). */
