@@ -87,7 +87,8 @@ export const realDisk: Disk = {
     const first = await mkdir(directory, { recursive: true });
     if (first === undefined) return;
     // Every folder that was made is an entry of the one above it.
-    for (let made = directory; made.length >= first.length; made = dirname(made)) await realDisk.syncDirectory(dirname(made));
+    for (let made = directory; made.length >= first.length; made = dirname(made))
+      await realDisk.syncDirectory(dirname(made));
   },
   async rename(from, to) {
     await rename(from, to);

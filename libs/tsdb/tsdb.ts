@@ -6,6 +6,7 @@
  */
 import { join } from 'node:path';
 import type { PushOutcome, RejectedSeries } from '../contracts/ingester.ts';
+import { keepRows } from '../contracts/keep-rows.ts';
 import type { WriteBatch } from '../contracts/write-batch.ts';
 import type { TenantId } from '../model/tenant-id.ts';
 import type { SeriesSource } from '../series/series-source.ts';
@@ -13,7 +14,6 @@ import { assert } from '../std/assert.ts';
 import { type Disk, isDiskFull } from '../std/disk.ts';
 import { HeadSource } from './head/head-source.ts';
 import { TenantHead, type TenantHeadOptions } from './head/tenant-head.ts';
-import { keepRows } from '../contracts/keep-rows.ts';
 import type { Damage } from './wal/frame.ts';
 import { encodePushRecord, type PushRecord } from './wal/record.ts';
 import { type ReplayResult, replayWal } from './wal/replay.ts';
@@ -84,7 +84,10 @@ export class Tsdb {
    * Restores everything from disk and opens the log for writing.
    * @throws UnknownVersionError for files of a later version; errors of the disk
    */
-  static async open(options: TsdbOptions, progress: (state: RestoreProgress) => void): Promise<{ tsdb: Tsdb; report: RestoreReport }> {
+  static async open(
+    options: TsdbOptions,
+    progress: (state: RestoreProgress) => void,
+  ): Promise<{ tsdb: Tsdb; report: RestoreReport }> {
     const tsdb = new Tsdb(options);
     const report = await tsdb.#restore(progress);
     return { tsdb, report };
@@ -296,7 +299,9 @@ export class Tsdb {
         this.counters.snapshotFailures++;
         // Wait for as much log again before the next try.
         this.#writerBytesAtSnapshot = this.#wal().counters.bytes;
-        const message = isDiskFull(error) ? 'no room for a snapshot: the log is kept' : 'snapshot failed: the log is kept';
+        const message = isDiskFull(error)
+          ? 'no room for a snapshot: the log is kept'
+          : 'snapshot failed: the log is kept';
         log.error({ error: String(error) }, message);
       })
       .finally(() => {
@@ -339,8 +344,12 @@ export class Tsdb {
     const walDirectory = join(directory, 'wal');
     const snapshotDirectory = join(directory, 'snapshots');
     const old = [
-      ...(await listSnapshots(disk, snapshotDirectory)).filter((number) => number < segment).map((number) => snapshotPath(snapshotDirectory, number)),
-      ...(await listSegments(disk, walDirectory)).filter((number) => number < segment).map((number) => segmentPath(walDirectory, number)),
+      ...(await listSnapshots(disk, snapshotDirectory))
+        .filter((number) => number < segment)
+        .map((number) => snapshotPath(snapshotDirectory, number)),
+      ...(await listSegments(disk, walDirectory))
+        .filter((number) => number < segment)
+        .map((number) => segmentPath(walDirectory, number)),
     ];
     for (const path of old) {
       if (this.#damagedPaths.delete(path)) await this.#setAside(path);

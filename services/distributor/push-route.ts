@@ -75,7 +75,8 @@ function answer(tenant: TenantId, version: 1 | 2, result: PushResult, counters: 
   const { refusals } = result;
   if (refusals.count === 0) return { status: 204, headers, text: '' };
   for (const [id, count] of refusals.byId) counters.refused(tenant, id, count);
-  const what = refusals.count === 1 ? '1 series or sample was refused' : `${refusals.count} series or samples were refused`;
+  const what =
+    refusals.count === 1 ? '1 series or sample was refused' : `${refusals.count} series or samples were refused`;
   return { status: 400, headers, text: `${what}, the rest is stored; the first: ${refusals.first ?? ''}\n` };
 }
 
@@ -92,7 +93,10 @@ function versionOf(contentType: string | undefined): 1 | 2 {
   if (contentType === undefined || contentType.trim() === '') return 1;
   const [media, ...parameters] = contentType.split(';').map((part) => part.trim());
   if (media?.toLowerCase() !== 'application/x-protobuf') {
-    throw new Failure('unsupported_media_type', `Content-Type ${quoted(contentType)} is not accepted; accepted: ${accepted}`);
+    throw new Failure(
+      'unsupported_media_type',
+      `Content-Type ${quoted(contentType)} is not accepted; accepted: ${accepted}`,
+    );
   }
   for (const parameter of parameters) {
     const [name, value] = parameter.split('=', 2);
@@ -100,7 +104,10 @@ function versionOf(contentType: string | undefined): 1 | 2 {
     const message = value?.trim().replace(/^"(.*)"$/, '$1');
     if (message === v1Message) return 1;
     if (message === v2Message) return 2;
-    throw new Failure('unsupported_media_type', `message ${quoted(message ?? '')} is not accepted; accepted: ${accepted}`);
+    throw new Failure(
+      'unsupported_media_type',
+      `message ${quoted(message ?? '')} is not accepted; accepted: ${accepted}`,
+    );
   }
   return 1;
 }

@@ -110,9 +110,18 @@ function room(changes: Partial<PushLimits> = {}): { ingester: MemoryIngester; de
   return { ingester, deps };
 }
 
-function send(deps: PushRouteDeps, protocol: Protocol, series: readonly SentSeries[], of: TenantId = tenant): Promise<PushResponse> {
+function send(
+  deps: PushRouteDeps,
+  protocol: Protocol,
+  series: readonly SentSeries[],
+  of: TenantId = tenant,
+): Promise<PushResponse> {
   const body = pushBody(protocol, series);
-  return handlePush(of, { contentType: contentTypes[protocol], contentEncoding: 'snappy', body, receiveTimeMs: now }, deps);
+  return handlePush(
+    of,
+    { contentType: contentTypes[protocol], contentEncoding: 'snappy', body, receiveTimeMs: now },
+    deps,
+  );
 }
 
 function written(response: PushResponse): number {
@@ -134,10 +143,13 @@ describe('push', () => {
       const series = Array.from({ length: 50 }, (_, i) => up(`host-${i}`, i));
       assert.equal((await send(deps, protocol, series)).status, 204);
       assert.equal((await send(deps, protocol, series)).status, 204);
-      assert.deepEqual(ingester.batches.map(({ rows, known }) => ({ rows, known })), [
-        { rows: 50, known: 0 },
-        { rows: 50, known: 50 },
-      ]);
+      assert.deepEqual(
+        ingester.batches.map(({ rows, known }) => ({ rows, known })),
+        [
+          { rows: 50, known: 0 },
+          { rows: 50, known: 50 },
+        ],
+      );
       assert.equal(ingester.ids.size, 50);
       assert.deepEqual(
         ingester.samples.slice(50).map(({ key, v }) => [key, v]),
@@ -149,22 +161,41 @@ describe('push', () => {
       const { ingester, deps } = room();
       const nameless: SentSeries = { labels: [['instance', 'a']], samples: [{ t: now, v: 1 }] };
       const long: SentSeries = {
-        labels: [['__name__', 'm'], ['x'.repeat(65), 'y']],
-        samples: [{ t: now, v: 1 }, { t: now + 1, v: 2 }],
+        labels: [
+          ['__name__', 'm'],
+          ['x'.repeat(65), 'y'],
+        ],
+        samples: [
+          { t: now, v: 1 },
+          { t: now + 1, v: 2 },
+        ],
       };
       const late: SentSeries = {
         labels: [['__name__', 'late']],
-        samples: [{ t: now - 3_600_001, v: 1 }, { t: now - 3_600_000, v: 2 }, { t: now + 600_001, v: 3 }],
+        samples: [
+          { t: now - 3_600_001, v: 1 },
+          { t: now - 3_600_000, v: 2 },
+          { t: now + 600_001, v: 3 },
+        ],
       };
       const response = await send(deps, protocol, [up('a', 1), nameless, up('b', 2), long, late, up('c', 3)]);
       assert.equal(response.status, 400);
       assert.match(response.text, /^4 series or samples were refused, the rest is stored; the first: /);
       assert.match(response.text, /err-mimir-missing-metric-name/);
       if (protocol === 'v2') assert.equal(written(response), 4);
-      assert.deepEqual(ingester.samples.map(({ v }) => v), [1, 2, 2, 3]);
+      assert.deepEqual(
+        ingester.samples.map(({ v }) => v),
+        [1, 2, 2, 3],
+      );
       const again = await send(deps, protocol, [up('a', 5), nameless, up('c', 6)]);
       assert.equal(again.status, 400);
-      assert.deepEqual(ingester.samples.slice(4).map(({ key, v }) => [key.includes('"c"') ? 'c' : 'a', v]), [['a', 5], ['c', 6]]);
+      assert.deepEqual(
+        ingester.samples.slice(4).map(({ key, v }) => [key.includes('"c"') ? 'c' : 'a', v]),
+        [
+          ['a', 5],
+          ['c', 6],
+        ],
+      );
     });
 
     it(`${protocol}: asks again with labels when the receiver's numbers are of another epoch`, async () => {
@@ -176,7 +207,13 @@ describe('push', () => {
       assert.equal(ingester.batches.at(-1)?.known, 0);
       await send(deps, protocol, [up('b', 5), up('a', 6)]);
       assert.equal(ingester.batches.at(-1)?.known, 2);
-      assert.deepEqual(ingester.samples.slice(-2).map(({ key, v }) => [key.includes('"b"') ? 'b' : 'a', v]), [['b', 5], ['a', 6]]);
+      assert.deepEqual(
+        ingester.samples.slice(-2).map(({ key, v }) => [key.includes('"b"') ? 'b' : 'a', v]),
+        [
+          ['b', 5],
+          ['a', 6],
+        ],
+      );
     });
 
     it(`${protocol}: counts what the receiver refused`, async () => {
@@ -206,7 +243,10 @@ describe('push', () => {
       const { ingester, deps } = room();
       await send(deps, protocol, [up('a', 1)]);
       await send(deps, protocol, [up('a', 2)], parseTenantId('team-b'));
-      assert.deepEqual([...ingester.ids.keys()].map((key) => key.split(' ')[0]), ['team-a', 'team-b']);
+      assert.deepEqual(
+        [...ingester.ids.keys()].map((key) => key.split(' ')[0]),
+        ['team-a', 'team-b'],
+      );
     });
   }
 
@@ -215,11 +255,16 @@ describe('push', () => {
     await fc.assert(
       fc.asyncProperty(
         fc.uniqueArray(label, { selector: ([name]) => name, maxLength: 8 }),
-        fc.array(fc.tuple(fc.infiniteStream(fc.nat()), fc.constantFrom<Protocol>('v1', 'v2')), { minLength: 2, maxLength: 4 }),
+        fc.array(fc.tuple(fc.infiniteStream(fc.nat()), fc.constantFrom<Protocol>('v1', 'v2')), {
+          minLength: 2,
+          maxLength: 4,
+        }),
         async (labels, orders) => {
           const { ingester, deps } = room();
           const all: [string, string][] = [['__name__', 'm'], ...labels];
-          for (const [[...keys], protocol] of orders.map(([stream, protocol]) => [[...stream.take(all.length)], protocol] as const)) {
+          for (const [[...keys], protocol] of orders.map(
+            ([stream, protocol]) => [[...stream.take(all.length)], protocol] as const,
+          )) {
             const shuffled = all.map((pair, i) => ({ pair, key: keys[i] ?? 0 })).sort((a, b) => a.key - b.key);
             const response = await send(deps, protocol, [
               { labels: shuffled.map(({ pair }) => pair), samples: [{ t: now, v: 1 }] },
@@ -244,15 +289,34 @@ describe('push', () => {
 
   for (const { name, contentType, contentEncoding, status } of [
     { name: 'no headers are 1.0 and snappy', contentType: undefined, contentEncoding: undefined, status: 204 },
-    { name: 'any case of the media type', contentType: 'Application/X-Protobuf', contentEncoding: 'Snappy', status: 204 },
-    { name: 'proto=prometheus.WriteRequest', contentType: `application/x-protobuf; proto=prometheus.WriteRequest`, contentEncoding: 'snappy', status: 204 },
+    {
+      name: 'any case of the media type',
+      contentType: 'Application/X-Protobuf',
+      contentEncoding: 'Snappy',
+      status: 204,
+    },
+    {
+      name: 'proto=prometheus.WriteRequest',
+      contentType: `application/x-protobuf; proto=prometheus.WriteRequest`,
+      contentEncoding: 'snappy',
+      status: 204,
+    },
     { name: 'json', contentType: 'application/json', contentEncoding: 'snappy', status: 415 },
-    { name: 'an unknown message', contentType: 'application/x-protobuf;proto=prometheus.Nothing', contentEncoding: 'snappy', status: 415 },
+    {
+      name: 'an unknown message',
+      contentType: 'application/x-protobuf;proto=prometheus.Nothing',
+      contentEncoding: 'snappy',
+      status: 415,
+    },
     { name: 'gzip', contentType: 'application/x-protobuf', contentEncoding: 'gzip', status: 415 },
   ]) {
     it(`headers: ${name} -> ${status}`, async () => {
       const { ingester, deps } = room();
-      const response = await handlePush(tenant, { contentType, contentEncoding, body: pushBody('v1', [up('a', 1)]), receiveTimeMs: now }, deps);
+      const response = await handlePush(
+        tenant,
+        { contentType, contentEncoding, body: pushBody('v1', [up('a', 1)]), receiveTimeMs: now },
+        deps,
+      );
       assert.equal(response.status, status, response.text);
       assert.equal(ingester.batches.length, status === 204 ? 1 : 0);
       if (status === 415) assert.match(response.text, /prometheus\.WriteRequest.*io\.prometheus\.write\.v2\.Request/);

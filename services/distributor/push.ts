@@ -14,7 +14,7 @@ import type { WriteScan } from '../../libs/wire/write-scan.ts';
 import { acceptWindow, keepInside, outsideText } from './accept-window.ts';
 import type { IngestionRate, RateLimits } from './ingestion-rate.ts';
 import { Refusals } from './refusals.ts';
-import { ResolvedSeries } from './resolve-series.ts';
+import type { ResolvedSeries } from './resolve-series.ts';
 import { scanMetadataV1, scanMetadataV2 } from './scan-metadata.ts';
 import type { SeriesAliases } from './series-aliases.ts';
 
@@ -48,7 +48,12 @@ export interface PushResult {
  * Stores what is good in `scan` and says what is not.
  * @throws Failure `rate_limited` before anything is stored; `unavailable` when it could not be made durable
  */
-export async function push(tenant: TenantId, scan: WriteScan, receiveTimeMs: number, deps: PushDeps): Promise<PushResult> {
+export async function push(
+  tenant: TenantId,
+  scan: WriteScan,
+  receiveTimeMs: number,
+  deps: PushDeps,
+): Promise<PushResult> {
   const limits = deps.limitsOf(tenant);
   deps.rate.takeRequest(tenant, limits);
   deps.rate.takeSamples(tenant, scan.sampleCount + scan.histograms.length + scan.exemplars.length, limits);

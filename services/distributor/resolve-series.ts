@@ -76,7 +76,8 @@ export class ResolvedSeries {
         this.#refuse(scan, row, 'label-invalid', text, refusals);
         continue;
       }
-      const fault = scan.version === 1 ? canonicalizeV1(scan, row, labels, limits) : canonicalizeV2(scan, row, labels, limits);
+      const fault =
+        scan.version === 1 ? canonicalizeV1(scan, row, labels, limits) : canonicalizeV2(scan, row, labels, limits);
       if (fault !== 0) {
         this.#refuse(scan, row, labelFaultId(fault), labelFaultText(fault, scan, row, limits), refusals);
         labels.length = begin;

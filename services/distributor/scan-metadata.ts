@@ -4,7 +4,7 @@
  */
 import { metricName } from '../../libs/model/labels.ts';
 import type { MetricMetadata } from '../../libs/model/metadata.ts';
-import { wireMetricTypes, type WriteScan } from '../../libs/wire/write-scan.ts';
+import { type WriteScan, wireMetricTypes } from '../../libs/wire/write-scan.ts';
 import type { SeriesAliases } from './series-aliases.ts';
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
@@ -23,14 +23,20 @@ export function scanMetadataV1(scan: WriteScan, lengthMax: number): MetricMetada
 }
 
 /** Metadata of the v2 series that came with other metadata than last time. `aliases[i]` is the alias of series i, 0 for none. */
-export function scanMetadataV2(scan: WriteScan, aliases: SeriesAliases, of: Uint32Array, lengthMax: number): MetricMetadata[] {
+export function scanMetadataV2(
+  scan: WriteScan,
+  aliases: SeriesAliases,
+  of: Uint32Array,
+  lengthMax: number,
+): MetricMetadata[] {
   const entries: MetricMetadata[] = [];
   for (let i = 0; i < scan.seriesCount; i++) {
     if (scan.hasMetadata[i] === 0) continue;
     const type = scan.metadataType[i] as number;
     const help = scan.metadataHelp[i] as number;
     const unit = scan.metadataUnit[i] as number;
-    if (!aliases.metadataChanged(of[i] as number, type, help, unit, scan.view, scan.symbolBegin, scan.symbolEnd)) continue;
+    if (!aliases.metadataChanged(of[i] as number, type, help, unit, scan.view, scan.symbolBegin, scan.symbolEnd))
+      continue;
     const made = metadataOf(metricOf(scan, i), type, symbol(scan, help), symbol(scan, unit), lengthMax);
     if (made !== undefined) entries.push(made);
   }
@@ -47,7 +53,8 @@ function metadataOf(
 ): MetricMetadata | undefined {
   if (metric === undefined || metric === '' || help === undefined || unit === undefined) return undefined;
   if (lengthMax > 0 && (metric.length > lengthMax || unit.length > lengthMax)) return undefined;
-  const cut = lengthMax > 0 && help.length > lengthMax ? help.slice(0, lengthMax).replace(/[\ud800-\udbff]$/, '') : help;
+  const cut =
+    lengthMax > 0 && help.length > lengthMax ? help.slice(0, lengthMax).replace(/[\ud800-\udbff]$/, '') : help;
   return { metric, type: wireMetricTypes[type] ?? 'unknown', help: cut, unit };
 }
 

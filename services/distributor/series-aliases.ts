@@ -109,7 +109,8 @@ export class SeriesAliases {
     for (let i = 0; i < total; i++) {
       const symbol = refs2[i] as number;
       const id = ids[symbol] as number;
-      keys[i] = id !== 0 ? id : this.#symbolId(symbol, bytes, symbolBegin[symbol] as number, symbolEnd[symbol] as number);
+      keys[i] =
+        id !== 0 ? id : this.#symbolId(symbol, bytes, symbolBegin[symbol] as number, symbolEnd[symbol] as number);
     }
     if (count + 1 > this.#keyBegin.length) {
       this.#keyBegin = new Uint32Array((count + 1) * 2);
@@ -153,10 +154,8 @@ export class SeriesAliases {
   ): boolean {
     if (alias === 0) return true;
     const ids = this.#symbolIds;
-    const helpId =
-      ids[help] || this.#symbolId(help, bytes, symbolBegin[help] as number, symbolEnd[help] as number);
-    const unitId =
-      ids[unit] || this.#symbolId(unit, bytes, symbolBegin[unit] as number, symbolEnd[unit] as number);
+    const helpId = ids[help] || this.#symbolId(help, bytes, symbolBegin[help] as number, symbolEnd[help] as number);
+    const unitId = ids[unit] || this.#symbolId(unit, bytes, symbolBegin[unit] as number, symbolEnd[unit] as number);
     const at = alias * 3;
     const known = this.#v2Metadata;
     if (known[at] === type + 1 && known[at + 1] === helpId && known[at + 2] === unitId) return false;

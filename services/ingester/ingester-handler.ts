@@ -24,8 +24,12 @@ export class IngesterHandler implements IngesterContract {
     return this.#tsdb;
   }
 
-  restored(tsdb: Tsdb): void {
+  /** What the restart found, once it is over. */
+  report: RestoreReport | undefined;
+
+  restored(tsdb: Tsdb, report: RestoreReport): void {
     this.#tsdb = tsdb;
+    this.report = report;
   }
 
   stopping(): void {

@@ -104,7 +104,9 @@ export async function* readFrames(disk: Disk, path: string, kind: string, report
     if (size >= fileHeaderBytes && headerKind(window) === kind && crc32c(window, 0, 12) === view.getUint32(12, true)) {
       const version = view.getUint32(8, true);
       if (version > formatVersion) {
-        throw new UnknownVersionError(`${path} has format version ${version}; this program knows up to ${formatVersion}`);
+        throw new UnknownVersionError(
+          `${path} has format version ${version}; this program knows up to ${formatVersion}`,
+        );
       }
       offset = fileHeaderBytes;
     }
@@ -160,7 +162,11 @@ function headerKind(bytes: Uint8Array): string {
 }
 
 function findMagic(bytes: Uint8Array, begin: number, end: number): number {
-  for (let at = bytes.indexOf(frameMagic & 0xff, begin); at >= 0 && at + 4 <= end; at = bytes.indexOf(frameMagic & 0xff, at + 1)) {
+  for (
+    let at = bytes.indexOf(frameMagic & 0xff, begin);
+    at >= 0 && at + 4 <= end;
+    at = bytes.indexOf(frameMagic & 0xff, at + 1)
+  ) {
     if (
       bytes[at + 1] === ((frameMagic >>> 8) & 0xff) &&
       bytes[at + 2] === ((frameMagic >>> 16) & 0xff) &&

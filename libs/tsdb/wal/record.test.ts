@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { WriteBatch } from '../../contracts/write-batch.ts';
-import { metricTypes } from '../../model/metadata.ts';
 import type { Histogram, ResetHint } from '../../model/histogram.ts';
+import { metricTypes } from '../../model/metadata.ts';
 import { parseTenantId } from '../../model/tenant-id.ts';
 import { ByteSink } from '../../std/byte-sink.ts';
 import { ByteSourceError } from '../../std/byte-source.ts';
@@ -15,21 +15,24 @@ const row = fc.record({
   id: fc.oneof(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 2 ** 32 - 1 })),
   samples: fc.array(fc.record({ t: anyTime, v: bits, st: fc.oneof(fc.constant(0), anyTime) }), { maxLength: 3 }),
 });
-const histogram: fc.Arbitrary<Histogram> = fc.record({
-  integer: fc.boolean(),
-  stale: fc.boolean(),
-  resetHint: fc.integer({ min: 0, max: 3 }).map((hint) => hint as ResetHint),
-  schema: fc.oneof(fc.integer({ min: -4, max: 8 }), fc.constant(-53)),
-  zeroThreshold: fc.double(),
-  zeroCount: fc.double(),
-  count: fc.double(),
-  sum: fc.double(),
-  positiveSpans: fc.int32Array({ maxLength: 6 }),
-  negativeSpans: fc.int32Array({ maxLength: 6 }),
-  positiveBuckets: fc.float64Array({ maxLength: 6 }),
-  negativeBuckets: fc.float64Array({ maxLength: 6 }),
-  customValues: fc.float64Array({ maxLength: 6 }),
-}, { noNullPrototype: true });
+const histogram: fc.Arbitrary<Histogram> = fc.record(
+  {
+    integer: fc.boolean(),
+    stale: fc.boolean(),
+    resetHint: fc.integer({ min: 0, max: 3 }).map((hint) => hint as ResetHint),
+    schema: fc.oneof(fc.integer({ min: -4, max: 8 }), fc.constant(-53)),
+    zeroThreshold: fc.double(),
+    zeroCount: fc.double(),
+    count: fc.double(),
+    sum: fc.double(),
+    positiveSpans: fc.int32Array({ maxLength: 6 }),
+    negativeSpans: fc.int32Array({ maxLength: 6 }),
+    positiveBuckets: fc.float64Array({ maxLength: 6 }),
+    negativeBuckets: fc.float64Array({ maxLength: 6 }),
+    customValues: fc.float64Array({ maxLength: 6 }),
+  },
+  { noNullPrototype: true },
+);
 
 interface Made {
   batch: WriteBatch;
@@ -107,7 +110,10 @@ describe('push record', () => {
         const { batch, newIds, newLabelsBegin, newLabelsEnd } = decodePushRecord(bytes, 0, bytes.length);
         const { batch: before, ids, newRows } = value;
         assert.deepEqual([...batch.refs], [...ids]);
-        assert.deepEqual([...newIds], newRows.map((i) => ids[i]));
+        assert.deepEqual(
+          [...newIds],
+          newRows.map((i) => ids[i]),
+        );
         newRows.forEach((i, j) => {
           assert.deepEqual(
             batch.labelBytes.slice(newLabelsBegin[j], newLabelsEnd[j]),

@@ -4,8 +4,8 @@
  * Surprising: every row names its series by number; a series' labels stand only in the record that created it.
  */
 import type { ExemplarSample, HistogramSample, WriteBatch } from '../../contracts/write-batch.ts';
-import { metricTypes, type MetricMetadata } from '../../model/metadata.ts';
 import type { Histogram, ResetHint } from '../../model/histogram.ts';
+import { type MetricMetadata, metricTypes } from '../../model/metadata.ts';
 import { parseTenantId, type TenantId } from '../../model/tenant-id.ts';
 import type { ByteSink } from '../../std/byte-sink.ts';
 import { ByteSource, ByteSourceError } from '../../std/byte-source.ts';
@@ -340,7 +340,8 @@ function readSpans(source: ByteSource): Int32Array {
 /** A count that the remaining bytes could hold, so that a lying one takes no memory. */
 function boundedCount(source: ByteSource, bytesEach: number): number {
   const count = source.readUvarint();
-  if (count * bytesEach > source.remaining) throw new ByteSourceError(`a count of ${count} with ${source.remaining} bytes left`);
+  if (count * bytesEach > source.remaining)
+    throw new ByteSourceError(`a count of ${count} with ${source.remaining} bytes left`);
   return count;
 }
 

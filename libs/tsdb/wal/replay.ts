@@ -3,8 +3,9 @@
  * Owns the order of segments and the verdict on what could not be read: torn (the end of the last segment, cut off by a
  * crash before it was acknowledged) or damaged (anything else). Does not own what a record does: the caller applies it.
  */
-import type { Disk } from '../../std/disk.ts';
+
 import { ByteSourceError } from '../../std/byte-source.ts';
+import type { Disk } from '../../std/disk.ts';
 import { type Damage, type FileReport, readFrames } from './frame.ts';
 import { decodePushRecord, type PushRecord } from './record.ts';
 import { listSegments, segmentKind, segmentPath } from './segment.ts';

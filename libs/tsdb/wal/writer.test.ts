@@ -174,7 +174,10 @@ describe('readFrames', () => {
       const { texts: read, reports } = await readAll(disk);
       const lost = texts.filter((text) => !read.includes(text));
       assert.ok(lost.length <= 1, `flip at ${at} lost ${lost.length} records`);
-      assert.ok(read.every((text) => texts.includes(text)), 'nothing is made up');
+      assert.ok(
+        read.every((text) => texts.includes(text)),
+        'nothing is made up',
+      );
       const report = reports[0];
       const named = (report?.damages.length ?? 0) > 0 || (report?.validEnd ?? 0) < clean.length;
       assert.equal(named, lost.length === 1 || at < 16, `flip at ${at} is named`);

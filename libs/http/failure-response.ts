@@ -1,0 +1,29 @@
+/**
+ * A failure as a plain answer: status, Retry-After, one line of text. The query API has an envelope of its own.
+ */
+import type { FastifyReply } from 'fastify';
+import { Failure } from '../errors/failure.ts';
+import { wireStatus } from '../errors/wire-status.ts';
+
+/** Answers with what went wrong; of an unexpected error the client learns nothing but that. */
+export function sendFailure(reply: FastifyReply, error: unknown): FastifyReply {
+  const { status, text, retryAfterSeconds } = describe(error);
+  if (retryAfterSeconds !== undefined) reply.header('retry-after', String(retryAfterSeconds));
+  return reply.code(status).type('text/plain; charset=utf-8').send(`${text}\n`);
+}
+
+function describe(error: unknown): { status: number; text: string; retryAfterSeconds?: number | undefined } {
+  if (error instanceof Failure) {
+    return { status: wireStatus[error.kind].http, text: error.message, retryAfterSeconds: error.retryAfterSeconds };
+  }
+  // Errors of fastify itself carry a status of theirs: a body too large, a bad URL.
+  if (
+    error instanceof Error &&
+    'statusCode' in error &&
+    typeof error.statusCode === 'number' &&
+    error.statusCode < 500
+  ) {
+    return { status: error.statusCode, text: error.message };
+  }
+  return { status: 500, text: 'internal error' };
+}

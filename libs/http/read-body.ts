@@ -1,0 +1,90 @@
+/**
+ * The body of a request, whole, within two maxima: of this body, and of all bodies that are in the process at once.
+ * Owns the count of bytes in flight. A body that would go over is refused before its memory is taken.
+ */
+import type { IncomingMessage } from 'node:http';
+import { Failure } from '../errors/failure.ts';
+
+export class InflightBytes {
+  used = 0;
+  readonly max: number;
+
+  constructor(max: number) {
+    this.max = max;
+  }
+
+  /** @throws Failure `unavailable` when there is no room now */
+  take(count: number): void {
+    if (this.used + count > this.max) {
+      throw new Failure(
+        'unavailable',
+        `too many write requests at once: ${this.used} of ${this.max} bytes are in use`,
+        {
+          retryAfterSeconds: 1,
+        },
+      );
+    }
+    this.used += count;
+  }
+
+  give(count: number): void {
+    this.used -= count;
+  }
+}
+
+/** A body, held against the maximum until `release`. */
+export interface HeldBody {
+  readonly bytes: Uint8Array;
+  release(): void;
+}
+
+/** Counted for a body beyond its bytes: buffers of the socket, the objects of a request. */
+const overheadBytes = 16 << 10;
+
+/**
+ * Reads a body.
+ * @throws Failure `too_large` over bodyBytesMax; `unavailable` when all bodies together are too much; `bad_data` if it is cut off
+ */
+export async function readBody(
+  request: IncomingMessage,
+  bodyBytesMax: number,
+  inflight: InflightBytes,
+): Promise<HeldBody> {
+  const declared = request.headers['content-length'];
+  const length = declared === undefined ? undefined : Number(declared);
+  if (length !== undefined && length > bodyBytesMax) throw tooLarge(bodyBytesMax);
+  let held = overheadBytes + (length ?? 0);
+  inflight.take(held);
+  const release = (): void => {
+    inflight.give(held);
+    held = 0;
+  };
+  try {
+    const chunks: Uint8Array[] = [];
+    let total = 0;
+    for await (const chunk of request as AsyncIterable<Uint8Array>) {
+      total += chunk.length;
+      if (total > bodyBytesMax) throw tooLarge(bodyBytesMax);
+      if (length === undefined) {
+        inflight.take(chunk.length);
+        held += chunk.length;
+      }
+      chunks.push(chunk);
+    }
+    if (!request.complete) throw new Failure('bad_data', `the body is cut off after ${total} bytes`);
+    const [first] = chunks;
+    return { bytes: chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks, total), release };
+  } catch (error) {
+    release();
+    if (error instanceof Failure) throw error;
+    throw new Failure('bad_data', 'the body is cut off: the sender has left', { cause: error });
+  }
+}
+
+function tooLarge(bodyBytesMax: number): Failure {
+  return new Failure(
+    'too_large',
+    `the body is larger than ${bodyBytesMax} bytes (err-mimir-distributor-max-write-message-size). To adjust the related ` +
+      'limit, configure server.max-body-bytes, or contact your service administrator.',
+  );
+}

@@ -1,0 +1,34 @@
+/**
+ * Limits per tenant: one type, every key with Mimir's name, a default and a sentence; grouped by who enforces it.
+ * Owns what may be limited. Enforcing is the room's work. Ask `limits.of(tenant)` at the moment of use.
+ */
+import { duration, integer, type ValuesOf } from '../config/config-key.ts';
+import type { TenantId } from '../model/tenant-id.ts';
+
+/** Slice `limits` of the configuration. */
+export const limitKeys = {
+  // distributor
+  ingestionRate: integer(0, 'Items (samples, histograms, exemplars) a tenant may send per second; 0 is no limit.'),
+  ingestionBurstSize: integer(200_000, 'Items a tenant may send at once beyond its ingestion rate.'),
+  requestRate: integer(0, 'Write requests a tenant may send per second; 0 is no limit.'),
+  requestBurstSize: integer(100, 'Write requests a tenant may send at once beyond its request rate.'),
+  maxLabelNamesPerSeries: integer(30, 'Most labels of a series; 0 is no limit.'),
+  maxLabelNamesPerInfoSeries: integer(80, 'Most labels of a series whose metric name ends in _info; 0 is no limit.'),
+  maxLabelNameLength: integer(1024, 'Most bytes of a label name; 0 is no limit.'),
+  maxLabelValueLength: integer(2048, 'Most bytes of a label value; 0 is no limit.'),
+  maxMetadataLength: integer(
+    1024,
+    'Most characters of a metric name, unit or help text in metadata; a longer help is cut.',
+  ),
+  pastGracePeriod: duration('12h', 'How old a sample may be when it is received; 0 is any age.'),
+  creationGracePeriod: duration('10m', 'How far in the future a sample may be when it is received.'),
+  // ingester
+  maxGlobalSeriesPerUser: integer(0, 'Most series a tenant may have in memory; 0 is no limit.'),
+  maxGlobalExemplarsPerUser: integer(100_000, 'Exemplars kept for a tenant, the newest; 0 stores none.'),
+} as const;
+
+export type Limits = ValuesOf<typeof limitKeys>;
+
+export interface TenantLimits {
+  of(tenant: TenantId): Limits;
+}

@@ -1,0 +1,48 @@
+/**
+ * Structured logs: pino, as JSON lines or, for a person at a terminal, as logfmt.
+ * Owns the form of a line. Fields are named as everywhere: `ts`, `level`, `component`, `tenant`, `msg`.
+ */
+import { Writable } from 'node:stream';
+import { type Logger as PinoLogger, pino } from 'pino';
+
+export type Logger = PinoLogger;
+export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
+export const logFormats = ['auto', 'logfmt', 'json'] as const;
+
+export interface LogConfig {
+  readonly level: (typeof logLevels)[number];
+  /** `auto`: logfmt on a terminal, else JSON. */
+  readonly format: (typeof logFormats)[number];
+}
+
+/** The root of all logs; rooms take a child with their `component`. Lines go to standard error. */
+export function createLogger(config: LogConfig): Logger {
+  const logfmt = config.format === 'logfmt' || (config.format === 'auto' && process.stderr.isTTY === true);
+  const options = {
+    level: config.level,
+    base: null,
+    messageKey: 'msg',
+    timestamp: () => `,"ts":"${new Date().toISOString()}"`,
+    formatters: { level: (label: string) => ({ level: label }) },
+  };
+  const lines = pino.destination({ dest: 2, sync: true });
+  if (!logfmt) return pino(options, lines);
+  const asLogfmt = new Writable({
+    write(line: Buffer, _encoding, done) {
+      lines.write(`${logfmtLine(line.toString())}\n`);
+      done();
+    },
+  });
+  return pino(options, asLogfmt);
+}
+
+function logfmtLine(json: string): string {
+  const fields: unknown = JSON.parse(json);
+  if (typeof fields !== 'object' || fields === null) return json;
+  return Object.entries(fields)
+    .map(([name, value]) => {
+      const text = typeof value === 'string' ? value : JSON.stringify(value);
+      return `${name}=${/^[^\s"=]+$/.test(text) ? text : JSON.stringify(text)}`;
+    })
+    .join(' ');
+}

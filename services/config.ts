@@ -1,0 +1,47 @@
+/**
+ * The one configuration tree: the slices of the rooms and what belongs to the process.
+ */
+import { bytes, duration, integer, list, oneOf, text, type ValuesOf } from '../libs/config/config-key.ts';
+import { missingHeaderWords } from '../libs/http/tenant-header.ts';
+import { limitKeys } from '../libs/limits/limits.ts';
+import { logFormats, logLevels } from '../libs/telemetry/log.ts';
+import { distributorKeys } from './distributor/config.ts';
+import { ingesterKeys } from './ingester/config.ts';
+import { querierKeys } from './querier/config.ts';
+
+export const configKeys = {
+  target: list('all', 'Rooms that run in this process: all, or some of distributor, ingester, querier.'),
+  dataDir: text('./data', 'Folder that holds everything this process keeps.'),
+  enableFeature: list('', "Features to switch on, by Prometheus' names."),
+  config: { file: text('', 'YAML file with any of these keys; environment and flags win over it.') },
+  server: {
+    httpAddress: text('127.0.0.1', 'Address to listen on.'),
+    httpPort: integer(9009, 'Port to listen on; 0 picks a free one.', 0, 65_535),
+    maxBodyBytes: bytes('100MB', 'Most bytes of a write request as received; more are answered 413.'),
+    readTimeout: duration('60s', 'A request that has not arrived whole within this is closed.'),
+  },
+  log: {
+    level: oneOf(logLevels, 'info', 'Least level that is logged.'),
+    format: oneOf(logFormats, 'auto', 'Form of a log line; auto is logfmt on a terminal, else json.'),
+  },
+  tenancy: {
+    missingHeader: oneOf(
+      missingHeaderWords,
+      'auto',
+      'A request without X-Scope-OrgID: tenant anonymous, or 401; auto is anonymous for --target=all, else reject.',
+    ),
+  },
+  selfMetrics: {
+    tenant: text(
+      'auto',
+      "Tenant that this process' own metrics are written to, none for nowhere; auto is anonymous for --target=all, else maru-self.",
+    ),
+    interval: duration('15s', 'How often they are written.'),
+  },
+  distributor: distributorKeys,
+  ingester: ingesterKeys,
+  query: querierKeys,
+  limits: limitKeys,
+} as const;
+
+export type Config = ValuesOf<typeof configKeys>;

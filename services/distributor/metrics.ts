@@ -1,0 +1,43 @@
+/** What the distributor reports: counted in plain numbers per request, read when somebody scrapes. */
+import type { InflightBytes } from '../../libs/http/read-body.ts';
+import type { TenantId } from '../../libs/model/tenant-id.ts';
+import type { Metrics } from '../../libs/telemetry/metrics.ts';
+import type { AliasRegistry } from './alias-registry.ts';
+import type { PushCounters } from './push-route.ts';
+
+export function createPushCounters(metrics: Metrics, inflight: InflightBytes, registry: AliasRegistry): PushCounters {
+  const refusedBy = metrics.counter(
+    'maru_distributor_refused_total',
+    'Series, samples and histograms that were refused, by reason (the ids of err-mimir-*).',
+    ['reason', 'tenant'],
+  );
+  const counters: PushCounters = {
+    wireBytes: 0,
+    rawBytes: 0,
+    samples: 0,
+    histograms: 0,
+    exemplars: 0,
+    refused: (tenant: TenantId, id: string, count: number) => refusedBy.inc({ reason: id, tenant }, count),
+  };
+  metrics.counterOf(
+    'maru_distributor_received_bytes_total',
+    'Bytes of write requests, on the wire and decompressed.',
+    ['form'],
+    () => [
+      { labels: { form: 'wire' }, value: counters.wireBytes },
+      { labels: { form: 'decompressed' }, value: counters.rawBytes },
+    ],
+  );
+  metrics.counterOf('maru_distributor_stored_total', 'What write requests stored, by kind.', ['kind'], () => [
+    { labels: { kind: 'float' }, value: counters.samples },
+    { labels: { kind: 'histogram' }, value: counters.histograms },
+    { labels: { kind: 'exemplar' }, value: counters.exemplars },
+  ]);
+  metrics.gaugeOf('maru_distributor_inflight_bytes', 'Bodies of write requests in the process.', [], () => [
+    { value: inflight.used },
+  ]);
+  metrics.gaugeOf('maru_distributor_alias_cache_bytes', 'Memory by which known series are recognised.', [], () => [
+    { value: registry.bytes },
+  ]);
+  return counters;
+}

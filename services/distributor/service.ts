@@ -1,0 +1,113 @@
+/**
+ * The distributor: the write edge. Registers its routes, holds what pushes share, counts.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { IngesterContract } from '../../libs/contracts/ingester.ts';
+import { InflightBytes, readBody } from '../../libs/http/read-body.ts';
+import type { TenantOf } from '../../libs/http/tenant-header.ts';
+import type { Service } from '../../libs/lifecycle/service.ts';
+import type { Limits, TenantLimits } from '../../libs/limits/limits.ts';
+import type { TenantId } from '../../libs/model/tenant-id.ts';
+import type { Metrics } from '../../libs/telemetry/metrics.ts';
+import { WriteScan } from '../../libs/wire/write-scan.ts';
+import { AliasRegistry } from './alias-registry.ts';
+import type { DistributorConfig } from './config.ts';
+import { IngestionRate } from './ingestion-rate.ts';
+import { createPushCounters } from './metrics.ts';
+import type { PushLimits } from './push.ts';
+import { handlePush, type PushRouteDeps } from './push-route.ts';
+import { ResolvedSeries } from './resolve-series.ts';
+
+export interface DistributorDeps {
+  readonly app: FastifyInstance;
+  readonly metrics: Metrics;
+  readonly limits: TenantLimits;
+  readonly ingester: IngesterContract;
+  readonly tenantOf: TenantOf;
+  /** A tenant that only this process writes; undefined where clients may write every tenant. */
+  readonly reservedTenant: TenantId | undefined;
+  readonly maxBodyBytes: number;
+  readonly nowMs: () => number;
+}
+
+const urls = ['/api/v1/push', '/api/v1/write'];
+
+export function createDistributor(config: DistributorConfig, deps: DistributorDeps): Service {
+  const inflight = new InflightBytes(config.maxInflightPushRequestsBytes);
+  const monotonicMs = () => performance.now();
+  const registry = new AliasRegistry(config.aliasCacheBytes, monotonicMs);
+  const pushDeps: PushRouteDeps = {
+    ingester: deps.ingester,
+    aliasesOf: (tenant) => registry.of(tenant),
+    limitsOf: (tenant) => pushLimits(deps.limits.of(tenant)),
+    rate: new IngestionRate(monotonicMs),
+    resolved: new ResolvedSeries(),
+    scan: new WriteScan(),
+    decompressedBytesMax: config.maxDecompressedBytes,
+    counters: createPushCounters(deps.metrics, inflight, registry),
+  };
+  const seconds = deps.metrics.seconds(
+    'maru_distributor_push_duration_seconds',
+    'Time from the last byte of a write request to its answer.',
+    ['status'],
+  );
+  let stopping = false;
+
+  const handle = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    const tenant = deps.tenantOf(request.headers);
+    if (tenant === deps.reservedTenant) {
+      return reply.code(403).type('text/plain').send(`tenant ${tenant} is written by Maru itself\n`);
+    }
+    const body = await readBody(request.raw, deps.maxBodyBytes, inflight);
+    const begin = performance.now();
+    try {
+      const { status, headers, text } = await handlePush(
+        tenant,
+        {
+          contentType: request.headers['content-type'],
+          contentEncoding: request.headers['content-encoding'],
+          body: body.bytes,
+          receiveTimeMs: deps.nowMs(),
+        },
+        pushDeps,
+      );
+      seconds.observe({ status: String(status) }, (performance.now() - begin) / 1000);
+      reply.code(status).headers(headers);
+      return text === '' ? reply.send() : reply.type('text/plain; charset=utf-8').send(text);
+    } finally {
+      body.release();
+    }
+  };
+
+  deps.app.register(async (app) => {
+    // The body is read by the handler, which counts it.
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+    for (const url of urls) app.post(url, handle);
+  });
+  return {
+    start: async () => undefined,
+    stop: async () => {
+      stopping = true;
+    },
+    notReadyReason: () => (stopping ? 'stopping' : undefined),
+  };
+}
+
+/** The tenant's limits in the words of the push. */
+function pushLimits(limits: Limits): PushLimits {
+  return {
+    requestRate: limits.requestRate,
+    requestBurstSize: limits.requestBurstSize,
+    ingestionRate: limits.ingestionRate,
+    ingestionBurstSize: limits.ingestionBurstSize,
+    labelNameLengthMax: limits.maxLabelNameLength,
+    labelValueLengthMax: limits.maxLabelValueLength,
+    labelNamesPerSeriesMax: limits.maxLabelNamesPerSeries,
+    labelNamesPerInfoSeriesMax: limits.maxLabelNamesPerInfoSeries,
+    pastGraceMs: limits.pastGracePeriod,
+    creationGraceMs: limits.creationGracePeriod,
+    metadataLengthMax: limits.maxMetadataLength,
+    exemplarsMax: limits.maxGlobalExemplarsPerUser,
+  };
+}

@@ -1,0 +1,71 @@
+/**
+ * The architecture in one table: every room, what it needs, how it is built. `all` is a row of it.
+ * Rooms never import one another: what one offers another goes through the contracts here.
+ */
+import type { FastifyInstance } from 'fastify';
+import type { IngesterContract } from '../libs/contracts/ingester.ts';
+import type { TenantOf } from '../libs/http/tenant-header.ts';
+import type { ModuleRow } from '../libs/lifecycle/start-modules.ts';
+import type { TenantLimits } from '../libs/limits/limits.ts';
+import type { TenantId } from '../libs/model/tenant-id.ts';
+import { assert } from '../libs/std/assert.ts';
+import type { Logger } from '../libs/telemetry/log.ts';
+import type { Metrics } from '../libs/telemetry/metrics.ts';
+import type { Config } from './config.ts';
+import { createDistributor } from './distributor/service.ts';
+import { createIngester } from './ingester/service.ts';
+import { createQuerier } from './querier/service.ts';
+
+/** What the process offers its rooms, and where rooms leave what they offer each other. */
+export interface House {
+  readonly config: Config;
+  readonly app: FastifyInstance;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly limits: TenantLimits;
+  readonly tenantOf: TenantOf;
+  readonly features: ReadonlySet<string>;
+  readonly reservedTenant: TenantId | undefined;
+  readonly nowMs: () => number;
+  readonly onFatal: (error: unknown) => void;
+  ingester?: IngesterContract;
+}
+
+export const modules: Readonly<Record<string, ModuleRow<House>>> = {
+  ingester: {
+    needs: [],
+    build: (house) => {
+      const { service, handler } = createIngester(house.config.ingester, {
+        ...house,
+        dataDir: house.config.dataDir,
+        log: house.log.child({ component: 'ingester' }),
+      });
+      house.ingester = handler;
+      return service;
+    },
+  },
+  distributor: {
+    needs: ['ingester'],
+    build: (house) =>
+      createDistributor(house.config.distributor, {
+        ...house,
+        ingester: ingesterOf(house),
+        maxBodyBytes: house.config.server.maxBodyBytes,
+      }),
+  },
+  querier: {
+    needs: ['ingester'],
+    build: (house) =>
+      createQuerier(house.config.query, {
+        ...house,
+        ingester: ingesterOf(house),
+        log: house.log.child({ component: 'querier' }),
+      }),
+  },
+  all: { needs: ['distributor', 'ingester', 'querier'] },
+};
+
+function ingesterOf(house: House): IngesterContract {
+  assert(house.ingester !== undefined, 'the ingester is built before the rooms that need it');
+  return house.ingester;
+}
