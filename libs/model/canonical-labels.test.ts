@@ -25,7 +25,8 @@ const noLimits: LabelLimits = {
   labelNamesPerSeriesMax: 0,
   labelNamesPerInfoSeriesMax: 0,
 };
-const bytesOf = (text: string | Uint8Array): Uint8Array => (typeof text === 'string' ? new TextEncoder().encode(text) : text);
+const bytesOf = (text: string | Uint8Array): Uint8Array =>
+  typeof text === 'string' ? new TextEncoder().encode(text) : text;
 const none = new Uint32Array(0);
 
 function varint(value: number, padding: number): number[] {
@@ -52,7 +53,8 @@ function scanV1(pairs: readonly Pair[], odd: (max: number) => number = () => 0):
     const valueField = [0x12, ...varint(v.length, odd(2)), ...v];
     const unknown = odd(3) === 1 ? [0x38, 1] : [];
     const earlier = odd(3) === 1 ? [0x0a, 1, 0x78] : [];
-    const fields = odd(1) === 1 ? [...valueField, ...earlier, ...nameField] : [...earlier, ...nameField, ...unknown, ...valueField];
+    const fields =
+      odd(1) === 1 ? [...valueField, ...earlier, ...nameField] : [...earlier, ...nameField, ...unknown, ...valueField];
     out.push(...(odd(3) === 1 ? [0x8a, 0x00] : [0x0a]), ...varint(fields.length, odd(2)), ...fields);
   }
   const bytes = Uint8Array.from([...out, 7, 7]);
@@ -318,7 +320,15 @@ describe('label sets that are refused', () => {
         ['b', '1'],
       ],
     },
-    { name: 'an info series above the limit of others', pairs: [['__name__', 'a_info'], ['a', '1'], ['b', '1'], ['c', '1']] },
+    {
+      name: 'an info series above the limit of others',
+      pairs: [
+        ['__name__', 'a_info'],
+        ['a', '1'],
+        ['b', '1'],
+        ['c', '1'],
+      ],
+    },
     { name: 'empty values do not count', pairs: [up, ['a', ''], ['b', ''], ['c', ''], [badUtf8, ''], ['', '']] },
     { name: 'a name twice, once empty', pairs: [up, ['job', ''], ['job', 'x']] },
   ] satisfies { name: string; pairs: Pair[] }[]) {
@@ -358,7 +368,14 @@ describe('labels of exemplars', () => {
     { name: 'none', pairs: [], accepted: true },
     { name: '128 code points, in more bytes', pairs: [['id', '\u{1f600}'.repeat(126)]], accepted: true },
     { name: '129 code points', pairs: [['id', 'x'.repeat(127)]], accepted: false },
-    { name: 'a name twice', pairs: [['a', '1'], ['a', '2']], accepted: false },
+    {
+      name: 'a name twice',
+      pairs: [
+        ['a', '1'],
+        ['a', '2'],
+      ],
+      accepted: false,
+    },
     { name: 'no UTF-8', pairs: [['a', badUtf8]], accepted: false },
   ] satisfies { name: string; pairs: Pair[]; accepted: boolean }[]) {
     it(name, () => {

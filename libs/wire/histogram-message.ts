@@ -4,10 +4,10 @@
  * model/histogram). Surprising: whether `count` came as an integer alone decides which of deltas and counts are read.
  */
 import { Failure } from '../errors/failure.ts';
+import type { ProtobufReader } from '../model/encoding/protobuf-reader.ts';
 import { customBucketsSchema, type Histogram, ResetHint } from '../model/histogram.ts';
 import { reduceResolution } from '../model/histogram-resolution.ts';
 import { isStaleNaN } from '../model/stale.ts';
-import type { ProtobufReader } from '../model/encoding/protobuf-reader.ts';
 import type { WriteScan } from './write-scan.ts';
 
 const fieldsV1 = 0x1fffe;
@@ -33,7 +33,8 @@ class NumberList {
 
   push(value: number): void {
     if (this.length === this.#numbers.length) {
-      if (this.length >= numbersMax) throw new Failure('too_large', `remote write: more than ${numbersMax} buckets in one histogram`);
+      if (this.length >= numbersMax)
+        throw new Failure('too_large', `remote write: more than ${numbersMax} buckets in one histogram`);
       const grown = new Float64Array(this.length * 2);
       grown.set(this.#numbers);
       this.#numbers = grown;

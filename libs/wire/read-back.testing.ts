@@ -104,7 +104,11 @@ function readHistogram(h: Histogram): unknown {
 }
 
 /** The same of an oracle's 1.0 or 2.0 message. `refused` tells which histograms the scan refused: they are left out. */
-export function readOracle(version: 1 | 2, request: OracleMessage, refused: (row: number, nth: number) => boolean): ReadRequest {
+export function readOracle(
+  version: 1 | 2,
+  request: OracleMessage,
+  refused: (row: number, nth: number) => boolean,
+): ReadRequest {
   const symbols = ((request.symbols ?? []) as readonly Uint8Array[]).map(hex);
   const series: ReadSeries[] = [];
   const exemplars: unknown[] = [];
@@ -112,13 +116,15 @@ export function readOracle(version: 1 | 2, request: OracleMessage, refused: (row
   for (const [row, one] of list(request.timeseries).entries()) {
     const refs = (one.labels_refs ?? []) as readonly number[];
     series.push({
-      labels: version === 1 ? labelsOf(one) : refsFault(refs, symbols.length) || refs.map((ref) => symbols[ref] as string),
+      labels:
+        version === 1 ? labelsOf(one) : refsFault(refs, symbols.length) || refs.map((ref) => symbols[ref] as string),
       samples: list(one.samples).map((sample) => [
         timeOf(sample.timestamp),
         bitsOf(numberOf(sample.value)),
         version === 2 ? timeOf(sample.start_timestamp) : 0,
       ]),
-      metadata: version === 1 ? undefined : metadataOf(one.metadata as OracleMessage | null | undefined, symbols.length),
+      metadata:
+        version === 1 ? undefined : metadataOf(one.metadata as OracleMessage | null | undefined, symbols.length),
     });
     for (const exemplar of list(one.exemplars)) {
       const exemplarRefs = (exemplar.labels_refs ?? []) as readonly number[];
@@ -127,7 +133,8 @@ export function readOracle(version: 1 | 2, request: OracleMessage, refused: (row
       exemplars.push([row, timeOf(exemplar.timestamp), bitsOf(numberOf(exemplar.value)), labels]);
     }
     for (const [nth, h] of list(one.histograms).entries()) {
-      if (!refused(row, nth)) histograms.push([row, timeOf(h.timestamp), version === 2 ? timeOf(h.start_timestamp) : 0, histogramOf(h)]);
+      if (!refused(row, nth))
+        histograms.push([row, timeOf(h.timestamp), version === 2 ? timeOf(h.start_timestamp) : 0, histogramOf(h)]);
     }
   }
   return {
@@ -161,13 +168,18 @@ function metadataOf(metadata: OracleMessage | null | undefined, symbols: number)
 
 function histogramOf(h: OracleMessage): unknown {
   const integer = h.count_float === undefined || h.count_float === null || !Object.hasOwn(h, 'count_float');
-  const spans = (value: unknown): number[] => list(value).flatMap((span) => [numberOf(span.offset), numberOf(span.length)]);
+  const spans = (value: unknown): number[] =>
+    list(value).flatMap((span) => [numberOf(span.offset), numberOf(span.length)]);
   const sums = (value: unknown): number[] => {
     let sum = 0;
     return list(value).map((delta) => (sum += wholeOf(delta)));
   };
   const doubles = (value: unknown): number[] => list(value).map(Number);
-  const zero = integer ? wholeOf(h.zero_count_int) : Object.hasOwn(h, 'zero_count_float') ? numberOf(h.zero_count_float) : 0;
+  const zero = integer
+    ? wholeOf(h.zero_count_int)
+    : Object.hasOwn(h, 'zero_count_float')
+      ? numberOf(h.zero_count_float)
+      : 0;
   const hint = numberOf(h.reset_hint);
   const schema = numberOf(h.schema);
   // Finer schemas than 8 are brought to it.

@@ -3,8 +3,9 @@
  * Owns the message shapes of prompb/remote.proto and types.proto that a write uses. Surprising: labels are stepped over by
  * their length alone; what is inside them is read only when their bytes are not those of a known series.
  */
-import { readHistogram } from './histogram-message.ts';
+
 import { cutOff, type ProtobufReader } from '../model/encoding/protobuf-reader.ts';
+import { readHistogram } from './histogram-message.ts';
 import type { WriteScan } from './write-scan.ts';
 
 /** Field numbers that each message knows, as bits: in another wire type than theirs they are an error. */

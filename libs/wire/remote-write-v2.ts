@@ -4,9 +4,10 @@
  * references are checked once at the end, against their largest; a series whose references make no label set is marked, and
  * its neighbours are kept.
  */
-import { readHistogram } from './histogram-message.ts';
+
 import { cutOff, type ProtobufReader } from '../model/encoding/protobuf-reader.ts';
-import { SeriesFault, type ScannedExemplar, type WriteScan } from './write-scan.ts';
+import { readHistogram } from './histogram-message.ts';
+import { type ScannedExemplar, SeriesFault, type WriteScan } from './write-scan.ts';
 
 const requestFields = (1 << 4) | (1 << 5);
 const seriesFields = (1 << 1) | (1 << 2) | (1 << 3) | (1 << 4) | (1 << 5);
@@ -279,7 +280,8 @@ function dropOutOfRange(scan: WriteScan): void {
 function checkExemplars(scan: WriteScan): void {
   const { exemplarRefs, symbolCount } = scan;
   let max = -1;
-  for (let i = 0; i < scan.exemplarRefCount; i++) if ((exemplarRefs[i] as number) > max) max = exemplarRefs[i] as number;
+  for (let i = 0; i < scan.exemplarRefCount; i++)
+    if ((exemplarRefs[i] as number) > max) max = exemplarRefs[i] as number;
   const isGood = ({ labelsBegin, labelsEnd }: ScannedExemplar): boolean => {
     if (((labelsEnd - labelsBegin) & 1) !== 0) return false;
     if (max < symbolCount) return true;

@@ -17,7 +17,10 @@ const bytes = (number: number, text: string): WireField => ({
   value: { kind: 'bytes', bytes: new TextEncoder().encode(text) },
 });
 const varint = (value: number): WireValue => ({ kind: 'varint', value: BigInt(value) });
-const message = (number: number, fields: readonly WireField[]): WireField => ({ number, value: { kind: 'message', fields } });
+const message = (number: number, fields: readonly WireField[]): WireField => ({
+  number,
+  value: { kind: 'message', fields },
+});
 
 const labelsOf = (i: number): readonly (readonly [string, string])[] => [
   ['__name__', ['container_cpu_usage_seconds_total', 'container_memory_working_set_bytes'][i % 2] as string],
@@ -46,7 +49,12 @@ const ref = (text: string): WireValue => {
 };
 for (let i = 0; i < seriesCount; i++) {
   const labels = labelsOf(i);
-  v1.push(message(1, [...labels.map(([name, value]) => message(1, [bytes(1, name), bytes(2, value)])), message(2, sample(i))]));
+  v1.push(
+    message(1, [
+      ...labels.map(([name, value]) => message(1, [bytes(1, name), bytes(2, value)])),
+      message(2, sample(i)),
+    ]),
+  );
   v2.push(
     message(5, [
       { number: 1, value: { kind: 'packed', values: labels.flatMap(([name, value]) => [ref(name), ref(value)]) } },

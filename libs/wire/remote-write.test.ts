@@ -91,17 +91,28 @@ for (const { version, oracle, scanOf, request } of versions) {
     };
 
     it('reads what protobufjs reads', () =>
-      fc.assert(fc.property(request, (fields) => agrees(Uint8Array.from(encodeFields(fields, plainly)))), { numRuns: 300 }));
+      fc.assert(
+        fc.property(request, (fields) => agrees(Uint8Array.from(encodeFields(fields, plainly)))),
+        { numRuns: 300 },
+      ));
 
     it('reads it in every encoding that protobuf allows', () =>
       fc.assert(
-        fc.property(request, fc.integer(), (fields, seed) => agrees(Uint8Array.from(encodeFields(fields, wildly(seed))))),
+        fc.property(request, fc.integer(), (fields, seed) =>
+          agrees(Uint8Array.from(encodeFields(fields, wildly(seed)))),
+        ),
         { numRuns: 1000 },
       ));
 
     it('accepts nothing that protobufjs refuses, and reads the same, whatever the bytes', () =>
       fc.assert(
-        fc.property(request, fc.integer(), fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 4 }), fc.nat(), damaged),
+        fc.property(
+          request,
+          fc.integer(),
+          fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 4 }),
+          fc.nat(),
+          damaged,
+        ),
         { numRuns: 2000 },
       ));
 
@@ -129,7 +140,6 @@ for (const { version, oracle, scanOf, request } of versions) {
     }
   });
 }
-
 
 const label = (name: string, value: string): WireField => ({
   number: 1,
@@ -277,7 +287,10 @@ describe('a request that is broken', () => {
     const scan = new WriteScan();
     const good = encode(message(1, label('__name__', 'up'), message(2, varint(2, 50))));
     const bad = Uint8Array.of(...good, 0x0a, 3, 0x12);
-    assert.match(failureOf(() => scanWriteRequestV1(bad, bad.length, scan)), /reaches past/);
+    assert.match(
+      failureOf(() => scanWriteRequestV1(bad, bad.length, scan)),
+      /reaches past/,
+    );
     scanWriteRequestV1(good, good.length, scan);
     assert.deepEqual([scan.seriesCount, scan.sampleCount, scan.sampleT[0]], [1, 1, 50]);
   });
@@ -359,14 +372,22 @@ describe('histograms that are none', () => {
     { name: 'an unknown schema', fields: [schema(53n)], reason: /invalid-native-histogram-schema/ },
     { name: 'a schema below the known ones', fields: [schema(-5n)], reason: /invalid-native-histogram-schema/ },
     { name: 'custom bounds that fall', fields: [schema(-53n), doubles(16, 2, 1)], reason: /custom-buckets-invalid/ },
-    { name: 'a custom bound of +Inf', fields: [schema(-53n), doubles(16, 2, Infinity)], reason: /custom-buckets-infinite/ },
+    {
+      name: 'a custom bound of +Inf',
+      fields: [schema(-53n), doubles(16, 2, Infinity)],
+      reason: /custom-buckets-infinite/,
+    },
     { name: 'a custom bound of NaN', fields: [schema(-53n), doubles(16, NaN)], reason: /NaN/ },
     {
       name: 'too few custom bounds',
       fields: [schema(-53n), varint(1, 3), doubles(16, 1), span(11, 0n, 3), zigzags(12, 1n, 0n, 0n)],
       reason: /custom-buckets-mismatch/,
     },
-    { name: 'custom bounds and a zero bucket', fields: [schema(-53n), varint(1, 1), varint(6, 1)], reason: /zero bucket/ },
+    {
+      name: 'custom bounds and a zero bucket',
+      fields: [schema(-53n), varint(1, 1), varint(6, 1)],
+      reason: /zero bucket/,
+    },
     { name: 'exponential with custom bounds', fields: [doubles(16, 1)], reason: /custom bounds/ },
     { name: 'a float count below zero', fields: [double(2, bits(-1))], reason: /negative count/ },
   ]) {
@@ -394,7 +415,10 @@ describe('histograms that are none', () => {
   it('reads custom buckets', () => {
     const scan = new WriteScan();
     const body = encode(
-      message(5, message(3, schema(-53n), varint(1, 3), doubles(16, 1, 2), span(11, 1n, 2), zigzags(12, 1n, 1n), varint(17, 9))),
+      message(
+        5,
+        message(3, schema(-53n), varint(1, 3), doubles(16, 1, 2), span(11, 1n, 2), zigzags(12, 1n, 1n), varint(17, 9)),
+      ),
     );
     scanWriteRequestV2(body, body.length, scan);
     const [sample] = scan.histograms;

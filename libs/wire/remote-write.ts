@@ -11,7 +11,12 @@ import type { WriteScan } from './write-scan.ts';
  * @returns how many bytes the body had after decompression
  * @throws Failure `bad_data` naming what is broken and at which byte, `too_large` over a maximum: then the scan means nothing
  */
-export function scanWriteRequest(version: 1 | 2, body: Uint8Array, decompressedBytesMax: number, scan: WriteScan): number {
+export function scanWriteRequest(
+  version: 1 | 2,
+  body: Uint8Array,
+  decompressedBytesMax: number,
+  scan: WriteScan,
+): number {
   const length = scan.snappy.decode(body, decompressedBytesMax);
   if (version === 1) scanWriteRequestV1(scan.snappy.bytes, length, scan);
   else scanWriteRequestV2(scan.snappy.bytes, length, scan);

@@ -12,7 +12,8 @@ function messageType(file: string, name: string): protobuf.Type {
   root.loadSync(fileURLToPath(new URL(`../../proto/${file}`, import.meta.url)), { keepCase: true });
   const visit = (namespace: protobuf.NamespaceBase): void => {
     for (const nested of namespace.nestedArray) {
-      if (nested instanceof protobuf.Type) for (const field of nested.fieldsArray) if (field.type === 'string') field.type = 'bytes';
+      if (nested instanceof protobuf.Type)
+        for (const field of nested.fieldsArray) if (field.type === 'string') field.type = 'bytes';
       if (nested instanceof protobuf.Namespace) visit(nested);
     }
   };
@@ -212,24 +213,39 @@ function fieldsOf(...parts: fc.Arbitrary<readonly WireField[]>[]): fc.Arbitrary<
 
 const optional = (number: number, value: fc.Arbitrary<WireValue>): fc.Arbitrary<readonly WireField[]> =>
   fc.array(field(number, value), { maxLength: 1 });
-const repeated = (number: number, value: fc.Arbitrary<WireValue>, maxLength: number): fc.Arbitrary<readonly WireField[]> =>
-  fc.array(field(number, value), { maxLength });
+const repeated = (
+  number: number,
+  value: fc.Arbitrary<WireValue>,
+  maxLength: number,
+): fc.Arbitrary<readonly WireField[]> => fc.array(field(number, value), { maxLength });
 
 const label = fieldsOf(optional(1, labelText.map(text)), optional(2, labelText.map(text)));
 
 const bigCount = fc.oneof(fc.bigInt({ min: 0n, max: 2n ** 53n }), fc.nat(20).map(BigInt)).map(varint);
 const span = fieldsOf(
-  optional(1, fc.integer({ min: -20, max: 20 }).map((value): WireValue => ({ kind: 'zigzag', value: BigInt(value) }))),
-  optional(2, fc.nat(4).map((value) => varint(BigInt(value)))),
+  optional(
+    1,
+    fc.integer({ min: -20, max: 20 }).map((value): WireValue => ({ kind: 'zigzag', value: BigInt(value) })),
+  ),
+  optional(
+    2,
+    fc.nat(4).map((value) => varint(BigInt(value))),
+  ),
 );
-const deltas = fc
-  .array(fc.integer({ min: -5, max: 20 }), { maxLength: 6 })
-  .map((values): WireValue => ({ kind: 'packed', values: values.map((value) => ({ kind: 'zigzag', value: BigInt(value) })) }));
+const deltas = fc.array(fc.integer({ min: -5, max: 20 }), { maxLength: 6 }).map(
+  (values): WireValue => ({
+    kind: 'packed',
+    values: values.map((value) => ({ kind: 'zigzag', value: BigInt(value) })),
+  }),
+);
 const counts = fc.array(double, { maxLength: 6 }).map((values): WireValue => ({ kind: 'packed', values }));
 const anyHistogramFields = (withStart: boolean): fc.Arbitrary<readonly WireField[]>[] => [
   fc.oneof(optional(1, bigCount), optional(2, double)),
   optional(3, double),
-  optional(4, fc.constantFrom(-53n, -4n, 0n, 3n, 8n, 9n, 52n, 53n, -5n).map((value): WireValue => ({ kind: 'zigzag', value }))),
+  optional(
+    4,
+    fc.constantFrom(-53n, -4n, 0n, 3n, 8n, 9n, 52n, 53n, -5n).map((value): WireValue => ({ kind: 'zigzag', value })),
+  ),
   optional(5, double),
   fc.oneof(optional(6, bigCount), optional(7, double)),
   repeated(8, span, 2),
@@ -238,7 +254,10 @@ const anyHistogramFields = (withStart: boolean): fc.Arbitrary<readonly WireField
   repeated(11, span, 2),
   optional(12, deltas),
   optional(13, counts),
-  optional(14, fc.nat(5).map((value) => varint(BigInt(value)))),
+  optional(
+    14,
+    fc.nat(5).map((value) => varint(BigInt(value))),
+  ),
   optional(15, timestamp),
   optional(16, counts),
   withStart ? optional(17, timestamp) : fc.constant([]),
@@ -316,7 +335,11 @@ const refs = (odd: boolean): fc.Arbitrary<WireValue> =>
       values: (odd ? list : list.slice(0, list.length & ~1)).map((value) => varint(BigInt(value))),
     }));
 const sampleV2 = fieldsOf(optional(1, double), optional(2, timestamp), optional(3, timestamp));
-const exemplarV2 = fieldsOf(optional(1, fc.oneof(refs(false), refs(true))), optional(2, double), optional(3, timestamp));
+const exemplarV2 = fieldsOf(
+  optional(1, fc.oneof(refs(false), refs(true))),
+  optional(2, double),
+  optional(3, timestamp),
+);
 const metadataV2 = fieldsOf(optional(1, smallType), optional(3, uint32), optional(4, uint32));
 const seriesV2 = fieldsOf(
   optional(1, fc.oneof({ weight: 5, arbitrary: refs(false) }, { weight: 1, arbitrary: refs(true) })),

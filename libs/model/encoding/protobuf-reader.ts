@@ -150,7 +150,10 @@ export class ProtobufReader {
   skipUnknown(tag: number, fields: number, what: string): void {
     const field = tag >>> 3;
     if (field < 32 && ((fields >>> field) & 1) === 1) {
-      throw new Failure('bad_data', `protobuf: field ${field} of ${what} has wire type ${tag & 7} at byte ${this.position}`);
+      throw new Failure(
+        'bad_data',
+        `protobuf: field ${field} of ${what} has wire type ${tag & 7} at byte ${this.position}`,
+      );
     }
     this.skip(tag);
   }

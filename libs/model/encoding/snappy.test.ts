@@ -63,7 +63,12 @@ describe('SnappyDecoder', () => {
 
   for (const { name, body, kind, message } of [
     { name: 'an empty body', body: [], kind: 'bad_data', message: 'snappy: the length is cut off at byte 0' },
-    { name: 'a length without end', body: [0xff, 0xff], kind: 'bad_data', message: 'snappy: the length is cut off at byte 2' },
+    {
+      name: 'a length without end',
+      body: [0xff, 0xff],
+      kind: 'bad_data',
+      message: 'snappy: the length is cut off at byte 2',
+    },
     {
       name: 'a length over 32 bits',
       body: [0xff, 0xff, 0xff, 0xff, 0x7f],
@@ -82,7 +87,12 @@ describe('SnappyDecoder', () => {
       kind: 'bad_data',
       message: 'snappy: 5 bytes can not hold the 1048576 bytes declared at byte 0',
     },
-    { name: 'a literal cut off', body: [3, 0x08, 1, 2], kind: 'bad_data', message: 'snappy: the element at byte 1 is cut off' },
+    {
+      name: 'a literal cut off',
+      body: [3, 0x08, 1, 2],
+      kind: 'bad_data',
+      message: 'snappy: the element at byte 1 is cut off',
+    },
     {
       name: 'a literal length cut off',
       body: [9, 0xf4, 1],
@@ -141,19 +151,24 @@ describe('SnappyDecoder', () => {
 
   it('agrees with the native decoder on damaged bodies', () =>
     fc.assert(
-      fc.property(repetitive, fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 3 }), fc.nat(), (bytes, flips, cut) => {
-        const body = new Uint8Array(compressSync(bytes));
-        for (const [at, value] of flips) body[at % body.length] = value;
-        const damaged = body.subarray(0, cut % 3 === 0 ? cut % (body.length + 1) : body.length);
-        let expected: Uint8Array | undefined;
-        try {
-          expected = new Uint8Array(uncompressSync(damaged) as Buffer);
-        } catch {
-          // Refused: so must we, with a Failure of ours.
-        }
-        if (expected === undefined || expected.length > megabyte) failureOf(() => decoded(damaged));
-        else assert.deepEqual(decoded(damaged), expected);
-      }),
+      fc.property(
+        repetitive,
+        fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 3 }),
+        fc.nat(),
+        (bytes, flips, cut) => {
+          const body = new Uint8Array(compressSync(bytes));
+          for (const [at, value] of flips) body[at % body.length] = value;
+          const damaged = body.subarray(0, cut % 3 === 0 ? cut % (body.length + 1) : body.length);
+          let expected: Uint8Array | undefined;
+          try {
+            expected = new Uint8Array(uncompressSync(damaged) as Buffer);
+          } catch {
+            // Refused: so must we, with a Failure of ours.
+          }
+          if (expected === undefined || expected.length > megabyte) failureOf(() => decoded(damaged));
+          else assert.deepEqual(decoded(damaged), expected);
+        },
+      ),
       { numRuns: 500 },
     ));
 });

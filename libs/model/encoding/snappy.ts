@@ -31,7 +31,10 @@ export class SnappyDecoder {
   decode(body: Uint8Array, lengthMax: number): number {
     const { length, at } = readPreamble(body);
     if (length > lengthMax) {
-      throw new Failure('too_large', `snappy: the body decompresses to ${length} bytes, more than the maximum of ${lengthMax}`);
+      throw new Failure(
+        'too_large',
+        `snappy: the body decompresses to ${length} bytes, more than the maximum of ${lengthMax}`,
+      );
     }
     if (length > body.length * expansionMax) {
       throw new Failure('bad_data', `snappy: ${body.length} bytes can not hold the ${length} bytes declared at byte 0`);
@@ -115,7 +118,10 @@ function decodeElements(
       at += 4;
     }
     if (offset === 0 || offset > out) {
-      throw new Failure('bad_data', `snappy: a copy reaches ${offset} bytes back, with ${out} bytes decoded, at byte ${element}`);
+      throw new Failure(
+        'bad_data',
+        `snappy: a copy reaches ${offset} bytes back, with ${out} bytes decoded, at byte ${element}`,
+      );
     }
     if (count > length - out) overflow(element, length);
     const stop = out + count;

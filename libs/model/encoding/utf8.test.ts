@@ -7,8 +7,30 @@ import { countCodePoints, isAscii, isUtf8 } from './utf8.ts';
 
 /** Bytes at which the rules turn. */
 const edges = fc.constantFrom(
-  0x00, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xe1, 0xec, 0xed, 0xee, 0xef, 0xf0, 0xf1,
-  0xf3, 0xf4, 0xf5, 0xff,
+  0x00,
+  0x7f,
+  0x80,
+  0x8f,
+  0x90,
+  0x9f,
+  0xa0,
+  0xbf,
+  0xc0,
+  0xc1,
+  0xc2,
+  0xdf,
+  0xe0,
+  0xe1,
+  0xec,
+  0xed,
+  0xee,
+  0xef,
+  0xf0,
+  0xf1,
+  0xf3,
+  0xf4,
+  0xf5,
+  0xff,
 );
 
 describe('utf8', () => {
@@ -17,7 +39,10 @@ describe('utf8', () => {
       fc.property(fc.array(edges, { maxLength: 6 }), (list) => {
         const bytes = Uint8Array.from([0xff, ...list, 0xff]);
         assert.equal(isUtf8(bytes, 1, bytes.length - 1), nodeIsUtf8(bytes.subarray(1, bytes.length - 1)));
-        assert.equal(isAscii(viewOf(bytes), 1, bytes.length - 1), list.every((byte) => byte < 0x80));
+        assert.equal(
+          isAscii(viewOf(bytes), 1, bytes.length - 1),
+          list.every((byte) => byte < 0x80),
+        );
       }),
       { numRuns: 5000 },
     ));

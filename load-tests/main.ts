@@ -1,0 +1,67 @@
+/**
+ * The load tests' command: `npm run load -- <scenario>...` measures Maru and the peers that are on this machine, in turn, and
+ * writes a table into load-tests/results/. Needs Linux (/proc). Peers are found as servers.ts says.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Progress } from './progress.ts';
+import { type Measured, machineLine, markdownTable } from './report.ts';
+import { measureServer, scenarios } from './scenarios.ts';
+import { serverKinds } from './servers.ts';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    servers: { type: 'string', default: serverKinds.map(({ name }) => name).join(',') },
+    scale: { type: 'string', default: '1' },
+    connections: { type: 'string', default: '4' },
+    /** Where the tables go; `-` writes none. */
+    results: { type: 'string', default: join(import.meta.dirname, 'results') },
+  },
+});
+
+const names = positionals.includes('all') ? [...scenarios.keys()] : positionals;
+const unknown = names.filter((name) => !scenarios.has(name));
+if (names.length === 0 || unknown.length > 0) {
+  console.error(
+    `npm run load -- [--servers=a,b] [--scale=0.1] [--connections=4] [--results=-] <scenario>...|all\n` +
+      `scenarios: ${[...scenarios.keys()].join(', ')}${unknown.length > 0 ? `; unknown: ${unknown.join(', ')}` : ''}`,
+  );
+  process.exit(2);
+}
+
+const progress = new Progress(process.stderr);
+const options = { scale: Number(values.scale), connections: Number(values.connections), progress };
+const wanted = values.servers.split(',');
+
+for (const name of names) {
+  const scenario = scenarios.get(name);
+  if (scenario === undefined) continue;
+  const plan = await scenario.plan(options);
+  const samples = plan.seriesCount * plan.scrapes;
+  progress.say(
+    `${scenario.title}: ${(plan.rawBytes / samples).toFixed(1)} B a sample raw, ${(plan.wireBytes / samples).toFixed(1)} on the wire`,
+  );
+  const measured: Measured[] = [];
+  for (const kind of serverKinds) {
+    if (!wanted.includes(kind.name)) continue;
+    const one = await measureServer(kind, scenario, plan, options);
+    if (one !== undefined) measured.push(one);
+  }
+  const table = markdownTable(scenario.figures, measured);
+  const text =
+    `# ${scenario.title}\n\n${new Date().toISOString()}, ${machineLine()}\n\n` +
+    `\`npm run load -- ${process.argv
+      .slice(2)
+      .filter((word) => word !== '--')
+      .join(' ')}\`\n\n` +
+    `${plan.seriesCount} series, ${plan.scrapes} scrapes, bodies of 2,000 series, ${values.connections} connections; ` +
+    `${(plan.rawBytes / samples).toFixed(1)} bytes a sample, ${(plan.wireBytes / samples).toFixed(1)} compressed. ` +
+    `CPU is user and system time of the process tree until it is quiet again.\n\n${table}\n`;
+  console.log(`\n${text}`);
+  if (values.results !== '-') {
+    mkdirSync(values.results, { recursive: true });
+    writeFileSync(join(values.results, `${name}.md`), text);
+  }
+}

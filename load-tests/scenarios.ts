@@ -1,0 +1,337 @@
+/**
+ * What is measured, a function a scenario: each runs one server from an empty folder and returns its figures.
+ * Owns the order of warm-up, measurement and settling. Does not own sending (send-load.ts) nor the servers (servers.ts).
+ */
+import type { Protocol } from './encode-body.ts';
+import { scrapeIntervalMs } from './label-recipe.ts';
+import { type LoadPlan, planLoad, seriesPerBody } from './load-plan.ts';
+import { cpuSeconds, diskBytes, residentBytes } from './measure-process.ts';
+import type { Progress } from './progress.ts';
+import { ask, askUntil, heavyQuery, queryCases } from './query-load.ts';
+import type { Figure, Measured } from './report.ts';
+import { type LoadResult, sendClosed, sendOpen } from './send-load.ts';
+import { RunningServer, type ServerKind } from './servers.ts';
+
+export interface LoadOptions {
+  /** Shrinks series and times: 1 is the real thing, less is for trying. */
+  readonly scale: number;
+  readonly connections: number;
+  readonly progress: Progress;
+}
+
+export interface Scenario {
+  readonly title: string;
+  readonly protocol: Protocol;
+  readonly figures: readonly Figure[];
+  /** Encodes the load once for all servers. */
+  plan(options: LoadOptions): Promise<LoadPlan>;
+  measure(server: RunningServer, plan: LoadPlan, options: LoadOptions): Promise<Outcome>;
+}
+
+interface Outcome {
+  readonly values: readonly (readonly [figure: string, value: number])[];
+  readonly remarks: readonly string[];
+}
+
+const figure = (name: string, unit: string, digits: number, lessIsBetter = true): Figure => ({
+  name,
+  unit,
+  digits,
+  lessIsBetter,
+});
+
+const samplesOf = (plan: LoadPlan, scrapes: number): number => plan.seriesCount * scrapes;
+const scaled = (count: number, scale: number): number =>
+  Math.max(seriesPerBody, Math.round((count * scale) / seriesPerBody) * seriesPerBody);
+
+/** Until the process is quiet: what a server does after its answers belongs to them. At most 15 s. */
+async function settle(server: RunningServer): Promise<void> {
+  let before = cpuSeconds(server.pid);
+  for (let i = 0; i < 15; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    const now = cpuSeconds(server.pid);
+    if (i >= 2 && now - before < 0.03) return;
+    before = now;
+  }
+}
+
+function remarksOf(result: LoadResult): string[] {
+  return result.failed === 0
+    ? []
+    : [`${result.failed} of ${result.pushes} pushes were not accepted: ${result.failures.join('; ')}`];
+}
+
+function steady(protocol: Protocol): Scenario {
+  const warmScrapes = 20;
+  const measuredScrapes = 40;
+  return {
+    title: `100k series, steady, ${protocol}`,
+    protocol,
+    figures: [
+      figure('CPU per sample, first 20 scrapes', 'us', 2),
+      figure('CPU per sample, steady', 'us', 2),
+      figure('samples per second', '1/s', 0, false),
+      figure('push p50', 'ms', 1),
+      figure('push p99', 'ms', 1),
+      figure('resident memory per series', 'bytes', 0),
+      figure('on disk per sample', 'bytes', 2),
+    ],
+    plan: ({ scale, progress }) => planLoad(protocol, scaled(100_000, scale), warmScrapes + measuredScrapes, progress),
+    async measure(server, plan, { connections, progress }) {
+      const cpuBegin = cpuSeconds(server.pid);
+      const warm = await sendClosed(server, plan, 0, warmScrapes, connections, progress);
+      await settle(server);
+      const cpuWarm = cpuSeconds(server.pid);
+      const result = await sendClosed(server, plan, warmScrapes, plan.scrapes, connections, progress);
+      await settle(server);
+      const cpuEnd = cpuSeconds(server.pid);
+      const samples = samplesOf(plan, measuredScrapes);
+      return {
+        values: [
+          ['CPU per sample, first 20 scrapes', ((cpuWarm - cpuBegin) / samplesOf(plan, warmScrapes)) * 1e6],
+          ['CPU per sample, steady', ((cpuEnd - cpuWarm) / samples) * 1e6],
+          ['samples per second', samples / result.seconds],
+          ['push p50', result.quantile(0.5)],
+          ['push p99', result.quantile(0.99)],
+          ['resident memory per series', residentBytes(server.pid) / plan.seriesCount],
+          ['on disk per sample', diskBytes(server.folder) / samplesOf(plan, plan.scrapes)],
+        ],
+        remarks: [...remarksOf(warm), ...remarksOf(result)],
+      };
+    },
+  };
+}
+
+const manySeries: Scenario = {
+  title: '1M new series, then 4 samples each, v1',
+  protocol: 'v1',
+  figures: [
+    figure('CPU per new series', 'us', 2),
+    figure('new series per second', '1/s', 0, false),
+    figure('CPU per further sample', 'us', 2),
+    figure('resident memory with 4 samples each', 'GB', 2),
+    figure('push p99', 'ms', 1),
+    figure('on disk', 'GB', 2),
+  ],
+  plan: ({ scale, progress }) => planLoad('v1', scaled(1_000_000, scale), 4, progress),
+  async measure(server, plan, { connections, progress }) {
+    const cpuBegin = cpuSeconds(server.pid);
+    const created = await sendClosed(server, plan, 0, 1, connections, progress);
+    await settle(server);
+    const cpuCreated = cpuSeconds(server.pid);
+    const result = await sendClosed(server, plan, 1, plan.scrapes, connections, progress);
+    await settle(server);
+    const cpuEnd = cpuSeconds(server.pid);
+    return {
+      values: [
+        ['CPU per new series', ((cpuCreated - cpuBegin) / plan.seriesCount) * 1e6],
+        ['new series per second', plan.seriesCount / created.seconds],
+        ['CPU per further sample', ((cpuEnd - cpuCreated) / samplesOf(plan, plan.scrapes - 1)) * 1e6],
+        ['resident memory with 4 samples each', residentBytes(server.pid) / 1e9],
+        ['push p99', created.quantile(0.99)],
+        ['on disk', diskBytes(server.folder) / 1e9],
+      ],
+      remarks: [...remarksOf(created), ...remarksOf(result)],
+    };
+  },
+};
+
+const restart: Scenario = {
+  title: 'restart after kill -9: 100k series, 6M samples',
+  protocol: 'v1',
+  figures: [
+    figure('start on an empty folder', 's', 2),
+    figure('restart, best of 3', 's', 2),
+    figure('restart, worst of 3', 's', 2),
+    figure('resident memory after restart', 'GB', 2),
+    figure('series after restart', '', 0, false),
+    figure('on disk', 'GB', 2),
+  ],
+  plan: ({ scale, progress }) => planLoad('v1', scaled(100_000, scale), 60, progress),
+  async measure(server, plan, { connections, progress }) {
+    await server.kill();
+    const emptySeconds = (await server.launch()) / 1000;
+    const result = await sendClosed(server, plan, 0, plan.scrapes, connections, progress);
+    const seconds: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      await server.kill();
+      seconds.push((await server.launch()) / 1000);
+    }
+    const memory = residentBytes(server.pid);
+    const counted = await countSeries(server);
+    return {
+      values: [
+        ['start on an empty folder', emptySeconds],
+        ['restart, best of 3', Math.min(...seconds)],
+        ['restart, worst of 3', Math.max(...seconds)],
+        ['resident memory after restart', memory / 1e9],
+        ['series after restart', counted],
+        ['on disk', diskBytes(server.folder) / 1e9],
+      ],
+      remarks: remarksOf(result),
+    };
+  },
+};
+
+/** How many series the server has an answer for now; NaN where it has none. */
+async function countSeries(server: RunningServer): Promise<number> {
+  const form = new URLSearchParams({ query: 'count({job="kubelet"})', time: String(Date.now() / 1000 - 20) });
+  const response = await fetch(`${server.baseUrl}${server.kind.queryPath}/api/v1/query`, {
+    method: 'POST',
+    body: form,
+  });
+  const answer = (await response.json()) as { data?: { result?: readonly { value?: readonly [number, string] }[] } };
+  return Number(answer.data?.result?.[0]?.value?.[1] ?? Number.NaN);
+}
+
+const latency: Scenario = {
+  title: 'push latency, open loop at 25 % of the own maximum, 100k series, v1',
+  protocol: 'v1',
+  figures: [
+    figure('own maximum', 'pushes/s', 0, false),
+    figure('rate of the open loop', 'pushes/s', 0, false),
+    figure('p50, idle otherwise', 'ms', 2),
+    figure('p99, idle otherwise', 'ms', 2),
+    figure('p50, long queries running', 'ms', 2),
+    figure('p99, long queries running', 'ms', 2),
+    figure('p99 with queries / idle', 'ratio', 2),
+    figure('duration of those queries', 's', 1),
+  ],
+  plan: ({ scale, progress }) => planLoad('v1', scaled(100_000, scale), 100, progress),
+  async measure(server, plan, { connections, progress, scale }) {
+    const seconds = Math.max(5, 30 * scale);
+    const openConnections = 32;
+    const warmed = await sendClosed(server, plan, 0, 20, connections, progress);
+    const closed = await sendClosed(server, plan, 20, 40, connections, progress);
+    await settle(server);
+    const maximum = closed.pushes / closed.seconds;
+    const rate = maximum * 0.25;
+    const endMs = Date.now();
+    const beginMs = endMs - plan.scrapes * scrapeIntervalMs;
+    const heavy = heavyQuery(await stepForSeconds(server, beginMs, endMs, 10 * Math.min(1, scale * 2), progress));
+    await settle(server);
+    const idle = await sendOpen(server, plan, 40, 70, rate, seconds, openConnections, progress);
+    await settle(server);
+    const stop = new AbortController();
+    const queries = askUntil(server, heavy, beginMs, endMs, stop.signal);
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    const busy = await sendOpen(server, plan, 70, 100, rate, seconds, openConnections, progress);
+    stop.abort();
+    const asked = await queries;
+    const mean = asked.milliseconds.reduce((a, b) => a + b, 0) / asked.milliseconds.length / 1000;
+    return {
+      values: [
+        ['own maximum', maximum],
+        ['rate of the open loop', rate],
+        ['p50, idle otherwise', idle.quantile(0.5)],
+        ['p99, idle otherwise', idle.quantile(0.99)],
+        ['p50, long queries running', busy.quantile(0.5)],
+        ['p99, long queries running', busy.quantile(0.99)],
+        ['p99 with queries / idle', busy.quantile(0.99) / idle.quantile(0.99)],
+        ['duration of those queries', mean],
+      ],
+      remarks: [
+        ...remarksOf(warmed),
+        ...remarksOf(closed),
+        ...remarksOf(idle),
+        ...remarksOf(busy),
+        ...(asked.errors.length === 0 ? [] : [`${asked.errors.length} queries failed: ${asked.errors[0]}`]),
+        ...(asked.milliseconds.length === 0 && asked.errors.length === 0
+          ? ['no query ended in the time: each ran for all of it']
+          : []),
+        `${idle.pushes} and ${busy.pushes} pushes`,
+      ],
+    };
+  },
+};
+
+/** A step at which the heavy query takes about `seconds`: found by asking with large steps and scaling. */
+async function stepForSeconds(
+  server: RunningServer,
+  beginMs: number,
+  endMs: number,
+  seconds: number,
+  progress: Progress,
+): Promise<number> {
+  const rangeSeconds = (endMs - beginMs) / 1000;
+  // Two points on a line: what one step costs beyond what the selection costs.
+  const few = await ask(server, heavyQuery(rangeSeconds), beginMs, endMs);
+  const more = await ask(server, heavyQuery(rangeSeconds / 8), beginMs, endMs);
+  if (few.error !== undefined || more.error !== undefined) {
+    progress.say(`${server.kind.name}: ${few.error ?? more.error}`);
+    return 15;
+  }
+  const perStepMs = Math.max(1, (more.milliseconds - few.milliseconds) / 7);
+  const steps = Math.max(2, Math.min(10_000, (seconds * 1000 - few.milliseconds) / perStepMs));
+  const step = Math.max(0.1, Math.round((rangeSeconds / steps) * 1000) / 1000);
+  progress.say(
+    `${server.kind.name}: ${few.milliseconds.toFixed(0)} ms for 2 steps, ${more.milliseconds.toFixed(0)} for 9: step ${step} s`,
+  );
+  return step;
+}
+
+const queries: Scenario = {
+  title: 'queries over 15 minutes of 100k series, median of 7',
+  protocol: 'v1',
+  figures: [...queryCases.map(({ name }) => figure(name, 'ms', 1)), figure('geometric mean', 'ms', 1)],
+  plan: ({ scale, progress }) => planLoad('v1', scaled(100_000, scale), 60, progress),
+  async measure(server, plan, { connections, progress }) {
+    const result = await sendClosed(server, plan, 0, plan.scrapes, connections, progress);
+    await settle(server);
+    const endMs = Math.floor(Date.now() / 1000 - 20) * 1000;
+    const beginMs = endMs - (plan.scrapes - 4) * scrapeIntervalMs;
+    const values: [string, number][] = [];
+    const remarks = remarksOf(result);
+    for (const one of queryCases) {
+      const times: number[] = [];
+      let series = 0;
+      for (let i = 0; i < 8; i++) {
+        const answer = await ask(server, one, beginMs, endMs);
+        if (answer.error !== undefined) {
+          remarks.push(`${one.name}: ${answer.error}`);
+          break;
+        }
+        series = answer.series;
+        if (i > 0) times.push(answer.milliseconds);
+      }
+      progress.say(`${server.kind.name}: ${one.name}: ${series} series`);
+      values.push([one.name, times.sort((a, b) => a - b)[times.length >> 1] ?? Number.NaN]);
+    }
+    const mean = Math.exp(values.reduce((sum, [, value]) => sum + Math.log(value), 0) / values.length);
+    return { values: [...values, ['geometric mean', mean]], remarks };
+  },
+};
+
+export const scenarios: ReadonlyMap<string, Scenario> = new Map([
+  ['steady-v1', steady('v1')],
+  ['steady-v2', steady('v2')],
+  ['many-series', manySeries],
+  ['restart', restart],
+  ['latency', latency],
+  ['queries', queries],
+]);
+
+/** One server through one scenario; undefined where its program is absent or does not speak the protocol. */
+export async function measureServer(
+  kind: ServerKind,
+  scenario: Scenario,
+  plan: LoadPlan,
+  options: LoadOptions,
+): Promise<Measured | undefined> {
+  if (!kind.protocols.includes(scenario.protocol)) {
+    options.progress.say(`${kind.name}: does not speak ${scenario.protocol}`);
+    return undefined;
+  }
+  const started = await RunningServer.start(kind);
+  if (started === undefined) {
+    options.progress.say(`${kind.name}: not on this machine`);
+    return undefined;
+  }
+  await using server = started;
+  try {
+    const { values, remarks } = await scenario.measure(server, plan, options);
+    return { server: kind.name, values: new Map(values), remarks };
+  } catch (error) {
+    throw new Error(`${kind.name} in "${scenario.title}"; it said:\n${server.output().slice(-2000)}`, { cause: error });
+  }
+}

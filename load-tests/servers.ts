@@ -1,0 +1,219 @@
+/**
+ * The servers that are measured: Maru and the peers that are on this machine, each started on an empty folder and ended by
+ * its own pid. Owns where they are found and their flags. All run with their defaults except what is named here.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { accessSync, constants, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { homedir, tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import type { Protocol } from './encode-body.ts';
+
+export interface ServerKind {
+  readonly name: string;
+  readonly protocols: readonly Protocol[];
+  readonly pushPath: string;
+  readonly readyPath: string;
+  /** Before `/api/v1`. */
+  readonly queryPath: string;
+  /** The program and its flags, undefined where the program is absent. */
+  command(folder: string, port: number): readonly [string, readonly string[]] | undefined;
+}
+
+const repository = join(import.meta.dirname, '..');
+
+/** Programs are looked for where `.ci/run` keeps them, then on the PATH. */
+function findProgram(cached: string, name: string): string | undefined {
+  const candidates: string[] = [];
+  const tools = process.env.MARU_TOOLS_DIR ?? join(homedir(), '.cache/maru-tools');
+  try {
+    for (const pinned of readdirSync(tools)) candidates.push(join(tools, pinned, cached));
+  } catch {
+    // No such folder.
+  }
+  for (const folder of (process.env.PATH ?? '').split(delimiter)) candidates.push(join(folder, name));
+  return candidates.find((path) => {
+    try {
+      accessSync(path, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+export const serverKinds: readonly ServerKind[] = [
+  {
+    name: 'maru',
+    protocols: ['v1', 'v2'],
+    pushPath: '/api/v1/push',
+    readyPath: '/ready',
+    queryPath: '/prometheus',
+    command: (folder, port) => [
+      process.execPath,
+      [
+        ...(process.env.MARU_NODE_FLAGS ?? '').split(' ').filter((flag) => flag !== ''),
+        join(repository, 'services/main.ts'),
+        `--data-dir=${folder}`,
+        `--server.http-port=${port}`,
+        ...(process.env.MARU_FLAGS ?? '').split(' ').filter((flag) => flag !== ''),
+      ],
+    ],
+  },
+  {
+    name: 'prometheus',
+    protocols: ['v1', 'v2'],
+    pushPath: '/api/v1/write',
+    readyPath: '/-/ready',
+    queryPath: '',
+    command: (folder, port) => {
+      const program = findProgram('bin/prometheus', 'prometheus');
+      if (program === undefined) return undefined;
+      const configuration = join(folder, 'prometheus.yml');
+      writeFileSync(configuration, '');
+      return [
+        program,
+        [
+          `--config.file=${configuration}`,
+          `--storage.tsdb.path=${join(folder, 'data')}`,
+          `--web.listen-address=127.0.0.1:${port}`,
+          '--log.level=error',
+          '--query.timeout=5m',
+          '--web.enable-remote-write-receiver',
+          '--web.remote-write-receiver.accepted-protobuf-messages=prometheus.WriteRequest',
+          '--web.remote-write-receiver.accepted-protobuf-messages=io.prometheus.write.v2.Request',
+        ],
+      ];
+    },
+  },
+  {
+    name: 'victoriametrics',
+    protocols: ['v1'],
+    pushPath: '/api/v1/write',
+    readyPath: '/health',
+    queryPath: '/prometheus',
+    command: (folder, port) => {
+      const program = findProgram('debian/victoria-metrics/usr/bin/victoria-metrics', 'victoria-metrics');
+      if (program === undefined) return undefined;
+      return [
+        program,
+        [
+          `-storageDataPath=${join(folder, 'data')}`,
+          `-httpListenAddr=127.0.0.1:${port}`,
+          '-loggerLevel=ERROR',
+          '-search.maxQueryDuration=5m',
+        ],
+      ];
+    },
+  },
+];
+
+/** A server under load. */
+export class RunningServer {
+  readonly kind: ServerKind;
+  readonly folder: string;
+  readonly port: number;
+  #child: ChildProcess | undefined;
+  #output = '';
+
+  private constructor(kind: ServerKind, folder: string, port: number) {
+    this.kind = kind;
+    this.folder = folder;
+    this.port = port;
+  }
+
+  /** Starts a server on an empty folder; undefined where its program is absent. */
+  static async start(kind: ServerKind): Promise<RunningServer | undefined> {
+    const folder = mkdtempSync(join(process.env.MARU_LOAD_DIR ?? tmpdir(), `load-${kind.name}-`));
+    const server = new RunningServer(kind, folder, await freePort());
+    if (kind.command(folder, server.port) === undefined) {
+      rmSync(folder, { recursive: true });
+      return undefined;
+    }
+    await server.launch();
+    return server;
+  }
+
+  get pid(): number {
+    if (this.#child?.pid === undefined) throw new Error(`${this.kind.name} is not running`);
+    return this.#child.pid;
+  }
+
+  get baseUrl(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** Starts the process and waits for the first 200 of its readiness. @returns milliseconds between the two */
+  async launch(): Promise<number> {
+    const command = this.kind.command(this.folder, this.port);
+    if (command === undefined) throw new Error(`${this.kind.name} is absent`);
+    const begin = performance.now();
+    const child = spawn(command[0], command[1], { stdio: ['ignore', 'pipe', 'pipe'], cwd: this.folder });
+    this.#child = child;
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8');
+      stream.on('data', (text: string) => {
+        this.#output = (this.#output + text).slice(-20_000);
+      });
+    }
+    process.once('exit', this.#killWithParent);
+    let ended = false;
+    child.once('error', () => {
+      ended = true;
+    });
+    child.once('exit', () => {
+      ended = true;
+    });
+    while (!(await this.#isReady())) {
+      if (ended) throw new Error(`${this.kind.name} ended before it was ready:\n${this.#output}`);
+      if (performance.now() - begin > 120_000) throw new Error(`${this.kind.name} is not ready:\n${this.#output}`);
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    return performance.now() - begin;
+  }
+
+  /** What the process said last. */
+  output(): string {
+    return this.#output;
+  }
+
+  /** SIGKILL, and the folder stays. */
+  async kill(): Promise<void> {
+    const child = this.#child;
+    if (child === undefined) return;
+    this.#child = undefined;
+    process.off('exit', this.#killWithParent);
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGKILL');
+    await gone;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  readonly #killWithParent = (): void => {
+    this.#child?.kill('SIGKILL');
+  };
+
+  async #isReady(): Promise<boolean> {
+    try {
+      const response = await fetch(`${this.baseUrl}${this.kind.readyPath}`, { signal: AbortSignal.timeout(1000) });
+      await response.arrayBuffer();
+      return response.status === 200;
+    } catch {
+      return false;
+    }
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('a TCP server has a numbered address');
+  return address.port;
+}
