@@ -4,13 +4,15 @@
  * hands over. Plain JavaScript on purpose. `maru.js start ...`, `maru.js test ...`, `maru.js bench ...`, `maru.js load ...`.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const nodeNeeded = 24;
 const stamp = join(root, 'node_modules', '.maru-installed');
+/** What npm itself leaves behind when it has installed. */
+const installedLock = join(root, 'node_modules', '.package-lock.json');
 
 const commands = {
   start: [join(root, 'services/main.ts')],
@@ -28,10 +30,11 @@ if (script === undefined) {
 install();
 run(findNode(), [...script, ...args]);
 
-/** Installs when the lockfile is not the one that was installed last. */
+/** Installs when the lockfile is not the one that was installed last, by us or by npm itself. */
 function install() {
-  const lock = readFileSync(join(root, 'package-lock.json'), 'utf8');
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
+  const lockPath = join(root, 'package-lock.json');
+  const lock = readFileSync(lockPath, 'utf8');
+  if (existsSync(stamp) ? readFileSync(stamp, 'utf8') === lock : isNewer(installedLock, lockPath)) return;
   console.error('maru: installing packages (npm ci), once ...');
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
   const done = spawnSync(npm, ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--progress=true'], {
@@ -44,6 +47,10 @@ function install() {
   }
   writeFileSync(stamp, lock);
   console.error('maru: packages are installed');
+}
+
+function isNewer(path, than) {
+  return existsSync(path) && statSync(path).mtimeMs >= statSync(than).mtimeMs;
 }
 
 function findNode() {
