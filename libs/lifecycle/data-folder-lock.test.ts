@@ -1,87 +1,155 @@
+/** The lock as several processes meet it: each contender is a child process that takes the lock and says so. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { linkSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { createInterface } from 'node:readline';
+import { afterEach, beforeEach, describe, it } from 'node:test';
 import { DataFolderInUse, lockDataFolder } from './data-folder-lock.ts';
 
-const folder = () => mkdtempSync(join(tmpdir(), 'maru-lock-'));
+const lockModule = join(import.meta.dirname, 'data-folder-lock.ts');
+const contender = `
+  import { lockDataFolder } from ${JSON.stringify(lockModule)};
+  process.stdin.once('data', async () => {
+    const said = await lockDataFolder(process.argv[1]).then(() => 'taken', (error) => error.message);
+    process.stdout.write(said + '\\n');
+  });
+  process.stdout.write('here\\n');
+`;
 
-/** A process that takes the lock, says so, and holds it until it is killed. */
-function holder(directory: string): { pid: number; said: Promise<string>; kill: () => Promise<void> } {
-  const module = join(import.meta.dirname, 'data-folder-lock.ts');
-  const code = `import { lockDataFolder } from ${JSON.stringify(module)};
-    lockDataFolder(${JSON.stringify(directory)}).then(() => { console.log('taken'); setInterval(() => {}, 1e6); }, (e) => { console.log(e.name); });`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const said = new Promise<string>((resolve) =>
-    child.stdout.once('data', (data: Buffer) => resolve(data.toString().trim())),
-  );
-  const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  return {
-    pid: child.pid ?? 0,
-    said,
-    kill: async () => {
-      child.kill('SIGKILL');
-      await gone;
-    },
-  };
+/** A process that waits for `go` before it takes the lock, and then keeps it. */
+class Contender {
+  readonly child: ChildProcess;
+  readonly #lines: AsyncIterator<string>;
+
+  constructor(folder: string) {
+    const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+    const args = ['--input-type=module', '-e', contender, folder];
+    const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'], env });
+    this.child = child;
+    this.#lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  }
+
+  async line(): Promise<string> {
+    return (await this.#lines.next()).value ?? 'ended';
+  }
+
+  go(): void {
+    this.child.stdin?.write('go\n');
+  }
+
+  async kill(): Promise<void> {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
+    const gone = new Promise((resolve) => this.child.once('exit', resolve));
+    this.child.kill('SIGKILL');
+    await gone;
+  }
 }
 
-describe('lockDataFolder', () => {
-  it('refuses a second owner with the pid of the first, and lets go on release', async () => {
-    const directory = folder();
-    const lock = await lockDataFolder(directory);
+describe('the lock of a data folder', { timeout: 120_000 }, () => {
+  let folder = '';
+  let contenders: Contender[] = [];
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'maru-lock-'));
+  });
+  afterEach(async () => {
+    for (const one of contenders) await one.kill();
+    contenders = [];
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  /** Lets `count` processes take the lock at the same time; returns what each said. */
+  async function race(count: number): Promise<string[]> {
+    const racers = Array.from({ length: count }, () => new Contender(folder));
+    contenders.push(...racers);
+    for (const one of racers) assert.equal(await one.line(), 'here');
+    for (const one of racers) one.go();
+    return Promise.all(racers.map((one) => one.line()));
+  }
+
+  function assertOneWinner(said: readonly string[], pids: readonly (number | undefined)[]): void {
+    assert.equal(said.filter((text) => text === 'taken').length, 1, said.join('\n'));
+    const winner = pids[said.indexOf('taken')];
+    for (const text of said) {
+      if (text !== 'taken') assert.equal(text, `data folder ${folder} is in use by process ${winner}`);
+    }
+    assert.equal(JSON.parse(readFileSync(join(folder, 'lock'), 'utf8')).pid, winner);
+  }
+
+  it('is taken, refuses a second, and is gone when it is released', async () => {
+    const lock = await lockDataFolder(folder);
     await assert.rejects(
-      lockDataFolder(directory),
-      (error) => error instanceof DataFolderInUse && error.message.includes(`process ${process.pid}`),
+      lockDataFolder(folder),
+      new DataFolderInUse(`data folder ${folder} is in use by process ${process.pid}`),
     );
+    assert.deepEqual(readdirSync(folder), ['lock']);
     await lock.release();
-    assert.deepEqual(readdirSync(directory), []);
-    await (await lockDataFolder(directory)).release();
+    assert.deepEqual(readdirSync(folder), []);
+    await (await lockDataFolder(folder)).release();
   });
 
-  it('takes over from a process that was killed', async () => {
-    const directory = folder();
-    const first = holder(directory);
-    assert.equal(await first.said, 'taken');
-    await assert.rejects(lockDataFolder(directory), new RegExp(`process ${first.pid}$`));
-    await first.kill();
-    assert.ok(existsSync(join(directory, 'lock')));
-    await (await lockDataFolder(directory)).release();
+  it('goes to exactly one of several that start at once, also where a killed process left its own', async () => {
+    for (let round = 0; round < 3; round++) {
+      const said = await race(4);
+      assertOneWinner(
+        said,
+        contenders.map(({ child }) => child.pid),
+      );
+      // The next round finds the lock of a killed process.
+      for (const one of contenders) await one.kill();
+      contenders = [];
+      assert.deepEqual(readdirSync(folder), ['lock']);
+    }
   });
 
-  for (const { name, change } of [
-    { name: 'the same pid, started at another time', change: { startTicks: '1' } },
-    { name: 'the same pid in another boot', change: { bootId: 'another' } },
-    { name: 'a pid that does not run', change: { pid: 2 ** 22 + 1 } },
-  ]) {
-    it(`is stale: ${name}`, async () => {
-      const directory = folder();
-      await lockDataFolder(directory);
-      const path = join(directory, 'lock');
-      const owner: object = JSON.parse(readFileSync(path, 'utf8'));
-      writeFileSync(path, JSON.stringify({ ...owner, ...change }));
-      await (await lockDataFolder(directory)).release();
+  it('is taken over where the pid is alive, but is another process', async () => {
+    const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+    for (const stale of [
+      { pid: process.pid, startTicks: '1', bootId, nonce: 'aa' },
+      { pid: 1, startTicks: '99999999999', bootId, nonce: 'aa' },
+      { pid: process.pid, startTicks: ownStartTicks(), bootId: 'another boot', nonce: 'aa' },
+    ]) {
+      writeFileSync(join(folder, 'lock'), JSON.stringify(stale));
+      await (await lockDataFolder(folder)).release();
+      assert.deepEqual(readdirSync(folder), []);
+    }
+  });
+
+  it('is not taken over from a process that lives', async () => {
+    const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+    const alive = { pid: process.pid, startTicks: ownStartTicks(), bootId, nonce: 'aa' };
+    writeFileSync(join(folder, 'lock'), JSON.stringify(alive));
+    await assert.rejects(lockDataFolder(folder), DataFolderInUse);
+    assert.deepEqual(JSON.parse(readFileSync(join(folder, 'lock'), 'utf8')), alive);
+  });
+
+  for (const text of ['', '{', 'null', '{"pid":"x"}', '{"pid":1,"startTicks":"1","bootId":"b","nonce":"../../x"}']) {
+    it(`is taken over where it says ${JSON.stringify(text)}`, async () => {
+      writeFileSync(join(folder, 'lock'), text);
+      assertOneWinner(
+        await race(3),
+        contenders.map(({ child }) => child.pid),
+      );
     });
   }
 
-  for (const content of ['', '{', 'null', '{"pid":"x"}', '{"pid":-1,"startTicks":"","bootId":"","nonce":""}']) {
-    it(`is stale: a lock that says ${JSON.stringify(content)}`, async () => {
-      const directory = folder();
-      writeFileSync(join(directory, 'lock'), content);
-      await (await lockDataFolder(directory)).release();
-    });
-  }
-
-  it('has one winner when many start at once over a stale lock', async () => {
-    const directory = folder();
-    const first = holder(directory);
-    await first.said;
-    await first.kill();
-    const many = Array.from({ length: 6 }, () => holder(directory));
-    const said = await Promise.all(many.map((one) => one.said));
-    for (const one of many) await one.kill();
-    assert.deepEqual(said.toSorted(), [...Array.from({ length: 5 }, () => 'DataFolderInUse'), 'taken']);
+  it('is taken over where one that was taking it over died half-way', async () => {
+    const dead = (nonce: string) => JSON.stringify({ pid: 1, startTicks: '1', bootId: 'another boot', nonce });
+    writeFileSync(join(folder, 'lock'), dead('a1'));
+    writeFileSync(join(folder, 'lock.b2'), dead('b2'));
+    linkSync(join(folder, 'lock.b2'), join(folder, 'lock.after.a1'));
+    writeFileSync(join(folder, 'lock.after.b2'), dead('c3'));
+    assertOneWinner(
+      await race(4),
+      contenders.map(({ child }) => child.pid),
+    );
+    for (const one of contenders) await one.kill();
+    assert.deepEqual(readdirSync(folder), ['lock']);
   });
 });
+
+function ownStartTicks(): string {
+  const stat = readFileSync('/proc/self/stat', 'latin1');
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+}

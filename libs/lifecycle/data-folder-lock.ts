@@ -1,12 +1,14 @@
 /**
  * One process per data folder. The lock is a file that names its owner by pid, start time and boot, so that a stale one is
  * known as stale: pid 1 of a container that was killed is not pid 1 of the next.
- * Owns the files `lock` and, for a moment, `lock.takeover`. Surprising: a lock is made by a hard link, which fails if it is there
- * already, and a stale one is replaced only under `lock.takeover`, so two that start at once cannot both have it.
+ * Owns the files `lock` and `lock.*`. A lock is made by a hard link, which fails if there is one already. A stale lock is
+ * replaced by whoever holds its succession: the file `lock.after.<nonce of the dead owner>`, made by a hard link too. If the
+ * successor dies half-way, the succession of its own nonce is the next to be had, and so on; no name of this chain is free
+ * again before another owner stands in `lock`. So of several that start at once exactly one has the folder.
  */
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { link, open, readFile, rename, unlink } from 'node:fs/promises';
+import { link, open, readdir, readFile, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { realDisk } from '../std/disk.ts';
 
@@ -27,7 +29,10 @@ export interface DataFolderLock {
   release(): Promise<void>;
 }
 
+/** Successors that died half-way, and starts that crossed an end; more of either is not to be believed. */
 const triesMax = 20;
+/** Stands for the nonce of a lock that cannot be read. */
+const unreadable = 'unreadable';
 
 /**
  * Takes the folder for this process.
@@ -36,40 +41,67 @@ const triesMax = 20;
 export async function lockDataFolder(directory: string): Promise<DataFolderLock> {
   await realDisk.makeDirectory(directory);
   const path = join(directory, 'lock');
-  const takeover = join(directory, 'lock.takeover');
   const own: Owner = { pid: process.pid, startTicks: startTicksOf(process.pid), bootId: bootId(), nonce: randomUUID() };
   const mine = join(directory, `lock.${own.nonce}`);
   await writeSynced(mine, JSON.stringify(own));
   try {
     for (let tries = 0; tries < triesMax; tries++) {
-      if (await linked(mine, path)) return await taken(directory, path, own);
+      if (await linked(mine, path)) return await taken(directory, own);
       const owner = await readOwner(path);
-      if (owner !== undefined && isAlive(owner)) throw inUse(directory, owner);
-      if (await linked(mine, takeover)) {
-        try {
-          const still = await readOwner(path);
-          if (still !== undefined && isAlive(still)) throw inUse(directory, still);
-          await rename(mine, path);
-          return await taken(directory, path, own);
-        } finally {
-          await removeIfThere(takeover);
-        }
-      }
-      const other = await readOwner(takeover);
-      if (other !== undefined && !isAlive(other)) await removeIfThere(takeover);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      if (owner === 'absent') continue; // it was released in between
+      if (owner !== unreadable && isAlive(owner)) throw inUse(directory, owner);
+      if (await replaced(directory, mine, owner)) return await taken(directory, own);
     }
-    throw new DataFolderInUse(`data folder ${directory}: another process is taking it over`);
+    throw new DataFolderInUse(`data folder ${directory}: its lock changes hands all the time`);
   } finally {
     await removeIfThere(mine);
   }
 }
 
-async function taken(directory: string, path: string, own: Owner): Promise<DataFolderLock> {
+/**
+ * Puts `mine` in the place of the lock of a dead owner. False if the lock is no longer that owner's.
+ * @throws DataFolderInUse when another process is doing the same
+ */
+async function replaced(directory: string, mine: string, dead: Owner | typeof unreadable): Promise<boolean> {
+  const path = join(directory, 'lock');
+  let nonce = nonceOf(dead);
+  for (let tries = 0; tries < triesMax; tries++) {
+    const succession = join(directory, `lock.after.${nonce}`);
+    if (await linked(mine, succession)) {
+      const still = await readOwner(path);
+      if (still === 'absent' || nonceOf(still) !== nonceOf(dead)) {
+        // Somebody has been here, and has tidied up: what we hold is the succession of nobody.
+        await removeIfThere(succession);
+        return false;
+      }
+      await rename(mine, path);
+      return true;
+    }
+    const successor = await readOwner(succession);
+    if (successor === 'absent') return false;
+    if (successor !== unreadable && isAlive(successor)) throw inUse(directory, successor);
+    nonce = nonceOf(successor);
+  }
+  return false;
+}
+
+const nonceOf = (owner: Owner | typeof unreadable): string => (owner === unreadable ? unreadable : owner.nonce);
+
+async function taken(directory: string, own: Owner): Promise<DataFolderLock> {
+  const path = join(directory, 'lock');
   await realDisk.syncDirectory(directory);
+  // The successions before this owner, and what a process left that died before it had the lock. What cannot be read may be
+  // another start that is just writing.
+  for (const name of await readdir(directory)) {
+    if (!name.startsWith('lock.')) continue;
+    const owner = await readOwner(join(directory, name));
+    if (owner === 'absent' || owner === unreadable) continue;
+    if (owner.nonce === own.nonce || !isAlive(owner)) await removeIfThere(join(directory, name));
+  }
   return {
     release: async () => {
-      if ((await readOwner(path))?.nonce === own.nonce) await removeIfThere(path);
+      const owner = await readOwner(path);
+      if (owner !== 'absent' && nonceOf(owner) === own.nonce) await removeIfThere(path);
     },
   };
 }
@@ -86,7 +118,7 @@ function isAlive(owner: Owner): boolean {
     process.kill(owner.pid, 0);
     return true;
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+    return errorCode(error) === 'EPERM';
   }
 }
 
@@ -100,6 +132,8 @@ function startTicksOf(pid: number): string {
   }
 }
 
+const errorCode = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined);
+
 function bootId(): string {
   try {
     return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
@@ -108,18 +142,19 @@ function bootId(): string {
   }
 }
 
-/** Undefined where there is no lock, or one that no process finished writing. */
-async function readOwner(path: string): Promise<Owner | undefined> {
+async function readOwner(path: string): Promise<Owner | 'absent' | typeof unreadable> {
   let parsed: unknown;
   try {
     parsed = JSON.parse(await readFile(path, 'utf8'));
-  } catch {
-    return undefined;
+  } catch (error) {
+    return errorCode(error) === 'ENOENT' ? 'absent' : unreadable;
   }
-  if (typeof parsed !== 'object' || parsed === null) return undefined;
+  if (typeof parsed !== 'object' || parsed === null) return unreadable;
   const { pid, startTicks, bootId: boot, nonce } = parsed as Partial<Record<keyof Owner, unknown>>;
-  if (typeof pid !== 'number' || !Number.isSafeInteger(pid) || pid <= 0) return undefined;
-  if (typeof startTicks !== 'string' || typeof boot !== 'string' || typeof nonce !== 'string') return undefined;
+  if (typeof pid !== 'number' || !Number.isSafeInteger(pid) || pid <= 0) return unreadable;
+  if (typeof startTicks !== 'string' || typeof boot !== 'string') return unreadable;
+  // It becomes part of a file's name.
+  if (typeof nonce !== 'string' || !/^[0-9a-f-]{1,64}$/.test(nonce)) return unreadable;
   return { pid, startTicks, bootId: boot, nonce };
 }
 
@@ -128,7 +163,7 @@ async function linked(from: string, to: string): Promise<boolean> {
     await link(from, to);
     return true;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    if (errorCode(error) === 'EEXIST') return false;
     throw error;
   }
 }
@@ -147,6 +182,6 @@ async function removeIfThere(path: string): Promise<void> {
   try {
     await unlink(path);
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    if (errorCode(error) !== 'ENOENT') throw error;
   }
 }
