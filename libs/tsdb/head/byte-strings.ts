@@ -1,0 +1,104 @@
+/**
+ * Byte strings and their numbers, dense from 1, outside the V8 heap: label pairs, label names.
+ * Owns the copies and the hash table over them. Unlike libs/model/encoding/byte-table.ts it has no budget and never forgets.
+ */
+import { equalBytes, hashBytes } from '../../model/encoding/bytes.ts';
+import { arenaOffsetMask, arenaPageShift, ByteArena } from './byte-arena.ts';
+import { RowTable, rowMask, rowPageShift } from './row-table.ts';
+
+const addressWord = 0;
+const lengthWord = 1;
+const hashWord = 2;
+/** A word for the user of the table. */
+const tagWord = 3;
+const rowWords = 4;
+const firstSlots = 16;
+
+export class ByteStrings {
+  readonly #arena = new ByteArena();
+  readonly #rows = new RowTable(rowWords);
+  #slots = new Uint32Array(firstSlots);
+
+  get count(): number {
+    return this.#rows.count;
+  }
+
+  /** Memory taken. */
+  get bytes(): number {
+    return this.#arena.bytes + this.#rows.bytes + this.#slots.byteLength;
+  }
+
+  /** Number of bytes[begin, end), 0 if it is not known. */
+  find(bytes: DataView, begin: number, end: number): number {
+    return this.#probe(bytes, begin, end, hashBytes(bytes, begin, end) | 0);
+  }
+
+  /** Number of bytes[begin, end), taken in if it is new: then it is `count`. `source` is the same memory as `bytes`. */
+  intern(bytes: DataView, source: Uint8Array, begin: number, end: number): number {
+    const hash = hashBytes(bytes, begin, end) | 0;
+    const known = this.#probe(bytes, begin, end, hash);
+    if (known !== 0) return known;
+    const rows = this.#rows;
+    const id = rows.add();
+    const page = rows.pages[id >>> rowPageShift];
+    const at = (id & rowMask) * rowWords;
+    page[at + addressWord] = this.#arena.store(source, begin, end);
+    page[at + lengthWord] = end - begin;
+    page[at + hashWord] = hash;
+    if (id * 3 > this.#slots.length * 2) this.#rehash();
+    else this.#place(id, hash);
+    return id;
+  }
+
+  length(id: number): number {
+    return this.#rows.get(id, lengthWord);
+  }
+
+  tag(id: number): number {
+    return this.#rows.pages[id >>> rowPageShift][(id & rowMask) * rowWords + tagWord];
+  }
+
+  setTag(id: number, tag: number): void {
+    this.#rows.set(id, tagWord, tag);
+  }
+
+  /** Where string `id` lies: bytes [offset(id), offset(id) + length(id)) of this page. Valid until the next intern. */
+  page(id: number): Uint8Array {
+    return this.#arena.pages[this.#rows.get(id, addressWord) >>> arenaPageShift];
+  }
+
+  offset(id: number): number {
+    return this.#rows.get(id, addressWord) & arenaOffsetMask;
+  }
+
+  #probe(bytes: DataView, begin: number, end: number, hash: number): number {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    const length = end - begin;
+    const { pages } = this.#rows;
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+      const id = slots[slot];
+      if (id === 0) return 0;
+      const page = pages[id >>> rowPageShift];
+      const at = (id & rowMask) * rowWords;
+      if (page[at + hashWord] !== hash || page[at + lengthWord] !== length) continue;
+      const address = page[at + addressWord];
+      const view = this.#arena.views[address >>> arenaPageShift];
+      if (equalBytes(view, address & arenaOffsetMask, bytes, begin, length)) return id;
+    }
+  }
+
+  #place(id: number, hash: number): void {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    let slot = hash & mask;
+    while (slots[slot] !== 0) slot = (slot + 1) & mask;
+    slots[slot] = id;
+  }
+
+  #rehash(): void {
+    this.#slots = new Uint32Array(this.#slots.length * 2);
+    const { count } = this;
+    for (let id = 1; id <= count; id++) this.#place(id, this.#rows.get(id, hashWord));
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * Chunks on their way out of the head: copies in memory of their own, which may be transferred to another thread.
+ * Owns the columns of one batch. Does not own what a chunk is read from (head-range.ts) nor when a batch is full.
+ */
+import type { ChunkEncoding } from '../../model/encoding/chunk.ts';
+import type { ChunkBatch } from '../../series/series-source.ts';
+import { ByteSink } from '../../std/byte-sink.ts';
+
+export class ChunkBatchBuilder {
+  /** Bytes of the chunks, one after another: write a chunk here, then call `endChunk`. */
+  readonly bytes = new ByteSink(4096);
+  readonly #chunkBegin: number[] = [0];
+  readonly #encoding: number[] = [];
+  readonly #minT: number[] = [];
+  readonly #maxT: number[] = [];
+  readonly #byteBegin: number[] = [0];
+
+  get seriesCount(): number {
+    return this.#chunkBegin.length - 1;
+  }
+
+  endChunk(encoding: ChunkEncoding, minT: number, maxT: number): void {
+    this.#encoding.push(encoding);
+    this.#minT.push(minT);
+    this.#maxT.push(maxT);
+    this.#byteBegin.push(this.bytes.length);
+  }
+
+  /** The chunks since the last call are those of one series. */
+  endSeries(): void {
+    this.#chunkBegin.push(this.#encoding.length);
+  }
+
+  /** The batch; its first series is `firstSeries` of the selection. */
+  build(firstSeries: number): ChunkBatch {
+    return {
+      firstSeries,
+      chunkBegin: Uint32Array.from(this.#chunkBegin),
+      encoding: Uint8Array.from(this.#encoding),
+      minT: Float64Array.from(this.#minT),
+      maxT: Float64Array.from(this.#maxT),
+      byteBegin: Uint32Array.from(this.#byteBegin),
+      bytes: this.bytes.bytes.slice(0, this.bytes.length),
+    };
+  }
+}

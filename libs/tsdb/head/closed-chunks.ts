@@ -1,0 +1,69 @@
+/**
+ * Chunks of a range that take no more samples: their bytes, exactly as long as they are, and what is known of them.
+ * Owns the bytes and the list of chunks of each series, which is linked from the newest to the oldest.
+ */
+import type { ChunkEncoding } from '../../model/encoding/chunk.ts';
+import { arenaOffsetMask, arenaPageShift, ByteArena } from './byte-arena.ts';
+import { RowTable } from './row-table.ts';
+
+const previousWord = 0;
+const minTWord = 1;
+const maxTWord = 2;
+const addressWord = 3;
+/** Length and, above it, the encoding. */
+const lengthWord = 4;
+const rowWords = 5;
+const encodingShift = 28;
+const lengthMask = (1 << encodingShift) - 1;
+
+export class ClosedChunks {
+  readonly #arena = new ByteArena();
+  readonly #rows = new RowTable(rowWords);
+
+  /** Memory taken. */
+  get bytes(): number {
+    return this.#arena.bytes + this.#rows.bytes;
+  }
+
+  /** Adds a chunk of `length` bytes, which the caller then writes to page(chunk)[offset(chunk)...]. Returns its number. */
+  add(previous: number, encoding: ChunkEncoding, minT: number, maxT: number, length: number): number {
+    const chunk = this.#rows.add();
+    this.#rows.set(chunk, previousWord, previous);
+    this.#rows.set(chunk, minTWord, minT);
+    this.#rows.set(chunk, maxTWord, maxT);
+    this.#rows.set(chunk, addressWord, this.#arena.allocate(length));
+    this.#rows.set(chunk, lengthWord, length | (encoding << encodingShift));
+    return chunk;
+  }
+
+  /** The chunk added to the same list before this one, 0 if none was. */
+  previous(chunk: number): number {
+    return this.#rows.get(chunk, previousWord);
+  }
+
+  /** Times of the first and the last sample, from the begin of the range. */
+  minT(chunk: number): number {
+    return this.#rows.get(chunk, minTWord);
+  }
+
+  maxT(chunk: number): number {
+    return this.#rows.get(chunk, maxTWord);
+  }
+
+  encoding(chunk: number): ChunkEncoding {
+    return (this.#rows.get(chunk, lengthWord) >>> encodingShift) as ChunkEncoding; // written by add
+  }
+
+  length(chunk: number): number {
+    return this.#rows.get(chunk, lengthWord) & lengthMask;
+  }
+
+  /** Where the bytes of a chunk lie. Valid until the next `add`. */
+  page(chunk: number): Uint8Array {
+    return this.#arena.pages[this.#rows.get(chunk, addressWord) >>> arenaPageShift];
+  }
+
+  offset(chunk: number): number {
+    return this.#rows.get(chunk, addressWord) & arenaOffsetMask;
+  }
+}

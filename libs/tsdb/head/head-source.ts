@@ -1,0 +1,220 @@
+/**
+ * The head of one tenant as a SeriesSource: what is written and not yet anywhere else.
+ * Owns the reading of a head in slices of time, so that no read holds up a write for long. What was acknowledged before a call is
+ * seen; what comes while it runs may be. Chunks leave as copies in memory of their own. Goes to services/querier/serve-reads.ts.
+ */
+
+import { labelsOfCanonical } from '../../model/canonical-labels.ts';
+import type { Exemplar } from '../../model/exemplar.ts';
+import { compareLabels, compareUtf8, type Labels } from '../../model/labels.ts';
+import type { MetricMetadata } from '../../model/metadata.ts';
+import type {
+  ChunkBatch,
+  ExemplarSeries,
+  LabelQuery,
+  Listed,
+  SelectedSeries,
+  SelectQuery,
+  SeriesSource,
+} from '../../series/series-source.ts';
+import { ChunkBatchBuilder } from './chunk-batch-builder.ts';
+import type { HeadRange } from './head-range.ts';
+import { labelsOf, labelTableOf } from './label-table.ts';
+import { selectIds, withSamples } from './select-ids.ts';
+import { nextTurn, runInSlices, type Steps, sortInSteps } from './steps.ts';
+import type { TenantHead } from './tenant-head.ts';
+
+const batchSeriesMax = 256;
+const batchBytesMax = 1 << 20;
+const stepItems = 512;
+const truncated = 'results truncated due to limit';
+
+export class HeadSource implements SeriesSource {
+  readonly #head: TenantHead;
+
+  constructor(head: TenantHead) {
+    this.#head = head;
+  }
+
+  async select({ matchers, minT, maxT }: SelectQuery, signal: AbortSignal): Promise<SelectedSeries> {
+    const { series } = this.#head;
+    const ranges = this.#head.rangesBetween(minT, maxT);
+    const ids = await runInSlices(
+      (function* () {
+        return yield* withSamples(yield* selectIds(series, matchers), ranges, minT, maxT);
+      })(),
+      signal,
+    );
+    const labels = await runInSlices(labelTableOf(series, ids), signal);
+    return { labels, warnings: [], chunks: (stop) => chunkBatches(ids, ranges, minT, maxT, stop) };
+  }
+
+  async labelNames(query: LabelQuery, signal: AbortSignal): Promise<Listed<string>> {
+    return limited(await runInSlices(this.#labelNames(query), signal), query.limit);
+  }
+
+  async labelValues(name: string, query: LabelQuery, signal: AbortSignal): Promise<Listed<string>> {
+    return limited(await runInSlices(this.#labelValues(name, query), signal), query.limit);
+  }
+
+  async series(query: LabelQuery, signal: AbortSignal): Promise<Listed<Labels>> {
+    return limited(await runInSlices(this.#series(query), signal), query.limit);
+  }
+
+  async exemplars(query: LabelQuery, signal: AbortSignal): Promise<Listed<ExemplarSeries>> {
+    return limited(await runInSlices(this.#exemplars(query), signal), query.limit);
+  }
+
+  async metadata(metric: string | undefined, limit: number, limitPerMetric: number): Promise<Listed<MetricMetadata>> {
+    return { values: this.#head.metadata.list(metric, limit, limitPerMetric), warnings: [] };
+  }
+
+  *#labelNames(query: LabelQuery): Steps<string[]> {
+    const { series } = this.#head;
+    const texts: string[] = [];
+    if (query.selectors.length === 0 && this.#coversAll(query)) {
+      for (let name = 1; name <= series.nameCount; name++) texts.push(series.nameText(name));
+      return yield* sortInSteps(texts, compareUtf8);
+    }
+    const seen = new Set<number>();
+    const ids = yield* this.#idsOf(query);
+    for (let i = 0; i < ids.length; i++) {
+      const count = series.labelCount(ids[i]);
+      for (let j = 0; j < count; j++) seen.add(series.nameOfPair(series.pairAt(ids[i], j)));
+      if (i % stepItems === 0) yield;
+    }
+    for (const name of seen) texts.push(series.nameText(name));
+    return yield* sortInSteps(texts, compareUtf8);
+  }
+
+  *#labelValues(nameText: string, query: LabelQuery): Steps<string[]> {
+    const { series } = this.#head;
+    const name = series.findName(nameText);
+    if (name === 0) return [];
+    let pairs: Iterable<number>;
+    if (query.selectors.length === 0 && this.#coversAll(query)) {
+      pairs = series.pairsOfName(name);
+    } else {
+      const seen = new Set<number>();
+      const ids = yield* this.#idsOf(query);
+      for (let i = 0; i < ids.length; i++) {
+        const pair = series.pairOfName(ids[i], name);
+        if (pair !== 0) seen.add(pair);
+        if (i % stepItems === 0) yield;
+      }
+      pairs = seen;
+    }
+    const values: string[] = [];
+    for (const pair of pairs) if (values.push(series.pairValue(pair)) % stepItems === 0) yield;
+    return yield* sortInSteps(values, compareUtf8);
+  }
+
+  *#series(query: LabelQuery): Steps<Labels[]> {
+    const { series } = this.#head;
+    const ids = yield* this.#idsOf(query);
+    const found: Labels[] = [];
+    for (let i = 0; i < ids.length; i++) {
+      found.push(labelsOf(series, ids[i]));
+      if (i % stepItems === 0) yield;
+    }
+    return yield* sortInSteps(found, compareLabels);
+  }
+
+  *#exemplars({ selectors, minT, maxT }: LabelQuery): Steps<ExemplarSeries[]> {
+    const { series, exemplars } = this.#head;
+    const wanted = yield* this.#idsOfAny(selectors);
+    const chosen = new Uint8Array(series.count + 1);
+    for (const id of wanted) chosen[id] = 1;
+    const bySeries = new Map<number, Exemplar[]>();
+    // Without a yield: rows move when exemplars come. As many as the ring holds at most.
+    for (let i = 0; i < exemplars.count; i++) {
+      const row = exemplars.row(i);
+      const id = exemplars.series(row);
+      const timestampMs = exemplars.time(row);
+      if (chosen[id] !== 1 || timestampMs < minT || timestampMs > maxT) continue;
+      const bytes = exemplars.labels(row);
+      const exemplar = { labels: labelsOfCanonical(bytes, 0, bytes.length), value: exemplars.value(row), timestampMs };
+      const list = bySeries.get(id);
+      if (list === undefined) bySeries.set(id, [exemplar]);
+      else list.push(exemplar);
+    }
+    yield;
+    const found: ExemplarSeries[] = [];
+    for (const [id, list] of bySeries) {
+      found.push({ labels: labelsOf(series, id), exemplars: list.sort((a, b) => a.timestampMs - b.timestampMs) });
+      if (found.length % stepItems === 0) yield;
+    }
+    return yield* sortInSteps(found, (a, b) => compareLabels(a.labels, b.labels));
+  }
+
+  /** Whether every sample lies in the query's time, so that what is known of labels is the answer. */
+  #coversAll({ minT, maxT }: LabelQuery): boolean {
+    return this.#head.rangesBetween(-Infinity, Infinity).every(({ begin, end }) => minT <= begin && maxT >= end - 1);
+  }
+
+  /** Series that match any of the selectors and may have samples in the query's time. */
+  *#idsOf({ selectors, minT, maxT }: LabelQuery): Steps<Uint32Array> {
+    const ranges = this.#head.rangesBetween(minT, maxT);
+    return yield* withSamples(yield* this.#idsOfAny(selectors), ranges, minT, maxT);
+  }
+
+  *#idsOfAny(selectors: LabelQuery['selectors']): Steps<Uint32Array> {
+    const { series } = this.#head;
+    let found = yield* selectIds(series, selectors[0] ?? []);
+    for (const matchers of selectors.slice(1)) found = yield* unite(found, yield* selectIds(series, matchers));
+    return found;
+  }
+}
+
+/** Two rising lists as one. */
+function* unite(a: Uint32Array, b: Uint32Array): Steps<Uint32Array> {
+  const all = new Uint32Array(a.length + b.length);
+  let count = 0;
+  for (let i = 0, j = 0; i < a.length || j < b.length; ) {
+    const fromA = j >= b.length || (i < a.length && a[i] <= b[j]);
+    const fromB = i >= a.length || (j < b.length && b[j] <= a[i]);
+    all[count++] = fromA ? a[i] : b[j];
+    if (fromA) i++;
+    if (fromB) j++;
+    if (count % (stepItems * 32) === 0) yield;
+  }
+  return all.subarray(0, count);
+}
+
+function limited<T>(values: readonly T[], limit: number): Listed<T> {
+  if (limit <= 0 || values.length <= limit) return { values, warnings: [] };
+  return { values: values.slice(0, limit), warnings: [truncated] };
+}
+
+async function* chunkBatches(
+  ids: Uint32Array,
+  ranges: readonly HeadRange[],
+  minT: number,
+  maxT: number,
+  signal: AbortSignal,
+): AsyncGenerator<ChunkBatch> {
+  for (let at = 0; at < ids.length; ) {
+    if (at > 0) await nextTurn();
+    signal.throwIfAborted();
+    const batch = copyBatch(ids, at, ranges, minT, maxT);
+    at += batch.chunkBegin.length - 1;
+    yield batch;
+  }
+}
+
+/** Chunks of the series ids[first], ids[first + 1], ...: as many series as a batch takes. */
+export function copyBatch(
+  ids: Uint32Array,
+  first: number,
+  ranges: readonly HeadRange[],
+  minT: number,
+  maxT: number,
+): ChunkBatch {
+  const builder = new ChunkBatchBuilder();
+  const end = Math.min(ids.length, first + batchSeriesMax);
+  for (let i = first; i < end && builder.bytes.length < batchBytesMax; i++) {
+    for (const range of ranges) range.copyChunks(ids[i], minT, maxT, builder);
+    builder.endSeries();
+  }
+  return builder.build(first);
+}

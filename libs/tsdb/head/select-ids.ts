@@ -1,0 +1,182 @@
+/**
+ * Which series match: matchers to rising series numbers. Owns the order in which matchers are looked at.
+ * The cheapest list that must hold the answer is taken first; the other matchers then only sieve it. A matcher that matches the
+ * empty value also keeps series without the label. Work in steps (steps.ts).
+ */
+import type { Matcher } from '../../model/matcher.ts';
+import { compileMatcher, type MatcherPredicate } from '../../model/matcher-predicate.ts';
+import type { HeadRange } from './head-range.ts';
+import type { SeriesTable } from './series-table.ts';
+import type { Steps } from './steps.ts';
+
+interface Condition {
+  readonly name: number;
+  readonly predicate: MatcherPredicate;
+  /** Pairs with a value that matches, where the values can be listed and none is empty; else undefined. */
+  readonly pairs: readonly number[] | undefined;
+}
+
+const noSeries = new Uint32Array(0);
+const stepItems = 2048;
+/** Reading another list pays if it is no longer than so many times the candidates. */
+const readListFactor = 16;
+
+/** Numbers of the series that match all matchers, rising. @throws Failure `bad_data` for a bad pattern */
+export function* selectIds(series: SeriesTable, matchers: readonly Matcher[]): Steps<Uint32Array> {
+  const conditions: Condition[] = [];
+  // All are compiled before any is looked up: a bad pattern is an error whatever the others say.
+  const predicates = matchers.map(compileMatcher);
+  for (let i = 0; i < matchers.length; i++) {
+    const predicate = predicates[i];
+    const name = series.findName(matchers[i].name);
+    if (name === 0) {
+      if (!predicate.matchesEmpty) return noSeries;
+      continue;
+    }
+    let pairs: number[] | undefined;
+    if (predicate.values !== undefined && !predicate.matchesEmpty) {
+      pairs = predicate.values.map((value) => series.findPair(matchers[i].name, value)).filter((pair) => pair !== 0);
+      if (pairs.length === 0) return noSeries;
+    }
+    conditions.push({ name, predicate, pairs });
+  }
+  const countOf = ({ pairs }: Condition): number => {
+    let count = 0;
+    for (const pair of pairs ?? []) count += series.seriesCountOfPair(pair);
+    return count;
+  };
+  const listed = conditions.filter(({ pairs }) => pairs !== undefined).sort((a, b) => countOf(a) - countOf(b));
+  const scanned = conditions.filter(({ pairs, predicate }) => pairs === undefined && !predicate.matchesEmpty);
+  scanned.sort((a, b) => series.pairCountOfName(a.name) - series.pairCountOfName(b.name));
+  const first = listed[0] ?? scanned[0];
+  let ids: Uint32Array;
+  if (first === undefined) ids = yield* allIds(series);
+  else ids = yield* union(series, first.pairs ?? (yield* matchingPairs(series, first, true)));
+  // Those that match the empty value come last: they only take away.
+  const weak = conditions.filter(({ predicate }) => predicate.matchesEmpty);
+  for (const condition of [...listed, ...scanned, ...weak]) {
+    if (condition === first || ids.length === 0) continue;
+    ids = yield* sieve(series, ids, condition, countOf(condition));
+  }
+  return ids;
+}
+
+function* allIds(series: SeriesTable): Steps<Uint32Array> {
+  const ids = new Uint32Array(series.count);
+  for (let i = 0; i < ids.length; i++) {
+    ids[i] = i + 1;
+    if (i % (stepItems * 16) === 0) yield;
+  }
+  return ids;
+}
+
+/** Pairs of a name whose value matches, or those whose value does not. */
+function* matchingPairs(series: SeriesTable, { name, predicate }: Condition, matching: boolean): Steps<number[]> {
+  const found: number[] = [];
+  const pairs = series.pairsOfName(name);
+  for (let i = 0; i < pairs.length; i++) {
+    if (predicate.matches(series.pairValue(pairs[i])) === matching) found.push(pairs[i]);
+    if (i % stepItems === 0) yield;
+  }
+  return found;
+}
+
+/** A bit per series number: whether it has one of the pairs. */
+function* markSeries(series: SeriesTable, pairs: readonly number[]): Steps<Uint32Array> {
+  const marks = new Uint32Array((series.count >>> 5) + 1);
+  let done = 0;
+  for (const pair of pairs) {
+    const list = series.seriesOfPair(pair);
+    for (let i = 0; i < list.length; i++) {
+      const id = list[i];
+      marks[id >>> 5] |= 1 << (id & 31);
+      if (++done % (stepItems * 16) === 0) yield;
+    }
+  }
+  return marks;
+}
+
+function* union(series: SeriesTable, pairs: readonly number[]): Steps<Uint32Array> {
+  if (pairs.length === 0) return noSeries;
+  if (pairs.length === 1) return series.seriesOfPair(pairs[0]);
+  let count = 0;
+  for (const pair of pairs) count += series.seriesCountOfPair(pair);
+  const ids = new Uint32Array(count);
+  if (count < series.count >>> 6) {
+    // Few of many: a sort is cheaper than a look at all.
+    let at = 0;
+    for (const pair of pairs) {
+      const list = series.seriesOfPair(pair);
+      ids.set(list, at);
+      at += list.length;
+    }
+    return ids.sort();
+  }
+  const marks = yield* markSeries(series, pairs);
+  let at = 0;
+  for (let word = 0; word < marks.length; word++) {
+    for (let bits = marks[word]; bits !== 0; bits &= bits - 1)
+      ids[at++] = (word << 5) | (31 - Math.clz32(bits & -bits));
+    if (word % stepItems === 0) yield;
+  }
+  return ids;
+}
+
+/** The candidates that meet one more condition. */
+function* sieve(series: SeriesTable, ids: Uint32Array, condition: Condition, listCount: number): Steps<Uint32Array> {
+  const { name, predicate, pairs } = condition;
+  if (pairs !== undefined && listCount <= ids.length * readListFactor) {
+    return yield* keepMarked(ids, yield* markSeries(series, pairs), true);
+  }
+  if (series.pairCountOfName(name) * 4 < ids.length) {
+    const keeps = !predicate.matchesEmpty;
+    return yield* keepMarked(ids, yield* markSeries(series, yield* matchingPairs(series, condition, keeps)), keeps);
+  }
+  const kept = new Uint32Array(ids.length);
+  let count = 0;
+  const known = new Map<number, boolean>();
+  for (let i = 0; i < ids.length; i++) {
+    const pair = series.pairOfName(ids[i], name);
+    let keeps = pair === 0 ? predicate.matchesEmpty : known.get(pair);
+    if (keeps === undefined) {
+      keeps = predicate.matches(series.pairValue(pair));
+      known.set(pair, keeps);
+    }
+    if (keeps) kept[count++] = ids[i];
+    if (i % (stepItems / 2) === 0) yield;
+  }
+  return kept.subarray(0, count);
+}
+
+function* keepMarked(ids: Uint32Array, marks: Uint32Array, marked: boolean): Steps<Uint32Array> {
+  const kept = new Uint32Array(ids.length);
+  let count = 0;
+  const wanted = marked ? 1 : 0;
+  for (let i = 0; i < ids.length; i++) {
+    const id = ids[i];
+    if (((marks[id >>> 5] >>> (id & 31)) & 1) === wanted) kept[count++] = id;
+    if (i % (stepItems * 16) === 0) yield;
+  }
+  return kept.subarray(0, count);
+}
+
+/** Of these series, those that may have samples from minT to maxT in one of the ranges. */
+export function* withSamples(
+  ids: Uint32Array,
+  ranges: readonly HeadRange[],
+  minT: number,
+  maxT: number,
+): Steps<Uint32Array> {
+  const kept = new Uint32Array(ids.length);
+  let count = 0;
+  for (let i = 0; i < ids.length; i++) {
+    const id = ids[i];
+    for (let r = 0; r < ranges.length; r++) {
+      if (!ranges[r].hasSamples(id, minT, maxT)) continue;
+      kept[count++] = id;
+      break;
+    }
+    if (i % stepItems === 0) yield;
+  }
+  return kept.subarray(0, count);
+}

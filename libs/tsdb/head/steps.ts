@@ -1,0 +1,62 @@
+/**
+ * Long work in small steps: a generator that yields wherever it may be interrupted, run at once or in slices of time with the
+ * event loop in between, so that a read of a million series does not hold up a write.
+ * Owns the two ways of running it, and sorting as such work.
+ */
+
+/** Work that yields now and then and returns its result. */
+export type Steps<T> = Generator<void, T, void>;
+
+/** How long work may go on before others get their turn. */
+const sliceMs = 2;
+
+/** Runs the work in slices. @throws what `signal` was aborted with */
+export async function runInSlices<T>(steps: Steps<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  let begin = performance.now();
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    if (performance.now() - begin < sliceMs) continue;
+    await nextTurn();
+    signal.throwIfAborted();
+    begin = performance.now();
+  }
+}
+
+/** Resolves when the event loop has been around. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+const runLength = 1024;
+const mergeStep = 1024;
+
+/** Sorts: short runs at once, then merges two by two. Stable. */
+export function* sortInSteps<T>(values: readonly T[], compare: (a: T, b: T) => number): Steps<T[]> {
+  let runs: T[][] = [];
+  for (let at = 0; at < values.length; at += runLength) {
+    runs.push(values.slice(at, at + runLength).sort(compare));
+    yield;
+  }
+  while (runs.length > 1) {
+    const merged: T[][] = [];
+    for (let i = 0; i < runs.length; i += 2) {
+      merged.push(i + 1 < runs.length ? yield* mergeInSteps(runs[i], runs[i + 1], compare) : runs[i]);
+    }
+    runs = merged;
+  }
+  return runs[0] ?? [];
+}
+
+function* mergeInSteps<T>(a: readonly T[], b: readonly T[], compare: (a: T, b: T) => number): Steps<T[]> {
+  const merged: T[] = [];
+  let i = 0;
+  let j = 0;
+  while (i < a.length || j < b.length) {
+    if (j >= b.length || (i < a.length && compare(a[i], b[j]) <= 0)) merged.push(a[i++]);
+    else merged.push(b[j++]);
+    if (merged.length % mergeStep === 0) yield;
+  }
+  return merged;
+}
