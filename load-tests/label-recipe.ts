@@ -28,7 +28,7 @@ const apps = ['checkout', 'cart', 'catalogue', 'gateway', 'ledger', 'notifier', 
 /** Series of one pod stand together, as in a scrape. */
 const seriesPerPod = metrics.length;
 
-export function metricOf(series: number): Metric {
+function metricOf(series: number): Metric {
   return metrics[series % seriesPerPod] as Metric;
 }
 

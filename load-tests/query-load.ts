@@ -34,9 +34,16 @@ export const queryCases: readonly QueryCase[] = [
   { name: 'count of all', query: 'count({job="kubelet"})', stepSeconds: 0 },
 ];
 
-/** Heavy: every series, a long window at every step. `stepSeconds` sets how long it takes. */
+/** Heavy: half of all series, a long window at every step. `stepSeconds` sets how long it takes. */
 export function heavyQuery(stepSeconds: number): QueryCase {
-  return { name: 'heavy', query: 'sum by (pod) (rate({job="kubelet"}[5m]))', stepSeconds };
+  const counters = [
+    'container_cpu_usage_seconds_total',
+    'container_network_receive_bytes_total',
+    'container_network_transmit_packets_total',
+    'container_fs_reads_bytes_total',
+    'http_request_duration_seconds_count',
+  ];
+  return { name: 'heavy', query: counters.map((name) => `sum by (node) (rate(${name}[5m]))`).join(' + '), stepSeconds };
 }
 
 export interface QueryResult {

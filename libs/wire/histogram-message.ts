@@ -7,6 +7,7 @@ import { Failure } from '../errors/failure.ts';
 import type { ProtobufReader } from '../model/encoding/protobuf-reader.ts';
 import { customBucketsSchema, type Histogram, ResetHint } from '../model/histogram.ts';
 import { reduceResolution } from '../model/histogram-resolution.ts';
+import { validateHistogram } from '../model/histogram-validate.ts';
 import { isStaleNaN } from '../model/stale.ts';
 import type { WriteScan } from './write-scan.ts';
 
@@ -260,97 +261,25 @@ function readDoubles(reader: ProtobufReader, tag: number, into: NumberList): voi
   reader.end = outerEnd;
 }
 
-/** Why this is no histogram, '' if it is one: the rules of Prometheus' Histogram.Validate and FloatHistogram.Validate. */
+/** Mimir's ids (pkg/util/globalerror) by how the sentence of validateHistogram ends. */
+const faultIds: readonly (readonly [ending: string, id: string])[] = [
+  ['specify different number of buckets than provided', 'native-histogram-spans-buckets-mismatch'],
+  ['offset is negative', 'native-histogram-span-negative-offset'],
+  ['has a bucket whose observation count is negative', 'native-histogram-negative-bucket-count'],
+  ['found in the buckets', 'native-histogram-count-not-big-enough'],
+  ['(in absence of NaN)', 'native-histogram-count-mismatch'],
+  ['must be in strictly increasing order', 'native-histogram-custom-buckets-invalid'],
+  ['must be finite', 'native-histogram-custom-buckets-infinite'],
+  ['custom bounds are too few', 'native-histogram-custom-buckets-mismatch'],
+];
+
+/** Why this is no histogram, in a sentence; '' if it is one. A stale one is checked as well: its layout is stored. */
 function histogramFault(h: Histogram): string {
-  if (h.schema === customBucketsSchema) {
-    const fault = customBucketsFault(h);
-    if (fault !== '') return fault;
-  } else if (h.schema < schemaMin || h.schema > schemaAcceptedMax) {
-    return (
-      `received a native histogram sample whose schema ${h.schema} is neither in ${schemaMin}..${schemaAcceptedMax} nor ` +
-      `${customBucketsSchema} (err-mimir-invalid-native-histogram-schema)`
-    );
-  } else if (h.customValues.length > 0) {
-    return 'received a native histogram sample with custom bounds and an exponential schema';
+  if (h.schema !== customBucketsSchema && (h.schema < schemaMin || h.schema > schemaAcceptedMax)) {
+    return `received a native histogram sample with an invalid schema: ${h.schema} (err-mimir-invalid-native-histogram-schema)`;
   }
-  const fault = sideFault(h.positiveSpans, h.positiveBuckets) || sideFault(h.negativeSpans, h.negativeBuckets);
-  if (fault !== '') return fault;
-  if (h.zeroCount < 0) return negativeCount;
-  if (h.count < 0) return 'received a native histogram sample with a negative count';
-  if (h.integer) {
-    const inBuckets = total(h.positiveBuckets) + total(h.negativeBuckets) + h.zeroCount;
-    if (Number.isNaN(h.sum)) {
-      if (inBuckets > h.count) {
-        return (
-          `received a native histogram sample with ${inBuckets} observations in its buckets and a count of ${h.count} ` +
-          '(err-mimir-native-histogram-count-not-big-enough)'
-        );
-      }
-    } else if (inBuckets !== h.count) {
-      return (
-        `received a native histogram sample with ${inBuckets} observations in its buckets and a count of ${h.count} ` +
-        '(err-mimir-native-histogram-count-mismatch)'
-      );
-    }
-  }
-  return '';
-}
-
-const negativeCount =
-  'received a native histogram sample with a negative bucket count (err-mimir-native-histogram-negative-bucket-count)';
-const negativeOffset =
-  'received a native histogram sample with a negative span offset (err-mimir-native-histogram-span-negative-offset)';
-
-function sideFault(spans: Int32Array, buckets: Float64Array): string {
-  let named = 0;
-  for (let i = 0; i < spans.length; i += 2) {
-    if (i > 0 && (spans[i] as number) < 0) return negativeOffset;
-    named += spans[i + 1] as number;
-  }
-  if (named !== buckets.length) {
-    return (
-      `received a native histogram sample whose spans name ${named} buckets, with ${buckets.length} buckets ` +
-      '(err-mimir-native-histogram-spans-buckets-mismatch)'
-    );
-  }
-  for (let i = 0; i < buckets.length; i++) if ((buckets[i] as number) < 0) return negativeCount;
-  return '';
-}
-
-function customBucketsFault(h: Histogram): string {
-  const bounds = h.customValues;
-  for (let i = 0; i < bounds.length; i++) {
-    const bound = bounds[i] as number;
-    if (Number.isNaN(bound)) return 'received a native histogram sample with a NaN as custom bound';
-    if (i > 0 && bound <= (bounds[i - 1] as number)) {
-      return 'received a native histogram sample whose custom bounds do not rise (err-mimir-native-histogram-custom-buckets-invalid)';
-    }
-  }
-  if (bounds.length > 0 && bounds[bounds.length - 1] === Infinity) {
-    return 'received a native histogram sample with an explicit +Inf bound (err-mimir-native-histogram-custom-buckets-infinite)';
-  }
-  let reach = 0;
-  for (let i = 0; i < h.positiveSpans.length; i += 2) {
-    if ((h.positiveSpans[i] as number) < 0) return negativeOffset;
-    reach += (h.positiveSpans[i] as number) + (h.positiveSpans[i + 1] as number);
-  }
-  if (reach > bounds.length + 1) {
-    return (
-      `received a native histogram sample whose buckets need ${reach - 1} custom bounds, with ${bounds.length} ` +
-      '(err-mimir-native-histogram-custom-buckets-mismatch)'
-    );
-  }
-  if (h.zeroCount !== 0 || h.zeroThreshold !== 0) {
-    return 'received a native histogram sample with custom bounds and a zero bucket';
-  }
-  if (h.negativeSpans.length > 0 || h.negativeBuckets.length > 0) {
-    return 'received a native histogram sample with custom bounds and negative buckets';
-  }
-  return '';
-}
-
-function total(counts: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < counts.length; i++) sum += counts[i] as number;
-  return sum;
+  const fault = validateHistogram({ ...h, stale: false, schema: Math.min(h.schema, schemaMax) });
+  if (fault === null) return '';
+  const id = faultIds.find(([ending]) => fault.endsWith(ending))?.[1];
+  return `received a native histogram sample that is invalid: ${fault}${id === undefined ? '' : ` (err-mimir-${id})`}`;
 }

@@ -29,7 +29,7 @@ export interface WriteScanMax {
 }
 
 /** Far above any real request, and each below about 100 MB of columns. */
-export const writeScanMaxDefaults: WriteScanMax = {
+const writeScanMaxDefaults: WriteScanMax = {
   series: 2_000_000,
   samples: 4_000_000,
   histograms: 200_000,

@@ -7,7 +7,7 @@
  */
 import { Failure } from '../../errors/failure.ts';
 
-export const WireType = { varint: 0, fixed64: 1, length: 2, fixed32: 5 } as const;
+const WireType = { varint: 0, fixed64: 1, length: 2, fixed32: 5 } as const;
 
 const two32 = 0x100000000;
 
