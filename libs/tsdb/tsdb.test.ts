@@ -1,0 +1,321 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { WriteBatch } from '../contracts/write-batch.ts';
+import { canonicalizeLabels } from '../model/canonical-labels.ts';
+import { decodeChunk } from '../model/encoding/decode-chunk.ts';
+import { Labels } from '../model/labels.ts';
+import { parseTenantId, type TenantId } from '../model/tenant-id.ts';
+import { makeColumns } from '../series/merge.ts';
+import { ByteSink } from '../std/byte-sink.ts';
+import { Prng } from '../std/prng.ts';
+import { type RestoreReport, Tsdb, type TsdbOptions } from './tsdb.ts';
+import { FaultyDisk } from './wal/faulty-disk.testing.ts';
+
+const tenantA = parseTenantId('a');
+const tenantB = parseTenantId('b');
+const start = 1_700_000_000_000;
+
+function options(disk: FaultyDisk, changes: Partial<TsdbOptions> = {}): TsdbOptions {
+  return {
+    disk,
+    directory: '/data',
+    segmentBytes: 1 << 14,
+    snapshotBytes: 1 << 30,
+    fullRetryMs: 5,
+    log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+    onFatal: (error) => assert.fail(`fatal: ${String(error)}`),
+    seriesMax: () => 0,
+    seriesRefusal: () => 'too many',
+    headOptions: () => ({ exemplarsMax: 100 }),
+    ...changes,
+  };
+}
+
+const open = (disk: FaultyDisk, changes: Partial<TsdbOptions> = {}): Promise<{ tsdb: Tsdb; report: RestoreReport }> =>
+  Tsdb.open(options(disk, changes), () => undefined);
+
+/** A batch of float samples: [series name, time, value]. */
+function batch(tenant: TenantId, rows: readonly (readonly [string, number, number])[]): WriteBatch {
+  const sink = new ByteSink();
+  const begins: number[] = [];
+  const ends: number[] = [];
+  for (const [name] of rows) {
+    begins.push(sink.length);
+    canonicalizeLabels(
+      Labels.from([
+        ['__name__', name],
+        ['job', 'test'],
+      ]),
+      sink,
+    );
+    ends.push(sink.length);
+  }
+  return {
+    tenant,
+    receiveTimeMs: start,
+    seriesCount: rows.length,
+    refs: new Uint32Array(rows.length),
+    labelBytes: sink.bytes,
+    labelsBegin: Uint32Array.from(begins),
+    labelsEnd: Uint32Array.from(ends),
+    sampleBegin: Uint32Array.from({ length: rows.length + 1 }, (_, i) => i),
+    sampleT: Float64Array.from(rows, ([, t]) => t),
+    sampleV: Float64Array.from(rows, ([, , v]) => v),
+    sampleST: null,
+    histograms: [],
+    exemplars: [],
+    metadata: [],
+  };
+}
+
+/** Everything a tenant has: series name → time → the values at that time, as stored. */
+async function contents(tsdb: Tsdb, tenant: TenantId): Promise<Map<string, Map<number, number[]>>> {
+  const signal = new AbortController().signal;
+  const selected = await tsdb
+    .source(tenant)
+    .select({ matchers: [{ type: '!=', name: '__name__', value: '' }], minT: 0, maxT: 2 ** 52 }, signal);
+  const { labels } = selected;
+  const found = new Map<string, Map<number, number[]>>();
+  for await (const chunks of selected.chunks(signal)) {
+    for (let i = 0; i + 1 < chunks.chunkBegin.length; i++) {
+      const series = chunks.firstSeries + i;
+      let name = '';
+      for (let j = labels.begin[series] as number; j < (labels.begin[series + 1] as number); j += 2) {
+        if (labels.strings[labels.refs[j] as number] === '__name__')
+          name = labels.strings[labels.refs[j + 1] as number] ?? '';
+      }
+      const samples = found.get(name) ?? new Map<number, number[]>();
+      found.set(name, samples);
+      for (let c = chunks.chunkBegin[i] as number; c < (chunks.chunkBegin[i + 1] as number); c++) {
+        const columns = makeColumns(0);
+        const rows = decodeChunk(
+          chunks.encoding[c] as number,
+          chunks.bytes,
+          chunks.byteBegin[c] as number,
+          chunks.byteBegin[c + 1] as number,
+          columns,
+          0,
+        );
+        for (let row = 0; row < rows; row++) {
+          const t = columns.t[row] as number;
+          samples.set(t, [...(samples.get(t) ?? []), columns.v[row] as number]);
+        }
+      }
+    }
+  }
+  return found;
+}
+
+/** What a test has written and whether it was acknowledged. */
+class Ledger {
+  readonly acknowledged = new Map<string, Map<number, number>>();
+  readonly sent = new Map<string, Set<string>>();
+
+  send(name: string, t: number, v: number): void {
+    const all = this.sent.get(name) ?? new Set();
+    this.sent.set(name, all.add(`${t} ${v}`));
+  }
+
+  acknowledge(rows: readonly (readonly [string, number, number])[]): void {
+    for (const [name, t, v] of rows) {
+      const samples = this.acknowledged.get(name) ?? new Map<number, number>();
+      this.acknowledged.set(name, samples.set(t, v));
+    }
+  }
+
+  /** Every acknowledged sample is there once; nothing is there that was not sent. */
+  check(found: Map<string, Map<number, number[]>>): void {
+    for (const [name, samples] of this.acknowledged) {
+      for (const [t, v] of samples) assert.deepEqual(found.get(name)?.get(t), [v], `${name} at ${t}`);
+    }
+    for (const [name, samples] of found) {
+      for (const [t, values] of samples) {
+        assert.equal(values.length, 1, `${name} at ${t} stands once`);
+        assert.ok(this.sent.get(name)?.has(`${t} ${values[0]}`), `${name} at ${t} was sent`);
+      }
+    }
+  }
+}
+
+describe('Tsdb', () => {
+  it('has after a restart what it had before, from the log alone and from a snapshot', async () => {
+    for (const snapshotBytes of [1 << 30, 1]) {
+      const disk = new FaultyDisk();
+      const { tsdb } = await open(disk, { snapshotBytes });
+      for (let i = 0; i < 300; i++) {
+        await tsdb.push(
+          batch(tenantA, [
+            ['x', start + i * 1000, i],
+            [`y${i % 7}`, start + i * 1000, i * 2],
+          ]),
+        );
+        await tsdb.push(batch(tenantB, [['x', start + i * 1000, -i]]));
+      }
+      await tsdb.close();
+      const before = await contents(tsdb, tenantA);
+      assert.equal(before.get('x')?.size, 300);
+      assert.equal(tsdb.counters.snapshots > 0, snapshotBytes === 1);
+      const again = await open(disk);
+      assert.deepEqual(again.report.damages, []);
+      assert.deepEqual(await contents(again.tsdb, tenantA), before);
+      assert.equal((await contents(again.tsdb, tenantB)).get('x')?.get(start + 5000)?.[0], -5);
+    }
+  });
+
+  it('keeps every acknowledged sample once through power cuts, snapshots under way or not', async () => {
+    const seed = Number(process.env.MARU_TEST_SEED ?? 7);
+    const prng = new Prng(seed);
+    for (let round = 0; round < 12; round++) {
+      const disk = new FaultyDisk();
+      const ledger = new Ledger();
+      let t = start;
+      for (let life = 0; life < 4; life++) {
+        const { tsdb, report } = await open(disk, {
+          snapshotBytes: 1 << (8 + prng.below(8)),
+          onFatal: () => undefined,
+        });
+        assert.deepEqual(report.damages, [], `seed ${seed}, round ${round}`);
+        ledger.check(await contents(tsdb, tenantA));
+        let going = true;
+        const writers = Array.from({ length: 3 }, async (_, writer) => {
+          while (going) {
+            t += 1000;
+            const rows = Array.from(
+              { length: 1 + prng.below(5) },
+              (_, i) => [`w${writer}_${(t / 1000 + i) % 23}`, t + i, prng.next()] as const,
+            );
+            for (const [name, at, v] of rows) ledger.send(name, at, v);
+            try {
+              await tsdb.push(batch(tenantA, rows));
+            } catch {
+              return;
+            }
+            if (going) ledger.acknowledge(rows);
+          }
+        });
+        for (let turns = prng.below(400); turns > 0; turns--) await new Promise((resolve) => setImmediate(resolve));
+        // The machine stops here: what this life does from now on reaches no disk that the next one sees.
+        going = false;
+        const left = new FaultyDisk();
+        for (const [path, content] of disk.files) {
+          const bytes = Buffer.concat([
+            content.synced,
+            content.bytes.subarray(content.synced.length, content.synced.length + prng.below(60)),
+          ]);
+          left.files.set(path, { bytes, synced: bytes });
+        }
+        await Promise.all(writers);
+        await tsdb.close();
+        disk.files.clear();
+        for (const [path, content] of left.files) disk.files.set(path, content);
+      }
+      const { tsdb } = await open(disk);
+      ledger.check(await contents(tsdb, tenantA));
+    }
+  });
+
+  it('keeps the readable rest of a damaged log, names the damage, and sets the file aside', async () => {
+    const disk = new FaultyDisk();
+    const first = await open(disk, { segmentBytes: 1 << 20 });
+    for (let i = 0; i < 50; i++)
+      await first.tsdb.push(
+        batch(tenantA, [
+          [`s${i}`, start + i, i],
+          ['common', start + i, i],
+        ]),
+      );
+    await first.tsdb.close();
+    const content = disk.files.get('/data/wal/00000001.wal');
+    assert.ok(content !== undefined);
+    content.bytes[content.bytes.length >> 1] ^= 0xff;
+    const errors: string[] = [];
+    const log = {
+      info: () => undefined,
+      warn: () => undefined,
+      error: (_: object, message: string) => errors.push(message),
+    };
+    const second = await open(disk, { log });
+    assert.equal(second.report.damages.length, 1);
+    assert.equal(second.report.damages[0]?.path, '/data/wal/00000001.wal');
+    const found = await contents(second.tsdb, tenantA);
+    assert.equal(found.get('common')?.size, 49);
+    assert.equal([...found.keys()].length, 50);
+    for (const [name, samples] of found) {
+      if (name !== 'common')
+        assert.deepEqual(samples.get(start + Number(name.slice(1))), [Number(name.slice(1))], name);
+    }
+    assert.ok(disk.files.has('/data/damaged/00000001.wal'));
+    assert.match(errors.join('\n'), /set aside/);
+    await second.tsdb.push(
+      batch(tenantA, [
+        ['s3', start + 1000, 1],
+        ['new', start + 1000, 2],
+      ]),
+    );
+    await second.tsdb.close();
+    const third = await open(disk);
+    assert.deepEqual(third.report.damages, []);
+    const after = await contents(third.tsdb, tenantA);
+    assert.deepEqual(after.get('s3')?.get(start + 1000), [1]);
+    assert.deepEqual(after.get('new')?.get(start + 1000), [2]);
+    assert.equal(after.get('common')?.size, 49);
+  });
+
+  it('gives no tenant the series of another when a snapshot is damaged', async () => {
+    const disk = new FaultyDisk();
+    const first = await open(disk, { snapshotBytes: 1 });
+    for (let i = 0; i < 600; i++) {
+      await first.tsdb.push(batch(tenantA, [[`a${i}`, start + i, i]]));
+      await first.tsdb.push(batch(tenantB, [[`b${i}`, start + i, i]]));
+    }
+    await first.tsdb.close();
+    const [path, content] =
+      [...disk.files].find(([name]) => name.endsWith('.snapshot')) ?? assert.fail('there is a snapshot');
+    const clean = Buffer.from(content.bytes);
+    for (let at = 20; at < clean.length; at += Math.ceil(clean.length / 40)) {
+      const copy = new FaultyDisk();
+      for (const [name, file] of disk.files)
+        copy.files.set(name, { bytes: Buffer.from(file.bytes), synced: Buffer.from(file.synced) });
+      const damaged = copy.files.get(path);
+      assert.ok(damaged !== undefined);
+      damaged.bytes[at] = (clean[at] as number) ^ 0x11;
+      const { tsdb, report } = await open(copy);
+      assert.ok(report.damages.length > 0);
+      for (const [tenant, letter] of [
+        [tenantA, 'a'],
+        [tenantB, 'b'],
+      ] as const) {
+        for (const [name, samples] of await contents(tsdb, tenant)) {
+          assert.equal(name[0], letter);
+          const number = Number(name.slice(1));
+          assert.deepEqual([...samples], [[start + number, [number]]], name);
+        }
+      }
+    }
+  });
+
+  it('counts a series limit exactly and stores the neighbours', async () => {
+    const disk = new FaultyDisk();
+    const { tsdb } = await open(disk, { seriesMax: () => 2 });
+    const outcome = await tsdb.push(
+      batch(tenantA, [
+        ['a', start, 1],
+        ['b', start, 2],
+        ['c', start, 3],
+        ['a', start + 1, 4],
+        ['d', start, 5],
+      ]),
+    );
+    assert.deepEqual([...outcome.refs], [1, 2, 0, 1, 0]);
+    assert.deepEqual(
+      outcome.rejected.map(({ series, samples }) => ({ series, samples })),
+      [
+        { series: 2, samples: 1 },
+        { series: 4, samples: 1 },
+      ],
+    );
+    await tsdb.close();
+    const again = await open(disk);
+    assert.deepEqual([...(await contents(again.tsdb, tenantA)).keys()].toSorted(), ['a', 'b']);
+  });
+});
