@@ -63,7 +63,11 @@ async function run(config: Config): Promise<void> {
   const selfTenant = selfTenantOf(config.selfMetrics.tenant, isAll);
   const metrics = new Metrics(version);
   let started: StartedModules | undefined;
-  const http = createHttpServer(config.server, metrics, () => started?.notReady() ?? ['the process is starting']);
+  const http = createHttpServer(config.server, {
+    metrics,
+    log: log.child({ component: 'http' }),
+    notReady: () => started?.notReady() ?? ['the process is starting'],
+  });
 
   let selfMetrics: { stop(): Promise<void> } | undefined;
   let ending: Promise<void> | undefined;
@@ -147,10 +151,9 @@ try {
     process.stderr.write(`maru: ${error.message}\n`);
     process.exit(2);
   }
-  if (error instanceof DataFolderInUse) {
-    process.stderr.write(`maru: ${error.message}\n`);
-    process.exit(1);
-  }
-  process.stderr.write(`maru: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  // What the operator can read and mend needs no stack: a folder in use, a port that is taken, a folder that cannot be written.
+  const isTold = error instanceof DataFolderInUse || (error instanceof Error && 'syscall' in error);
+  const text = error instanceof Error ? (isTold ? error.message : (error.stack ?? error.message)) : String(error);
+  process.stderr.write(`maru: ${text}\n`);
   process.exit(1);
 }

@@ -50,7 +50,7 @@ export const modules: Readonly<Record<string, ModuleRow<House>>> = {
       createDistributor(house.config.distributor, {
         ...house,
         ingester: ingesterOf(house),
-        maxBodyBytes: house.config.server.maxBodyBytes,
+        bodyLimits: { bytesMax: house.config.server.maxBodyBytes, arrivalMs: house.config.server.readTimeout },
       }),
   },
   querier: {

@@ -12,18 +12,22 @@ export function sendFailure(reply: FastifyReply, error: unknown): FastifyReply {
   return reply.code(status).type('text/plain; charset=utf-8').send(`${text}\n`);
 }
 
+/** Whether it is our mistake rather than the world's. */
+export function isUnexpected(error: unknown): boolean {
+  return !(error instanceof Failure) && ownStatus(error) === undefined;
+}
+
 function describe(error: unknown): { status: number; text: string; retryAfterSeconds?: number | undefined } {
   if (error instanceof Failure) {
     return { status: wireStatus[error.kind].http, text: error.message, retryAfterSeconds: error.retryAfterSeconds };
   }
-  // Errors of fastify itself carry a status of theirs: a body too large, a bad URL.
-  if (
-    error instanceof Error &&
-    'statusCode' in error &&
-    typeof error.statusCode === 'number' &&
-    error.statusCode < 500
-  ) {
-    return { status: error.statusCode, text: error.message };
-  }
+  const status = ownStatus(error);
+  if (status !== undefined && error instanceof Error) return { status, text: error.message };
   return { status: 500, text: 'internal error' };
+}
+
+/** Errors of fastify itself carry a status: a body too large, a bad URL. */
+function ownStatus(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('statusCode' in error) || typeof error.statusCode !== 'number') return undefined;
+  return error.statusCode >= 400 && error.statusCode < 500 ? error.statusCode : undefined;
 }

@@ -38,33 +38,47 @@ export interface HeldBody {
   release(): void;
 }
 
+export interface BodyLimits {
+  /** Most bytes of one body. */
+  readonly bytesMax: number;
+  /** A body must come at a pace that would have it here within this many milliseconds. */
+  readonly arrivalMs: number;
+}
+
 /** Counted for a body beyond its bytes: buffers of the socket, the objects of a request. */
 const overheadBytes = 16 << 10;
+/** A body's pace is looked at this often while it arrives, and the first look is free: a sender may have to wait for its data. */
+const looksPerArrival = 12;
 
 /**
- * Reads a body.
- * @throws Failure `too_large` over bodyBytesMax; `unavailable` when all bodies together are too much; `bad_data` if it is cut off
+ * Reads a body. Its memory is taken as a whole if its length is known, so that what is begun can be finished; a sender that
+ * holds it and hardly sends is cut off, long before the time for a whole request is over.
+ * @throws Failure `too_large` over bytesMax; `unavailable` when all bodies together are too much; `bad_data` if it is cut off
  */
 export async function readBody(
   request: IncomingMessage,
-  bodyBytesMax: number,
+  { bytesMax, arrivalMs }: BodyLimits,
   inflight: InflightBytes,
 ): Promise<HeldBody> {
   const declared = request.headers['content-length'];
   const length = declared === undefined ? undefined : Number(declared);
-  if (length !== undefined && length > bodyBytesMax) throw tooLarge(bodyBytesMax);
+  if (length !== undefined && length > bytesMax) throw tooLarge(bytesMax);
   let held = overheadBytes + (length ?? 0);
   inflight.take(held);
   const release = (): void => {
     inflight.give(held);
     held = 0;
   };
+  let total = 0;
+  let looks = 0;
+  const pace = setInterval(() => {
+    if (total < ((length ?? 0) * looks++) / looksPerArrival) request.destroy();
+  }, arrivalMs / looksPerArrival);
   try {
     const chunks: Uint8Array[] = [];
-    let total = 0;
     for await (const chunk of request as AsyncIterable<Uint8Array>) {
       total += chunk.length;
-      if (total > bodyBytesMax) throw tooLarge(bodyBytesMax);
+      if (total > bytesMax) throw tooLarge(bytesMax);
       if (length === undefined) {
         inflight.take(chunk.length);
         held += chunk.length;
@@ -77,14 +91,16 @@ export async function readBody(
   } catch (error) {
     release();
     if (error instanceof Failure) throw error;
-    throw new Failure('bad_data', 'the body is cut off: the sender has left', { cause: error });
+    throw new Failure('bad_data', 'the body is cut off: the sender has left, or hardly sent', { cause: error });
+  } finally {
+    clearInterval(pace);
   }
 }
 
-function tooLarge(bodyBytesMax: number): Failure {
+function tooLarge(bytesMax: number): Failure {
   return new Failure(
     'too_large',
-    `the body is larger than ${bodyBytesMax} bytes (err-mimir-distributor-max-write-message-size). To adjust the related ` +
+    `the body is larger than ${bytesMax} bytes (err-mimir-distributor-max-write-message-size). To adjust the related ` +
       'limit, configure server.max-body-bytes, or contact your service administrator.',
   );
 }

@@ -1,13 +1,15 @@
 /**
  * The process' HTTP server: what every room's routes share.
- * Owns timeouts against senders that never finish, the answer to what nobody handles, and the operator's endpoints (/ready, /healthz,
- * /metrics). Does not own any other route: rooms register plugins. Surprising: it listens before the rooms are ready, so that
- * /ready can say why they are not.
+ * Owns timeouts against senders that never finish, the answer to what nobody handles, the operator's endpoints (/ready,
+ * /healthz, /metrics) and the end of connections. Does not own any other route: rooms register plugins. Surprising: it listens
+ * before the rooms are ready, so that /ready can say why they are not.
  */
 import { type FastifyInstance, fastify } from 'fastify';
 import { Failure } from '../errors/failure.ts';
+import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { sendFailure } from './failure-response.ts';
+import { version } from '../telemetry/version.ts';
+import { isUnexpected, sendFailure } from './failure-response.ts';
 
 export interface HttpConfig {
   readonly httpAddress: string;
@@ -29,12 +31,21 @@ const headersTimeoutMs = 10_000;
 const keepAliveTimeoutMs = 120_000;
 /** How often connections that are too slow are looked for. */
 const checkEveryMs = 1_000;
+/** Connections beyond this are closed as they come. */
+const connectionsMax = 20_000;
+/** Connections with a request under way are given this long when the process stops. */
+const drainMs = 15_000;
 
-/** @param notReady one line for each thing that is not ready */
-export function createHttpServer(config: HttpConfig, metrics: Metrics, notReady: () => readonly string[]): HttpServer {
+export interface HttpDeps {
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  /** One line for each thing that is not ready. */
+  readonly notReady: () => readonly string[];
+}
+
+export function createHttpServer(config: HttpConfig, { metrics, log, notReady }: HttpDeps): HttpServer {
   const app = fastify({
     logger: false,
-    disableRequestLogging: true,
     exposeHeadRoutes: false,
     forceCloseConnections: 'idle',
     keepAliveTimeout: keepAliveTimeoutMs,
@@ -46,13 +57,34 @@ export function createHttpServer(config: HttpConfig, metrics: Metrics, notReady:
     },
     routerOptions: { maxParamLength: 2048 },
   });
-  app.setErrorHandler((error, _request, reply) => sendFailure(reply, error));
-  app.setNotFoundHandler((request, reply) =>
-    sendFailure(
-      reply,
-      new Failure('not_found', `no such endpoint: ${request.method} ${request.url.split('?')[0]?.slice(0, 200)}`),
-    ),
-  );
+  app.server.maxConnections = connectionsMax;
+  /** Which methods a URL without parameters has, for the answer to others. */
+  const methodsOf = new Map<string, Set<string>>();
+  app.addHook('onRoute', ({ url, method }) => {
+    const methods = methodsOf.get(url) ?? new Set();
+    for (const one of [method].flat()) methods.add(one);
+    methodsOf.set(url, methods);
+  });
+  app.setErrorHandler((error, request, reply) => {
+    if (isUnexpected(error)) {
+      const { method, routeOptions } = request;
+      log.error({ error: String(error), stack: stackOf(error), method, url: routeOptions.url }, 'a request failed');
+    }
+    return sendFailure(reply, error);
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?')[0] ?? '';
+    const methods = methodsOf.get(path);
+    if (methods === undefined) {
+      return sendFailure(reply, new Failure('not_found', `no such endpoint: ${request.method} ${path.slice(0, 200)}`));
+    }
+    reply
+      .code(405)
+      .header('allow', [...methods].join(', '))
+      .type('text/plain; charset=utf-8');
+    return reply.send(`${request.method} is not allowed here, only ${[...methods].join(', ')}\n`);
+  });
+  app.get('/', (_request, reply) => reply.type('text/html; charset=utf-8').send(frontPage));
   for (const url of ['/ready', '/-/ready']) {
     app.get(url, (_request, reply) => {
       const reasons = notReady();
@@ -70,6 +102,32 @@ export function createHttpServer(config: HttpConfig, metrics: Metrics, notReady:
   return {
     app,
     listen: () => app.listen({ host: config.httpAddress, port: config.httpPort }),
-    close: () => app.close(),
+    close: async () => {
+      // A connection that was busy when the end began stays open for its keep-alive otherwise.
+      const idle = setInterval(() => app.server.closeIdleConnections(), 50);
+      const busy = setTimeout(() => app.server.closeAllConnections(), drainMs);
+      try {
+        await app.close();
+      } finally {
+        clearInterval(idle);
+        clearTimeout(busy);
+      }
+    },
   };
 }
+
+const stackOf = (error: unknown): string | undefined => (error instanceof Error ? error.stack : undefined);
+
+/** For the person who opens the port in a browser. */
+const frontPage = `<!doctype html>
+<meta charset="utf-8">
+<title>Maru</title>
+<style>body { font: 16px/1.5 sans-serif; max-width: 40em; margin: 4em auto; padding: 0 1em } code { background: #eee }</style>
+<h1>Maru ${version}</h1>
+<p>A multi-tenant, long-term Prometheus backend.</p>
+<ul>
+<li>Prometheus writes to <code>/api/v1/push</code>.</li>
+<li>Grafana's Prometheus data source asks <code>/prometheus</code>.</li>
+<li><a href="/ready">/ready</a>, <a href="/healthz">/healthz</a>, <a href="/metrics">/metrics</a></li>
+</ul>
+`;

@@ -3,7 +3,7 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { IngesterContract } from '../../libs/contracts/ingester.ts';
-import { InflightBytes, readBody } from '../../libs/http/read-body.ts';
+import { type BodyLimits, InflightBytes, readBody } from '../../libs/http/read-body.ts';
 import type { TenantOf } from '../../libs/http/tenant-header.ts';
 import type { Service } from '../../libs/lifecycle/service.ts';
 import type { Limits, TenantLimits } from '../../libs/limits/limits.ts';
@@ -26,7 +26,7 @@ export interface DistributorDeps {
   readonly tenantOf: TenantOf;
   /** A tenant that only this process writes; undefined where clients may write every tenant. */
   readonly reservedTenant: TenantId | undefined;
-  readonly maxBodyBytes: number;
+  readonly bodyLimits: BodyLimits;
   readonly nowMs: () => number;
 }
 
@@ -58,7 +58,7 @@ export function createDistributor(config: DistributorConfig, deps: DistributorDe
     if (tenant === deps.reservedTenant) {
       return reply.code(403).type('text/plain').send(`tenant ${tenant} is written by Maru itself\n`);
     }
-    const body = await readBody(request.raw, deps.maxBodyBytes, inflight);
+    const body = await readBody(request.raw, deps.bodyLimits, inflight);
     const begin = performance.now();
     try {
       const { status, headers, text } = await handlePush(

@@ -1,0 +1,124 @@
+/** The server as its rooms and its operator meet it, over real sockets. */
+import assert from 'node:assert/strict';
+import { connect } from 'node:net';
+import { Writable } from 'node:stream';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { pino } from 'pino';
+import { Failure } from '../errors/failure.ts';
+import { Metrics } from '../telemetry/metrics.ts';
+import { createHttpServer, type HttpServer } from './server.ts';
+
+describe('the HTTP server', { timeout: 60_000 }, () => {
+  let server: HttpServer;
+  let url = '';
+  let notReady: string[] = [];
+  let logged = '';
+  let release: () => void = () => undefined;
+
+  beforeEach(async () => {
+    notReady = [];
+    logged = '';
+    const log = pino(
+      new Writable({
+        write(line: Buffer, _encoding, done) {
+          logged += line.toString();
+          done();
+        },
+      }),
+    );
+    server = createHttpServer(
+      { httpAddress: '127.0.0.1', httpPort: 0, readTimeout: 1000 },
+      { metrics: new Metrics('1.2.3'), log, notReady: () => notReady },
+    );
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    server.app.post('/push', async () => 'pushed');
+    server.app.get('/held', async () => {
+      await held;
+      return 'finished';
+    });
+    server.app.get('/busy', () => {
+      throw new Failure('unavailable', 'no room now', { retryAfterSeconds: 3 });
+    });
+    server.app.get('/broken', () => {
+      throw new Error('the secret of the house');
+    });
+    url = await server.listen();
+  });
+  afterEach(async () => {
+    release();
+    await server.close();
+  });
+
+  const ask = async (path: string, method = 'GET') => {
+    const answer = await fetch(`${url}${path}`, { method });
+    return { status: answer.status, text: await answer.text(), headers: answer.headers };
+  };
+
+  for (const path of ['/ready', '/-/ready']) {
+    it(`${path} says ready, or why not, a line for each reason`, async () => {
+      assert.deepEqual([(await ask(path)).status, (await ask(path)).text], [200, 'ready\n']);
+      notReady = ['ingester: replaying, 3 %', 'querier: no worker'];
+      const answer = await ask(path);
+      assert.deepEqual([answer.status, answer.text], [503, 'ingester: replaying, 3 %\nquerier: no worker\n']);
+    });
+  }
+
+  for (const path of ['/healthz', '/-/healthy', '/', '/metrics']) {
+    it(`${path} answers while nothing is ready`, async () => {
+      notReady = ['everything: is late'];
+      assert.equal((await ask(path)).status, 200);
+    });
+  }
+
+  it('/metrics has the build and only names of ours', async () => {
+    const { text } = await ask('/metrics');
+    assert.match(text, /^maru_build_info\{version="1\.2\.3"\} 1$/m);
+    assert.match(text, /^maru_nodejs_eventloop_lag_seconds /m);
+    for (const line of text.split('\n')) assert.match(line, /^$|^#|^maru_/);
+  });
+
+  it('says what is not there, and which method is', async () => {
+    const absent = await ask('/nothing?token=x');
+    assert.deepEqual([absent.status, absent.text], [404, 'no such endpoint: GET /nothing\n']);
+    const wrong = await ask('/push', 'PUT');
+    assert.deepEqual([wrong.status, wrong.headers.get('allow')], [405, 'POST']);
+    assert.equal((await ask('/%ff')).status, 400);
+  });
+
+  it('a failure is a status, a line, and when to come again', async () => {
+    const answer = await ask('/busy');
+    assert.deepEqual([answer.status, answer.text, answer.headers.get('retry-after')], [503, 'no room now\n', '3']);
+    assert.equal(logged, '', 'it was expected');
+  });
+
+  it('our own mistake is told to the log, not to the client', async () => {
+    const answer = await ask('/broken');
+    assert.deepEqual([answer.status, answer.text], [500, 'internal error\n']);
+    assert.match(logged, /the secret of the house/);
+  });
+
+  it('closes connections that never finish a request, and serves others meanwhile', async () => {
+    const texts = ['', 'GET / HTTP/1.1\r\n', 'POST /push HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf'];
+    const slow = texts.map((text) => {
+      const socket = connect(Number(new URL(url).port), '127.0.0.1', () => void socket.write(text));
+      socket.on('error', () => undefined); // a reset is a way to close
+      socket.resume();
+      return new Promise((resolve) => socket.once('close', resolve));
+    });
+    assert.equal((await ask('/push', 'POST')).status, 200);
+    await Promise.all(slow);
+  });
+
+  it('finishes what it has when it closes, and takes nothing more', async () => {
+    const held = ask('/held');
+    // The answer to another request on the way shows that the first is being handled.
+    await ask('/healthz');
+    const closed = server.close();
+    await assert.rejects(fetch(`${url}/healthz`, { headers: { connection: 'close' } }));
+    release();
+    assert.deepEqual([(await held).status, (await held).text], [200, 'finished']);
+    await closed;
+  });
+});
