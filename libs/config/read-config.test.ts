@@ -98,6 +98,19 @@ describe('readConfig', () => {
     });
   }
 
+  it('passes over what Kubernetes says about a Service called maru, or maru-server-http', () => {
+    const env = {
+      MARU_PORT: 'tcp://10.0.0.7:9009',
+      MARU_SERVICE_HOST: '10.0.0.7',
+      MARU_SERVICE_PORT: '9009',
+      MARU_SERVICE_PORT_HTTP: '9009',
+      MARU_PORT_9009_TCP: 'tcp://10.0.0.7:9009',
+      MARU_PORT_9009_TCP_ADDR: '10.0.0.7',
+      MARU_SERVER_HTTP_PORT: 'tcp://10.0.0.7:9009',
+    };
+    assert.deepEqual(read([], env), read([]));
+  });
+
   it('prints every key with its default and its sentence', () => {
     const reference = printReference(tree);
     assert.match(reference, /--server\.http-port=9009\n\s+The port\. \(whole number\)/);

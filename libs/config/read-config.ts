@@ -28,7 +28,10 @@ export interface NamedKey {
 
 const environmentPrefix = 'MARU_';
 /** Variables of the project's own tests and tools: nothing of the server. */
-const foreignPrefixes = ['MARU_TEST_', 'MARU_TOOLS_', 'MARU_REQUIRE_', 'MARU_KILL_', 'MARU_CI_'];
+const foreignPrefixes = ['MARU_TEST_', 'MARU_TOOLS_', 'MARU_REQUIRE_', 'MARU_KILL_', 'MARU_CI_', 'MARU_LOAD_'];
+/** What Kubernetes puts into every pod beside a Service whose name begins with `maru`: MARU_PORT, MARU_SERVICE_HOST, ... */
+const kubernetesName = /_SERVICE_HOST$|_SERVICE_PORT(_[A-Z0-9_]+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/;
+const kubernetesValue = /^(tcp|udp|sctp):\/\//;
 
 function isKey(node: ConfigKey<unknown> | ConfigTree): node is ConfigKey<unknown> {
   return node.isKey === true;
@@ -134,6 +137,7 @@ function readEnvironment(env: ConfigSources['env'], known: ReadonlyMap<string, N
   for (const [name, value] of Object.entries(env)) {
     if (!name.startsWith(environmentPrefix) || value === undefined) continue;
     if (foreignPrefixes.some((prefix) => name.startsWith(prefix))) continue;
+    if (kubernetesName.test(name) || kubernetesValue.test(value)) continue;
     const named = known.get(name);
     if (named === undefined) throw new ConfigError(unknownKey(`environment variable ${name}`, name, [...known.keys()]));
     given.set(named, { text: value, where: `environment variable ${name}` });
