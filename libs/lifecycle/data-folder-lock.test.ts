@@ -103,11 +103,12 @@ describe('the lock of a data folder', { timeout: 120_000 }, () => {
     }
   });
 
-  it('is taken over where the pid is alive, but is another process', async () => {
+  it('is taken over where its process is gone, or the pid is another process now', async () => {
     const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
     for (const stale of [
       { pid: process.pid, startTicks: '1', bootId, nonce: 'aa' },
       { pid: 1, startTicks: '99999999999', bootId, nonce: 'aa' },
+      { pid: 2 ** 22 + 1, startTicks: ownStartTicks(), bootId, nonce: 'aa' },
       { pid: process.pid, startTicks: ownStartTicks(), bootId: 'another boot', nonce: 'aa' },
     ]) {
       writeFileSync(join(folder, 'lock'), JSON.stringify(stale));
@@ -124,7 +125,14 @@ describe('the lock of a data folder', { timeout: 120_000 }, () => {
     assert.deepEqual(JSON.parse(readFileSync(join(folder, 'lock'), 'utf8')), alive);
   });
 
-  for (const text of ['', '{', 'null', '{"pid":"x"}', '{"pid":1,"startTicks":"1","bootId":"b","nonce":"../../x"}']) {
+  for (const text of [
+    '',
+    '{',
+    'null',
+    '{"pid":"x"}',
+    '{"pid":-1,"startTicks":"","bootId":"","nonce":""}',
+    '{"pid":1,"startTicks":"1","bootId":"b","nonce":"../../x"}',
+  ]) {
     it(`is taken over where it says ${JSON.stringify(text)}`, async () => {
       writeFileSync(join(folder, 'lock'), text);
       assertOneWinner(
