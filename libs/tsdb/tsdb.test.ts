@@ -214,6 +214,30 @@ describe('Tsdb', () => {
     }
   });
 
+  it('applies nothing twice that a snapshot holds already, however pushes and slices interleave', async () => {
+    const disk = new FaultyDisk();
+    const { tsdb } = await open(disk, { snapshotBytes: 1 << 17 });
+    const names = Array.from({ length: 1500 }, (_, i) => `s${i}`);
+    let pushes = 0;
+    while (tsdb.counters.snapshots < 3) {
+      const t = start + ++pushes * 1000;
+      await tsdb.push(
+        batch(
+          tenantA,
+          names.filter((_, i) => (i + pushes) % 7 === 0).map((name) => [name, t, pushes]),
+        ),
+      );
+    }
+    await tsdb.close();
+    const before = await contents(tsdb, tenantA);
+    const again = await open(disk);
+    assert.ok(again.report.snapshotBytes > 0 && again.report.replay.records > 0, 'snapshot and log were both used');
+    assert.deepEqual(await contents(again.tsdb, tenantA), before);
+    const [head] = again.tsdb.heads.values();
+    assert.equal(head?.counters.outOfOrder, 0);
+    assert.equal(head?.counters.duplicates, 0);
+  });
+
   it('keeps the readable rest of a damaged log, names the damage, and sets the file aside', async () => {
     const disk = new FaultyDisk();
     const first = await open(disk, { segmentBytes: 1 << 20 });
