@@ -15,10 +15,6 @@ export class ChunkBatchBuilder {
   readonly #maxT: number[] = [];
   readonly #byteBegin: number[] = [0];
 
-  get seriesCount(): number {
-    return this.#chunkBegin.length - 1;
-  }
-
   endChunk(encoding: ChunkEncoding, minT: number, maxT: number): void {
     this.#encoding.push(encoding);
     this.#minT.push(minT);

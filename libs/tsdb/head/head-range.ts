@@ -119,11 +119,6 @@ export class HeadRange {
     );
   }
 
-  /** Series with samples in this range. */
-  get seriesCount(): number {
-    return this.#slots.count;
-  }
-
   /** Whether series `id` may have samples from minT to maxT. */
   hasSamples(id: number, minT: number, maxT: number): boolean {
     const slot = this.#slotOf(id);

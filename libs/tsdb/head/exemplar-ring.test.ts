@@ -1,0 +1,48 @@
+/** The ring against a list that forgets from its front. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { ExemplarRing } from './exemplar-ring.ts';
+
+function contents(ring: ExemplarRing): string[] {
+  return Array.from({ length: ring.count }, (_, i) => {
+    const row = ring.row(i);
+    return `${ring.series(row)} ${ring.time(row)} ${ring.value(row)} ${[...ring.labels(row)]}`;
+  });
+}
+
+describe('a ring of exemplars', () => {
+  it('holds the newest, each once', () => {
+    const exemplar = fc.record({
+      series: fc.integer({ min: 1, max: 3 }),
+      t: fc.nat(5),
+      value: fc.nat(2),
+      length: fc.constantFrom(0, 3, 10, 100),
+    });
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 40 }), fc.array(exemplar, { maxLength: 300 }), (max, all) => {
+        const ring = new ExemplarRing(max);
+        let list: string[] = [];
+        for (const { series, t, value, length } of all) {
+          const labels = new Uint8Array(length).fill(length);
+          const text = `${series} ${t} ${value} ${[...labels]}`;
+          assert.equal(ring.add(series, t, value, labels, 0, length), !list.includes(text));
+          if (!list.includes(text)) list = [...list, text].slice(-max);
+          assert.deepEqual(contents(ring), list);
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('gives up old ones for long labels, and never takes more than its bytes', () => {
+    const ring = new ExemplarRing(10);
+    for (let t = 0; t < 100; t++) {
+      assert.ok(ring.add(1, t, 0, new Uint8Array(700).fill(t), 0, 700));
+      assert.ok(ring.count >= 1 && ring.count <= 2);
+      assert.deepEqual(ring.labels(ring.row(ring.count - 1)), new Uint8Array(700).fill(t));
+    }
+    assert.ok(!ring.add(1, 0, 0, new Uint8Array(2000), 0, 2000));
+    assert.ok(!new ExemplarRing(0).add(1, 0, 0, new Uint8Array(1), 0, 1));
+  });
+});

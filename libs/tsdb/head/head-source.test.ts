@@ -1,0 +1,244 @@
+/** Selecting against a naive reading of the matchers; labels, exemplars and metadata as the API wants them. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import type { ExemplarSample, WriteBatch } from '../../contracts/write-batch.ts';
+import { canonicalizeLabels } from '../../model/canonical-labels.ts';
+import { compareLabels, Labels } from '../../model/labels.ts';
+import type { Matcher } from '../../model/matcher.ts';
+import { compileMatcher } from '../../model/matcher-predicate.ts';
+import type { MetricMetadata } from '../../model/metadata.ts';
+import { parseTenantId } from '../../model/tenant-id.ts';
+import type { LabelTable } from '../../series/series-source.ts';
+import { ByteSink } from '../../std/byte-sink.ts';
+import { HeadSource } from './head-source.ts';
+import { TenantHead } from './tenant-head.ts';
+
+const { signal } = new AbortController();
+const begin = 1_700_000_000_000;
+const always = { minT: -1e15, maxT: 1e15 };
+
+interface Given {
+  readonly labels: Labels;
+  readonly t: number;
+}
+
+function canonical(labels: Labels): Uint8Array {
+  const sink = new ByteSink(64);
+  canonicalizeLabels(labels, sink);
+  return sink.bytes.slice(0, sink.length);
+}
+
+function push(
+  head: TenantHead,
+  given: readonly Given[],
+  exemplars: readonly ExemplarSample[] = [],
+  metadata: readonly MetricMetadata[] = [],
+): void {
+  const ids = Uint32Array.from(given, ({ labels }) => {
+    const bytes = canonical(labels);
+    return head.seriesIdOf(bytes, 0, bytes.length);
+  });
+  const none = new Uint32Array(given.length);
+  const batch: WriteBatch = {
+    tenant: parseTenantId('test'),
+    receiveTimeMs: 0,
+    seriesCount: given.length,
+    refs: ids,
+    labelBytes: new Uint8Array(0),
+    labelsBegin: none,
+    labelsEnd: none,
+    sampleBegin: Uint32Array.from({ length: given.length + 1 }, (_, i) => i),
+    sampleT: Float64Array.from(given, ({ t }) => t),
+    sampleV: new Float64Array(given.length),
+    sampleST: null,
+    histograms: [],
+    exemplars,
+    metadata,
+  };
+  head.append(batch, ids);
+}
+
+function labelSetsOf({ strings, begin, refs }: LabelTable): Labels[] {
+  assert.equal(new Set(strings).size, strings.length, 'every string once');
+  const sets: Labels[] = [];
+  for (let i = 0; i + 1 < begin.length; i++) {
+    sets.push(new Labels([...refs.subarray(begin[i], begin[i + 1])].map((ref) => strings[ref] as string)));
+  }
+  return sets;
+}
+
+const texts = (sets: readonly Labels[]) => sets.map((labels) => labels.pairs.join('\x00')).sort();
+
+const label = fc.record({
+  name: fc.constantFrom('__name__', 'a', 'b', '__proto__', '🌊'),
+  value: fc.constantFrom('', 'x', 'y', 'xy', 'constructor', 'ünï', 'x'.repeat(300)),
+});
+const given: fc.Arbitrary<Given[]> = fc.array(
+  fc.record({
+    labels: fc
+      .array(label, { maxLength: 5 })
+      .map((all) => Labels.from(all.map(({ name, value }) => [name, value] as const))),
+    t: fc.integer({ min: 0, max: 20_000_000 }).map((offset) => begin + offset),
+  }),
+  { maxLength: 60 },
+);
+const matcher: fc.Arbitrary<Matcher> = fc.record({
+  type: fc.constantFrom('=', '!=', '=~', '!~'),
+  name: fc.constantFrom('__name__', 'a', 'b', '__proto__', '🌊', 'not there'),
+  value: fc.constantFrom('', 'x', 'y', 'x|y', 'x.*', '.+', '.*', 'x|', '(x|y)', '[xy]+', 'ünï', 'z'),
+});
+
+function naive(all: readonly Given[], matchers: readonly Matcher[], minT: number, maxT: number): Labels[] {
+  const found = new Map<string, Labels>();
+  for (const { labels, t } of all) {
+    if (t < minT || t > maxT) continue;
+    if (matchers.every((one) => compileMatcher(one).matches(labels.get(one.name)))) found.set(labels.key, labels);
+  }
+  return [...found.values()].sort(compareLabels);
+}
+
+describe('a head as a source', () => {
+  it('selects what the matchers say', async () => {
+    await fc.assert(
+      fc.asyncProperty(given, fc.array(matcher, { maxLength: 4 }), async (all, matchers) => {
+        const head = new TenantHead({ exemplarsMax: 0 });
+        push(head, all);
+        const source = new HeadSource(head);
+        const { labels } = await source.select({ matchers, ...always }, signal);
+        const expected = naive(all, matchers, -Infinity, Infinity);
+        assert.deepEqual(texts(labelSetsOf(labels)), texts(expected));
+        const query = { selectors: [matchers], limit: 0, ...always };
+        assert.deepEqual(texts((await source.series(query, signal)).values), texts(expected));
+        assert.deepEqual(
+          (await source.series(query, signal)).values.map(({ key }) => key),
+          expected.map(({ key }) => key),
+        );
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('knows labels by time and selector', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        given,
+        fc.array(fc.array(matcher, { minLength: 1, maxLength: 2 }), { maxLength: 2 }),
+        fc.boolean(),
+        async (all, selectors, whole) => {
+          const head = new TenantHead({ exemplarsMax: 0 });
+          push(head, all);
+          const source = new HeadSource(head);
+          // Whole ranges: within a range, a series with samples around the asked time may be named, too.
+          const minT = whole ? -1e15 : Math.ceil((begin + 5_000_000) / 7_200_000) * 7_200_000;
+          const maxT = whole ? 1e15 : minT + 7_200_000 - 1;
+          const sets = (selectors.length === 0 ? [[]] : selectors).flatMap((matchers) =>
+            naive(all, matchers, minT, maxT),
+          );
+          const query = { selectors, minT, maxT, limit: 0 };
+          const names = new Set(sets.flatMap(({ pairs }) => pairs.filter((_, i) => i % 2 === 0)));
+          assert.deepEqual(new Set((await source.labelNames(query, signal)).values), names);
+          for (const name of ['a', '__proto__', 'not there']) {
+            const values = new Set(sets.map((labels) => labels.get(name)).filter((value) => value !== ''));
+            assert.deepEqual(new Set((await source.labelValues(name, query, signal)).values), values);
+          }
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  it('sorts by bytes of UTF-8, and says that it cut', async () => {
+    const head = new TenantHead({ exemplarsMax: 0 });
+    const values = ['b', 'a', '\u{1f30a}', '\uff5e', 'ab'];
+    push(
+      head,
+      values.map((value) => ({ labels: Labels.from([['a', value]]), t: begin })),
+    );
+    const source = new HeadSource(head);
+    const query = { selectors: [], limit: 0, ...always };
+    assert.deepEqual(await source.labelValues('a', query, signal), {
+      values: ['a', 'ab', 'b', '\uff5e', '\u{1f30a}'],
+      warnings: [],
+    });
+    const cut = { values: ['a', 'ab'], warnings: ['results truncated due to limit'] };
+    assert.deepEqual(await source.labelValues('a', { ...query, limit: 2 }, signal), cut);
+  });
+
+  it('stops when it is told to', async () => {
+    const head = new TenantHead({ exemplarsMax: 0 });
+    push(
+      head,
+      Array.from({ length: 1000 }, (_, i) => ({ labels: Labels.from([['a', `${i}`]]), t: begin })),
+    );
+    const stop = new AbortController();
+    const { chunks } = await new HeadSource(head).select({ matchers: [], ...always }, stop.signal);
+    await assert.rejects(async () => {
+      for await (const _ of chunks(stop.signal)) stop.abort(new Error('enough'));
+    }, /enough/);
+    await assert.rejects(new HeadSource(head).select({ matchers: [], ...always }, stop.signal), /enough/);
+  });
+
+  it('refuses a bad pattern though nothing could match', async () => {
+    const source = new HeadSource(new TenantHead({ exemplarsMax: 0 }));
+    const matchers: Matcher[] = [
+      { type: '=', name: 'a', value: 'x' },
+      { type: '=~', name: 'b', value: '(' },
+    ];
+    await assert.rejects(source.select({ matchers, ...always }, signal), { kind: 'bad_data' });
+  });
+
+  it('keeps the newest exemplars, each once, sorted by time when asked', async () => {
+    const trace = (id: number, t: number, series = 0): ExemplarSample => ({
+      series,
+      t,
+      value: id,
+      labels: canonical(Labels.from([['trace', `${id}`]])),
+    });
+    const sets = [Labels.from([['__name__', 'a']]), Labels.from([['__name__', 'b']])];
+    const samples = sets.map((labels) => ({ labels, t: begin }));
+    const head = new TenantHead({ exemplarsMax: 4 });
+    push(head, samples, [trace(1, 50), trace(2, 40), trace(2, 40), trace(3, 30, 1)]);
+    push(head, samples, [trace(2, 40), trace(4, 20), trace(5, 60)]);
+    assert.equal(head.counters.exemplars, 5);
+    const asked = async (value: string, minT: number, from = head) => {
+      const query = { selectors: [[{ type: '=~', name: '__name__', value }]], minT, maxT: 100, limit: 0 } as const;
+      const { values } = await new HeadSource(from).exemplars(query, signal);
+      return values.map(({ labels, exemplars }) => [
+        labels.get('__name__'),
+        ...exemplars.map((one) => one.labels.get('trace')),
+      ]);
+    };
+    assert.deepEqual(await asked('.*', 0), [
+      ['a', '4', '2', '5'],
+      ['b', '3'],
+    ]);
+    assert.deepEqual(await asked('a', 40), [['a', '2', '5']]);
+    const copy = new TenantHead({ exemplarsMax: 4 });
+    const sink = new ByteSink();
+    head.writeSlice(1, 3, sink);
+    copy.readSlice(sink.bytes, 0, sink.length);
+    sink.reset();
+    head.writeExtras(sink);
+    copy.readExtras(sink.bytes, 0, sink.length);
+    assert.deepEqual(await asked('.*', 0, copy), [
+      ['a', '4', '2', '5'],
+      ['b', '3'],
+    ]);
+  });
+
+  it('lists the metadata of targets that disagree', async () => {
+    const head = new TenantHead({ exemplarsMax: 0 });
+    const entry = (metric: string, help: string): MetricMetadata => ({ metric, type: 'counter', help, unit: '' });
+    push(head, [], [], [entry('a', '1'), entry('b', '1'), entry('a', '2'), entry('a', '1')]);
+    const source = new HeadSource(head);
+    assert.deepEqual((await source.metadata(undefined, 0, 0)).values, [
+      entry('a', '1'),
+      entry('a', '2'),
+      entry('b', '1'),
+    ]);
+    assert.deepEqual((await source.metadata(undefined, 1, 1)).values, [entry('a', '1')]);
+    assert.deepEqual((await source.metadata('b', 0, 0)).values, [entry('b', '1')]);
+    assert.deepEqual((await source.metadata('__proto__', 0, 0)).values, []);
+  });
+});
