@@ -237,6 +237,7 @@ function sampleOf(times: fc.Arbitrary<number>, histogramWeight: number): fc.Arbi
 
 /** Rising, then anywhere: chunks fill up, and late samples come between. */
 const workloads: fc.Arbitrary<Sample[]> = fc.oneof(
+  fc.array(sampleOf(fc.nat(20), 6), { maxLength: 300 }),
   fc.array(sampleOf(fc.integer({ min: 0, max: 400 }), 2), { maxLength: 400 }),
   fc.array(sampleOf(fc.integer({ min: -10_000_000, max: 20_000_000 }), 5), { maxLength: 200 }),
   fc
@@ -306,11 +307,62 @@ describe('a head', () => {
         pushInParts(copy, after, 40);
         const all = await stored(copy, everything, -1e15, 1e15);
         assert.deepEqual(all, expected([...before, ...after], -1e15, 1e15));
+        const middle = begin + 200;
+        assert.deepEqual(
+          await stored(copy, everything, middle, begin + 40_000),
+          expected([...before, ...after], middle, begin + 40_000),
+        );
         const floats = [...before, ...after].every(({ h }) => h === null);
         if (floats) assert.deepEqual(chunksOf(copy), chunksOf(head));
       }),
       { numRuns: 100 },
     );
+  });
+
+  it('keeps start times, also over a restore', async () => {
+    const steps = fc.array(
+      fc.record({
+        step: fc.integer({ min: 1, max: 20_000 }),
+        st: fc.constantFrom(0, 1, 2, 3),
+        value: values,
+        isHistogram: fc.nat(20).map((n) => n === 0),
+      }),
+      { minLength: 1, maxLength: 300 },
+    );
+    await fc.assert(
+      fc.asyncProperty(steps, fc.nat(300), async (all, restoreAt) => {
+        let t = begin;
+        let head = newHead();
+        const given: string[] = [];
+        for (const [i, { step, st, value, isHistogram }] of all.entries()) {
+          t += step;
+          const startT = st === 0 ? 0 : begin - st * 1000;
+          const [hi, lo] = value;
+          push(head, [{ series: 0, t, st: startT, hi, lo, h: isHistogram ? staleHistogram(false) : null }]);
+          given.push(`${t} ${startT}`);
+          if (i === restoreAt) head = restored(head, 1);
+        }
+        const batch = copyBatch(Uint32Array.of(1), 0, head.rangesBetween(-1e15, 1e15), -1e15, 1e15);
+        const labels = { strings: [], begin: new Uint32Array(2), refs: new Uint32Array(0) };
+        const columns = new SeriesDecoder(
+          { labels, warnings: [], next: () => batch, close: () => undefined },
+          -1e15,
+          1e15,
+        ).next();
+        const found = Array.from({ length: columns.length }, (_, i) => `${columns.t[i]} ${columns.st?.[i] ?? 0}`);
+        assert.deepEqual(found, given);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('gives the memory of closed chunks to others', () => {
+    const head = newHead();
+    const first = Math.ceil(begin / 7_200_000) * 7_200_000;
+    for (let i = 0; i < 60_000; i++)
+      push(head, [{ series: 0, t: first + i * 100, st: 0, hi: Math.imul(i, 0x9e3779b1), lo: i, h: null }]);
+    // 16 bytes a sample at most in closed chunks, in pages of 256 KiB; had open ones kept theirs, it were twice that.
+    assert.ok(head.bytes() < 1_300_000, `${head.bytes()} bytes`);
   });
 
   it('counts duplicates, late samples and conflicts', () => {
