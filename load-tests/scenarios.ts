@@ -174,13 +174,14 @@ const restart: Scenario = {
   },
 };
 
-/** The one number that a query answers now, 0 where it answers nothing. */
+/** The one number that a query answers now: 0 where the answer is empty, NaN where there is none. */
 async function askNumber(server: RunningServer, query: string): Promise<number> {
   const form = new URLSearchParams({ query, time: String(Date.now() / 1000) });
   const response = await fetch(`${server.baseUrl}${server.kind.queryPath}/api/v1/query`, {
     method: 'POST',
     body: form,
   });
+  if (response.status !== 200) return Number.NaN;
   const answer = (await response.json()) as { data?: { result?: readonly { value?: readonly [number, string] }[] } };
   return Number(answer.data?.result?.[0]?.value?.[1] ?? 0);
 }

@@ -52,11 +52,11 @@ export const serverKinds: readonly ServerKind[] = [
     command: (folder, port) => [
       process.execPath,
       [
-        ...(process.env.MARU_NODE_FLAGS ?? '').split(' ').filter((flag) => flag !== ''),
+        ...(process.env.MARU_TEST_NODE_FLAGS ?? '').split(' ').filter((flag) => flag !== ''),
         join(repository, 'services/main.ts'),
         `--data-dir=${folder}`,
         `--server.http-port=${port}`,
-        ...(process.env.MARU_FLAGS ?? '').split(' ').filter((flag) => flag !== ''),
+        ...(process.env.MARU_TEST_FLAGS ?? '').split(' ').filter((flag) => flag !== ''),
       ],
     ],
   },
