@@ -2,11 +2,11 @@
  * Series aliases: from the bytes a sender used for a series to the number its receiver gave it, for one tenant.
  * Owns the bounded memory of what senders repeat. Never identity: a series in other bytes (another order, another protocol)
  * misses here and is found by its canonical labels. Surprising: nothing is evicted one by one. When the budget is spent new
- * series are simply not remembered, and when most lookups miss everything is forgotten at once.
+ * series are simply not remembered, and when that befalls most of them everything is forgotten at once.
  */
 import { type ByteBudget, ByteTable } from '../../libs/model/encoding/byte-table.ts';
 
-/** After this many lookups the share of hits is judged. */
+/** After this many lookups it is judged whether what is remembered is still of use. */
 const judgedLookups = 1 << 17;
 
 /** Stands for a symbol that found no room. */
@@ -25,7 +25,8 @@ export class SeriesAliases {
   #v2Metadata = new Uint32Array(0);
   #refEpoch = 0;
   #lookups = 0;
-  #misses = 0;
+  /** Series among them that found no room to be remembered. */
+  #notKept = 0;
   /** Number of each symbol of the request under way: 0 not asked yet, noSymbol without a number. */
   #symbolIds = new Uint32Array(64);
   #lastSymbol = 0;
@@ -52,9 +53,9 @@ export class SeriesAliases {
       this.forget();
       this.#refEpoch = refEpoch;
     } else if (this.#lookups >= judgedLookups) {
-      if (this.#misses * 2 > this.#lookups && this.#v1.count + this.#v2.count > judgedLookups / 2) this.forget();
+      if (this.#notKept * 2 > this.#lookups) this.forget();
       this.#lookups = 0;
-      this.#misses = 0;
+      this.#notKept = 0;
     }
   }
 
@@ -77,6 +78,7 @@ export class SeriesAliases {
   /** Remembers v1 bytes that missed; the number follows with setRef. @returns its alias, 0 if there is no room */
   internV1(bytes: DataView, begin: number, end: number): number {
     const alias = this.#v1.intern(bytes, begin, end);
+    if (alias === 0) this.#notKept++;
     if (alias >= this.#v1Refs.length) this.#v1Refs = grown(this.#v1Refs, alias);
     return alias;
   }
@@ -124,8 +126,13 @@ export class SeriesAliases {
   internV2(begins: Uint32Array, row: number): number {
     const begin = begins[row] as number;
     const end = begins[row + 1] as number;
-    for (let i = begin; i < end; i++) if (this.#keys[i] === noSymbol) return 0;
+    for (let i = begin; i < end; i++) {
+      if (this.#keys[i] !== noSymbol) continue;
+      this.#notKept++;
+      return 0;
+    }
     const alias = this.#v2.intern(this.#keyBytes, begin * 4, end * 4);
+    if (alias === 0) this.#notKept++;
     if (alias >= this.#v2Refs.length) {
       this.#v2Refs = grown(this.#v2Refs, alias);
       this.#v2Metadata = grown(this.#v2Metadata, alias * 3 + 2);
@@ -205,7 +212,6 @@ export class SeriesAliases {
       before = alias;
     }
     this.#lookups += count;
-    this.#misses += unknown;
     return unknown;
   }
 
@@ -218,7 +224,7 @@ export class SeriesAliases {
     this.#v2Refs = new Uint32Array(0);
     this.#v2Metadata = new Uint32Array(0);
     this.#lookups = 0;
-    this.#misses = 0;
+    this.#notKept = 0;
     this.generation++;
   }
 }
