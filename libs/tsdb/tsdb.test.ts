@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { WriteBatch } from '../contracts/write-batch.ts';
 import { canonicalizeLabels } from '../model/canonical-labels.ts';
+import type { ChunkEncoding } from '../model/encoding/chunk.ts';
 import { decodeChunk } from '../model/encoding/decode-chunk.ts';
 import { Labels } from '../model/labels.ts';
 import { parseTenantId, type TenantId } from '../model/tenant-id.ts';
@@ -89,7 +90,7 @@ async function contents(tsdb: Tsdb, tenant: TenantId): Promise<Map<string, Map<n
       for (let c = chunks.chunkBegin[i] as number; c < (chunks.chunkBegin[i + 1] as number); c++) {
         const columns = makeColumns(0);
         const rows = decodeChunk(
-          chunks.encoding[c] as number,
+          chunks.encoding[c] as ChunkEncoding,
           chunks.bytes,
           chunks.byteBegin[c] as number,
           chunks.byteBegin[c + 1] as number,
