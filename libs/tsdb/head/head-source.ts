@@ -17,15 +17,13 @@ import type {
   SelectQuery,
   SeriesSource,
 } from '../../series/series-source.ts';
-import { ChunkBatchBuilder } from './chunk-batch-builder.ts';
+import { copyBatch } from './copy-batch.ts';
 import type { HeadRange } from './head-range.ts';
 import { labelsOf, labelTableOf } from './label-table.ts';
 import { selectIds, withSamples } from './select-ids.ts';
 import { nextTurn, runInSlices, type Steps, sortInSteps } from './steps.ts';
 import type { TenantHead } from './tenant-head.ts';
 
-const batchSeriesMax = 256;
-const batchBytesMax = 1 << 20;
 const stepItems = 512;
 const truncated = 'results truncated due to limit';
 
@@ -200,21 +198,4 @@ async function* chunkBatches(
     at += batch.chunkBegin.length - 1;
     yield batch;
   }
-}
-
-/** Chunks of the series ids[first], ids[first + 1], ...: as many series as a batch takes. */
-export function copyBatch(
-  ids: Uint32Array,
-  first: number,
-  ranges: readonly HeadRange[],
-  minT: number,
-  maxT: number,
-): ChunkBatch {
-  const builder = new ChunkBatchBuilder();
-  const end = Math.min(ids.length, first + batchSeriesMax);
-  for (let i = first; i < end && builder.bytes.length < batchBytesMax; i++) {
-    for (const range of ranges) range.copyChunks(ids[i], minT, maxT, builder);
-    builder.endSeries();
-  }
-  return builder.build(first);
 }

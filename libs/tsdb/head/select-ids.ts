@@ -168,6 +168,8 @@ export function* withSamples(
   maxT: number,
 ): Steps<Uint32Array> {
   const kept = new Uint32Array(ids.length);
+  // Long-lived heads have many ranges: a step is so many looks, not so many series.
+  const step = Math.max(1, Math.floor((stepItems * 8) / Math.max(1, ranges.length)));
   let count = 0;
   for (let i = 0; i < ids.length; i++) {
     const id = ids[i];
@@ -176,7 +178,7 @@ export function* withSamples(
       kept[count++] = id;
       break;
     }
-    if (i % stepItems === 0) yield;
+    if (i % step === 0) yield;
   }
   return kept.subarray(0, count);
 }

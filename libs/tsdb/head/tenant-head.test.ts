@@ -14,7 +14,8 @@ import { SeriesDecoder } from '../../series/decode-series.ts';
 import { compareFloatBits, compareHistograms } from '../../series/merge.ts';
 import type { ChunkBatch } from '../../series/series-source.ts';
 import { ByteSink } from '../../std/byte-sink.ts';
-import { copyBatch, HeadSource } from './head-source.ts';
+import { copyBatch } from './copy-batch.ts';
+import { HeadSource } from './head-source.ts';
 import { TenantHead } from './tenant-head.ts';
 
 const tenant = parseTenantId('test');
