@@ -7,7 +7,7 @@ export const ingesterKeys = {
     'Size at which a segment of the write-ahead log is closed; smaller ones can be dropped sooner.',
   ),
   snapshotBytes: bytes(
-    '256MiB',
+    '64MiB',
     'A snapshot of the head is written when the log has grown by this, and by the size of the snapshot before.',
   ),
 } as const;

@@ -1,0 +1,162 @@
+/**
+ * One process, from its arguments to its exit code: config → lock → listen → rooms in order → signal → rooms in reverse.
+ * Owns the exit code: 0 after a signal, 1 when something broke, 2 for a mistake in the configuration.
+ */
+import { resolve } from 'node:path';
+import { readFeatures } from '../libs/config/features.ts';
+import { printReference } from '../libs/config/print-reference.ts';
+import { ConfigError, readConfig } from '../libs/config/read-config.ts';
+import { createHttpServer } from '../libs/http/server.ts';
+import { anonymousTenant, tenantReader } from '../libs/http/tenant-header.ts';
+import { DataFolderInUse, lockDataFolder } from '../libs/lifecycle/data-folder-lock.ts';
+import { type StartedModules, startModules } from '../libs/lifecycle/start-modules.ts';
+import { parseTenantId, type TenantId } from '../libs/model/tenant-id.ts';
+import { createLogger } from '../libs/telemetry/log.ts';
+import { Metrics } from '../libs/telemetry/metrics.ts';
+import { version } from '../libs/telemetry/version.ts';
+import { type Config, configKeys } from './config.ts';
+import { type House, modules } from './modules.ts';
+import { startSelfMetrics } from './self-metrics.ts';
+
+/** A stop that takes longer is given up. */
+const stopTimeoutMs = 30_000;
+const reservedSelfTenant = 'maru-self';
+
+const usage = `Maru ${version}: a horizontally scalable, multi-tenant, long-term Prometheus backend
+
+usage: npm start -- [--key=value ...]
+
+Every key can stand in a YAML file (--config.file; server: { http_port: 9009 }), in the environment
+(MARU_SERVER_HTTP_PORT=9009) or on the command line (--server.http-port=9009); the later wins.
+`;
+
+async function main(args: readonly string[]): Promise<void> {
+  if (args.includes('--help') || args.includes('-h')) {
+    process.stdout.write(`${usage}${printReference(configKeys)}\n`);
+    return;
+  }
+  if (args.includes('--version')) {
+    process.stdout.write(`${version}\n`);
+    return;
+  }
+  const config = readConfig(configKeys, { args, env: process.env }, '--config.file');
+  await run(config);
+}
+
+async function run(config: Config): Promise<void> {
+  for (const target of config.target) {
+    if (modules[target] === undefined || !Object.hasOwn(modules, target)) {
+      throw new ConfigError(
+        `flag --target: there is no room ${JSON.stringify(target)}; there are ${Object.keys(modules).join(', ')}`,
+      );
+    }
+  }
+  const log = createLogger(config.log);
+  const { enabled, warnings } = readFeatures(config.enableFeature);
+  for (const warning of warnings) log.warn(warning);
+  const dataDir = resolve(config.dataDir);
+  const lock = await lockDataFolder(dataDir);
+
+  const isAll = config.target.includes('all');
+  const missingHeader =
+    config.tenancy.missingHeader === 'auto' ? (isAll ? 'anonymous' : 'reject') : config.tenancy.missingHeader;
+  const selfTenant = selfTenantOf(config.selfMetrics.tenant, isAll);
+  const metrics = new Metrics(version);
+  let started: StartedModules | undefined;
+  const http = createHttpServer(config.server, {
+    metrics,
+    log: log.child({ component: 'http' }),
+    notReady: () => started?.notReady() ?? ['the process is starting'],
+  });
+
+  let selfMetrics: { stop(): Promise<void> } | undefined;
+  let ending: Promise<void> | undefined;
+  const end = (code: number): void => {
+    if (ending !== undefined) process.exit(code === 0 ? 1 : code);
+    const giveUp = setTimeout(() => {
+      log.error('the stop took too long: giving up');
+      process.exit(1);
+    }, stopTimeoutMs);
+    giveUp.unref();
+    ending = (async () => {
+      await selfMetrics?.stop();
+      await http.close();
+      await started?.stop();
+      await lock.release();
+      log.info('stopped');
+      process.exit(code);
+    })().catch((error: unknown) => {
+      log.error({ error: String(error) }, 'the stop failed');
+      process.exit(1);
+    });
+  };
+  const onFatal = (error: unknown): void => {
+    log.fatal(
+      { error: String(error), stack: error instanceof Error ? error.stack : undefined },
+      'a fatal failure: the process ends',
+    );
+    process.exitCode = 1;
+    // Nothing may be acknowledged any more, so there is nothing to finish.
+    setImmediate(() => process.exit(1));
+  };
+  process.on('uncaughtException', onFatal);
+  process.on('unhandledRejection', onFatal);
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      log.info({ signal }, 'stopping');
+      end(0);
+    });
+  }
+
+  const house: House = {
+    config: { ...config, dataDir },
+    app: http.app,
+    log,
+    metrics,
+    limits: { of: () => config.limits },
+    tenantOf: tenantReader(missingHeader),
+    features: enabled,
+    reservedTenant: selfTenant === anonymousTenant ? undefined : selfTenant,
+    nowMs: Date.now,
+    onFatal,
+  };
+  const rooms = await startModules(modules, config.target, house);
+  const url = await http.listen();
+  started = rooms;
+  await whenReady(rooms);
+  if (selfTenant !== undefined && house.ingester !== undefined) {
+    const selfLog = log.child({ component: 'self-metrics' });
+    selfMetrics = startSelfMetrics(house.ingester, selfTenant, metrics.registry, config.selfMetrics.interval, selfLog);
+  }
+  process.stdout.write(
+    `Maru ${version} is ready\n  write to    ${url}/api/v1/push\n  Grafana     ${url}/prometheus\n  data folder ${dataDir}\n`,
+  );
+}
+
+/** Tenant of the process' own metrics; undefined for none. */
+function selfTenantOf(value: string, isAll: boolean): TenantId | undefined {
+  if (value === 'none') return undefined;
+  if (value === 'auto') return isAll ? anonymousTenant : parseTenantId(reservedSelfTenant);
+  return parseTenantId(value);
+}
+
+async function whenReady(rooms: StartedModules): Promise<void> {
+  while (rooms.notReady().length > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+}
+
+/** Runs the process with these arguments; resolves when it is ready. Mistakes of the operator end it with a sentence. */
+export async function runProcess(args: readonly string[]): Promise<void> {
+  try {
+    await main(args);
+  } catch (error) {
+    if (error instanceof ConfigError) {
+      process.stderr.write(`maru: ${error.message}\n`);
+      process.exit(2);
+    }
+    // What the operator can read and mend needs no stack: a folder in use, a port that is taken, a folder that cannot be written.
+    const isTold = error instanceof DataFolderInUse || (error instanceof Error && 'syscall' in error);
+    const text = error instanceof Error ? (isTold ? error.message : (error.stack ?? error.message)) : String(error);
+    process.stderr.write(`maru: ${text}\n`);
+    process.exit(1);
+  }
+}
