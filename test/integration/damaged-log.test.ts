@@ -18,9 +18,15 @@ describe('a damaged log', { timeout: 180_000 }, () => {
   for (const { name, tear } of [
     { name: 'noise after the end', tear: (path: string) => appendFileSync(path, noise(777)) },
     { name: 'zeros after the end', tear: (path: string) => appendFileSync(path, new Uint8Array(4096)) },
-    { name: 'half a record after the end', tear: (path: string) => appendFileSync(path, readFileSync(path).subarray(-200, -100)) },
+    {
+      name: 'half a record after the end',
+      tear: (path: string) => appendFileSync(path, readFileSync(path).subarray(-200, -100)),
+    },
     { name: 'an empty next segment', tear: (path: string) => writeFileSync(nextSegment(path), '') },
-    { name: 'half a header in the next segment', tear: (path: string) => writeFileSync(nextSegment(path), readFileSync(path).subarray(0, 5)) },
+    {
+      name: 'half a header in the next segment',
+      tear: (path: string) => writeFileSync(nextSegment(path), readFileSync(path).subarray(0, 5)),
+    },
   ]) {
     it(`${name}: nothing acknowledged is lost, and it says what it cut off`, async () => {
       await using maru = await startMaru();
@@ -29,7 +35,10 @@ describe('a damaged log', { timeout: 180_000 }, () => {
       tear(lastSegment(maru));
       maru.launch();
       await maru.ready();
-      assert.deepEqual(await numbers(maru, t0), Array.from({ length: pushCount }, (_, i) => i));
+      assert.deepEqual(
+        await numbers(maru, t0),
+        Array.from({ length: pushCount }, (_, i) => i),
+      );
       if (!name.includes('next segment')) assert.match(maru.log(), /torn|cut/i);
       await goesOn(maru, t0);
     });
@@ -47,7 +56,11 @@ describe('a damaged log', { timeout: 180_000 }, () => {
     await maru.ready();
     const kept = await numbers(maru, t0);
     assert.ok(kept.length < pushCount && kept.length > pushCount - 10, `${kept.length} of ${pushCount}`);
-    assert.deepEqual(kept, Array.from({ length: kept.length }, (_, i) => i), 'what is before the cut');
+    assert.deepEqual(
+      kept,
+      Array.from({ length: kept.length }, (_, i) => i),
+      'what is before the cut',
+    );
     assert.match(maru.log(), /torn|cut/i);
     await goesOn(maru, t0);
   });
@@ -72,7 +85,10 @@ describe('a damaged log', { timeout: 180_000 }, () => {
     assert.match(metrics, /^maru_\w*(damage|corrupt)\w*(\{[^}]*\})? [1-9]/m);
     await goesOn(maru, t0);
     const everywhere = readdirSync(maru.dataDir, { recursive: true }).map(String);
-    assert.ok(everywhere.some((file) => /damaged/.test(file) && file.includes(basename(path))), `set aside: ${everywhere}`);
+    assert.ok(
+      everywhere.some((file) => /damaged/.test(file) && file.includes(basename(path))),
+      `set aside: ${everywhere}`,
+    );
   });
 
   it('a whole segment of noise is named, and the rest is kept', async () => {
@@ -99,14 +115,24 @@ async function writeNumbers(maru: Maru): Promise<number> {
 }
 
 async function pushNumber(maru: Maru, t0: number, i: number): Promise<void> {
-  const series = [{ labels: [['__name__', 'numbers'], ['n', String(i)]] as const, samples: [{ t: t0 + i, v: i }] }];
+  const series = [
+    {
+      labels: [
+        ['__name__', 'numbers'],
+        ['n', String(i)],
+      ] as const,
+      samples: [{ t: t0 + i, v: i }],
+    },
+  ];
   const answer = await push(maru.baseUrl, series, { protocol: i % 2 === 0 ? 'v1' : 'v2' });
   assert.equal(answer.status, 204, answer.text);
 }
 
 async function numbers(maru: Maru, t0: number): Promise<number[]> {
   const { result } = await queryAt({ baseUrl: maru.queryUrl }, 'numbers[1h]', t0 / 1000 + 60);
-  const all = result.flatMap(({ metric, values = [] }) => values.map(([, v]) => ({ n: Number(metric['n']), v: Number(v) })));
+  const all = result.flatMap(({ metric, values = [] }) =>
+    values.map(([, v]) => ({ n: Number(metric.n), v: Number(v) })),
+  );
   for (const { n, v } of all) assert.equal(v, n);
   return all.map(({ n }) => n).sort((a, b) => a - b);
 }
@@ -122,7 +148,10 @@ async function goesOn(maru: Maru, t0: number): Promise<void> {
 }
 
 const segmentsOf = (maru: Maru): string[] =>
-  readdirSync(join(maru.dataDir, 'wal')).filter((name) => name.endsWith('.wal')).sort().map((name) => join(maru.dataDir, 'wal', name));
+  readdirSync(join(maru.dataDir, 'wal'))
+    .filter((name) => name.endsWith('.wal'))
+    .sort()
+    .map((name) => join(maru.dataDir, 'wal', name));
 
 function lastSegment(maru: Maru): string {
   const path = segmentsOf(maru).at(-1);

@@ -35,7 +35,9 @@ describe('more pushes at once than memory allows', { timeout: 120_000 }, () => {
     watching.abort();
     await watch;
     const statuses = answers.map(({ status }) => status);
-    t.diagnostic(`answers: ${statuses.join(' ')}; resident ${Math.round(before / MiB)} MiB, at most ${Math.round(highest / MiB)}`);
+    t.diagnostic(
+      `answers: ${statuses.join(' ')}; resident ${Math.round(before / MiB)} MiB, at most ${Math.round(highest / MiB)}`,
+    );
     for (const answer of answers) {
       if (answer.status === 204) continue;
       assert.equal(answer.status, 503, answer.text);
@@ -49,8 +51,15 @@ describe('more pushes at once than memory allows', { timeout: 120_000 }, () => {
     for (const [i, { status }] of statuses.map((status) => ({ status })).entries()) {
       if (status === 503) assert.equal((await pushBytes(maru.baseUrl, bodies[i], { protocol: 'v1' })).status, 204);
     }
-    const { result } = await queryAt({ baseUrl: maru.queryUrl }, 'sum by (body) (count_over_time(flood[12h]))', now / 1000);
-    assert.deepEqual(result.map(({ metric, value }) => [metric['body'], value?.[1]]).sort(), bodies.map((_, i) => [String(i), String(seriesPerBody * samplesPerSeries)]).sort());
+    const { result } = await queryAt(
+      { baseUrl: maru.queryUrl },
+      'sum by (body) (count_over_time(flood[12h]))',
+      now / 1000,
+    );
+    assert.deepEqual(
+      result.map(({ metric, value }) => [metric.body, value?.[1]]).sort(),
+      bodies.map((_, i) => [String(i), String(seriesPerBody * samplesPerSeries)]).sort(),
+    );
   });
 });
 
@@ -73,10 +82,17 @@ describe('200 connections that say almost nothing', { timeout: 120_000 }, () => 
       }
     });
     for (let i = 0; i < 20; i++) {
-      const answer = await push(maru.baseUrl, [{ labels: [['__name__', 'served']], samples: [{ t: Date.now(), v: i }] }], { protocol: 'v2' });
+      const answer = await push(
+        maru.baseUrl,
+        [{ labels: [['__name__', 'served']], samples: [{ t: Date.now(), v: i }] }],
+        { protocol: 'v2' },
+      );
       assert.equal(answer.status, 204, answer.text);
     }
-    await waitFor('every slow connection is closed', () => (open === 0 ? true : undefined), { deadlineMs: 60_000, everyMs: 200 });
+    await waitFor('every slow connection is closed', () => (open === 0 ? true : undefined), {
+      deadlineMs: 60_000,
+      everyMs: 200,
+    });
     dripping.abort();
     await Promise.all(drips);
     const { result } = await queryAt({ baseUrl: maru.queryUrl }, 'slow', Date.now() / 1000);
@@ -89,7 +105,11 @@ const samplesPerSeries = 20_000;
 
 function manySamples(body: number, now: number): SentSeries[] {
   return Array.from({ length: seriesPerBody }, (_, i) => ({
-    labels: [['__name__', 'flood'], ['body', String(body)], ['i', String(i)]],
+    labels: [
+      ['__name__', 'flood'],
+      ['body', String(body)],
+      ['i', String(i)],
+    ],
     samples: Array.from({ length: samplesPerSeries }, (_, j) => ({ t: now - (samplesPerSeries - j) * 1000, v: j })),
   }));
 }

@@ -147,17 +147,24 @@ describe('real Prometheus servers send', { skip, timeout: 240_000 }, () => {
           ['label/emoji/values', range],
           ['label/no_such_label/values', range],
         ] as const) {
-          const [expected, actual] = [await ask(asked.prometheus, path, parameters), await ask(asked.maru, path, parameters)];
+          const [expected, actual] = [
+            await ask(asked.prometheus, path, parameters),
+            await ask(asked.maru, path, parameters),
+          ];
           assert.deepEqual(actual, expected, `${path} ${JSON.stringify(parameters)}`);
         }
         const matchers = { ...range, 'match[]': ['{job="target"}', 'up', '{__name__=~"node_cpu.*",cpu="0"}'] };
-        const [expected, actual] = [await ask(asked.prometheus, 'series', matchers), await ask(asked.maru, 'series', matchers)];
+        const [expected, actual] = [
+          await ask(asked.prometheus, 'series', matchers),
+          await ask(asked.maru, 'series', matchers),
+        ];
         assert.deepEqual(asSet(actual.data), asSet(expected.data));
       });
 
       it('metadata agrees', async () => {
         const { asked } = pairs[index];
-        const metadataOf = async (target: QueryTarget) => (await ask(target, 'metadata')).data as Record<string, unknown[]>;
+        const metadataOf = async (target: QueryTarget) =>
+          (await ask(target, 'metadata')).data as Record<string, unknown[]>;
         const [expected, actual] = [await metadataOf(asked.prometheus), await metadataOf(asked.maru)];
         // In 2.0 metadata travels with a series, under the series' name: a histogram's family name never crosses the wire.
         const isSent = (entry: unknown) => protocol === 'v1' || /"type":"(counter|gauge)"/.test(JSON.stringify(entry));
@@ -197,7 +204,10 @@ describe('real Prometheus servers send', { skip, timeout: 240_000 }, () => {
 async function rawSamplesAgree(pair: Pair, times: { begin: number; end: number }): Promise<void> {
   const query = `{job=~"self|node|target"}[${times.end - times.begin}s]`;
   const expected = await ask(pair.asked.prometheus, 'query', { query, time: times.end }, 'POST');
-  const sampleCount = (expected.data as QueryData).result.reduce((sum, series) => sum + (series.values?.length ?? 0), 0);
+  const sampleCount = (expected.data as QueryData).result.reduce(
+    (sum, series) => sum + (series.values?.length ?? 0),
+    0,
+  );
   assert.ok(sampleCount > 10_000, `Prometheus answers ${sampleCount} samples`);
   let differences: string[] = [];
   for (let attempt = 0; attempt < 30; attempt++) {

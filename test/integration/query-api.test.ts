@@ -33,15 +33,28 @@ const names = {
 
 function sentSeries(): SentSeries[] {
   const at = (second: number) => now * 1000 - 10_000 + second * 1000;
-  const floats = (...values: readonly (SentSeries['samples'] extends readonly (infer S)[] | undefined ? S : never)[]) => values;
+  const floats = (...values: readonly (SentSeries['samples'] extends readonly (infer S)[] | undefined ? S : never)[]) =>
+    values;
   return [
-    { labels: [names.name('api_plain'), names.job('a')], samples: [{ t: at(1), v: 1 }, { t: at(2) + 345, v: 2.5 }] },
-    { labels: [names.name('api_plain'), names.job('b')], samples: floats({ t: at(1), v: 1e-7 }, { t: at(2), v: 1e21 }) },
+    {
+      labels: [names.name('api_plain'), names.job('a')],
+      samples: [
+        { t: at(1), v: 1 },
+        { t: at(2) + 345, v: 2.5 },
+      ],
+    },
+    {
+      labels: [names.name('api_plain'), names.job('b')],
+      samples: floats({ t: at(1), v: 1e-7 }, { t: at(2), v: 1e21 }),
+    },
     {
       labels: [names.name('api_odd'), ['a.b', 'dot'], ['quoted', '"\\\n<&>\u2028'], ['wave', '\u{1f30a}']],
       samples: floats({ t: at(1), v: Number.POSITIVE_INFINITY }, { t: at(2), v: -0 }, { t: at(3), v: Number.NaN }),
     },
-    { labels: [names.name('api_gone'), names.job('a')], samples: floats({ t: at(1), v: 1 }, { t: at(3), v: staleMarker }) },
+    {
+      labels: [names.name('api_gone'), names.job('a')],
+      samples: floats({ t: at(1), v: 1 }, { t: at(3), v: staleMarker }),
+    },
     {
       labels: [names.name('api_histogram'), names.job('a')],
       histograms: [
@@ -72,7 +85,20 @@ function requests(): readonly Request[] {
   const form = (path: string, body: string, type = 'application/x-www-form-urlencoded') =>
     list.push({ method: 'POST', path, body, type });
   const range = `start=${now - 10}&end=${now}&step=1`;
-  for (const query of ['api_plain', 'api_odd', 'api_gone', 'api_histogram', 'api_plain{job="b"}', 'api_plain[5s]', 'nothing', '1e-7', '"<a>"', 'vector(1)', '-1/0', 'api_histogram[9s]']) {
+  for (const query of [
+    'api_plain',
+    'api_odd',
+    'api_gone',
+    'api_histogram',
+    'api_plain{job="b"}',
+    'api_plain[5s]',
+    'nothing',
+    '1e-7',
+    '"<a>"',
+    'vector(1)',
+    '-1/0',
+    'api_histogram[9s]',
+  ]) {
     const encoded = encodeURIComponent(query);
     for (const time of [now - 8, now - 7.655, now - 6, now]) get(`query?query=${encoded}&time=${time}`);
     get(`query_range?query=${encoded}&${range}`);
@@ -84,7 +110,27 @@ function requests(): readonly Request[] {
     get(`parse_query?query=${encoded}`);
   }
   const times = [
-    ...['0', '1.5', '-1', '1e3', '1_000', '0x10p2', '0x1', '1e400', '', 'x', '1__0', '_1', '1_', '1_e3', '.5', '5.', '.', '1e', '--5'],
+    ...[
+      '0',
+      '1.5',
+      '-1',
+      '1e3',
+      '1_000',
+      '0x10p2',
+      '0x1',
+      '1e400',
+      '',
+      'x',
+      '1__0',
+      '_1',
+      '1_',
+      '1_e3',
+      '.5',
+      '5.',
+      '.',
+      '1e',
+      '--5',
+    ],
     ...['2020-01-01T00:00:00Z', '2020-01-01T00:00:00+01:30', '2020-02-30T00:00:00Z', '2020-01-01T00:00:00.123456789Z'],
     ...['2020-01-01T0:00:00Z', '2020-01-01T00:00:00,5Z', '2020-01-01T24:00:00Z', '2020-01-01t00:00:00z', '2020-01-01'],
     ...['2020-01-01T00:00:00+24:00', '2020-01-01T00:00:00-25:00', '2020-01-01T00:00:60Z', 'é'],
@@ -96,20 +142,54 @@ function requests(): readonly Request[] {
     get(`labels?start=${time}`);
     get(`series?match[]=api_plain&end=${time}`);
   }
-  for (const duration of ['1', '0', '-1', 'x', '1m', '1h30m', '30m1h', '1.5', '1.5m', '1ms', '1y1w1d', '', '1e400', 'NaN', 'inf', '1e10', '1d1d'].map(encodeURIComponent)) {
+  for (const duration of [
+    '1',
+    '0',
+    '-1',
+    'x',
+    '1m',
+    '1h30m',
+    '30m1h',
+    '1.5',
+    '1.5m',
+    '1ms',
+    '1y1w1d',
+    '',
+    '1e400',
+    'NaN',
+    'inf',
+    '1e10',
+    '1d1d',
+  ].map(encodeURIComponent)) {
     get(`query_range?query=1&start=0&end=100&step=${duration}`);
     get(`query?query=1&time=1&lookback_delta=${duration}`);
     if (!['0', '-1', 'NaN'].includes(duration)) get(`query?query=1&time=1&timeout=${duration}`);
   }
-  for (const limit of ['1', '0', '2', '-1', 'x', '1.5', '99999999999999999999', '+5', '9223372036854775807'].map(encodeURIComponent)) {
+  for (const limit of ['1', '0', '2', '-1', 'x', '1.5', '99999999999999999999', '+5', '9223372036854775807'].map(
+    encodeURIComponent,
+  )) {
     for (const path of ['query?query=1&time=1', `query_range?query=1&${range}`, 'labels?', 'label/job/values?']) {
       get(`${path}&limit=${limit}`);
     }
     get(`series?match[]=api_odd&limit=${limit}`);
     get(`rules?group_limit=${limit}`);
   }
-  const selectors = ['api_plain', '', '{', '{}', '{a=""}', '{a!="b"}', '{job=~".*"}', '{job=~".+"}', '{a=~"("}', 'up[5m]', 'sum(up)'];
-  for (const selector of [...selectors, '__proto__', '{__proto__="x"}', '{"a.b"="dot"}', 'up offset 5m'].map(encodeURIComponent)) {
+  const selectors = [
+    'api_plain',
+    '',
+    '{',
+    '{}',
+    '{a=""}',
+    '{a!="b"}',
+    '{job=~".*"}',
+    '{job=~".+"}',
+    '{a=~"("}',
+    'up[5m]',
+    'sum(up)',
+  ];
+  for (const selector of [...selectors, '__proto__', '{__proto__="x"}', '{"a.b"="dot"}', 'up offset 5m'].map(
+    encodeURIComponent,
+  )) {
     for (const path of ['labels', 'label/job/values', 'series', 'rules']) {
       get(`${path}?match[]=${selector}`);
       get(`${path}?match[]=api_odd&match[]=${selector}`);
@@ -119,13 +199,22 @@ function requests(): readonly Request[] {
   for (const name of ['a.b', 'U__a_2e_b', 'U__', 'U__a_zz_', '__name__', 'wave', 'quoted', '__proto__', 'a%20b']) {
     get(`label/${name}/values`);
   }
-  for (const text of ['type=x', 'type=Alert', 'exclude_alerts=x', 'group_next_token=x', 'group_limit=5&group_next_token=x', 'x=%zz']) {
+  for (const text of [
+    'type=x',
+    'type=Alert',
+    'exclude_alerts=x',
+    'group_next_token=x',
+    'group_limit=5&group_next_token=x',
+    'x=%zz',
+  ]) {
     get(`rules?${text}`);
   }
-  for (const text of ['x=%zz', 'match[]=up&x=%z', 'match[]=up;a', 'start=0', 'match[]=api_plain&start=5&end=1', '']) get(`series?${text}`);
+  for (const text of ['x=%zz', 'match[]=up&x=%z', 'match[]=up;a', 'start=0', 'match[]=api_plain&start=5&end=1', ''])
+    get(`series?${text}`);
   for (const text of ['query=up&start=5&end=1', 'query=1', '', 'query=)']) get(`query_exemplars?${text}`);
   for (const path of ['alerts', 'rules']) get(path);
-  for (const query of ['', 'up{', 'sum(', 'rate(up)', '1 +', 'nosuch(up)', 'up and 1']) get(`query?time=1&query=${encodeURIComponent(query)}`);
+  for (const query of ['', 'up{', 'sum(', 'rate(up)', '1 +', 'nosuch(up)', 'up and 1'])
+    get(`query?time=1&query=${encodeURIComponent(query)}`);
   form('format_query?query=a', 'query=b&query=c');
   form('format_query?query=a', 'x=c');
   form('format_query?query=a', 'query=b', 'text/plain');
@@ -135,7 +224,11 @@ function requests(): readonly Request[] {
   form('series', 'match[]=api_plain&limit=1x');
   form('labels', 'match[]=api_odd');
   form('parse_query', 'query=%22%3C%26%3E%E2%80%A8%5C%22%5Cn%7F%22');
-  list.push({ method: 'OPTIONS', path: 'query' }, { method: 'DELETE', path: 'query' }, { method: 'PUT', path: 'rules' });
+  list.push(
+    { method: 'OPTIONS', path: 'query' },
+    { method: 'DELETE', path: 'query' },
+    { method: 'PUT', path: 'rules' },
+  );
   return list;
 }
 
@@ -145,7 +238,13 @@ interface Seen {
   readonly text: string;
 }
 
-const headersThatMatter = ['content-type', 'vary', 'allow', 'access-control-allow-origin', 'access-control-allow-methods'];
+const headersThatMatter = [
+  'content-type',
+  'vary',
+  'allow',
+  'access-control-allow-origin',
+  'access-control-allow-methods',
+];
 
 async function see(baseUrl: string, request: Request): Promise<Seen> {
   const answer = await fetch(`${baseUrl}/api/v1/${request.path}`, {
@@ -167,7 +266,8 @@ async function see(baseUrl: string, request: Request): Promise<Seen> {
 
 /** The text with the list of series or values in the order of their texts. Numbers are not touched: the text is cut, not parsed. */
 function sortedLists(text: string): string {
-  const list = /^(\{"status":"success","data":(?:\{"resultType":"(?:vector|matrix)","result":)?)\[(\{.*\})\](\}?(?:,"warnings":.*)?\}?)$/s;
+  const list =
+    /^(\{"status":"success","data":(?:\{"resultType":"(?:vector|matrix)","result":)?)\[(\{.*\})\](\}?(?:,"warnings":.*)?\}?)$/s;
   const parts = list.exec(text);
   if (parts === null) return text;
   const items = (parts[2] ?? '').split(/(?<=\}),(?=\{"(?:metric"|__name__"))/);

@@ -12,16 +12,55 @@ import { startMaru } from '../support/start-maru.ts';
 
 const victim = 'victim';
 /** Legal names that other software trips over. */
-const hostileLegalNames = ['__proto__', 'constructor', 'toString', 'Victim', 'VICTIM', 'victim.', '...', '.victim', "vic'tim", '(victim)', '*', '!', 'victim-1', '_', 'v'.repeat(150)];
+const hostileLegalNames = [
+  '__proto__',
+  'constructor',
+  'toString',
+  'Victim',
+  'VICTIM',
+  'victim.',
+  '...',
+  '.victim',
+  "vic'tim",
+  '(victim)',
+  '*',
+  '!',
+  'victim-1',
+  '_',
+  'v'.repeat(150),
+];
 /** Names that break a rule of Mimir, as bytes of a header. */
-const illegalNames = ['..', '.', 'a/b', '../victim', '%2e', '%2e%2e', 'v'.repeat(151), 'victim|other', 'a\\b', 'victim\u0001', 'victim\u007f', 'a b', 'a\tb', 'victim,other', '\u00e9', 'a:b', '$victim', 'victim?', '{victim}'];
+const illegalNames = [
+  '..',
+  '.',
+  'a/b',
+  '../victim',
+  '%2e',
+  '%2e%2e',
+  'v'.repeat(151),
+  'victim|other',
+  'a\\b',
+  'victim\u0001',
+  'victim\u007f',
+  'a b',
+  'a\tb',
+  'victim,other',
+  '\u00e9',
+  'a:b',
+  '$victim',
+  'victim?',
+  '{victim}',
+];
 
 describe('tenants', { timeout: 120_000 }, () => {
   let maru: Maru;
   const now = Math.floor(Date.now() / 1000);
   const secret: SentSeries[] = [
     {
-      labels: [['__name__', 'secret_metric'], ['secret_label', 'secret_value']],
+      labels: [
+        ['__name__', 'secret_metric'],
+        ['secret_label', 'secret_value'],
+      ],
       samples: [{ t: now * 1000, v: 42 }],
       exemplars: [{ labels: [['trace_id', 'secret_trace']], t: now * 1000, v: 1 }],
       metadata: { type: 2, help: 'secret_help', unit: '' },
@@ -65,19 +104,36 @@ describe('tenants', { timeout: 120_000 }, () => {
   it('the first sees its own through every endpoint', async () => {
     for (const prefix of ['', '/prometheus']) {
       const seen = await readAll(victim, prefix);
-      for (const word of ['secret_metric', 'secret_value', 'secret_trace', 'secret_help', '"42"']) assert.ok(seen.includes(word), `${word} in ${prefix}`);
+      for (const word of ['secret_metric', 'secret_value', 'secret_trace', 'secret_help', '"42"'])
+        assert.ok(seen.includes(word), `${word} in ${prefix}`);
     }
   });
 
   it('another sees nothing of it through any endpoint, before and after it writes', async () => {
     for (const tenant of ['other', undefined, ...hostileLegalNames]) {
-      for (const prefix of ['', '/prometheus']) assert.doesNotMatch(await readAll(tenant, prefix), /secret_(value|trace|help)|"42"/, String(tenant));
-      const own: SentSeries[] = [{ labels: [['__name__', 'secret_metric'], ['owner', tenant ?? 'nobody']], samples: [{ t: now * 1000, v: 7 }] }];
+      for (const prefix of ['', '/prometheus'])
+        assert.doesNotMatch(await readAll(tenant, prefix), /secret_(value|trace|help)|"42"/, String(tenant));
+      const own: SentSeries[] = [
+        {
+          labels: [
+            ['__name__', 'secret_metric'],
+            ['owner', tenant ?? 'nobody'],
+          ],
+          samples: [{ t: now * 1000, v: 7 }],
+        },
+      ];
       const answer = await push(maru.baseUrl, own, { protocol: 'v1', ...(tenant === undefined ? {} : { tenant }) });
       assert.equal(answer.status, 204, `${tenant}: ${answer.text}`);
       assert.doesNotMatch(await readAll(tenant, '/prometheus'), /secret_(value|trace|help)|"42"/, String(tenant));
-      const { result } = await queryAt({ baseUrl: maru.queryUrl, ...(tenant === undefined ? {} : { tenant }) }, 'secret_metric', now);
-      assert.deepEqual(result.map(({ metric, value }) => [metric['owner'], value?.[1]]), [[tenant ?? 'nobody', '7']]);
+      const { result } = await queryAt(
+        { baseUrl: maru.queryUrl, ...(tenant === undefined ? {} : { tenant }) },
+        'secret_metric',
+        now,
+      );
+      assert.deepEqual(
+        result.map(({ metric, value }) => [metric.owner, value?.[1]]),
+        [[tenant ?? 'nobody', '7']],
+      );
     }
     assert.match(await readAll(victim, '/prometheus'), /"42"/);
   });
@@ -88,11 +144,22 @@ describe('tenants', { timeout: 120_000 }, () => {
       const header = `x-scope-orgid: ${Buffer.from(name, 'utf8').toString('latin1')}`;
       const written = await rawRequest(
         maru.port,
-        ['POST /api/v1/push HTTP/1.1', 'host: maru', 'content-type: application/x-protobuf', 'content-encoding: snappy', header, `content-length: ${body.length}`],
+        [
+          'POST /api/v1/push HTTP/1.1',
+          'host: maru',
+          'content-type: application/x-protobuf',
+          'content-encoding: snappy',
+          header,
+          `content-length: ${body.length}`,
+        ],
         body,
       );
       assert.match(written, /^HTTP\/1\.1 4\d\d /, `${JSON.stringify(name)}: ${written.slice(0, 200)}`);
-      const read = await rawRequest(maru.port, ['GET /prometheus/api/v1/query?query=up HTTP/1.1', 'host: maru', header], new Uint8Array(0));
+      const read = await rawRequest(
+        maru.port,
+        ['GET /prometheus/api/v1/query?query=up HTTP/1.1', 'host: maru', header],
+        new Uint8Array(0),
+      );
       assert.match(read, /^HTTP\/1\.1 4\d\d /, `${JSON.stringify(name)}: ${read.slice(0, 200)}`);
     }
     assert.ok(maru.isRunning());
@@ -104,7 +171,11 @@ describe('tenants', { timeout: 120_000 }, () => {
 
   it('two tenant headers are never the first or the second tenant at will', async () => {
     const heads = [`x-scope-orgid: ${victim}`, 'x-scope-orgid: other'];
-    const read = await rawRequest(maru.port, ['GET /prometheus/api/v1/query?query=secret_metric HTTP/1.1', 'host: maru', ...heads], new Uint8Array(0));
+    const read = await rawRequest(
+      maru.port,
+      ['GET /prometheus/api/v1/query?query=secret_metric HTTP/1.1', 'host: maru', ...heads],
+      new Uint8Array(0),
+    );
     assert.match(read, /^HTTP\/1\.1 4\d\d /, read.slice(0, 300));
   });
 
@@ -113,7 +184,8 @@ describe('tenants', { timeout: 120_000 }, () => {
     maru.launch();
     await maru.ready();
     assert.match(await readAll(victim, ''), /"42"/);
-    for (const tenant of ['other', undefined, ...hostileLegalNames]) assert.doesNotMatch(await readAll(tenant, '/prometheus'), /secret_(value|trace|help)|"42"/);
+    for (const tenant of ['other', undefined, ...hostileLegalNames])
+      assert.doesNotMatch(await readAll(tenant, '/prometheus'), /secret_(value|trace|help)|"42"/);
   });
 });
 
@@ -123,7 +195,14 @@ describe('tenancy.missing-header=reject', () => {
     const answer = await push(maru.baseUrl, [], { protocol: 'v1' });
     assert.equal(answer.status, 401);
     assert.match(answer.text, /no org id/);
-    for (const path of ['query?query=up', 'labels', 'label/a/values', 'series?match[]=up', 'metadata', 'query_exemplars?query=up']) {
+    for (const path of [
+      'query?query=up',
+      'labels',
+      'label/a/values',
+      'series?match[]=up',
+      'metadata',
+      'query_exemplars?query=up',
+    ]) {
       const read = await fetch(`${maru.queryUrl}/api/v1/${path}`);
       assert.equal(read.status, 401, path);
       assert.match(await read.text(), /no org id/);

@@ -11,9 +11,9 @@ import { contentTypes, push, pushBody, pushBytes } from '../support/push-client.
 import type { SeriesAnswer } from '../support/query-client.ts';
 import { ask, queryAt } from '../support/query-client.ts';
 import { rawRequest } from '../support/raw-http.ts';
-import { residentBytes } from '../support/resident-bytes.ts';
 import type { SentHistogram, SentLabels, SentSample, SentSeries } from '../support/remote-write-messages.ts';
 import { encodeOne, encodeTwo, staleMarker } from '../support/remote-write-messages.ts';
+import { residentBytes } from '../support/resident-bytes.ts';
 import type { Maru } from '../support/start-maru.ts';
 import { startMaru } from '../support/start-maru.ts';
 
@@ -54,12 +54,26 @@ describe('the write endpoint', { timeout: 120_000 }, () => {
           { labels: metric(`${name}_h`), histograms: [integerHistogram(now, 3), floatHistogram(now + second, 4.5)] },
         ]);
         accepted(answer, protocol, { samples: 3, histograms: 2, exemplars: 2 });
-        assert.deepEqual(await values(name), [[-2000, '1.5'], [-1000, '0.30000000000000004'], [0, '1' + '0'.repeat(300)]]);
+        assert.deepEqual(await values(name), [
+          [-2000, '1.5'],
+          [-1000, '0.30000000000000004'],
+          [0, `1${'0'.repeat(300)}`],
+        ]);
         const [{ histograms = [] }] = await raw(`${name}_h`);
-        assert.deepEqual(histograms.map(([t, { count }]) => [t * second - now, count]), [[0, '3'], [1000, '4.5']]);
+        assert.deepEqual(
+          histograms.map(([t, { count }]) => [t * second - now, count]),
+          [
+            [0, '3'],
+            [1000, '4.5'],
+          ],
+        );
         const metadata = await ask({ baseUrl: maru.queryUrl }, 'metadata', { metric: name });
         assert.deepEqual(metadata.data, { [name]: [{ type: 'counter', help: 'What it is.', unit: 'things' }] });
-        const exemplars = await ask({ baseUrl: maru.queryUrl }, 'query_exemplars', { query: name, start: now / second - 7200, end: now / second + 1 });
+        const exemplars = await ask({ baseUrl: maru.queryUrl }, 'query_exemplars', {
+          query: name,
+          start: now / second - 7200,
+          end: now / second + 1,
+        });
         assert.deepEqual(exemplars.data, [
           {
             seriesLabels: { __name__: name, a: '1' },
@@ -83,11 +97,41 @@ describe('the write endpoint', { timeout: 120_000 }, () => {
           floatHistogram(now, 2.25),
           { ...floatHistogram(now, 2.25), resetHint: 3 },
           {
-            t: now, kind: 'integer', count: 6, sum: -3, schema: 2, zeroThreshold: 0.001, zeroCount: 2,
-            negativeSpans: [[1, 2]], negative: [1, 0], positiveSpans: [[-3, 1], [2, 1]], positive: [1, 0],
+            t: now,
+            kind: 'integer',
+            count: 6,
+            sum: -3,
+            schema: 2,
+            zeroThreshold: 0.001,
+            zeroCount: 2,
+            negativeSpans: [[1, 2]],
+            negative: [1, 0],
+            positiveSpans: [
+              [-3, 1],
+              [2, 1],
+            ],
+            positive: [1, 0],
           },
-          { t: now, kind: 'integer', count: 3, sum: 7, schema: -53, positiveSpans: [[0, 3]], positive: [1, 0, 0], customValues: [1, 2.5] },
-          { t: now, kind: 'float', count: 3, sum: 7, schema: -53, positiveSpans: [[0, 3]], positive: [0.5, 1, 1.5], customValues: [1, 2.5] },
+          {
+            t: now,
+            kind: 'integer',
+            count: 3,
+            sum: 7,
+            schema: -53,
+            positiveSpans: [[0, 3]],
+            positive: [1, 0, 0],
+            customValues: [1, 2.5],
+          },
+          {
+            t: now,
+            kind: 'float',
+            count: 3,
+            sum: 7,
+            schema: -53,
+            positiveSpans: [[0, 3]],
+            positive: [0.5, 1, 1.5],
+            customValues: [1, 2.5],
+          },
           { t: now, kind: 'integer', count: 0, sum: staleMarker, schema: 0 },
         ];
         const answer = await write(
@@ -97,11 +141,15 @@ describe('the write endpoint', { timeout: 120_000 }, () => {
         accepted(answer, protocol, { samples: 0, histograms: kinds.length, exemplars: 0 });
         const answered = await raw(name);
         assert.equal(answered.length, kinds.length - 1, 'all but the stale one');
-        const custom = answered.find(({ metric: labels }) => labels['kind'] === '5');
+        const custom = answered.find(({ metric: labels }) => labels.kind === '5');
         assert.deepEqual(custom?.histograms?.[0][1], {
           count: '3',
           sum: '7',
-          buckets: [[3, '-Inf', '1', '1'], [0, '1', '2.5', '1'], [0, '2.5', '+Inf', '1']],
+          buckets: [
+            [3, '-Inf', '1', '1'],
+            [0, '1', '2.5', '1'],
+            [0, '2.5', '+Inf', '1'],
+          ],
         });
       });
 
@@ -112,16 +160,23 @@ describe('the write endpoint', { timeout: 120_000 }, () => {
         const offsets = Array.from({ length: count }, (_, i) => -((i * 7) % count) * 60);
         for (let i = 0; i < count; i += 50) {
           const samples = at(...offsets.slice(i, i + 50).map((offset) => [offset, offset] as const));
-          accepted(await write(protocol, [{ labels: metric(name), samples }]), protocol, { samples: 50, histograms: 0, exemplars: 0 });
+          accepted(await write(protocol, [{ labels: metric(name), samples }]), protocol, {
+            samples: 50,
+            histograms: 0,
+            exemplars: 0,
+          });
         }
-        const expected = offsets.sort((a, b) => a - b).map((offset) => [offset * second, String(offset === 0 ? 0 : offset)]);
+        const expected = offsets
+          .sort((a, b) => a - b)
+          .map((offset) => [offset * second, String(offset === 0 ? 0 : offset)]);
         assert.deepEqual(await values(name), expected);
       });
 
       it(`${protocol}: a duplicate counts as written and is there once`, async () => {
         const name = `duplicate_${protocol}`;
         const series = [{ labels: metric(name), samples: at([0, 5]) }];
-        for (let i = 0; i < 2; i++) accepted(await write(protocol, series), protocol, { samples: 1, histograms: 0, exemplars: 0 });
+        for (let i = 0; i < 2; i++)
+          accepted(await write(protocol, series), protocol, { samples: 1, histograms: 0, exemplars: 0 });
         const twice = [{ labels: metric(name), samples: at([0, 5], [0, 5]) }, ...series];
         accepted(await write(protocol, twice), protocol, { samples: 3, histograms: 0, exemplars: 0 });
         assert.deepEqual(await values(name), [[0, '5']]);
@@ -138,7 +193,10 @@ describe('the write endpoint', { timeout: 120_000 }, () => {
           ['negative-infinite', Number.NEGATIVE_INFINITY, -1, '-1'],
         ];
         for (const [what, a, b, winner] of pairs) {
-          for (const [order, both] of [['ab', [a, b]], ['ba', [b, a]]] as const) {
+          for (const [order, both] of [
+            ['ab', [a, b]],
+            ['ba', [b, a]],
+          ] as const) {
             const labels = metric(name, ['order', order], ['what', what]);
             for (const v of both) {
               const answer = await write(protocol, [{ labels, samples: [{ t: now, v }] }]);
@@ -154,7 +212,10 @@ describe('the write endpoint', { timeout: 120_000 }, () => {
         const name = `conflict_kinds_${protocol}`;
         const float: SentSeries = { labels: metric(name), samples: at([0, 1e9]) };
         const histogram: SentSeries = { labels: metric(name), histograms: [integerHistogram(now, 3)] };
-        for (const [order, both] of [['fh', [float, histogram]], ['hf', [histogram, float]]] as const) {
+        for (const [order, both] of [
+          ['fh', [float, histogram]],
+          ['hf', [histogram, float]],
+        ] as const) {
           for (const one of both) {
             const answer = await write(protocol, [{ ...one, labels: metric(name, ['order', order]) }]);
             assert.equal(answer.status, 204, answer.text);
@@ -168,7 +229,11 @@ describe('the write endpoint', { timeout: 120_000 }, () => {
       it(`${protocol}: a staleness marker ends a series at once`, async () => {
         const name = `stale_${protocol}`;
         const samples = [...at([-10, 1]), { t: now, v: staleMarker }];
-        accepted(await write(protocol, [{ labels: metric(name), samples }]), protocol, { samples: 2, histograms: 0, exemplars: 0 });
+        accepted(await write(protocol, [{ labels: metric(name), samples }]), protocol, {
+          samples: 2,
+          histograms: 0,
+          exemplars: 0,
+        });
         const atTime = async (time: number) => (await queryAt({ baseUrl: maru.queryUrl }, name, time)).result.length;
         assert.equal(await atTime(now / second - 1), 1);
         assert.equal(await atTime(now / second), 0);
@@ -178,12 +243,29 @@ describe('the write endpoint', { timeout: 120_000 }, () => {
       it(`${protocol}: unsorted labels and empty values are one series with the sorted`, async () => {
         const name = `sorted_${protocol}`;
         const spellings: SentLabels[] = [
-          [['__name__', name], ['a', '1'], ['b', '2']],
-          [['b', '2'], ['__name__', name], ['a', '1']],
-          [['a', '1'], ['b', '2'], ['empty', ''], ['__name__', name]],
+          [
+            ['__name__', name],
+            ['a', '1'],
+            ['b', '2'],
+          ],
+          [
+            ['b', '2'],
+            ['__name__', name],
+            ['a', '1'],
+          ],
+          [
+            ['a', '1'],
+            ['b', '2'],
+            ['empty', ''],
+            ['__name__', name],
+          ],
         ];
         for (const [i, labels] of spellings.entries()) {
-          accepted(await write(protocol, [{ labels, samples: at([i, i]) }]), protocol, { samples: 1, histograms: 0, exemplars: 0 });
+          accepted(await write(protocol, [{ labels, samples: at([i, i]) }]), protocol, {
+            samples: 1,
+            histograms: 0,
+            exemplars: 0,
+          });
         }
         const answered = await raw(name);
         assert.equal(answered.length, 1);
@@ -201,15 +283,26 @@ describe('the write endpoint', { timeout: 120_000 }, () => {
           ['protocol', protocol],
           ['toString', 'hasOwnProperty'],
         ];
-        accepted(await write(protocol, [{ labels, samples: at([0, 1]) }]), protocol, { samples: 1, histograms: 0, exemplars: 0 });
+        accepted(await write(protocol, [{ labels, samples: at([0, 1]) }]), protocol, {
+          samples: 1,
+          histograms: 0,
+          exemplars: 0,
+        });
         // Read as text: JSON.parse would keep __proto__, but an object literal would not.
         const url = `${maru.queryUrl}/api/v1/query?${new URLSearchParams({ query: `{__name__="__proto__",protocol="${protocol}"}`, time: String(now / second) })}`;
         const text = await (await fetch(url)).text();
         const found = (JSON.parse(text) as { data: { result: { metric: object }[] } }).data.result;
         assert.equal(found.length, 1, text);
         assert.deepEqual(Object.entries(found[0].metric).sort(), labels.map(([k, v]) => [k, v]).sort());
-        const grouped = await queryAt({ baseUrl: maru.queryUrl }, `sum by (constructor, __proto__) ({"__proto__",protocol="${protocol}"})`, now / second);
-        assert.deepEqual(Object.entries(grouped.result[0].metric).sort(), [['__proto__', 'constructor'], ['constructor', '__proto__']]);
+        const grouped = await queryAt(
+          { baseUrl: maru.queryUrl },
+          `sum by (constructor, __proto__) ({"__proto__",protocol="${protocol}"})`,
+          now / second,
+        );
+        assert.deepEqual(Object.entries(grouped.result[0].metric).sort(), [
+          ['__proto__', 'constructor'],
+          ['constructor', '__proto__'],
+        ]);
         const names = (await ask({ baseUrl: maru.queryUrl }, 'labels')).data as string[];
         assert.ok(names.includes('__proto__') && names.includes('constructor'));
       });
@@ -226,8 +319,14 @@ describe('the write endpoint', { timeout: 120_000 }, () => {
     for (const { name, headers } of [
       { name: 'no content type and no encoding', headers: { 'content-type': null, 'content-encoding': null } },
       { name: 'no version', headers: { 'x-prometheus-remote-write-version': null } },
-      { name: 'the message named', headers: { 'content-type': 'application/x-protobuf;proto=prometheus.WriteRequest' } },
-      { name: 'a space and capitals', headers: { 'content-type': 'Application/X-Protobuf; proto=prometheus.WriteRequest' } },
+      {
+        name: 'the message named',
+        headers: { 'content-type': 'application/x-protobuf;proto=prometheus.WriteRequest' },
+      },
+      {
+        name: 'a space and capitals',
+        headers: { 'content-type': 'Application/X-Protobuf; proto=prometheus.WriteRequest' },
+      },
     ] as const) {
       it(`1.0 with ${name}, on both paths`, async () => {
         for (const [i, path] of ['/api/v1/push', '/api/v1/write'].entries()) {
@@ -235,7 +334,10 @@ describe('the write endpoint', { timeout: 120_000 }, () => {
           const answer = await pushBytes(maru.baseUrl, pushBody('v1', series), { protocol: 'v1', path, headers });
           assert.equal(answer.status, 204, answer.text);
         }
-        assert.deepEqual(await values(`headers{case="${name}"}`), [[0, '0'], [1000, '1']]);
+        assert.deepEqual(await values(`headers{case="${name}"}`), [
+          [0, '0'],
+          [1000, '1'],
+        ]);
       });
     }
 
@@ -251,27 +353,96 @@ describe('the write endpoint', { timeout: 120_000 }, () => {
   describe('refuses a part, stores the rest and says so', () => {
     const longText = 'x'.repeat(5000);
     const cases: readonly { name: string; bad: SentSeries; id: RegExp; only?: Protocol }[] = [
-      { name: 'no metric name', bad: { labels: [['a', 'b']], samples: at([0, 1]) }, id: /err-mimir-missing-metric-name/ },
-      { name: 'an empty metric name', bad: { labels: [['__name__', ''], ['a', 'b']], samples: at([0, 1]) }, id: /err-mimir-missing-metric-name/ },
+      {
+        name: 'no metric name',
+        bad: { labels: [['a', 'b']], samples: at([0, 1]) },
+        id: /err-mimir-missing-metric-name/,
+      },
+      {
+        name: 'an empty metric name',
+        bad: {
+          labels: [
+            ['__name__', ''],
+            ['a', 'b'],
+          ],
+          samples: at([0, 1]),
+        },
+        id: /err-mimir-missing-metric-name/,
+      },
       { name: 'no labels', bad: { labels: [], samples: at([0, 1]) }, id: /err-mimir-missing-metric-name/ },
-      { name: 'a label name twice', bad: { labels: metric('bad', ['a', '1'], ['a', '2']), samples: at([0, 1]) }, id: /err-mimir-duplicate-label-names/ },
-      { name: 'a label twice with the same value', bad: { labels: metric('bad', ['a', '1'], ['b', '1'], ['a', '1']), samples: at([0, 1]) }, id: /err-mimir-duplicate-label-names/ },
-      { name: 'a metric name that is no UTF-8', bad: { labels: [['__name__', new Uint8Array([0x62, 0xff])]], samples: at([0, 1]) }, id: /err-mimir-metric-name-invalid/ },
-      { name: 'a label name that is no UTF-8', bad: { labels: metric('bad', [new Uint8Array([0x61, 0xc0, 0x80]), 'b']), samples: at([0, 1]) }, id: /err-mimir-label-invalid/ },
-      { name: 'a label value that is no UTF-8', bad: { labels: metric('bad', ['a', new Uint8Array([0xed, 0xa0, 0x80])]), samples: at([0, 1]) }, id: /err-mimir-label-value-invalid/ },
-      { name: 'an empty label name', bad: { labels: metric('bad', ['', 'b']), samples: at([0, 1]) }, id: /err-mimir-label-invalid/ },
-      { name: 'a label name that is too long', bad: { labels: metric('bad', [longText, 'b']), samples: at([0, 1]) }, id: /err-mimir-label-name-too-long/ },
-      { name: 'a label value that is too long', bad: { labels: metric('bad', ['a', longText]), samples: at([0, 1]) }, id: /err-mimir-label-value-too-long/ },
+      {
+        name: 'a label name twice',
+        bad: { labels: metric('bad', ['a', '1'], ['a', '2']), samples: at([0, 1]) },
+        id: /err-mimir-duplicate-label-names/,
+      },
+      {
+        name: 'a label twice with the same value',
+        bad: { labels: metric('bad', ['a', '1'], ['b', '1'], ['a', '1']), samples: at([0, 1]) },
+        id: /err-mimir-duplicate-label-names/,
+      },
+      {
+        name: 'a metric name that is no UTF-8',
+        bad: { labels: [['__name__', new Uint8Array([0x62, 0xff])]], samples: at([0, 1]) },
+        id: /err-mimir-metric-name-invalid/,
+      },
+      {
+        name: 'a label name that is no UTF-8',
+        bad: { labels: metric('bad', [new Uint8Array([0x61, 0xc0, 0x80]), 'b']), samples: at([0, 1]) },
+        id: /err-mimir-label-invalid/,
+      },
+      {
+        name: 'a label value that is no UTF-8',
+        bad: { labels: metric('bad', ['a', new Uint8Array([0xed, 0xa0, 0x80])]), samples: at([0, 1]) },
+        id: /err-mimir-label-value-invalid/,
+      },
+      {
+        name: 'an empty label name',
+        bad: { labels: metric('bad', ['', 'b']), samples: at([0, 1]) },
+        id: /err-mimir-label-invalid/,
+      },
+      {
+        name: 'a label name that is too long',
+        bad: { labels: metric('bad', [longText, 'b']), samples: at([0, 1]) },
+        id: /err-mimir-label-name-too-long/,
+      },
+      {
+        name: 'a label value that is too long',
+        bad: { labels: metric('bad', ['a', longText]), samples: at([0, 1]) },
+        id: /err-mimir-label-value-too-long/,
+      },
       {
         name: '10,000 labels',
-        bad: { labels: metric('bad', ...Array.from({ length: 10_000 }, (_, i) => [`l${i}`, 'v'] as const)), samples: at([0, 1]) },
+        bad: {
+          labels: metric('bad', ...Array.from({ length: 10_000 }, (_, i) => [`l${i}`, 'v'] as const)),
+          samples: at([0, 1]),
+        },
         id: /err-mimir-max-label-names-per-series/,
       },
-      { name: 'a sample in the far future', bad: { labels: metric('bad'), samples: at([660, 1]) }, id: /err-mimir-too-far-in-future/ },
-      { name: 'a sample beyond the past grace period', bad: { labels: metric('bad'), samples: at([-13 * 3600, 1]) }, id: /err-mimir-too-far-in-past/ },
-      { name: 'a sample at the end of int64', bad: { labels: metric('bad'), samples: [{ t: 2 ** 62, v: 1 }] }, id: /err-mimir-too-far-in-future/ },
-      { name: 'a sample at the beginning of int64', bad: { labels: metric('bad'), samples: [{ t: -(2 ** 62), v: 1 }] }, id: /err-mimir-too-far-in-past/ },
-      { name: 'a histogram in the far future', bad: { labels: metric('bad'), histograms: [integerHistogram(now + 660 * second, 1)] }, id: /err-mimir-too-far-in-future/ },
+      {
+        name: 'a sample in the far future',
+        bad: { labels: metric('bad'), samples: at([660, 1]) },
+        id: /err-mimir-too-far-in-future/,
+      },
+      {
+        name: 'a sample beyond the past grace period',
+        bad: { labels: metric('bad'), samples: at([-13 * 3600, 1]) },
+        id: /err-mimir-too-far-in-past/,
+      },
+      {
+        name: 'a sample at the end of int64',
+        bad: { labels: metric('bad'), samples: [{ t: 2 ** 62, v: 1 }] },
+        id: /err-mimir-too-far-in-future/,
+      },
+      {
+        name: 'a sample at the beginning of int64',
+        bad: { labels: metric('bad'), samples: [{ t: -(2 ** 62), v: 1 }] },
+        id: /err-mimir-too-far-in-past/,
+      },
+      {
+        name: 'a histogram in the far future',
+        bad: { labels: metric('bad'), histograms: [integerHistogram(now + 660 * second, 1)] },
+        id: /err-mimir-too-far-in-future/,
+      },
       {
         name: 'a histogram whose buckets do not fit its spans',
         bad: { labels: metric('bad'), histograms: [{ ...integerHistogram(now, 3), positiveSpans: [[0, 5]] }] },
@@ -308,20 +479,30 @@ describe('the write endpoint', { timeout: 120_000 }, () => {
 
       it(`${protocol}: one sample of a series, not its neighbours`, async () => {
         const name = `neighbours_${protocol}`;
-        const answer = await write(protocol, [{ labels: metric(name), samples: at([-20 * 3600, 1], [0, 2], [3600, 3], [1, 4]) }]);
+        const answer = await write(protocol, [
+          { labels: metric(name), samples: at([-20 * 3600, 1], [0, 2], [3600, 3], [1, 4]) },
+        ]);
         assert.equal(answer.status, 400, answer.text);
         if (protocol === 'v2') assert.deepEqual(answer.written, { samples: 2, histograms: 0, exemplars: 0 });
-        assert.deepEqual(await values(name), [[0, '2'], [1000, '4']]);
+        assert.deepEqual(await values(name), [
+          [0, '2'],
+          [1000, '4'],
+        ]);
       });
     }
   });
 
   describe('refuses whole', () => {
-    const series: SentSeries[] = [{ labels: metric('refused_whole', ['padding', 'p'.repeat(300)]), samples: at([0, 1]) }];
+    const series: SentSeries[] = [
+      { labels: metric('refused_whole', ['padding', 'p'.repeat(300)]), samples: at([0, 1]) },
+    ];
     for (const { name, headers } of [
       { name: 'JSON', headers: { 'content-type': 'application/json' } },
       { name: 'a picture', headers: { 'content-type': 'image/png' } },
-      { name: 'an unknown message', headers: { 'content-type': 'application/x-protobuf;proto=io.prometheus.write.v3.Request' } },
+      {
+        name: 'an unknown message',
+        headers: { 'content-type': 'application/x-protobuf;proto=io.prometheus.write.v3.Request' },
+      },
       { name: 'gzip', headers: { 'content-encoding': 'gzip' } },
       { name: 'deflate', headers: { 'content-encoding': 'deflate' } },
       { name: 'zstd', headers: { 'content-encoding': 'zstd' } },
@@ -343,8 +524,16 @@ describe('the write endpoint', { timeout: 120_000 }, () => {
         { name: 'noise', body: new Uint8Array(Buffer.from('this is no request at all')), says: /snappy/i },
         { name: 'nothing at all', body: new Uint8Array(0), says: /snappy/i },
         { name: 'cut off in the compression', body: packed.slice(0, packed.length - 5), says: /snappy/i },
-        { name: 'cut off in the message', body: compress(plain.slice(0, plain.length - 5)), says: /byte|offset|position/i },
-        { name: 'compressed noise', body: compress(new Uint8Array(Buffer.from('\u0007 no message'))), says: /byte|offset|position/i },
+        {
+          name: 'cut off in the message',
+          body: compress(plain.slice(0, plain.length - 5)),
+          says: /byte|offset|position/i,
+        },
+        {
+          name: 'compressed noise',
+          body: compress(new Uint8Array(Buffer.from('\u0007 no message'))),
+          says: /byte|offset|position/i,
+        },
         { name: 'the length of a field lies', body: compress(lyingLength(plain)), says: /byte|offset|position/i },
         { name: 'an unpacked length that is too small', body: withLength(packed, 5), says: /snappy/i },
         { name: 'an unpacked length that is too large', body: withLength(packed, plain.length + 50), says: /snappy/i },
@@ -370,12 +559,23 @@ describe('the write endpoint', { timeout: 120_000 }, () => {
         const answer = await pushBytes(maru.baseUrl, new Uint8Array(2_000_001), { protocol }).catch(String);
         if (typeof answer !== 'string') assert.equal(answer.status, 413, answer.text);
         const head = (length: string) => [
-          'POST /api/v1/push HTTP/1.1', 'host: maru', `content-type: ${contentTypes[protocol]}`, 'content-encoding: snappy', length,
+          'POST /api/v1/push HTTP/1.1',
+          'host: maru',
+          `content-type: ${contentTypes[protocol]}`,
+          'content-encoding: snappy',
+          length,
         ];
         // Nothing is sent after the headers: an answer shows that nothing was waited for.
-        assert.match(await rawRequest(maru.port, head('content-length: 99999999999'), new Uint8Array(0)), /^HTTP\/1\.1 413 /);
+        assert.match(
+          await rawRequest(maru.port, head('content-length: 99999999999'), new Uint8Array(0)),
+          /^HTTP\/1\.1 413 /,
+        );
         const chunk = new Uint8Array(2_100_000);
-        const chunked = Buffer.concat([Buffer.from(`${chunk.length.toString(16)}\r\n`), chunk, Buffer.from('\r\n0\r\n\r\n')]);
+        const chunked = Buffer.concat([
+          Buffer.from(`${chunk.length.toString(16)}\r\n`),
+          chunk,
+          Buffer.from('\r\n0\r\n\r\n'),
+        ]);
         assert.match(await rawRequest(maru.port, head('transfer-encoding: chunked'), chunked), /^HTTP\/1\.1 413 /);
       });
 
@@ -430,7 +630,18 @@ function metric(name: string, ...labels: SentLabels): SentLabels {
 
 /** `count` observations in two buckets. */
 function integerHistogram(t: number, count: number): SentHistogram {
-  return { t, kind: 'integer', count, sum: count * 1.5, schema: 0, positiveSpans: [[0, 1], [1, 1]], positive: [1, count - 2] };
+  return {
+    t,
+    kind: 'integer',
+    count,
+    sum: count * 1.5,
+    schema: 0,
+    positiveSpans: [
+      [0, 1],
+      [1, 1],
+    ],
+    positive: [1, count - 2],
+  };
 }
 
 function floatHistogram(t: number, count: number): SentHistogram {

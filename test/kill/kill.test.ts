@@ -11,14 +11,16 @@ import { seededRandom } from '../support/seeded-random.ts';
 import { startMaru } from '../support/start-maru.ts';
 import { WriteLedger } from '../support/write-ledger.ts';
 
-const rounds = Number(process.env['MARU_KILL_ROUNDS'] ?? 24);
+const rounds = Number(process.env.MARU_KILL_ROUNDS ?? 24);
 
 describe('kill -9 under load', () => {
   it(`loses nothing acknowledged in ${rounds} rounds`, async (t) => {
     const random = seededRandom();
     t.diagnostic(`MARU_TEST_SEED=${random.seed}`);
     // Small segments and snapshots, so that kills meet rolls, snapshots and the dropping of old segments.
-    await using maru = await startMaru({ args: ['--ingester.wal-segment-bytes=100KiB', '--ingester.snapshot-bytes=300KiB'] });
+    await using maru = await startMaru({
+      args: ['--ingester.wal-segment-bytes=100KiB', '--ingester.snapshot-bytes=300KiB'],
+    });
     const now = Date.now();
     const ledgers = [
       { name: 'floats-one', protocol: 'v1', seriesCount: 20, histograms: false, newSeries: false } as const,

@@ -8,7 +8,13 @@ const matrix = (...result: SeriesAnswer[]): Answer => ({
   status: 'success',
   data: { resultType: 'matrix', result },
 });
-const a = { metric: { __name__: 'x', job: 'a' }, values: [[1, '0.1'], [2, '0.2']] } satisfies SeriesAnswer;
+const a = {
+  metric: { __name__: 'x', job: 'a' },
+  values: [
+    [1, '0.1'],
+    [2, '0.2'],
+  ],
+} satisfies SeriesAnswer;
 const b = { metric: { job: 'b', __name__: 'x' }, values: [[1, '3']] } satisfies SeriesAnswer;
 const h = {
   metric: {},
@@ -26,7 +32,11 @@ describe('compareAnswers', () => {
     { name: 'a series is too many', expected: matrix(a), actual: matrix(a, b) },
     { name: 'a point is absent', expected: matrix(a), actual: matrix({ ...a, values: [[1, '0.1']] }) },
     { name: 'a time differs', expected: matrix(b), actual: matrix({ ...b, values: [[2, '3']] }) },
-    { name: 'the last bit differs', expected: matrix(b), actual: matrix({ ...b, values: [[1, '3.0000000000000004']] }) },
+    {
+      name: 'the last bit differs',
+      expected: matrix(b),
+      actual: matrix({ ...b, values: [[1, '3.0000000000000004']] }),
+    },
     { name: 'a number is written differently', expected: matrix(b), actual: matrix({ ...b, values: [[1, '3.0']] }) },
     {
       name: 'a bucket differs',

@@ -118,7 +118,10 @@ function sameHistogram(a: HistogramValue, b: HistogramValue, agreement: Agreemen
   if (left.length !== right.length) return false;
   return left.every(
     ([bounds, low, high, count], i) =>
-      bounds === right[i][0] && low === right[i][1] && high === right[i][2] && sameNumber(count, right[i][3], agreement),
+      bounds === right[i][0] &&
+      low === right[i][1] &&
+      high === right[i][2] &&
+      sameNumber(count, right[i][3], agreement),
   );
 }
 

@@ -35,7 +35,7 @@ function findServer(name: ServerName): string | undefined {
   const place: ServerPlace = places[name];
   const candidates = [join(toolsFolder(), place.cached)];
   if (place.command !== undefined) {
-    for (const folder of (process.env['PATH'] ?? '').split(delimiter)) candidates.push(join(folder, place.command));
+    for (const folder of (process.env.PATH ?? '').split(delimiter)) candidates.push(join(folder, place.command));
   }
   return candidates.find(isExecutable);
 }
@@ -62,7 +62,7 @@ export function skipWithout(...names: readonly ServerName[]): string | false {
 
 /** A reason to skip, which is an error where every test must run. */
 export function skipFor(reason: string): string {
-  if (process.env['MARU_REQUIRE_SERVERS'] === '1') throw new Error(`MARU_REQUIRE_SERVERS=1, but ${reason}`);
+  if (process.env.MARU_REQUIRE_SERVERS === '1') throw new Error(`MARU_REQUIRE_SERVERS=1, but ${reason}`);
   return reason;
 }
 
@@ -70,7 +70,7 @@ export function skipFor(reason: string): string {
 function toolsFolder(): string {
   const goSum = readFileSync(join(import.meta.dirname, '../../.ci/tools/go.sum'));
   const pinned = createHash('sha256').update(goSum).digest('hex').slice(0, 16);
-  return join(process.env['MARU_TOOLS_DIR'] ?? join(homedir(), '.cache/maru-tools'), pinned);
+  return join(process.env.MARU_TOOLS_DIR ?? join(homedir(), '.cache/maru-tools'), pinned);
 }
 
 function isExecutable(path: string): boolean {

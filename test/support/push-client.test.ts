@@ -27,16 +27,34 @@ describe('the sender of the tests, into a real Prometheus', { skip: skipWithout(
         prometheus.baseUrl,
         [
           {
-            labels: [['__name__', name], ['a', 'b'], ['emoji', '🌊']],
-            samples: [{ t: now - 2000, v: 1.5 }, { t: now - 1000, v: 0 }, { t: now, v: staleMarker }],
+            labels: [
+              ['__name__', name],
+              ['a', 'b'],
+              ['emoji', '🌊'],
+            ],
+            samples: [
+              { t: now - 2000, v: 1.5 },
+              { t: now - 1000, v: 0 },
+              { t: now, v: staleMarker },
+            ],
             exemplars: [{ labels: trace, t: now - 2000, v: 0.25 }],
           },
           {
             labels: [['__name__', `${name}_integers`]],
             histograms: [
               {
-                t: now, kind: 'integer', count: 6, sum: 12.5, schema: 0, zeroThreshold: 0.001, zeroCount: 1,
-                positiveSpans: [[0, 2], [1, 1]], positive: [1, 1, 0],
+                t: now,
+                kind: 'integer',
+                count: 6,
+                sum: 12.5,
+                schema: 0,
+                zeroThreshold: 0.001,
+                zeroCount: 1,
+                positiveSpans: [
+                  [0, 2],
+                  [1, 1],
+                ],
+                positive: [1, 1, 0],
               },
             ],
           },
@@ -56,7 +74,10 @@ describe('the sender of the tests, into a real Prometheus', { skip: skipWithout(
       assert.deepEqual(raw.result, [
         {
           metric: { __name__: name, a: 'b', emoji: '🌊' },
-          values: [[now / 1000 - 2, '1.5'], [now / 1000 - 1, '0']],
+          values: [
+            [now / 1000 - 2, '1.5'],
+            [now / 1000 - 1, '0'],
+          ],
         },
       ]);
       assert.deepEqual((await queryAt(prometheus, name, now / 1000)).result, [], 'the marker makes it stale');
@@ -64,11 +85,20 @@ describe('the sender of the tests, into a real Prometheus', { skip: skipWithout(
       assert.deepEqual(integers.result[0].histogram?.[1], {
         count: '6',
         sum: '12.5',
-        buckets: [[3, '-0.001', '0.001', '1'], [0, '0.5', '1', '1'], [0, '1', '2', '2'], [0, '4', '8', '2']],
+        buckets: [
+          [3, '-0.001', '0.001', '1'],
+          [0, '0.5', '1', '1'],
+          [0, '1', '2', '2'],
+          [0, '4', '8', '2'],
+        ],
       });
       const floats = await queryAt(prometheus, `histogram_count(${name}_floats)`, now / 1000);
       assert.equal(floats.result[0].value?.[1], '3.5');
-      const exemplars = await ask(prometheus, 'query_exemplars', { query: name, start: now / 1000 - 60, end: now / 1000 });
+      const exemplars = await ask(prometheus, 'query_exemplars', {
+        query: name,
+        start: now / 1000 - 60,
+        end: now / 1000,
+      });
       assert.match(JSON.stringify(exemplars.data), /"trace_id":"abc"/);
     });
   }

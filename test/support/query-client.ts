@@ -73,6 +73,7 @@ export async function ask(
  */
 export async function queryAt(target: QueryTarget, query: string, time: number): Promise<QueryData> {
   const answer = await ask(target, 'query', { query, time }, 'POST');
-  if (answer.status !== 'success') throw new Error(`${query}: ${answer.httpStatus} ${answer.errorType}: ${answer.error}`);
+  if (answer.status !== 'success')
+    throw new Error(`${query}: ${answer.httpStatus} ${answer.errorType}: ${answer.error}`);
   return answer.data as QueryData;
 }

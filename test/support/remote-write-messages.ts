@@ -113,8 +113,7 @@ const request = schemaTwo.lookupType('Request');
 
 /** A `prometheus.WriteRequest`, uncompressed. */
 export function encodeOne(series: readonly SentSeries[]): Uint8Array {
-  const labels = (pairs: SentLabels) =>
-    pairs.map(([name, value]) => present({ name: utf8(name), value: utf8(value) }));
+  const labels = (pairs: SentLabels) => pairs.map(([name, value]) => present({ name: utf8(name), value: utf8(value) }));
   return writeRequest
     .encode({
       timeseries: series.map((one) => ({
@@ -150,7 +149,8 @@ export function encodeTwo(series: readonly SentSeries[]): Uint8Array {
   const timeseries = series.map((one) => ({
     labels_refs: labelRefs(one.labels),
     samples:
-      one.samples?.map(({ t, v, st }) => present({ value: valueBits(v), timestamp: t, start_timestamp: st ?? 0 })) ?? [],
+      one.samples?.map(({ t, v, st }) => present({ value: valueBits(v), timestamp: t, start_timestamp: st ?? 0 })) ??
+      [],
     histograms:
       one.histograms?.map((histogram) => ({
         ...histogramMessage(histogram),
@@ -209,7 +209,9 @@ function histogramMessage(histogram: SentHistogram): Record<string, unknown> {
 }
 
 const isZero = (value: unknown): boolean =>
-  value === 0 || (value instanceof Uint8Array && value.length === 0) || (isBits(value) && (value.low | value.high) === 0);
+  value === 0 ||
+  (value instanceof Uint8Array && value.length === 0) ||
+  (isBits(value) && (value.low | value.high) === 0);
 
 const isBits = (value: unknown): value is ValueBits => typeof value === 'object' && value !== null && 'high' in value;
 

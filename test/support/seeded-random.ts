@@ -10,7 +10,7 @@ export interface SeededRandom {
   between(begin: number, end: number): number;
 }
 
-export function seededRandom(seed = Number(process.env['MARU_TEST_SEED'] ?? Date.now() % 2 ** 31)): SeededRandom {
+export function seededRandom(seed = Number(process.env.MARU_TEST_SEED ?? Date.now() % 2 ** 31)): SeededRandom {
   let state = seed | 0;
   const next = () => {
     state = (state + 0x6d2b79f5) | 0;

@@ -64,7 +64,8 @@ function exposition(n: number): string {
   }
 
   family('target_weight', 'gauge', 'The one side of a many-to-one match.');
-  for (const path of ['/a', '/b']) lines.push(`target_weight{path="${path}",team="team of ${path}"} ${path.length + n}`);
+  for (const path of ['/a', '/b'])
+    lines.push(`target_weight{path="${path}",team="team of ${path}"} ${path.length + n}`);
 
   family('target_flapping', 'gauge', 'Here for three scrapes, gone for two.');
   for (let i = 0; i < 5; i++) if ((n + i) % 5 < 3) lines.push(`target_flapping{n="${i}"} ${n * i}`);

@@ -70,7 +70,9 @@ export class WriteLedger {
 
   async #pushOne(baseUrl: string, number: number): Promise<'acknowledged' | 'refused' | 'dead'> {
     this.#fates[number] ??= 'unknown';
-    const answer = await push(baseUrl, this.#seriesOf(number), { protocol: this.#plan.protocol }).catch(() => undefined);
+    const answer = await push(baseUrl, this.#seriesOf(number), { protocol: this.#plan.protocol }).catch(
+      () => undefined,
+    );
     if (answer === undefined) return 'dead';
     if (answer.status === 503) {
       this.#refused++;
@@ -83,13 +85,16 @@ export class WriteLedger {
 
   #seriesOf(number: number): SentSeries[] {
     const { seriesCount, histograms, newSeries } = this.#plan;
-    const series = Array.from({ length: seriesCount }, (_, i): SentSeries => ({
-      labels: this.#labels(`kill_${newSeries ? number : 0}`, i),
-      samples: Array.from({ length: samplesPerSeries }, (_, j) => ({
-        t: this.#time(number, j),
-        v: sampleValue(number, i, j),
-      })),
-    }));
+    const series = Array.from(
+      { length: seriesCount },
+      (_, i): SentSeries => ({
+        labels: this.#labels(`kill_${newSeries ? number : 0}`, i),
+        samples: Array.from({ length: samplesPerSeries }, (_, j) => ({
+          t: this.#time(number, j),
+          v: sampleValue(number, i, j),
+        })),
+      }),
+    );
     if (!histograms) return series;
     const t = this.#time(number, 0);
     return [
@@ -98,8 +103,16 @@ export class WriteLedger {
         labels: this.#labels('kill_histogram', 0),
         histograms: [
           {
-            t, kind: 'integer', count: number + 2, sum: number / 4, schema: 1,
-            positiveSpans: [[0, 1], [number % 7, 1]], positive: [1, number],
+            t,
+            kind: 'integer',
+            count: number + 2,
+            sum: number / 4,
+            schema: 1,
+            positiveSpans: [
+              [0, 1],
+              [number % 7, 1],
+            ],
+            positive: [1, number],
           },
         ],
         exemplars: [{ labels: [['trace_id', `${this.name}-${number}`]], t, v: number }],
@@ -108,7 +121,11 @@ export class WriteLedger {
   }
 
   #labels(metric: string, index: number): SentLabels {
-    return [['__name__', metric], ['index', String(index)], ['writer', this.name]];
+    return [
+      ['__name__', metric],
+      ['index', String(index)],
+      ['writer', this.name],
+    ];
   }
 
   /** Every fourth push is far in the past: out of order, and in another two-hour range. */
@@ -130,7 +147,7 @@ export class WriteLedger {
         assert.ok(!points.has(ms), `${this.name}: ${JSON.stringify(metric)} has ${ms} twice`);
         points.set(ms, value);
       }
-      const key = `${metric['__name__']}/${metric['index']}`;
+      const key = `${metric.__name__}/${metric.index}`;
       assert.ok(!answered.has(key), `${this.name}: series ${key} twice`);
       answered.set(key, points);
     }
