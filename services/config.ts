@@ -1,7 +1,9 @@
 /**
  * The one configuration tree: the slices of the rooms and what belongs to the process.
  */
+
 import { bytes, duration, integer, list, oneOf, text, type ValuesOf } from '../libs/config/config-key.ts';
+import { featureNames } from '../libs/config/features.ts';
 import { missingHeaderWords } from '../libs/http/tenant-header.ts';
 import { limitKeys } from '../libs/limits/limits.ts';
 import { logFormats, logLevels } from '../libs/telemetry/log.ts';
@@ -12,7 +14,7 @@ import { querierKeys } from './querier/config.ts';
 export const configKeys = {
   target: list('all', 'Rooms that run in this process: all, or some of distributor, ingester, querier.'),
   dataDir: text('./data', 'Folder that holds everything this process keeps.'),
-  enableFeature: list('', "Features to switch on, by Prometheus' names."),
+  enableFeature: list('', `Features to switch on, by Prometheus' names: ${featureNames.join(', ')}.`),
   config: { file: text('', 'YAML file with any of these keys; environment and flags win over it.') },
   server: {
     httpAddress: text('127.0.0.1', 'Address to listen on.'),

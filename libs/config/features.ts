@@ -45,6 +45,9 @@ const meaningless = new Set([
   'zstd-scrape',
 ]);
 
+/** The names that mean something here, for the reference. */
+export const featureNames: readonly string[] = [...known].sort();
+
 /** Splits the list into what is on, and what the operator should hear about the rest. */
 export function readFeatures(names: readonly string[]): { enabled: ReadonlySet<string>; warnings: string[] } {
   const enabled = new Set<string>();

@@ -4,6 +4,7 @@
  */
 import { Writable } from 'node:stream';
 import { type Logger as PinoLogger, pino } from 'pino';
+import { logfmtLine } from './logfmt.ts';
 
 export type Logger = PinoLogger;
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
@@ -34,15 +35,4 @@ export function createLogger(config: LogConfig): Logger {
     },
   });
   return pino(options, asLogfmt);
-}
-
-function logfmtLine(json: string): string {
-  const fields: unknown = JSON.parse(json);
-  if (typeof fields !== 'object' || fields === null) return json;
-  return Object.entries(fields)
-    .map(([name, value]) => {
-      const text = typeof value === 'string' ? value : JSON.stringify(value);
-      return `${name}=${/^[^\s"=]+$/.test(text) ? text : JSON.stringify(text)}`;
-    })
-    .join(' ');
 }
