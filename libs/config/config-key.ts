@@ -51,23 +51,6 @@ export function integer(
   });
 }
 
-/** A number that may have a fraction, not negative. */
-export function decimal(defaultValue: number, sentence: string): ConfigKey<number> {
-  return key('number', String(defaultValue), sentence, (value) => {
-    const number = /^\d+(\.\d+)?(e\d+)?$/i.test(value) ? Number(value) : Number.NaN;
-    if (!Number.isFinite(number)) throw new KeyTypeError('a number that is not negative');
-    return number;
-  });
-}
-
-/** `true` or `false`. */
-export function boolean(defaultValue: boolean, sentence: string): ConfigKey<boolean> {
-  return key('true or false', String(defaultValue), sentence, (value) => {
-    if (value !== 'true' && value !== 'false') throw new KeyTypeError('true or false');
-    return value === 'true';
-  });
-}
-
 /** One of a few words. */
 export function oneOf<const W extends string>(words: readonly W[], defaultText: W, sentence: string): ConfigKey<W> {
   return key<W>(words.join(' | '), defaultText, sentence, (value) => {

@@ -3,7 +3,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { boolean, bytes, duration, integer, list, oneOf, text } from './config-key.ts';
+import { bytes, duration, integer, list, oneOf, text } from './config-key.ts';
 import { printReference } from './print-reference.ts';
 import { ConfigError, readConfig } from './read-config.ts';
 
@@ -15,7 +15,7 @@ const tree = {
     maxBodyBytes: bytes('100MB', 'A size.'),
   },
   limits: { pastGracePeriod: duration('12h', 'A duration.'), names: list('a,b', 'Words.') },
-  log: { format: oneOf(['auto', 'json'], 'auto', 'A word.'), loud: boolean(false, 'A switch.') },
+  log: { format: oneOf(['auto', 'json'], 'auto', 'A word.') },
 };
 
 const read = (args: string[], env: Record<string, string> = {}) => readConfig(tree, { args, env }, '--config.file');
@@ -33,7 +33,7 @@ describe('readConfig', () => {
       config: { file: '' },
       server: { httpPort: 9009, maxBodyBytes: 100_000_000 },
       limits: { pastGracePeriod: 12 * 3_600_000, names: ['a', 'b'] },
-      log: { format: 'auto', loud: false },
+      log: { format: 'auto' },
     });
   });
 
@@ -49,10 +49,9 @@ describe('readConfig', () => {
       MARU_TEST_X: 'y',
     };
     assert.deepEqual(read([], env).server, { httpPort: 2, maxBodyBytes: 1 << 20 });
-    const all = read(['--server.http-port=3', '--log.loud', '--limits.past-grace-period', '1h30m'], env);
+    const all = read(['--server.http-port=3', '--limits.past-grace-period', '1h30m'], env);
     assert.equal(all.server.httpPort, 3);
     assert.equal(all.dataDir, '/env');
-    assert.equal(all.log.loud, true);
     assert.equal(all.limits.pastGracePeriod, 5_400_000);
   });
 
@@ -114,6 +113,6 @@ describe('readConfig', () => {
   it('prints every key with its default and its sentence', () => {
     const reference = printReference(tree);
     assert.match(reference, /--server\.http-port=9009\n\s+The port\. \(whole number\)/);
-    assert.equal(reference.match(/--/g)?.length, 8);
+    assert.equal(reference.match(/--/g)?.length, 7);
   });
 });

@@ -120,12 +120,9 @@ function readFlags(args: readonly string[], known: ReadonlyMap<string, NamedKey>
     let value = arg.slice(equals + 1);
     if (equals < 0) {
       const next = args[i + 1];
-      if (typeof named.key.defaultValue === 'boolean' && (next === undefined || next.startsWith('--'))) value = 'true';
-      else if (next === undefined) throw new ConfigError(`flag ${name}: a value is missing (${named.key.type})`);
-      else {
-        value = next;
-        i++;
-      }
+      if (next === undefined) throw new ConfigError(`flag ${name}: a value is missing (${named.key.type})`);
+      value = next;
+      i++;
     }
     given.set(named, { text: value, where: `flag ${name}` });
   }

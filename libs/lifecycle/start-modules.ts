@@ -17,7 +17,7 @@ export interface StartedModules {
 }
 
 /** Names of all rows that `targets` stand for, each after what it needs. */
-export function orderModules<D>(rows: Readonly<Record<string, ModuleRow<D>>>, targets: readonly string[]): string[] {
+function orderModules<D>(rows: Readonly<Record<string, ModuleRow<D>>>, targets: readonly string[]): string[] {
   const order: string[] = [];
   const visiting = new Set<string>();
   const visit = (name: string): void => {

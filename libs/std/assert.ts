@@ -3,7 +3,7 @@
  */
 
 /** A broken invariant: a mistake in this program. */
-export class AssertionError extends Error {
+class AssertionError extends Error {
   override readonly name = 'AssertionError';
 }
 

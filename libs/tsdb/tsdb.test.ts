@@ -8,7 +8,7 @@ import { Labels } from '../model/labels.ts';
 import { parseTenantId, type TenantId } from '../model/tenant-id.ts';
 import { makeColumns } from '../series/merge.ts';
 import { ByteSink } from '../std/byte-sink.ts';
-import { Prng } from '../std/prng.ts';
+import { Prng } from '../std/testing/prng.ts';
 import { type RestoreReport, Tsdb, type TsdbOptions } from './tsdb.ts';
 import { FaultyDisk } from './wal/faulty-disk.testing.ts';
 

@@ -1,6 +1,7 @@
 /** Nanoseconds per sample of the XOR encoder and decoder, for a counter, a constant and noise, in chunks of 120 samples. */
-import type { Prng } from '../../std/prng.ts';
+
 import { bench } from '../../std/testing/bench.ts';
+import type { Prng } from '../../std/testing/prng.ts';
 import { appendXor, beginXorChunk, decodeXorInto, XorState, xorHeaderBytes, xorSampleBytesMax } from './float-chunk.ts';
 
 const samplesPerChunk = 120;

@@ -3,7 +3,7 @@
  * Owns the timing and the line that is printed. Run tiny among the tests (MARU_TEST_BENCH=smoke), so that a bench cannot rot;
  * in full by `npm run bench [path]`. The checksum is printed, so the work cannot be optimised away.
  */
-import { Prng } from '../prng.ts';
+import { Prng } from './prng.ts';
 
 export interface BenchSize {
   /** Operations of one run among the tests. */

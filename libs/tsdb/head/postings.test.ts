@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Prng } from '../../std/prng.ts';
+import { Prng } from '../../std/testing/prng.ts';
 import { Postings } from './postings.ts';
 
 describe('postings', () => {
