@@ -38,14 +38,25 @@ function read(path: string): Source {
     const names = (match[1] ?? '')
       .replace(/[{}]/g, ',')
       .split(',')
-      .map((name) => name.trim().replace(/^type\s+/, '').split(/\s+as\s+/)[0]?.trim() ?? '')
+      .map(
+        (name) =>
+          name
+            .trim()
+            .replace(/^type\s+/, '')
+            .split(/\s+as\s+/)[0]
+            ?.trim() ?? '',
+      )
       .filter((name) => name !== '');
     imports.push({ path: resolved(path, match[2] ?? ''), names });
   }
   for (const match of text.matchAll(/(?:import\(|new URL\(|import\s+)'(\.[^']+\.ts)'/g)) {
     imports.push({ path: resolved(path, match[1] ?? ''), names: ['*'] });
   }
-  const exports = [...text.matchAll(/^export\s+(?:async\s+)?(?:abstract\s+)?(?:const|let|function\*?|class|interface|type)\s+([A-Za-z0-9_$]+)/gm)];
+  const exports = [
+    ...text.matchAll(
+      /^export\s+(?:async\s+)?(?:abstract\s+)?(?:const|let|function\*?|class|interface|type)\s+([A-Za-z0-9_$]+)/gm,
+    ),
+  ];
   return {
     path,
     text,
@@ -57,7 +68,9 @@ function read(path: string): Source {
 
 const resolved = (from: string, specifier: string): string => relative(root, join(root, dirname(from), specifier));
 
-const sources = globSync('{libs,services,test,load-tests}/**/*.ts', { cwd: root }).filter((path) => !path.includes('/generated/')).map(read);
+const sources = globSync('{libs,services,test,load-tests}/**/*.ts', { cwd: root })
+  .filter((path) => !path.includes('/generated/'))
+  .map(read);
 
 function layerOf(path: string): { layer: number; folder: string } | undefined {
   let best: { layer: number; folder: string } | undefined;
@@ -89,13 +102,16 @@ describe('tidy', () => {
 
   it('every file of the product is in a layer', () => {
     const strays = sources.filter(({ path }) => /^(libs|services)\//.test(path) && layerOf(path) === undefined);
-    assert.deepEqual(strays.map(({ path }) => path), []);
+    assert.deepEqual(
+      strays.map(({ path }) => path),
+      [],
+    );
   });
 
   it('nothing is exported that no other file of the product takes', () => {
     const taken = new Set<string>();
     const whole = new Set<string>();
-    for (const { path, imports, isTest } of sources) {
+    for (const { imports, isTest } of sources) {
       for (const imported of imports) {
         // Test support is there to be taken by tests; everything else must have a user in the product.
         const target = sources.find((source) => source.path === imported.path);
@@ -104,7 +120,6 @@ describe('tidy', () => {
           if (name.startsWith('*')) whole.add(imported.path);
           else taken.add(`${imported.path} ${name}`);
         }
-        void path;
       }
     }
     const dead = sources.flatMap(({ path, exports, text }) =>
