@@ -124,7 +124,7 @@ export class RunningServer {
 
   /** Starts a server on an empty folder; undefined where its program is absent. */
   static async start(kind: ServerKind): Promise<RunningServer | undefined> {
-    const folder = mkdtempSync(join(process.env.MARU_LOAD_DIR ?? tmpdir(), `load-${kind.name}-`));
+    const folder = mkdtempSync(join(process.env.MARU_TEST_DATA_DIR ?? tmpdir(), `load-${kind.name}-`));
     const server = new RunningServer(kind, folder, await freePort());
     if (kind.command(folder, server.port) === undefined) {
       rmSync(folder, { recursive: true });

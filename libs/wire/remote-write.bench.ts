@@ -1,15 +1,14 @@
 /**
- * Nanoseconds a series of the scans and of canonical labels, for bodies of 2,000 series with 10 labels each. Run it with node;
- * an argument is the rounds (default 200).
+ * The scans and canonical labels, an operation a series, for bodies of 2,000 series with 10 labels each.
  */
 import { canonicalizeV1, canonicalizeV2 } from '../model/canonical-labels.ts';
 import { ByteSink } from '../std/byte-sink.ts';
+import { bench } from '../std/testing/bench.ts';
 import { scanWriteRequestV1 } from './remote-write-v1.ts';
 import { scanWriteRequestV2 } from './remote-write-v2.ts';
 import { encodeFields, plainly, type WireField, type WireValue } from './write-request.testing.ts';
 import { WriteScan } from './write-scan.ts';
 
-const rounds = Number(process.argv[2] ?? 200);
 const seriesCount = 2000;
 
 const bytes = (number: number, text: string): WireField => ({
@@ -74,27 +73,46 @@ const limits = {
   labelNamesPerInfoSeriesMax: 80,
 };
 
-for (const { name, run } of [
-  { name: 'scan 1.0', run: () => scanWriteRequestV1(bodyV1, bodyV1.length, scan) },
-  {
-    name: 'canonical labels 1.0',
-    run: () => {
-      out.reset();
-      for (let i = 0; i < seriesCount; i++) canonicalizeV1(scan, i, out, limits);
-    },
-  },
-  { name: 'scan 2.0', run: () => scanWriteRequestV2(bodyV2, bodyV2.length, scan) },
-  {
-    name: 'canonical labels 2.0',
-    run: () => {
-      out.reset();
-      for (let i = 0; i < seriesCount; i++) canonicalizeV2(scan, i, out, limits);
-    },
-  },
-]) {
-  for (let i = 0; i < rounds; i++) run();
-  const begin = process.hrtime.bigint();
-  for (let i = 0; i < rounds; i++) run();
-  const ns = Number(process.hrtime.bigint() - begin) / (rounds * seriesCount);
-  console.log(`${name}: ${ns.toFixed(1)} ns a series (${scan.seriesCount} series, ${out.length} bytes)`);
-}
+const size = { smokeCount: seriesCount, fullCount: 200 * seriesCount };
+
+/** Works through as many whole bodies as `count` series are. */
+const bodies = (run: () => number) => (count: number) => () => {
+  let checksum = 0;
+  for (let done = 0; done < count; done += seriesCount) checksum += run();
+  return checksum;
+};
+
+bench(
+  'scan of remote_write 1.0',
+  size,
+  bodies(() => {
+    scanWriteRequestV1(bodyV1, bodyV1.length, scan);
+    return scan.sampleCount;
+  }),
+);
+bench(
+  'canonical labels 1.0',
+  size,
+  bodies(() => {
+    out.reset();
+    for (let i = 0; i < seriesCount; i++) canonicalizeV1(scan, i, out, limits);
+    return out.length;
+  }),
+);
+bench(
+  'scan of remote_write 2.0',
+  size,
+  bodies(() => {
+    scanWriteRequestV2(bodyV2, bodyV2.length, scan);
+    return scan.sampleCount;
+  }),
+);
+bench(
+  'canonical labels 2.0',
+  size,
+  bodies(() => {
+    out.reset();
+    for (let i = 0; i < seriesCount; i++) canonicalizeV2(scan, i, out, limits);
+    return out.length;
+  }),
+);

@@ -1,9 +1,10 @@
 /**
  * Snappy's block format, decoded into memory that is kept from body to body.
- * Owns the buffer and its maximum. Surprising: this is as fast as the native addon and does without it. Copies go 8 bytes at a
- * time through a DataView, past their end into bytes that the next element overwrites; the addon has to make a fresh buffer
- * for every body, which costs as much as it wins (snappy.bench.ts: 622 KB from 90 KB in 260 us of CPU, the addon 261 to
- * 411, snappyjs 1127, on Node 24) and grows the process by 140 MB between two garbage collections.
+ * Owns the buffer and its maximum. Surprising: the native addon loses to this in a server, though alone it is faster (for bodies of
+ * 2,000 series 240 us against 440, snappyjs 1100; snappy.bench.ts). It makes a fresh buffer for every body, whose pages fault in
+ * and whose weight calls the collector: with it a push cost 1.40 us of CPU a sample, without 0.96, and 40 MB more stayed resident
+ * (load-tests, steady-v1, 50k series, Node 24). Copies here go 8 bytes at a time through a DataView, past their end into bytes
+ * that the next element overwrites.
  * Format: github.com/google/snappy/blob/main/format_description.txt.
  */
 import { Failure } from '../../errors/failure.ts';
