@@ -19,8 +19,8 @@ describe('more pushes at once than memory allows', { timeout: 120_000 }, () => {
   it('503 with Retry-After for those beyond it; the accepted are kept; memory stays bounded', async (t) => {
     await using maru = await startMaru({ args: ['--distributor.max-inflight-push-requests-bytes=12MB'] });
     const now = Date.now();
-    // 24 bodies of megabytes at once, of which a few fit below the maximum.
-    const bodies = Array.from({ length: 24 }, (_, i) => pushBody('v1', manySamples(i, now)));
+    // A dozen bodies of megabytes at once, of which a few fit below the maximum.
+    const bodies = Array.from({ length: 12 }, (_, i) => pushBody('v1', manySamples(i, now)));
     t.diagnostic(`${(bodies[0].length / MiB).toFixed(1)} MiB a body`);
     const before = residentBytes(maru.pid());
     let highest = before;
