@@ -63,7 +63,7 @@ export async function push(
 
   const { resolved } = deps;
   resolved.resolve(scan, aliases, limits, refusals);
-  for (const refused of scan.refusedHistograms) refusals.add('native-histogram-invalid', 1, refused.reason);
+  for (const refused of scan.refusedHistograms) refusals.add('native-histogram-invalid', 1, () => refused.reason);
   let batch = batchOf(tenant, receiveTimeMs, scan, resolved, aliases, limits);
   const window = acceptWindow(receiveTimeMs, limits.pastGraceMs, limits.creationGraceMs);
   if (scan.minT < window.minT || scan.maxT > window.maxT) {
@@ -71,7 +71,9 @@ export async function push(
     batch = inside.batch;
     const { outside } = inside;
     const future = outside.firstT > window.maxT;
-    refusals.add(future ? 'too-far-in-future' : 'too-far-in-past', outside.count, outsideText(outside, future, scan));
+    refusals.add(future ? 'too-far-in-future' : 'too-far-in-past', outside.count, () =>
+      outsideText(outside, future, scan),
+    );
   }
   const { keep, awaited } = resolved;
   if (keep !== undefined) batch = keepRows(batch, keep);
@@ -87,7 +89,7 @@ export async function push(
     samples -= rejected.samples;
     histograms -= rejected.histograms;
     exemplars -= rejected.exemplars;
-    refusals.add('max-series-per-user', 1, rejected.reason);
+    refusals.add('max-series-per-user', 1, () => rejected.reason);
   }
   if (awaited.length > 0 && aliases.generation === generation) {
     const rowNow = keep === undefined ? undefined : rowsNow(keep);

@@ -10,9 +10,10 @@ export class Refusals {
   /** How many for each reason id (Mimir's, without `err-mimir-`). */
   readonly byId: Map<string, number> = new Map();
 
-  add(id: string, count: number, text: string): void {
+  /** @param text made only for the first refusal: the others cost a count */
+  add(id: string, count: number, text: () => string): void {
     this.count += count;
-    this.first ??= text;
+    this.first ??= text();
     this.byId.set(id, (this.byId.get(id) ?? 0) + count);
   }
 }

@@ -73,13 +73,13 @@ export class ResolvedSeries {
           structural === SeriesFault.oddLabelRefs
             ? 'a series has an odd number of label references'
             : 'a series refers to a symbol that the request does not have';
-        this.#refuse(scan, row, 'label-invalid', text, refusals);
+        this.#refuse(scan, row, 'label-invalid', () => text, refusals);
         continue;
       }
       const fault =
         scan.version === 1 ? canonicalizeV1(scan, row, labels, limits) : canonicalizeV2(scan, row, labels, limits);
       if (fault !== 0) {
-        this.#refuse(scan, row, labelFaultId(fault), labelFaultText(fault, scan, row, limits), refusals);
+        this.#refuse(scan, row, labelFaultId(fault), () => labelFaultText(fault, scan, row, limits), refusals);
         labels.length = begin;
         continue;
       }
@@ -97,7 +97,7 @@ export class ResolvedSeries {
     }
   }
 
-  #refuse(scan: WriteScan, row: number, id: string, text: string, refusals: Refusals): void {
+  #refuse(scan: WriteScan, row: number, id: string, text: () => string, refusals: Refusals): void {
     this.keep ??= new Uint8Array(scan.seriesCount).fill(1);
     this.keep[row] = 0;
     refusals.add(id, 1, text);
