@@ -63,10 +63,14 @@ async function run(config: Config): Promise<void> {
   const selfTenant = selfTenantOf(config.selfMetrics.tenant, isAll);
   const metrics = new Metrics(version);
   let started: StartedModules | undefined;
+  let isGreeted = false;
   const http = createHttpServer(config.server, {
     metrics,
     log: log.child({ component: 'http' }),
-    notReady: () => started?.notReady() ?? ['the process is starting'],
+    notReady: () => {
+      const reasons = started?.notReady() ?? [];
+      return reasons.length === 0 && !isGreeted ? ['the process is starting'] : reasons;
+    },
   });
 
   let selfMetrics: { stop(): Promise<void> } | undefined;
@@ -131,6 +135,7 @@ async function run(config: Config): Promise<void> {
   process.stdout.write(
     `Maru ${version} is ready\n  write to    ${url}/api/v1/push\n  Grafana     ${url}/prometheus\n  data folder ${dataDir}\n`,
   );
+  isGreeted = true; // whoever sees /ready turn has been told the rest
 }
 
 /** Tenant of the process' own metrics; undefined for none. */
@@ -141,7 +146,7 @@ function selfTenantOf(value: string, isAll: boolean): TenantId | undefined {
 }
 
 async function whenReady(rooms: StartedModules): Promise<void> {
-  while (rooms.notReady().length > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  while (rooms.notReady().length > 0) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 /** Runs the process with these arguments; resolves when it is ready. Mistakes of the operator end it with a sentence. */
