@@ -55,12 +55,12 @@ async function run(config: Config): Promise<void> {
   const { enabled, warnings } = readFeatures(config.enableFeature);
   for (const warning of warnings) log.warn(warning);
   const dataDir = resolve(config.dataDir);
-  const lock = await lockDataFolder(dataDir);
 
   const isAll = config.target.includes('all');
   const missingHeader =
     config.tenancy.missingHeader === 'auto' ? (isAll ? 'anonymous' : 'reject') : config.tenancy.missingHeader;
   const selfTenant = selfTenantOf(config.selfMetrics.tenant, isAll);
+  const lock = await lockDataFolder(dataDir);
   const metrics = new Metrics(version);
   let started: StartedModules | undefined;
   let isGreeted = false;
@@ -142,7 +142,13 @@ async function run(config: Config): Promise<void> {
 function selfTenantOf(value: string, isAll: boolean): TenantId | undefined {
   if (value === 'none') return undefined;
   if (value === 'auto') return isAll ? anonymousTenant : parseTenantId(reservedSelfTenant);
-  return parseTenantId(value);
+  try {
+    return parseTenantId(value);
+  } catch (error) {
+    throw new ConfigError(
+      `key self-metrics.tenant: ${JSON.stringify(value)}: ${error instanceof Error ? error.message : error}`,
+    );
+  }
 }
 
 async function whenReady(rooms: StartedModules): Promise<void> {

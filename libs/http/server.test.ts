@@ -87,6 +87,11 @@ describe('the HTTP server', { timeout: 60_000 }, () => {
     assert.equal((await ask('/%ff')).status, 400);
   });
 
+  it('takes the long URLs of queries, and not endless ones', async () => {
+    assert.equal((await ask(`/healthz?match[]=${'x'.repeat(100_000)}`)).status, 200);
+    assert.equal((await ask(`/healthz?match[]=${'x'.repeat(200_000)}`)).status, 431);
+  });
+
   it('a failure is a status, a line, and when to come again', async () => {
     const answer = await ask('/busy');
     assert.deepEqual([answer.status, answer.text, answer.headers.get('retry-after')], [503, 'no room now\n', '3']);

@@ -28,6 +28,8 @@ export interface HttpServer {
 }
 
 const headersTimeoutMs = 10_000;
+/** Room for the long URLs of queries that are asked by GET; Node's own maximum is 16 KiB, Go's 1 MiB. */
+const headerBytesMax = 128 << 10;
 const keepAliveTimeoutMs = 120_000;
 /** How often connections that are too slow are looked for. */
 const checkEveryMs = 1_000;
@@ -54,6 +56,7 @@ export function createHttpServer(config: HttpConfig, { metrics, log, notReady }:
       headersTimeout: Math.min(headersTimeoutMs, config.readTimeout),
       requestTimeout: config.readTimeout,
       connectionsCheckingInterval: checkEveryMs,
+      maxHeaderSize: headerBytesMax,
     },
     routerOptions: { maxParamLength: 2048 },
   });
