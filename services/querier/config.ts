@@ -4,7 +4,11 @@ import { bytes, duration, integer } from '../../libs/config/config-key.ts';
 
 export const querierKeys = {
   timeout: duration('2m', 'Longest time a query may take, waiting for a worker included; a request may ask for less.'),
-  maxConcurrency: integer(20, 'Most queries that evaluate at once; never more than there are cores, but two at least.', 1),
+  maxConcurrency: integer(
+    20,
+    'Most queries that evaluate at once; never more than there are cores, but two at least.',
+    1,
+  ),
   maxQueued: integer(2000, 'Most queries that wait for a worker; beyond them the answer is 429.', 1),
   maxQueuedPerTenant: integer(1000, 'Most queries of one tenant that wait for a worker.', 1),
   maxSamples: integer(50_000_000, 'Most samples that one query may hold in memory at a time.', 1),

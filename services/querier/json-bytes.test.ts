@@ -29,7 +29,11 @@ describe('numbers in JSON', () => {
     [-62_135_596_800_000, '-62135596800'],
     [Number.MAX_SAFE_INTEGER, '9007199254740.991'],
   ] as const) {
-    it(`${ms} ms are ${text}`, () => assert.equal(written((json) => json.timestamp(ms)), text));
+    it(`${ms} ms are ${text}`, () =>
+      assert.equal(
+        written((json) => json.timestamp(ms)),
+        text,
+      ));
   }
 
   for (const [value, text] of [
@@ -50,7 +54,11 @@ describe('numbers in JSON', () => {
     [-Infinity, '-Inf'],
     [NaN, 'NaN'],
   ] as const) {
-    it(`the value ${value} is ${text}`, () => assert.equal(written((json) => json.float(value)), `"${text}"`));
+    it(`the value ${value} is ${text}`, () =>
+      assert.equal(
+        written((json) => json.float(value)),
+        `"${text}"`,
+      ));
   }
 
   it('every value reads back as itself', () => {
@@ -66,7 +74,10 @@ describe('texts in JSON', () => {
   it('are escaped as Go does', () => {
     const text = '<&>"\\\n\r\t\b\u0001\u007f\u2028é🌊';
     assert.equal(quoteJson(text), '"\\u003c\\u0026\\u003e\\"\\\\\\n\\r\\t\\u0008\\u0001\u007f\\u2028é🌊"');
-    assert.equal(written((json) => json.labelText(text)), '"<&>\\"\\\\\\n\\r\\t\\u0008\\u0001\u007f\u2028é🌊"');
+    assert.equal(
+      written((json) => json.labelText(text)),
+      '"<&>\\"\\\\\\n\\r\\t\\u0008\\u0001\u007f\u2028é🌊"',
+    );
   });
 
   it('read back as themselves, however long and wherever a chunk ends', () => {
@@ -89,7 +100,10 @@ describe('texts in JSON', () => {
 
   it('of more than one chunk arrive whole', () => {
     const text = '🌊a'.repeat(200_000);
-    assert.equal(written((json) => json.labelText(text)), `"${text}"`);
+    assert.equal(
+      written((json) => json.labelText(text)),
+      `"${text}"`,
+    );
   });
 });
 

@@ -2,7 +2,7 @@
  * A SeriesSource over a plain list of float series, for tests of the room: what it answers is meant to be read off the list.
  * Regular expressions are JavaScript's here.
  */
-import { Failure } from '../../libs/errors/failure.ts';
+import type { Failure } from '../../libs/errors/failure.ts';
 import { ChunkEncoding } from '../../libs/model/encoding/chunk.ts';
 import { appendXor, beginXorChunk, XorState, xorSampleBytesMax } from '../../libs/model/encoding/float-chunk.ts';
 import { compareLabels, compareUtf8, Labels } from '../../libs/model/labels.ts';
@@ -71,7 +71,10 @@ export class MemorySource implements SeriesSource {
     };
   }
 
-  async *#chunks(found: readonly { samples: MemorySeries['samples'] }[], signal: AbortSignal): AsyncGenerator<ChunkBatch> {
+  async *#chunks(
+    found: readonly { samples: MemorySeries['samples'] }[],
+    signal: AbortSignal,
+  ): AsyncGenerator<ChunkBatch> {
     try {
       for (let first = 0; first < found.length; first += this.batchSize) {
         this.batchesGiven++;
@@ -127,7 +130,9 @@ function matches(labels: Labels, matchers: readonly Matcher[]): boolean {
 
 function encodeBatch(firstSeries: number, found: readonly { samples: MemorySeries['samples'] }[]): ChunkBatch {
   const state = new XorState();
-  const buffer = new Uint8Array(found.reduce((bytes, { samples }) => bytes + (samples.length + 1) * xorSampleBytesMax, 64));
+  const buffer = new Uint8Array(
+    found.reduce((bytes, { samples }) => bytes + (samples.length + 1) * xorSampleBytesMax, 64),
+  );
   const value = new Float64Array(1);
   const words = new Int32Array(value.buffer);
   const byteBegin = [0];

@@ -14,8 +14,7 @@ import type { ExemplarSeries, LabelQuery } from '../../libs/series/series-source
 import type { ApiAnswer } from './api-answer.ts';
 import { listAnswer, successAnswer, writeLabels } from './api-answer.ts';
 import { buildInfoJson } from './build-info.ts';
-import { JsonBytes, quoteJson } from './json-bytes.ts';
-import type { QueryPool } from './query-pool.ts';
+import { type JsonBytes, quoteJson } from './json-bytes.ts';
 import {
   invalidParameter,
   parseGoInteger,
@@ -26,6 +25,7 @@ import {
   readSteps,
   readTimeoutMs,
 } from './query-parameters.ts';
+import type { QueryPool } from './query-pool.ts';
 import type { QueryRequest } from './query-request.ts';
 import type { RequestForm } from './request-form.ts';
 import { checkRulesParameters } from './rules-parameters.ts';

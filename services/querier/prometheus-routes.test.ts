@@ -75,8 +75,7 @@ function post(url: string, payload: string, type: string = form) {
 }
 
 const success = (data: string) => `{"status":"success","data":${data}}`;
-const failure = (type: string, words: string) =>
-  JSON.stringify({ status: 'error', errorType: type, error: words });
+const failure = (type: string, words: string) => JSON.stringify({ status: 'error', errorType: type, error: words });
 
 describe('the label endpoints', () => {
   for (const { url, status, body } of [

@@ -59,12 +59,15 @@ function addRoute(app: FastifyInstance, prefix: string, row: EndpointRow, deps: 
     exposeHeadRoute: false,
     handler: (request, reply) => answer(request, reply, row, deps),
   });
-  const others = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH'].filter((method) => !row.methods.some((one) => one === method));
+  const others = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH'].filter(
+    (method) => !row.methods.some((one) => one === method),
+  );
   const allowed = [...row.methods, 'OPTIONS'].sort().join(', ');
   app.route({
     method: others,
     url,
-    handler: (_request, reply) => reply.code(405).header('allow', allowed).type('text/plain; charset=utf-8').send('Method Not Allowed\n'),
+    handler: (_request, reply) =>
+      reply.code(405).header('allow', allowed).type('text/plain; charset=utf-8').send('Method Not Allowed\n'),
   });
 }
 

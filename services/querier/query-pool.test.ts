@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
-import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { Failure } from '../../libs/errors/failure.ts';
 import { parseTenantId } from '../../libs/model/tenant-id.ts';
 import { MemorySource } from './memory-source.testing.ts';
@@ -66,13 +66,19 @@ describe('reads across the bridge', () => {
 
   it('gives labels and all batches of two selections that are read in turn', async () => {
     const [first, second, ...batches] = JSON.parse(await ask(pool, 'read m', { source: source() }));
-    assert.deepEqual(first, [['__name__', 'm', 'job', 'a', 'b', 'c', 'd', 'e'], [0, 4, 8, 12, 16, 20], [
-      0, 1, 2, 3, 0, 1, 2, 4, 0, 1, 2, 5, 0, 1, 2, 6, 0, 1, 2, 7,
-    ]]);
+    assert.deepEqual(first, [
+      ['__name__', 'm', 'job', 'a', 'b', 'c', 'd', 'e'],
+      [0, 4, 8, 12, 16, 20],
+      [0, 1, 2, 3, 0, 1, 2, 4, 0, 1, 2, 5, 0, 1, 2, 6, 0, 1, 2, 7],
+    ]);
     assert.deepEqual(second, first);
     assert.deepEqual(
       batches.map(([a]: [unknown[]]) => [a[0], a[1]]),
-      [[0, [0, 1, 2]], [2, [0, 1, 2]], [4, [0, 1]]],
+      [
+        [0, [0, 1, 2]],
+        [2, [0, 1, 2]],
+        [4, [0, 1]],
+      ],
     );
     for (const [a, b] of batches) assert.deepEqual(a, b);
   });
@@ -88,7 +94,10 @@ describe('reads across the bridge', () => {
 
   it('brings label tables over whole whatever their length', async () => {
     const many = new MemorySource(
-      Array.from({ length: 10_000 }, (_, i) => ({ labels: { __name__: 'm', i: String(i) }, samples: [[1, 1] as const] })),
+      Array.from({ length: 10_000 }, (_, i) => ({
+        labels: { __name__: 'm', i: String(i) },
+        samples: [[1, 1] as const],
+      })),
     );
     many.batchSize = 10_000;
     const [[strings]] = JSON.parse(await ask(pool, 'read m', { source: many }));
@@ -177,7 +186,10 @@ describe('a job that must stop', () => {
       ask(pool, 'spin', { timeoutMs: 50 }),
       failsWith('timeout', /^query timed out in expression evaluation$/),
     );
-    await assert.rejects(ask(pool, 'hello', { timeoutMs: 0 }), failsWith('timeout', /^query timed out in query execution$/));
+    await assert.rejects(
+      ask(pool, 'hello', { timeoutMs: 0 }),
+      failsWith('timeout', /^query timed out in query execution$/),
+    );
     assert.equal(await ask(pool, 'hello'), 'hello');
   });
 
@@ -206,7 +218,10 @@ describe('a job that must stop', () => {
 describe('a worker that dies', () => {
   const pool = newPool();
   it('takes one query with it', async () => {
-    const dying = assert.rejects(ask(pool, 'die'), failsWith('internal', /^the worker of this query died: exit code 3$/));
+    const dying = assert.rejects(
+      ask(pool, 'die'),
+      failsWith('internal', /^the worker of this query died: exit code 3$/),
+    );
     const next = ask(pool, 'hello');
     await dying;
     assert.equal(await next, 'hello');
@@ -227,9 +242,15 @@ describe('the queue', () => {
     const order: string[] = [];
     const note = (name: string, by: string) => ask(pool, name, { tenant: by }).then((text) => order.push(text));
     const a = [note('a1', 'a'), note('a2', 'a')];
-    await assert.rejects(ask(pool, 'a3', { tenant: 'a' }), failsWith('rate_limited', /^too many outstanding requests$/));
+    await assert.rejects(
+      ask(pool, 'a3', { tenant: 'a' }),
+      failsWith('rate_limited', /^too many outstanding requests$/),
+    );
     const b = note('b1', 'b');
-    await assert.rejects(ask(pool, 'c1', { tenant: 'c' }), failsWith('rate_limited', /^too many outstanding requests$/));
+    await assert.rejects(
+      ask(pool, 'c1', { tenant: 'c' }),
+      failsWith('rate_limited', /^too many outstanding requests$/),
+    );
     spinning.abort();
     await Promise.all([...a, b]);
     assert.deepEqual(order, ['a1', 'b1', 'a2']);

@@ -4,9 +4,9 @@
  * worker-loop.ts.
  */
 import { Failure } from '../../libs/errors/failure.ts';
+import type { Expr } from '../../libs/promql/syntax/ast.ts';
 import type { Json } from '../../libs/promql/syntax/ast-json.ts';
 import { exprToJson } from '../../libs/promql/syntax/ast-json.ts';
-import type { Expr } from '../../libs/promql/syntax/ast.ts';
 import type { ParseOptions } from '../../libs/promql/syntax/parser.ts';
 import { parseExpr } from '../../libs/promql/syntax/parser.ts';
 import { prettyExpr } from '../../libs/promql/syntax/prettier.ts';

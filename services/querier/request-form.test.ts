@@ -11,11 +11,19 @@ function formOf(...parts: readonly string[]): RequestForm {
 describe('a form', () => {
   for (const { name, text, values } of [
     { name: 'plain', text: 'a=1&a=2&b=3', values: { a: ['1', '2'], b: ['3'] } },
-    { name: 'escapes and spaces', text: 'a=x+%2B%20%F0%9F%8C%8A&match%5B%5D=up', values: { a: ['x + 🌊'], 'match[]': ['up'] } },
+    {
+      name: 'escapes and spaces',
+      text: 'a=x+%2B%20%F0%9F%8C%8A&match%5B%5D=up',
+      values: { a: ['x + 🌊'], 'match[]': ['up'] },
+    },
     { name: 'no value, no name', text: 'a&=b&&c=', values: { a: [''], '': ['b'], c: [''] } },
     { name: 'a second equals sign', text: 'a=b=c', values: { a: ['b=c'] } },
     { name: 'bytes that are no UTF-8', text: 'a=%ff%41%c3%a9', values: { a: ['\ufffdAé'] } },
-    { name: 'names of Object', text: '__proto__=1&constructor=2', values: { ['__proto__']: ['1'], constructor: ['2'] } },
+    {
+      name: 'names of Object',
+      text: '__proto__=1&constructor=2',
+      values: { ['__proto__']: ['1'], constructor: ['2'] },
+    },
   ]) {
     it(`is read: ${name}`, () => {
       const form = formOf(text);

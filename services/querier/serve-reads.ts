@@ -113,14 +113,7 @@ export class ReadServer {
       return;
     }
     const batch = result.value;
-    const moved = movable([
-      batch.chunkBegin,
-      batch.encoding,
-      batch.minT,
-      batch.maxT,
-      batch.byteBegin,
-      batch.bytes,
-    ]);
+    const moved = movable([batch.chunkBegin, batch.encoding, batch.minT, batch.maxT, batch.byteBegin, batch.bytes]);
     const [chunkBegin, encoding, minT, maxT, byteBegin, bytes] = moved.views as [
       Uint32Array,
       Uint8Array,

@@ -17,16 +17,16 @@ export function unescapeLabelName(text: string): string {
     if (underscore < 0) return name + rest;
     name += rest.slice(0, underscore);
     rest = rest.slice(underscore);
-    const escape = escapedChar.exec(rest.slice(0, digitsMax + 2));
-    if (escape === null) return text;
-    if (escape[1] === undefined) {
-      const digits = escape[2] ?? '';
+    const found = escapedChar.exec(rest.slice(0, digitsMax + 2));
+    if (found === null) return text;
+    if (found[1] === undefined) {
+      const digits = found[2] ?? '';
       const code = Number.parseInt(digits, 16);
       if (digits.length >= digitsMax || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) return text;
       name += String.fromCodePoint(code);
     } else {
       name += '_';
     }
-    rest = rest.slice(escape[0].length);
+    rest = rest.slice(found[0].length);
   }
 }
