@@ -1,0 +1,147 @@
+/**
+ * An aggregation that makes one series of a group: sum, avg, count, min, max, group, stddev, stdvar, quantile.
+ * Owns the grouping and the flow: series are added to their group as they come, and a group is given as soon as its last member
+ * came, so that only open groups take memory. In a grid of one step the order of groups shows: it is that of their first points.
+ */
+import type { Labels } from '../../../model/labels.ts';
+import type { ExecutionContext } from '../execution-context.ts';
+import type { Grid } from '../grid.ts';
+import type { OutputSeries, VectorOperator } from '../operator.ts';
+import { groupLabels } from '../series-labels.ts';
+import type { StepColumn } from '../step-column.ts';
+
+/** A group under way. */
+export interface Accumulator {
+  /** Adds the points of one series. */
+  add(column: StepColumn, metric: Labels): void;
+  /** Gives the result and ends its use. */
+  finish(out: StepColumn): void;
+}
+
+export interface Grouping {
+  readonly names: readonly string[];
+  readonly without: boolean;
+}
+
+interface Group {
+  readonly output: OutputSeries;
+  /** Members that have not come yet. */
+  pending: number;
+  accumulator: Accumulator | undefined;
+}
+
+/** The groups of a list of series, in order of their first members, and the group of each series. */
+export function groupSeries(
+  series: readonly OutputSeries[],
+  { names, without }: Grouping,
+): { readonly groups: { labels: Labels; dropName: boolean; members: number }[]; readonly groupOf: Int32Array } {
+  const nameSet = new Set(names);
+  const numbers = new Map<string, number>();
+  const groups: { labels: Labels; dropName: boolean; members: number }[] = [];
+  const groupOf = new Int32Array(series.length);
+  series.forEach(({ labels, dropName }, i) => {
+    const grouped = groupLabels(labels, nameSet, without);
+    let number = numbers.get(grouped.key);
+    if (number === undefined) {
+      number = groups.length;
+      numbers.set(grouped.key, number);
+      groups.push({ labels: grouped, dropName: false, members: 0 });
+    }
+    const group = groups[number] as { dropName: boolean; members: number };
+    group.dropName ||= dropName;
+    group.members++;
+    groupOf[i] = number;
+  });
+  return { groups, groupOf };
+}
+
+export class Aggregation implements VectorOperator {
+  readonly #context: ExecutionContext;
+  readonly #input: VectorOperator;
+  readonly #grouping: Grouping;
+  readonly #grid: Grid;
+  readonly #makeAccumulator: () => Accumulator;
+  #inputs: readonly OutputSeries[] = [];
+  #groups: Group[] = [];
+  #groupOf = new Int32Array(0);
+  #read = 0;
+  #given = 0;
+  #column: StepColumn | undefined;
+  #inputDone = false;
+  #held = 0;
+
+  constructor(
+    context: ExecutionContext,
+    input: VectorOperator,
+    grouping: Grouping,
+    grid: Grid,
+    makeAccumulator: () => Accumulator,
+  ) {
+    this.#context = context;
+    this.#input = input;
+    this.#grouping = grouping;
+    this.#grid = grid;
+    this.#makeAccumulator = makeAccumulator;
+  }
+
+  series(): readonly OutputSeries[] {
+    this.#inputs = this.#input.series();
+    const { groups, groupOf } = groupSeries(this.#inputs, this.#grouping);
+    this.#groupOf = groupOf;
+    this.#groups = groups.map(({ labels, dropName, members }) => ({
+      output: { labels, dropName },
+      pending: members,
+      accumulator: undefined,
+    }));
+    this.#column = this.#context.takeColumn(this.#grid.stepCount);
+    if (this.#grid.stepCount === 1) this.#groups = this.#inOrderOfFirstPoint();
+    return this.#groups.map(({ output }) => output);
+  }
+
+  next(out: StepColumn): void {
+    const group = this.#groups[this.#given++] as Group;
+    while (group.pending > 0) this.#readOne();
+    group.accumulator?.finish(out);
+    group.accumulator = undefined;
+    this.#context.holdSamples(this.#grid.stepCount);
+    this.#held += this.#grid.stepCount;
+    if (this.#read === this.#inputs.length) this.#endInput();
+  }
+
+  done(): void {
+    this.#endInput();
+    this.#context.releaseSamples(this.#held);
+  }
+
+  /** Returns the group that it was added to, if the series has any point. */
+  #readOne(): Group | undefined {
+    const index = this.#read++;
+    const column = this.#column as StepColumn;
+    column.clear();
+    this.#input.next(column);
+    const group = this.#groups[this.#groupOf[index]] as Group;
+    group.pending--;
+    if (this.#grid.stepCount === 1 && column.kinds[0] === 0) return undefined;
+    group.accumulator ??= this.#makeAccumulator();
+    group.accumulator.add(column, (this.#inputs[index] as OutputSeries).labels);
+    this.#context.worked(this.#grid.stepCount);
+    return group;
+  }
+
+  #inOrderOfFirstPoint(): Group[] {
+    const ordered = new Set<Group>();
+    while (this.#read < this.#inputs.length) {
+      const group = this.#readOne();
+      if (group !== undefined) ordered.add(group);
+    }
+    return [...ordered];
+  }
+
+  #endInput(): void {
+    if (this.#inputDone) return;
+    this.#inputDone = true;
+    this.#input.done();
+    if (this.#column !== undefined) this.#context.giveColumn(this.#column);
+    this.#column = undefined;
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * and, or, unless: points of one side, by whether the other side has any in the same match group at the same step.
+ * Of the side that only decides nothing is kept but one byte a group and step.
+ */
+import type { SetOp, VectorMatching } from '../../syntax/ast.ts';
+import type { ExecutionContext } from '../execution-context.ts';
+import type { Grid } from '../grid.ts';
+import type { OutputSeries, VectorOperator } from '../operator.ts';
+import { PointKind, type StepColumn } from '../step-column.ts';
+import { MatchGroups } from './match.ts';
+
+/** Steps at which each group has a point. */
+class Presence {
+  readonly #context: ExecutionContext;
+  readonly #stepCount: number;
+  readonly #steps: (Uint8Array | undefined)[] = [];
+  #bytes = 0;
+
+  constructor(context: ExecutionContext, stepCount: number) {
+    this.#context = context;
+    this.#stepCount = stepCount;
+  }
+
+  add(group: number, { kinds }: StepColumn): void {
+    let steps = this.#steps[group];
+    if (steps === undefined) {
+      this.#context.takeMemory(this.#stepCount);
+      this.#bytes += this.#stepCount;
+      steps = new Uint8Array(this.#stepCount);
+      this.#steps[group] = steps;
+    }
+    for (let step = 0; step < kinds.length; step++) steps[step] |= kinds[step];
+  }
+
+  /** Leaves of the column what stands where the group is present (or is not). */
+  mask(group: number, column: StepColumn, keepWhere: 'present' | 'absent'): void {
+    const steps = this.#steps[group];
+    if (steps === undefined) {
+      if (keepWhere === 'present') column.clear();
+      return;
+    }
+    const { kinds } = column;
+    for (let step = 0; step < kinds.length; step++) {
+      if ((steps[step] !== 0) !== (keepWhere === 'present')) kinds[step] = PointKind.none;
+    }
+  }
+
+  done(): void {
+    this.#context.giveMemory(this.#bytes);
+    this.#bytes = 0;
+  }
+}
+
+export class SetOperation implements VectorOperator {
+  readonly #context: ExecutionContext;
+  readonly #op: SetOp;
+  readonly #lhs: VectorOperator;
+  readonly #rhs: VectorOperator;
+  readonly #matching: VectorMatching;
+  readonly #grid: Grid;
+  readonly #presence: Presence;
+  #lhsGroups = new Int32Array(0);
+  #rhsGroups = new Int32Array(0);
+  #given = 0;
+
+  constructor(
+    context: ExecutionContext,
+    op: SetOp,
+    lhs: VectorOperator,
+    rhs: VectorOperator,
+    matching: VectorMatching,
+    grid: Grid,
+  ) {
+    this.#context = context;
+    this.#op = op;
+    this.#lhs = lhs;
+    this.#rhs = rhs;
+    this.#matching = matching;
+    this.#grid = grid;
+    this.#presence = new Presence(context, grid.stepCount);
+  }
+
+  series(): readonly OutputSeries[] {
+    const lhs = this.#lhs.series();
+    const rhs = this.#rhs.series();
+    const groups = new MatchGroups(this.#matching);
+    this.#lhsGroups = groups.number(lhs);
+    this.#rhsGroups = groups.number(rhs);
+    if (this.#op === 'or') return [...lhs, ...rhs];
+    const column = this.#context.takeColumn(this.#grid.stepCount);
+    for (const group of this.#rhsGroups) {
+      column.clear();
+      this.#rhs.next(column);
+      this.#presence.add(group, column);
+    }
+    this.#context.giveColumn(column);
+    return lhs;
+  }
+
+  next(out: StepColumn): void {
+    const index = this.#given++;
+    if (index >= this.#lhsGroups.length) {
+      const group = this.#rhsGroups[index - this.#lhsGroups.length];
+      this.#rhs.next(out);
+      this.#presence.mask(group, out, 'absent');
+      return;
+    }
+    const group = this.#lhsGroups[index];
+    this.#lhs.next(out);
+    if (this.#op === 'or') this.#presence.add(group, out);
+    else this.#presence.mask(group, out, this.#op === 'and' ? 'present' : 'absent');
+  }
+
+  done(): void {
+    this.#presence.done();
+    this.#lhs.done();
+    this.#rhs.done();
+  }
+}

@@ -1,0 +1,163 @@
+/**
+ * From a plan to the operators that carry it out.
+ * Owns the choice of operator for each node and where series of equal labels must be put together. The functions themselves are in
+ * functions/, one family a file.
+ */
+import type { AggregateNode, BinaryNode, CallNode, PlanNode, UnaryNode } from '../plan/logical-plan.ts';
+import { valueType } from '../plan/logical-plan.ts';
+import { isSetOp } from '../syntax/ast.ts';
+import { buildAggregate } from './aggregate/build-aggregate.ts';
+import type { Place } from './annotations.ts';
+import { scalarOperation } from './binary/element-operation.ts';
+import { SetOperation } from './binary/set-operation.ts';
+import { VectorScalarOperation } from './binary/vector-scalar.ts';
+import { VectorVectorOperation } from './binary/vector-vector.ts';
+import type { ExecutionContext } from './execution-context.ts';
+import { buildVectorCall } from './functions/build-call.ts';
+import { negate } from './functions/negate.ts';
+import { goMax, goMin } from './go-math.ts';
+import { type Grid, makeGrid } from './grid.ts';
+import type { RangeOperator, ScalarOperator, VectorOperator } from './operator.ts';
+import { constantScalar, emptyVector, mapScalars, scalarOf, scalarOfVector, ScalarVector, timeScalar } from './scalars.ts';
+import { RangeSelectorScan } from './scan/range-selector.ts';
+import { SmoothedSelectorScan } from './scan/smoothed-selector.ts';
+import { SubquerySource, subqueryGrid } from './scan/subquery-source.ts';
+import { VectorSelectorScan } from './scan/vector-selector.ts';
+import { SeriesMap } from './series-map.ts';
+import { StepInvariantVector, stepInvariantScalar } from './step-invariant.ts';
+import { type UniquePolicy, UniqueSeries } from './unique-series.ts';
+
+/** Builds the parts of one grid; parts with a grid of their own get a builder of their own. */
+export class OperatorBuilder {
+  readonly context: ExecutionContext;
+  readonly grid: Grid;
+
+  constructor(context: ExecutionContext, grid: Grid) {
+    this.context = context;
+    this.grid = grid;
+  }
+
+  /** The operator of a node of type vector. A scalar is given as a vector of one series. */
+  vector(node: PlanNode): VectorOperator {
+    if (this.grid.stepCount === 0) return emptyVector;
+    if (valueType(node) === 'scalar') return new ScalarVector(this.scalar(node));
+    switch (node.kind) {
+      case 'vectorSelector':
+        return node.smoothed
+          ? new SmoothedSelectorScan(this.context, node, this.grid)
+          : new VectorSelectorScan(this.context, node, this.grid);
+      case 'stepInvariant':
+        if (this.grid.stepCount === 1) return this.vector(node.expr);
+        return new StepInvariantVector(this.context, this.#once().vector(node.expr));
+      case 'unary':
+        return this.#unary(node);
+      case 'binary':
+        return this.#binary(node);
+      case 'aggregate':
+        return this.#aggregate(node);
+      case 'call':
+        return buildVectorCall(this, node);
+      default:
+        throw new Error(`${node.kind} is no vector`);
+    }
+  }
+
+  /** The operator of a node of type scalar. */
+  scalar(node: PlanNode): ScalarOperator {
+    switch (node.kind) {
+      case 'number':
+        return constantScalar(this.grid, node.value);
+      case 'stepInvariant':
+        if (this.grid.stepCount === 1) return this.scalar(node.expr);
+        return stepInvariantScalar(this.#once().scalar(node.expr), this.grid.stepCount);
+      case 'unary': {
+        const operand = this.scalar(node.expr);
+        return node.op === '-' ? mapScalars([operand], (value) => -value) : operand;
+      }
+      case 'binary':
+        return mapScalars([this.scalar(node.lhs), this.scalar(node.rhs)], scalarOperation(node.op));
+      case 'call':
+        return this.#scalarCall(node);
+      default:
+        throw new Error(`${node.kind} is no scalar`);
+    }
+  }
+
+  /** The operator of a node of type matrix: a range selector or a subquery. */
+  range(node: PlanNode): RangeOperator {
+    if (node.kind === 'matrixSelector') return new RangeSelectorScan(this.context, node, this.grid);
+    if (node.kind !== 'subquery') throw new Error(`${node.kind} is no range vector`);
+    const innerGrid = subqueryGrid(node, this.grid);
+    const inner = new OperatorBuilder(this.context, innerGrid).vector(node.expr);
+    return new SubquerySource(this.context, node, this.grid, inner, innerGrid);
+  }
+
+  /** Puts series of equal labels together where names have been dropped; with delayed removal they still have them. */
+  uniqueUnlessDelayed(operator: VectorOperator, policy: UniquePolicy): VectorOperator {
+    return this.context.flags.delayedNameRemoval ? operator : this.unique(operator, policy);
+  }
+
+  unique(operator: VectorOperator, policy: UniquePolicy): VectorOperator {
+    return new UniqueSeries(this.context, operator, this.grid, policy);
+  }
+
+  #once(): OperatorBuilder {
+    return new OperatorBuilder(this.context, makeGrid(this.grid.startMs, this.grid.startMs, 0));
+  }
+
+  #unary({ op, expr }: UnaryNode): VectorOperator {
+    const operand = this.vector(expr);
+    if (op === '+') return operand;
+    return this.uniqueUnlessDelayed(new SeriesMap(this.context, operand, [], negate), 'merge');
+  }
+
+  #binary(node: BinaryNode): VectorOperator {
+    const { op, lhs, rhs, matching, returnBool } = node;
+    const place = placeOf(node);
+    if (matching === undefined) {
+      const scalarSide = valueType(lhs) === 'scalar' ? 'left' : 'right';
+      const vector = this.vector(scalarSide === 'left' ? rhs : lhs);
+      const scalar = this.scalar(scalarSide === 'left' ? lhs : rhs);
+      const call = { op, returnBool, scalarSide, place } as const;
+      return this.uniqueUnlessDelayed(new VectorScalarOperation(this.context, vector, scalar, call), 'merge');
+    }
+    const left = this.vector(lhs);
+    const right = this.vector(rhs);
+    const operator = isSetOp(op)
+      ? new SetOperation(this.context, op, left, right, matching, this.grid)
+      : new VectorVectorOperation(this.context, left, right, this.grid, { op, matching, returnBool, place });
+    return this.unique(operator, 'merge');
+  }
+
+  #aggregate(node: AggregateNode): VectorOperator {
+    const param = node.param;
+    return buildAggregate(this.context, this.grid, node, this.vector(node.expr), {
+      scalar: param !== undefined && valueType(param) === 'scalar' ? this.scalar(param) : undefined,
+      text: param?.kind === 'string' ? param.value : undefined,
+    });
+  }
+
+  #scalarCall({ name, args }: CallNode): ScalarOperator {
+    switch (name) {
+      case 'time':
+        return timeScalar(this.grid);
+      case 'pi':
+        return constantScalar(this.grid, Math.PI);
+      case 'min_of':
+        return mapScalars(args.map((arg) => this.scalar(arg)), goMin);
+      case 'max_of':
+        return mapScalars(args.map((arg) => this.scalar(arg)), goMax);
+      case 'scalar':
+        return scalarOfVector(this.context, this.vector(args[0] as PlanNode), this.grid);
+      default:
+        return scalarOf(this.grid, () => {
+          throw new Error(`no scalar function ${name}`);
+        });
+    }
+  }
+}
+
+/** Where annotations about a node point. */
+export function placeOf(node: PlanNode, start: number = node.start): Place {
+  return { start, order: node.order };
+}

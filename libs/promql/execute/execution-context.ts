@@ -1,0 +1,128 @@
+/**
+ * What every operator of one query shares: where series come from, what is switched on, what it may still use.
+ * Owns the counting of samples and memory against their maxima. Samples are counted as Prometheus does, as points that are held
+ * for the rest of the evaluation or until their user is done; memory is what our columns and buffers take.
+ */
+import { Failure } from '../../errors/failure.ts';
+import type { Histogram } from '../../model/histogram.ts';
+import type { SeriesReader } from '../../series/series-reader.ts';
+import { Annotations } from './annotations.ts';
+import { StepColumn } from './step-column.ts';
+
+/** What a query may use; 0 is no limit. */
+export interface QueryLimits {
+  readonly samplesMax: number;
+  readonly memoryBytesMax: number;
+}
+
+/** What of the language's evaluation is switched on. */
+export interface EvaluationFlags {
+  /** `promql-delayed-name-removal` */
+  readonly delayedNameRemoval: boolean;
+  /** `type-and-unit-labels` */
+  readonly typeAndUnitLabels: boolean;
+  /** `use-start-timestamps` */
+  readonly startTimestamps: boolean;
+}
+
+export interface QueryStats {
+  /** Points that selectors and range functions looked at, those of overlapping windows counted again. */
+  samplesQueried: number;
+  /** Most samples that were held at once. */
+  samplesPeak: number;
+  memoryBytesPeak: number;
+}
+
+const bytesPerStep = 9;
+const bytesPerColumn = 300;
+const workPerCheck = 1 << 15;
+
+export class ExecutionContext {
+  readonly reader: SeriesReader;
+  readonly flags: EvaluationFlags;
+  readonly lookbackMs: number;
+  readonly annotations = new Annotations();
+  readonly sourceWarnings = new Set<string>();
+  readonly stats: QueryStats = { samplesQueried: 0, samplesPeak: 0, memoryBytesPeak: 0 };
+  readonly #limits: QueryLimits;
+  readonly #checkCancelled: () => void;
+  #samples = 0;
+  #memoryBytes = 0;
+  #workSinceCheck = 0;
+  readonly #freeColumns = new Map<number, StepColumn[]>();
+
+  constructor(
+    reader: SeriesReader,
+    flags: EvaluationFlags,
+    lookbackMs: number,
+    limits: QueryLimits,
+    checkCancelled: () => void,
+  ) {
+    this.reader = reader;
+    this.flags = flags;
+    this.lookbackMs = lookbackMs;
+    this.#limits = limits;
+    this.#checkCancelled = checkCancelled;
+  }
+
+  /** Tells that so much was done (roughly samples or steps); now and then asks whether to go on. @throws Failure */
+  worked(amount: number): void {
+    this.#workSinceCheck += amount;
+    if (this.#workSinceCheck < workPerCheck) return;
+    this.#workSinceCheck = 0;
+    this.#checkCancelled();
+  }
+
+  /** Counts samples as held. @throws Failure when there are too many */
+  holdSamples(count: number): void {
+    this.#samples += count;
+    if (this.#samples > this.stats.samplesPeak) this.stats.samplesPeak = this.#samples;
+    if (this.#limits.samplesMax > 0 && this.#samples > this.#limits.samplesMax) {
+      throw new Failure('execution', 'query processing would load too many samples into memory in query execution');
+    }
+  }
+
+  releaseSamples(count: number): void {
+    this.#samples -= count;
+  }
+
+  /** Counts memory as taken. @throws Failure when it is too much */
+  takeMemory(bytes: number): void {
+    this.#memoryBytes += bytes;
+    if (this.#memoryBytes > this.stats.memoryBytesPeak) this.stats.memoryBytesPeak = this.#memoryBytes;
+    const max = this.#limits.memoryBytesMax;
+    if (max > 0 && this.#memoryBytes > max) {
+      throw new Failure(
+        'query_limit',
+        `the query needs ${this.#memoryBytes} bytes of memory, more than query.max-memory-bytes allows (${max})`,
+      );
+    }
+  }
+
+  giveMemory(bytes: number): void {
+    this.#memoryBytes -= bytes;
+  }
+
+  /** A cleared column, from earlier use if there is one. */
+  takeColumn(stepCount: number): StepColumn {
+    this.takeMemory(stepCount * bytesPerStep + bytesPerColumn);
+    return this.#freeColumns.get(stepCount)?.pop() ?? new StepColumn(stepCount);
+  }
+
+  /** Takes a column back. */
+  giveColumn(column: StepColumn): void {
+    this.giveMemory(column.stepCount * bytesPerStep + bytesPerColumn);
+    column.clear();
+    const free = this.#freeColumns.get(column.stepCount);
+    if (free === undefined) this.#freeColumns.set(column.stepCount, [column]);
+    else if (free.length < 64) free.push(column);
+  }
+}
+
+/** How many samples a histogram counts for: its size in Prometheus' memory, in units of 16 bytes. */
+export function histogramSamples(h: Histogram): number {
+  // Two numbers of four bytes a span.
+  const spanBytes = 4 * (h.positiveSpans.length + h.negativeSpans.length);
+  const bucketBytes = 8 * (h.positiveBuckets.length + h.negativeBuckets.length + h.customValues.length);
+  return Math.floor((168 + 8 + spanBytes + bucketBytes) / 16);
+}

@@ -1,0 +1,240 @@
+/**
+ * Which operator carries out a call that gives a vector.
+ * Owns the list of functions of ranges and the conditions on their arguments; what they compute is in the files beside it.
+ */
+import { Failure } from '../../../errors/failure.ts';
+import type { CallNode, PlanNode } from '../../plan/logical-plan.ts';
+import { valueType } from '../../plan/logical-plan.ts';
+import { type Place, words } from '../annotations.ts';
+import { type OperatorBuilder, placeOf } from '../build-operators.ts';
+import type { RangeOperator, VectorOperator } from '../operator.ts';
+import { emptyVector, scalarOf, ScalarVector } from '../scalars.ts';
+import { VectorSelectorScan } from '../scan/vector-selector.ts';
+import { dropMetricName } from '../series-labels.ts';
+import { type ColumnChange, SeriesMap } from '../series-map.ts';
+import { Absent, absentLabels } from './absent.ts';
+import { changesKernel, resetsKernel } from './changes.ts';
+import { extendedRateKernel } from './extended-rate.ts';
+import { clampChange, dateFunctions, floatChange, mathFunctions, roundChange } from './float-functions.ts';
+import {
+  fractionNumber,
+  histogramChange,
+  histogramFunctions,
+  noteInvalidQuantiles,
+  quantileNumber,
+  quantileNumbers,
+} from './histogram-functions.ts';
+import { HistogramUnits } from './histogram-units.ts';
+import { buildInfo } from './info.ts';
+import { instantChangeKernel } from './instant-rate.ts';
+import { labelJoin, labelReplace } from './label.ts';
+import { overTimeKernels } from './over-time.ts';
+import { RangeFunction, type RangeKernel } from './range-function.ts';
+import { rateKernel } from './rate.ts';
+import { derivKernel, predictLinearKernel, smoothingKernel } from './regression.ts';
+import { byLabels, byValue, Sort } from './sort.ts';
+
+const rate = { isCounter: true, isRate: true };
+const increase = { isCounter: true, isRate: false };
+const delta = { isCounter: false, isRate: false };
+
+const rangeKernels: ReadonlyMap<string, RangeKernel> = new Map([
+  ...overTimeKernels,
+  ['rate', rateKernel(rate)],
+  ['increase', rateKernel(increase)],
+  ['delta', rateKernel(delta)],
+  ['irate', instantChangeKernel('counter')],
+  ['idelta', instantChangeKernel('gauge')],
+  ['changes', changesKernel],
+  ['resets', resetsKernel],
+  ['deriv', derivKernel],
+  ['predict_linear', predictLinearKernel],
+  ['double_exponential_smoothing', smoothingKernel],
+]);
+
+/** Kernels for windows that reach beyond their range. */
+const extendedKernels: ReadonlyMap<string, RangeKernel> = new Map([
+  ['rate', extendedRateKernel(rate)],
+  ['increase', extendedRateKernel(increase)],
+  ['delta', extendedRateKernel(delta)],
+  ['changes', changesKernel],
+  ['resets', resetsKernel],
+]);
+const anchoredFunctions = ['changes', 'delta', 'increase', 'rate', 'resets'];
+const smoothedFunctions = ['delta', 'increase', 'rate'];
+/** Only these look at start timestamps. */
+export const startTimeFunctions: ReadonlySet<string> = new Set(['rate', 'irate', 'increase', 'resets']);
+
+/** The operator of a call of return type vector. @throws Failure for arguments that cannot be evaluated */
+export function buildVectorCall(builder: OperatorBuilder, node: CallNode): VectorOperator {
+  const rangeArg = node.args.findIndex((arg) => valueType(arg) === 'matrix');
+  return rangeArg >= 0 ? rangeCall(builder, node, rangeArg) : instantCall(builder, node);
+}
+
+function rangeCall(builder: OperatorBuilder, node: CallNode, rangeArg: number): VectorOperator {
+  const { context, grid } = builder;
+  const arg = node.args[rangeArg] as PlanNode;
+  const kernel = kernelFor(node.name, arg);
+  const source = builder.range(arg);
+  const scalars = node.args.filter((other) => valueType(other) === 'scalar').map((other) => builder.scalar(other));
+  const place = placeOf(node, node.args[0]?.start);
+  const operator = new RangeFunction(context, withoutStarts(node.name, source), { name: node.name, kernel, scalars, place });
+  if (node.name === 'absent_over_time') {
+    return new Absent(context, operator, grid, { labels: absentLabels(arg), dropName: true });
+  }
+  return builder.uniqueUnlessDelayed(operator, 'refuse');
+}
+
+/** Start timestamps are hidden from functions that do not know them. */
+function withoutStarts(name: string, source: RangeOperator): RangeOperator {
+  if (startTimeFunctions.has(name)) return source;
+  return {
+    windows: source.windows,
+    series: () => source.series(),
+    next: () => {
+      const samples = source.next();
+      samples.floatSt = null;
+      samples.histogramSt = null;
+      return samples;
+    },
+    done: () => source.done(),
+  };
+}
+
+function kernelFor(name: string, arg: PlanNode): RangeKernel {
+  const selector = arg.kind === 'matrixSelector' ? arg.selector : undefined;
+  if (selector?.anchored === true) refuseUnless(anchoredFunctions, name, 'anchored');
+  if (selector?.smoothed === true) refuseUnless(smoothedFunctions, name, 'smoothed');
+  const extended = selector?.anchored === true || selector?.smoothed === true;
+  const kernel = (extended ? extendedKernels : rangeKernels).get(name);
+  if (kernel === undefined) throw new Error(`no range function ${name}`);
+  return kernel;
+}
+
+function refuseUnless(names: readonly string[], name: string, modifier: string): void {
+  if (names.includes(name)) return;
+  throw new Failure('execution', `${modifier} modifier can only be used with: ${names.join(', ')} - not with ${name}`);
+}
+
+function instantCall(builder: OperatorBuilder, node: CallNode): VectorOperator {
+  const { context, grid } = builder;
+  const { name, args } = node;
+  const arg = (index: number): PlanNode => args[index] as PlanNode;
+  const text = (index: number): string => {
+    const literal = arg(index);
+    if (literal.kind !== 'string') throw new Error(`argument ${index} of ${name} is no text`);
+    return literal.value;
+  };
+  const texts = (from: number): string[] => args.slice(from).map((_arg, i) => text(from + i));
+  const map = (change: ColumnChange): VectorOperator => {
+    const scalars = args.slice(1).map((other) => builder.scalar(other));
+    return builder.uniqueUnlessDelayed(new SeriesMap(context, builder.vector(arg(0)), scalars, change), 'merge');
+  };
+  const float = mathFunctions.get(name);
+  if (float !== undefined) return map(floatChange(float));
+  const date = dateFunctions.get(name);
+  if (date !== undefined) {
+    if (args.length > 0) return map(floatChange(date));
+    const { startMs, stepMs } = grid;
+    return new ScalarVector(scalarOf(grid, (step) => date((startMs + step * stepMs) / 1000)));
+  }
+  const histogram = histogramFunctions.get(name);
+  if (histogram !== undefined) {
+    const delayed = context.flags.delayedNameRemoval;
+    // Unlike all others, these keep type and unit.
+    const mapped = new SeriesMap(context, builder.vector(arg(0)), [], histogramChange(histogram), (series) =>
+      series.map(({ labels }) => ({ labels: delayed ? labels : dropMetricName(labels), dropName: true })),
+    );
+    return builder.uniqueUnlessDelayed(mapped, 'merge');
+  }
+  switch (name) {
+    case 'clamp':
+    case 'clamp_min':
+    case 'clamp_max':
+      return map(clampChange(name));
+    case 'round':
+      return map(roundChange);
+    case 'vector':
+      return new ScalarVector(builder.scalar(arg(0)));
+    case 'absent':
+      return new Absent(context, builder.vector(arg(0)), grid, { labels: absentLabels(arg(0)), dropName: false });
+    case 'timestamp':
+    case 'start_timestamp':
+      return timestampCall(builder, node);
+    case 'label_replace': {
+      const relabel = labelReplace(text(1), text(2), text(3), text(4));
+      return builder.unique(new SeriesMap(context, builder.vector(arg(0)), [], () => {}, relabel), 'merge');
+    }
+    case 'label_join': {
+      const relabel = labelJoin(text(1), text(2), texts(3));
+      return builder.unique(new SeriesMap(context, builder.vector(arg(0)), [], () => {}, relabel), 'merge');
+    }
+    case 'sort':
+    case 'sort_desc':
+      noteSort(builder, node);
+      return new Sort(context, builder.vector(arg(0)), grid, byValue(name === 'sort' ? 1 : -1), true);
+    case 'sort_by_label':
+    case 'sort_by_label_desc':
+      noteSort(builder, node);
+      return new Sort(context, builder.vector(arg(0)), grid, byLabels(texts(1), name === 'sort_by_label' ? 1 : -1), false);
+    case 'histogram_quantile':
+    case 'histogram_quantiles':
+    case 'histogram_fraction':
+      return builder.unique(histogramCall(builder, node), 'merge');
+    case 'info':
+      return buildInfo(builder, node);
+    default:
+      throw new Error(`no function ${name}`);
+  }
+}
+
+/** The time of the sample where a selector is asked, else that of the step. */
+function timestampCall(builder: OperatorBuilder, node: CallNode): VectorOperator {
+  const { context, grid } = builder;
+  const arg = node.args[0] as PlanNode;
+  const isStart = node.name === 'start_timestamp';
+  const toSeconds: ColumnChange = (column) => {
+    const { values } = column;
+    for (let step = 0; step < values.length; step++) values[step] /= 1000;
+  };
+  const stepTime: ColumnChange = (column) => {
+    for (let step = 0; step < column.stepCount; step++) {
+      if (column.kinds[step] !== 0) column.setFloat(step, (grid.startMs + step * grid.stepMs) / 1000);
+    }
+  };
+  if (arg.kind === 'vectorSelector') {
+    if (isStart && !context.flags.startTimestamps) return emptyVector;
+    const scan = new VectorSelectorScan(context, arg, grid, isStart ? 'startTimestampMs' : 'timestampMs');
+    return builder.uniqueUnlessDelayed(new SeriesMap(context, scan, [], toSeconds), 'merge');
+  }
+  const inner = builder.vector(arg);
+  const change: ColumnChange = isStart ? (column) => column.clear() : stepTime;
+  return builder.uniqueUnlessDelayed(new SeriesMap(context, inner, [], change), 'merge');
+}
+
+function noteSort(builder: OperatorBuilder, node: CallNode): void {
+  if (builder.grid.stepCount > 1) builder.context.annotations.warn(words.sortInRangeQuery, placeOf(node));
+}
+
+function histogramCall(builder: OperatorBuilder, node: CallNode): VectorOperator {
+  const { context, grid } = builder;
+  const { name, args } = node;
+  const vectorArg = name === 'histogram_quantiles' ? 0 : name === 'histogram_quantile' ? 1 : 2;
+  const vector = args[vectorArg] as PlanNode;
+  const input = builder.vector(vector);
+  const scalars = args
+    .filter((arg) => valueType(arg) === 'scalar')
+    .map((arg) => ({ place: placeOf(node, arg.start), operator: builder.scalar(arg) }));
+  const label = name === 'histogram_quantiles' && args[1]?.kind === 'string' ? args[1].value : '';
+  const evaluate = ({ place, operator }: { place: Place; operator: { values(): Float64Array } }): Float64Array => {
+    const values = operator.values();
+    if (name !== 'histogram_fraction') noteInvalidQuantiles(values, context.annotations, place);
+    return values;
+  };
+  return new HistogramUnits(context, input, grid, placeOf(node, vector.start), () => {
+    const values = scalars.map(evaluate);
+    const [first = new Float64Array(0), second = new Float64Array(0)] = values;
+    if (name === 'histogram_quantile') return [quantileNumber(first)];
+    return name === 'histogram_quantiles' ? quantileNumbers(values, label) : [fractionNumber(first, second)];
+  });
+}

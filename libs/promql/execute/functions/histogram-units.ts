@@ -1,0 +1,298 @@
+/**
+ * histogram_quantile, histogram_quantiles and histogram_fraction over a vector: which of its series make up one histogram, and the flow.
+ * A classic histogram is all series that differ in `le` alone; a native one is a series. Both under the same labels at the same step is
+ * a mistake: neither counts there, with a warning. Series are held until the last of their histogram came.
+ * Facts: Prometheus promql/engine.go (resetHistograms), functions.go.
+ */
+import type { Histogram } from '../../../model/histogram.ts';
+import { type Labels, metricName } from '../../../model/labels.ts';
+import { type Annotations, forcedMonotonicityDetail, type Place, words } from '../annotations.ts';
+import type { ExecutionContext } from '../execution-context.ts';
+import type { Grid } from '../grid.ts';
+import type { OutputSeries, VectorOperator } from '../operator.ts';
+import { dropMetadata, withLabel } from '../series-labels.ts';
+import { PointKind, type StepColumn } from '../step-column.ts';
+import { ClassicBuckets } from './classic-buckets.ts';
+import { parseBucketBound } from './parse-bucket-bound.ts';
+
+/** One number of a histogram: a quantile or a fraction. */
+export interface HistogramNumber {
+  /** Set on the result, where there are several numbers of one histogram. */
+  readonly label: { readonly name: string; readonly value: string } | undefined;
+  /** Whether there is such a number at a step. */
+  isAt(step: number): boolean;
+  ofNative(step: number, h: Histogram, notes: HistogramNotes): number;
+  ofClassic(step: number, buckets: ClassicBuckets): number;
+}
+
+/** What there is to say about one histogram. */
+export interface HistogramNotes {
+  nan(what: 'result' | 'skew' | 'fraction'): void;
+}
+
+/** One histogram: its classic buckets, its native samples, or both. */
+interface Unit {
+  readonly labels: Labels;
+  readonly metric: string;
+  /** Upper bounds of its buckets, as they were met. */
+  readonly bounds: number[];
+  readonly buckets: StepColumn[];
+  native: StepColumn | undefined;
+  hasNative: boolean;
+  /** Steps at which the buckets had to be mended: said once, however many numbers are asked for. */
+  readonly mendedAt: Set<number>;
+  /** Series that have not come yet. */
+  pending: number;
+  /** Outputs that have not been given yet. */
+  unread: number;
+}
+
+interface Output {
+  readonly unit: Unit;
+  readonly number: HistogramNumber;
+}
+
+export class HistogramUnits implements VectorOperator {
+  readonly #context: ExecutionContext;
+  readonly #input: VectorOperator;
+  readonly #grid: Grid;
+  readonly #prepare: () => readonly HistogramNumber[];
+  readonly #place: Place;
+  readonly #forced: ForcedNotes;
+  #inputs: readonly OutputSeries[] = [];
+  #bounds: (number | undefined)[] = [];
+  #units: Unit[] = [];
+  #unitOf = new Int32Array(0);
+  #outputs: Output[] = [];
+  #read = 0;
+  #given = 0;
+
+  /** @param prepare evaluates the other arguments and says what is wanted of each histogram */
+  constructor(
+    context: ExecutionContext,
+    input: VectorOperator,
+    grid: Grid,
+    place: Place,
+    prepare: () => readonly HistogramNumber[],
+  ) {
+    this.#context = context;
+    this.#input = input;
+    this.#grid = grid;
+    this.#place = place;
+    this.#prepare = prepare;
+    this.#forced = new ForcedNotes(context.annotations, place, grid);
+  }
+
+  series(): readonly OutputSeries[] {
+    const numbers = this.#prepare();
+    this.#inputs = this.#input.series();
+    this.#findUnits();
+    let units = this.#units;
+    const perNumber = this.#grid.stepCount === 1;
+    if (perNumber) {
+      while (this.#read < this.#inputs.length) this.#readOne();
+      // An instant query shows the order: native histograms come first.
+      units = [...units.filter((unit) => unit.hasNative), ...units.filter((unit) => !unit.hasNative)];
+    }
+    for (const unit of units) unit.unread = numbers.length;
+    this.#outputs = perNumber
+      ? numbers.flatMap((number) => units.map((unit) => ({ unit, number })))
+      : units.flatMap((unit) => numbers.map((number) => ({ unit, number })));
+    const delayed = this.#context.flags.delayedNameRemoval;
+    return this.#outputs.map(({ unit, number }) => {
+      const labels = delayed ? unit.labels : dropMetadata(unit.labels);
+      const { label } = number;
+      return { labels: label === undefined ? labels : withLabel(labels, label.name, label.value), dropName: true };
+    });
+  }
+
+  next(out: StepColumn): void {
+    const { unit, number } = this.#outputs[this.#given++] as Output;
+    while (unit.pending > 0) this.#readOne();
+    this.#evaluate(unit, number, out);
+    this.#context.worked(out.stepCount * (unit.buckets.length + 1));
+    unit.unread--;
+    if (unit.unread === 0) this.#release(unit);
+  }
+
+  done(): void {
+    while (this.#read < this.#inputs.length) this.#readOne();
+    for (const unit of this.#units) this.#release(unit);
+    this.#forced.flush();
+    this.#input.done();
+  }
+
+  #findUnits(): void {
+    const numbers = new Map<string, number>();
+    this.#unitOf = new Int32Array(this.#inputs.length);
+    this.#bounds = this.#inputs.map(({ labels }) => parseBucketBound(labels.get('le')));
+    this.#inputs.forEach(({ labels }, i) => {
+      const own = this.#bounds[i] === undefined ? labels : withLabel(labels, 'le', '');
+      let number = numbers.get(own.key);
+      if (number === undefined) {
+        number = this.#units.length;
+        numbers.set(own.key, number);
+        this.#units.push(newUnit(own));
+      }
+      (this.#units[number] as Unit).pending++;
+      this.#unitOf[i] = number;
+    });
+  }
+
+  #readOne(): void {
+    const index = this.#read++;
+    const column = this.#context.takeColumn(this.#grid.stepCount);
+    this.#input.next(column);
+    const unit = this.#units[this.#unitOf[index]] as Unit;
+    unit.pending--;
+    const bound = this.#bounds[index];
+    const { labels } = this.#inputs[index] as OutputSeries;
+    if (bound === undefined) {
+      if (hasKind(column, PointKind.float)) this.#badBound(labels);
+      unit.native = column;
+      unit.hasNative = column.hasHistograms;
+      return;
+    }
+    if (column.hasHistograms && hasKind(column, PointKind.histogram)) this.#separateNative(labels, column);
+    unit.bounds.push(bound);
+    unit.buckets.push(column);
+  }
+
+  /** A native histogram that has a label `le`: it is one of its own. Known too late unless all is read before the first output. */
+  #separateNative(labels: Labels, column: StepColumn): void {
+    if (this.#grid.stepCount !== 1) return;
+    const unit = newUnit(labels);
+    unit.native = this.#context.takeColumn(1);
+    unit.native.copyPoint(column, 0);
+    unit.hasNative = true;
+    this.#units.push(unit);
+  }
+
+  #badBound(labels: Labels): void {
+    const name = this.#context.flags.delayedNameRemoval ? labels.get(metricName) : '';
+    this.#context.annotations.warn(words.badBucketLabel(name, labels.get('le')), this.#place);
+  }
+
+  #evaluate(unit: Unit, number: HistogramNumber, out: StepColumn): void {
+    const { native } = unit;
+    const metric = this.#context.flags.delayedNameRemoval ? unit.metric : '';
+    const notes: HistogramNotes = { nan: (what) => this.#noteNaN(what, metric) };
+    const order = Array.from(unit.bounds.keys()).sort((a, b) => (unit.bounds[a] as number) - (unit.bounds[b] as number));
+    const bounds = order.map((i) => unit.bounds[i] as number);
+    const columns = order.map((i) => unit.buckets[i] as StepColumn);
+    const buckets = new ClassicBuckets(columns.length);
+    for (let step = 0; step < out.stepCount; step++) {
+      if (!number.isAt(step)) continue;
+      buckets.count = 0;
+      for (let i = 0; i < columns.length; i++) {
+        const column = columns[i] as StepColumn;
+        if (column.kinds[step] === PointKind.float) buckets.add(bounds[i] as number, column.values[step]);
+      }
+      const histogram = native !== undefined && native.kinds[step] === PointKind.histogram ? native.histogramAt(step) : null;
+      if (histogram !== null && buckets.count > 0) {
+        this.#context.annotations.warn(words.mixedClassicNative(metric), this.#place);
+      } else if (histogram !== null) {
+        out.setFloat(step, number.ofNative(step, histogram, notes));
+      } else if (buckets.count > 0) {
+        out.setFloat(step, number.ofClassic(step, buckets));
+        if (!buckets.forced || unit.mendedAt.has(step)) continue;
+        unit.mendedAt.add(step);
+        this.#forced.add(metric, step, buckets);
+      }
+    }
+  }
+
+  #noteNaN(what: 'result' | 'skew' | 'fraction', metric: string): void {
+    const text =
+      what === 'result'
+        ? words.quantileNaNResult(metric)
+        : what === 'skew'
+          ? words.quantileNaNSkew(metric)
+          : words.fractionNaNs(metric);
+    this.#context.annotations.info(text, this.#place);
+  }
+
+  #release(unit: Unit): void {
+    for (const column of unit.buckets) this.#context.giveColumn(column);
+    unit.buckets.length = 0;
+    unit.bounds.length = 0;
+    if (unit.native !== undefined) this.#context.giveColumn(unit.native);
+    unit.native = undefined;
+  }
+}
+
+function newUnit(labels: Labels): Unit {
+  return {
+    labels,
+    metric: labels.get(metricName),
+    bounds: [],
+    buckets: [],
+    native: undefined,
+    hasNative: false,
+    mendedAt: new Set(),
+    pending: 0,
+    unread: 0,
+  };
+}
+
+function hasKind({ kinds }: StepColumn, kind: number): boolean {
+  return kinds.includes(kind);
+}
+
+interface Forced {
+  readonly occurrences: Uint32Array;
+  minBucket: number;
+  maxBucket: number;
+  maxDiff: number;
+}
+
+/** Buckets that had to be made monotonic, by metric name; said at the end, with how often and where. */
+class ForcedNotes {
+  readonly #annotations: Annotations;
+  readonly #place: Place;
+  readonly #grid: Grid;
+  readonly #byMetric = new Map<string, Forced>();
+
+  constructor(annotations: Annotations, place: Place, grid: Grid) {
+    this.#annotations = annotations;
+    this.#place = place;
+    this.#grid = grid;
+  }
+
+  add(metric: string, step: number, { minForced, maxForced, maxDiff }: ClassicBuckets): void {
+    let forced = this.#byMetric.get(metric);
+    if (forced === undefined) {
+      const occurrences = new Uint32Array(this.#grid.stepCount);
+      forced = { occurrences, minBucket: minForced, maxBucket: maxForced, maxDiff };
+      this.#byMetric.set(metric, forced);
+    }
+    forced.occurrences[step]++;
+    forced.minBucket = Math.min(forced.minBucket, minForced);
+    forced.maxBucket = Math.max(forced.maxBucket, maxForced);
+    forced.maxDiff = Math.max(forced.maxDiff, maxDiff);
+  }
+
+  flush(): void {
+    for (const [metric, { occurrences, minBucket, maxBucket, maxDiff }] of this.#byMetric) {
+      const first = occurrences.findIndex((count) => count > 0);
+      const last = occurrences.findLastIndex((count) => count > 0);
+      const { startMs, stepMs } = this.#grid;
+      // Prometheus merges the annotation with itself once a step, from the second on: the count it prints is not the true one.
+      let shown = 0n;
+      for (let step = first; step < occurrences.length; step++) {
+        shown += BigInt(occurrences[step]);
+        if (step > first) shown = BigInt.asIntN(64, 2n * shown);
+      }
+      const detail = forcedMonotonicityDetail({
+        minBucket,
+        maxBucket,
+        maxDiff,
+        minMs: startMs + first * stepMs,
+        maxMs: startMs + last * stepMs,
+        occurrences: shown,
+      });
+      this.#annotations.info(words.forcedMonotonicity(metric), this.#place, detail);
+    }
+    this.#byMetric.clear();
+  }
+}

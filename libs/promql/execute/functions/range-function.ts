@@ -1,0 +1,201 @@
+/**
+ * A function over range vectors: one kernel call per series, for all steps of it.
+ * Owns the loop over series, the labels of the result, the scalar arguments and the annotations that rate and increase add. What a
+ * window comes to is the kernel's. Facts: Prometheus promql/engine.go (eval of a Call with a matrix argument).
+ */
+import { metricName } from '../../../model/labels.ts';
+import type { Labels } from '../../../model/labels.ts';
+import { type Annotations, type HistogramOperation, type Place, words } from '../annotations.ts';
+import { type ExecutionContext, histogramSamples } from '../execution-context.ts';
+import type { OutputSeries, RangeOperator, RangeWindows, ScalarOperator, VectorOperator } from '../operator.ts';
+import { type RangeSamples, WindowBounds } from '../scan/range-samples.ts';
+import { dropMetadata } from '../series-labels.ts';
+import { type StepColumn, PointKind } from '../step-column.ts';
+
+/** What a kernel works on: one series, all steps. */
+export interface KernelInput {
+  readonly samples: RangeSamples;
+  /** The samples of each step's window; windows without any sample give no point. */
+  readonly bounds: WindowBounds;
+  readonly windows: RangeWindows;
+  /** Scalar arguments in order, one value per step. */
+  readonly scalars: readonly Float64Array[];
+  readonly notes: KernelNotes;
+}
+
+/** Computes the points of all steps. */
+export type RangeKernel = (input: KernelInput, out: StepColumn) => void;
+
+/** What a kernel has to say about the series at hand; each thing is passed on once a series. */
+export class KernelNotes {
+  readonly #annotations: Annotations;
+  readonly #place: Place;
+  readonly #overlaps = new Map<string, number>();
+  #said = new Set<string>();
+  metric = '';
+
+  constructor(annotations: Annotations, place: Place) {
+    this.#annotations = annotations;
+    this.#place = place;
+  }
+
+  beginSeries(labels: Labels): void {
+    this.metric = labels.get(metricName);
+    if (this.#said.size > 0) this.#said = new Set();
+  }
+
+  mixedFloatsHistograms(): void {
+    this.#warnOnce('mixed', () => words.mixedFloatsHistograms(this.metric));
+  }
+
+  mixedExponentialCustom(): void {
+    this.#warnOnce('schemas', () => words.mixedExponentialCustom(this.metric));
+  }
+
+  notCounter(): void {
+    this.#warnOnce('counter', () => words.notCounter(this.metric));
+  }
+
+  notGauge(): void {
+    this.#warnOnce('gauge', () => words.notGauge(this.metric));
+  }
+
+  resetCollision(operation: HistogramOperation): void {
+    this.#warnOnce(`collision ${operation}`, () => words.resetCollision(operation));
+  }
+
+  reconciledBuckets(operation: HistogramOperation): void {
+    this.#infoOnce(`reconciled ${operation}`, () => words.reconciledBuckets(operation));
+  }
+
+  ignoredHistograms(): void {
+    this.#infoOnce('ignored', () => words.ignoredInMixedRange(this.metric));
+  }
+
+  invalidQuantile(q: number): void {
+    this.#warnOnce(`quantile ${q}`, () => words.invalidQuantile(q));
+  }
+
+  /** Counts every window in which it is seen. */
+  startTimeOverlap(): void {
+    const count = (this.#overlaps.get(this.metric) ?? 0) + 1;
+    this.#overlaps.set(this.metric, count);
+    const detail = count > 1 ? ` (${count} occurrences)` : '';
+    this.#annotations.warn(words.startTimeOverlap(this.metric), this.#place, detail);
+  }
+
+  possibleNonCounter(labels: Labels, typeAndUnitLabels: boolean): void {
+    if (this.metric === '') return;
+    if (typeAndUnitLabels) {
+      const type = labels.get('__type__');
+      if (type === 'counter' || type === 'histogram') return;
+      this.#annotations.info(words.possibleNonCounterLabel(this.metric, type), this.#place);
+      return;
+    }
+    if (/_(?:total|sum|count|bucket)$/.test(this.metric)) return;
+    this.#annotations.info(words.possibleNonCounter(this.metric), this.#place);
+  }
+
+  #warnOnce(key: string, text: () => string): void {
+    if (this.#said.has(key)) return;
+    this.#said.add(key);
+    this.#annotations.warn(text(), this.#place);
+  }
+
+  #infoOnce(key: string, text: () => string): void {
+    if (this.#said.has(key)) return;
+    this.#said.add(key);
+    this.#annotations.info(text(), this.#place);
+  }
+}
+
+export interface RangeFunctionCall {
+  readonly name: string;
+  readonly kernel: RangeKernel;
+  readonly scalars: readonly ScalarOperator[];
+  /** Where annotations point: the first argument. */
+  readonly place: Place;
+}
+
+/** last_over_time and first_over_time are like an offset: the metric stays what it was. */
+const nameKeepers: ReadonlySet<string> = new Set(['last_over_time', 'first_over_time']);
+
+export class RangeFunction implements VectorOperator {
+  readonly #context: ExecutionContext;
+  readonly #source: RangeOperator;
+  readonly #call: RangeFunctionCall;
+  readonly #bounds: WindowBounds;
+  readonly #notes: KernelNotes;
+  #inputs: readonly OutputSeries[] = [];
+  #scalars: readonly Float64Array[] = [];
+  #input: KernelInput | undefined;
+  #nextSeries = 0;
+  #held = 0;
+
+  constructor(context: ExecutionContext, source: RangeOperator, call: RangeFunctionCall) {
+    this.#context = context;
+    this.#source = source;
+    this.#call = call;
+    this.#bounds = new WindowBounds(source.windows.grid.stepCount);
+    this.#notes = new KernelNotes(context.annotations, call.place);
+  }
+
+  series(): readonly OutputSeries[] {
+    this.#inputs = this.#source.series();
+    this.#scalars = this.#call.scalars.map((scalar) => scalar.values());
+    const { delayedNameRemoval } = this.#context.flags;
+    const keepsName = nameKeepers.has(this.#call.name);
+    return this.#inputs.map(({ labels, dropName }) => {
+      const drop = !keepsName || dropName;
+      return { labels: drop && !delayedNameRemoval ? dropMetadata(labels) : labels, dropName: drop };
+    });
+  }
+
+  next(out: StepColumn): void {
+    const series = this.#inputs[this.#nextSeries++] as OutputSeries;
+    const samples = this.#source.next();
+    const { windows } = this.#source;
+    this.#notes.beginSeries(series.labels);
+    this.#bounds.place(samples, windows);
+    this.#input ??= { samples, bounds: this.#bounds, windows, scalars: this.#scalars, notes: this.#notes };
+    const input = this.#input.samples === samples ? this.#input : { ...this.#input, samples };
+    if (samples.floatCount + samples.histogramCount > 0) this.#call.kernel(input, out);
+    this.#count(samples, out);
+    const { name } = this.#call;
+    if ((name === 'rate' || name === 'increase') && hasFloats(out)) {
+      this.#notes.possibleNonCounter(series.labels, this.#context.flags.typeAndUnitLabels);
+    }
+  }
+
+  done(): void {
+    this.#source.done();
+    this.#context.releaseSamples(this.#held);
+  }
+
+  #count(samples: RangeSamples, out: StepColumn): void {
+    const { floatBegin, floatEnd, histogramBegin, histogramEnd } = this.#bounds;
+    let queried = 0;
+    for (let step = 0; step < floatBegin.length; step++) queried += floatEnd[step] - floatBegin[step];
+    if (samples.histogramCount > 0) {
+      for (let step = 0; step < floatBegin.length; step++) queried += histogramEnd[step] - histogramBegin[step];
+    }
+    this.#context.stats.samplesQueried += queried;
+    this.#context.worked(queried + floatBegin.length);
+    let held = 0;
+    for (let step = 0; step < out.stepCount; step++) {
+      if (out.kinds[step] === PointKind.float) held++;
+      else if (out.kinds[step] === PointKind.histogram) held += histogramSamples(out.histogramAt(step));
+    }
+    // The samples of the series are held beside its points while it is worked on.
+    const windowSamples = samples.floatCount + samples.histogramCount;
+    this.#context.holdSamples(windowSamples);
+    this.#context.releaseSamples(windowSamples);
+    this.#context.holdSamples(held);
+    this.#held += held;
+  }
+}
+
+function hasFloats(column: StepColumn): boolean {
+  for (let step = 0; step < column.stepCount; step++) if (column.kinds[step] === PointKind.float) return true;
+  return false;
+}

@@ -1,0 +1,174 @@
+/**
+ * rate, increase and delta: how much a series changed over a window, extrapolated to the window's ends.
+ * Owns extrapolation and the float side; histograms are rate-histogram.ts, anchored and smoothed windows extended-rate.ts.
+ * Resets are found once a series, so a step costs what its window has of resets, not of samples. The order of the additions is
+ * Prometheus', so that the result is, to the bit. Facts: Prometheus promql/functions.go (extrapolatedRate).
+ */
+import { type Histogram } from '../../../model/histogram.ts';
+import { multiplyHistogram } from '../../../model/histogram-arithmetic.ts';
+import { secondsOfMs } from '../../syntax/literals.ts';
+import { windowEndMs } from '../operator.ts';
+import type { RangeSamples } from '../scan/range-samples.ts';
+import type { StepColumn } from '../step-column.ts';
+import { addHistogramNoted, histogramIncrease } from './rate-histogram.ts';
+import type { KernelInput, RangeKernel } from './range-function.ts';
+import { isStartTimeReset, overlapsStartTime } from './start-time.ts';
+
+export interface RateKind {
+  /** Resets are added back, and the extrapolation stops where the counter was zero. */
+  readonly isCounter: boolean;
+  /** Per second. */
+  readonly isRate: boolean;
+}
+
+/** A kernel of the kind. */
+export function rateKernel(kind: RateKind): RangeKernel {
+  return (input, out) => {
+    if (input.samples.floatCount > 0) floatRates(input, kind, out);
+    if (input.samples.histogramCount > 0) histogramRates(input, kind, out);
+  };
+}
+
+/** Indexes i of the samples that begin a counter anew: below sample i - 1, or started after it. */
+function findResets({ floatV, floatT, floatSt, floatCount }: RangeSamples): number[] {
+  const resets: number[] = [];
+  for (let i = 1; i < floatCount; i++) {
+    if (floatV[i] < floatV[i - 1]) resets.push(i);
+    else if (floatSt !== null && isStartTimeReset(floatSt[i - 1], floatT[i - 1], floatSt[i], floatT[i])) resets.push(i);
+  }
+  return resets;
+}
+
+/** Indexes i of the samples whose start time lies before sample i - 1. */
+function findOverlaps({ floatT, floatSt, floatCount }: RangeSamples): number[] {
+  const overlaps: number[] = [];
+  if (floatSt === null) return overlaps;
+  for (let i = 1; i < floatCount; i++) if (overlapsStartTime(floatSt[i - 1], floatT[i - 1], floatSt[i])) overlaps.push(i);
+  return overlaps;
+}
+
+function floatRates(input: KernelInput, { isCounter, isRate }: RateKind, out: StepColumn): void {
+  const { samples, bounds, windows, notes } = input;
+  const { floatT, floatV, floatSt } = samples;
+  const { floatBegin, floatEnd, histogramBegin, histogramEnd } = bounds;
+  const resets = isCounter ? findResets(samples) : [];
+  const overlaps = isCounter ? findOverlaps(samples) : [];
+  const rangeSeconds = secondsOfMs(windows.rangeMs);
+  const hasHistograms = samples.histogramCount > 0;
+  let firstReset = 0;
+  let firstOverlap = 0;
+  for (let step = 0; step < floatBegin.length; step++) {
+    const begin = floatBegin[step];
+    const end = floatEnd[step];
+    if (begin === end) continue;
+    if (hasHistograms && histogramBegin[step] < histogramEnd[step]) {
+      notes.mixedFloatsHistograms();
+      continue;
+    }
+    const last = end - 1;
+    const firstT = floatT[begin];
+    let increase = floatV[last] - floatV[begin];
+    if (resets.length > 0) {
+      while (firstReset < resets.length && resets[firstReset] <= begin) firstReset++;
+      for (let r = firstReset; r < resets.length && resets[r] < end; r++) increase += floatV[resets[r] - 1];
+    }
+    if (overlaps.length > 0) {
+      while (firstOverlap < overlaps.length && overlaps[firstOverlap] <= begin) firstOverlap++;
+      if (firstOverlap < overlaps.length && overlaps[firstOverlap] < end) notes.startTimeOverlap();
+    }
+    const windowEnd = windowEndMs(windows, step);
+    const windowBegin = windowEnd - windows.rangeMs;
+    const st = isCounter && floatSt !== null ? floatSt[begin] : 0;
+    const startsInside = st !== 0 && st > windowBegin && st < firstT;
+    if (!startsInside && begin === last) continue;
+    if (startsInside) increase += floatV[begin];
+    const firstCount = isCounter && !startsInside && increase > 0 && floatV[begin] >= 0 ? floatV[begin] : Number.NaN;
+    const factor = extrapolation(
+      startsInside ? st : firstT,
+      firstT,
+      floatT[last],
+      last - begin,
+      windowBegin,
+      windowEnd,
+      startsInside,
+      firstCount,
+      increase,
+    );
+    out.setFloat(step, increase * (isRate ? factor / rangeSeconds : factor));
+  }
+}
+
+/**
+ * By how much the increase seen between two samples is to be multiplied to be that of the whole window. Times in milliseconds.
+ * A gap at an end of the window up to 1.1 times the average distance of samples is bridged, of a longer one half a distance.
+ * @param countedFrom where the increase is counted from: the first sample, or its start time within the window.
+ * @param firstCount value of the counter at the first sample, NaN for what is no counter: it is not extrapolated below zero.
+ */
+function extrapolation(
+  countedFrom: number,
+  firstT: number,
+  lastT: number,
+  intervals: number,
+  windowBegin: number,
+  windowEnd: number,
+  startsInside: boolean,
+  firstCount: number,
+  increase: number,
+): number {
+  const sampledSeconds = (lastT - firstT) / 1000;
+  const averageSeconds = intervals > 0 ? sampledSeconds / intervals : 0;
+  const threshold = averageSeconds * 1.1;
+  const countedSeconds = (lastT - countedFrom) / 1000;
+  let toBegin = 0;
+  if (!startsInside) {
+    toBegin = (firstT - windowBegin) / 1000;
+    if (toBegin >= threshold) toBegin = averageSeconds / 2;
+    const toZero = countedSeconds * (firstCount / increase);
+    if (toZero < toBegin) toBegin = toZero;
+  }
+  let toEnd = (windowEnd - lastT) / 1000;
+  if (toEnd >= threshold) toEnd = averageSeconds / 2;
+  return countedSeconds === 0 ? 1 : (countedSeconds + toBegin + toEnd) / countedSeconds;
+}
+
+function histogramRates(input: KernelInput, { isCounter, isRate }: RateKind, out: StepColumn): void {
+  const { samples, bounds, windows, notes } = input;
+  const { histogramT, histograms, histogramSt } = samples;
+  const rangeSeconds = secondsOfMs(windows.rangeMs);
+  for (let step = 0; step < bounds.histogramBegin.length; step++) {
+    const begin = bounds.histogramBegin[step];
+    const end = bounds.histogramEnd[step];
+    if (begin === end) continue;
+    if (bounds.floatBegin[step] < bounds.floatEnd[step]) {
+      notes.mixedFloatsHistograms();
+      continue;
+    }
+    const last = end - 1;
+    const first = histograms[begin] as Histogram;
+    let increase: Histogram | undefined;
+    if (begin < last) {
+      increase = histogramIncrease(samples, begin, end, isCounter, notes);
+      if (increase === undefined) continue;
+    }
+    const windowEnd = windowEndMs(windows, step);
+    const windowBegin = windowEnd - windows.rangeMs;
+    const firstT = histogramT[begin];
+    const st = isCounter && histogramSt !== null ? histogramSt[begin] : 0;
+    const startsInside = st !== 0 && st > windowBegin && st < firstT;
+    if (startsInside) increase = increase === undefined ? first : addHistogramNoted(increase, first, notes);
+    if (increase === undefined) continue;
+    const isAbove = isCounter && !startsInside && increase.count > 0 && first.count >= 0;
+    const factor = extrapolation(
+      startsInside ? st : firstT,
+      firstT,
+      histogramT[last],
+      last - begin,
+      windowBegin,
+      windowEnd,
+      startsInside,
+      isAbove ? first.count : Number.NaN,
+      increase.count,
+    );
+    out.setHistogram(step, multiplyHistogram(increase, isRate ? factor / rangeSeconds : factor));
+  }
+}

@@ -1,0 +1,126 @@
+/**
+ * sort and its kin: the order of an instant query's answer. Range queries are ordered by labels whatever was asked.
+ * Facts: Prometheus promql/functions.go (funcSort, funcSortByLabel); labels compare naturally, as facette/natsort does.
+ */
+import { compareLabels } from '../../../model/labels.ts';
+import type { ExecutionContext } from '../execution-context.ts';
+import type { Grid } from '../grid.ts';
+import type { OutputSeries, VectorOperator } from '../operator.ts';
+import { PointKind, type StepColumn } from '../step-column.ts';
+
+interface Entry {
+  readonly series: OutputSeries;
+  readonly column: StepColumn;
+}
+
+type Compare = (a: Entry, b: Entry) => number;
+
+/** By value; NaN last both ways, histograms are not there. */
+export function byValue(direction: 1 | -1): Compare {
+  return (a, b) => {
+    const x = a.column.values[0];
+    const y = b.column.values[0];
+    if (Number.isNaN(x) || Number.isNaN(y)) return Number(Number.isNaN(x)) - Number(Number.isNaN(y));
+    return direction * (x - y) || 0;
+  };
+}
+
+/** By the values of these labels in turn, then by all of them. */
+export function byLabels(names: readonly string[], direction: 1 | -1): Compare {
+  return ({ series: a }, { series: b }) => {
+    for (const name of names) {
+      const x = a.labels.get(name);
+      const y = b.labels.get(name);
+      if (x === y) continue;
+      // Prometheus finds neither before the other where one is empty, and leaves them as they came.
+      if (x === '' || y === '') return 0;
+      return direction * (naturallyBefore(x, y) ? -1 : 1);
+    }
+    return direction * compareLabels(a.labels, b.labels);
+  };
+}
+
+const chunkPattern = /\d+|\D+/g;
+const isDigits = /^\d+$/;
+
+/** Runs of digits compare as numbers. */
+function naturallyBefore(a: string, b: string): boolean {
+  const x = a.match(chunkPattern) ?? [];
+  const y = b.match(chunkPattern) ?? [];
+  for (let i = 0; i < x.length; i++) {
+    const chunkX = x[i] as string;
+    const chunkY = y[i];
+    if (chunkY === undefined) return false;
+    if (chunkX === chunkY) continue;
+    if (isDigits.test(chunkX) && isDigits.test(chunkY)) {
+      const order = compareDigits(chunkX, chunkY);
+      if (order !== 0) return order < 0;
+      // Of equal numbers the one with fewer zeros before it comes first, if nothing else decides.
+      if (i === x.length - 1) return true;
+      if (i === y.length - 1) return false;
+      continue;
+    }
+    return chunkX < chunkY;
+  }
+  return true;
+}
+
+const int64Max = 2n ** 63n - 1n;
+
+/** As numbers where both are int64, else as text. */
+function compareDigits(a: string, b: string): number {
+  const x = BigInt(a);
+  const y = BigInt(b);
+  if (x > int64Max || y > int64Max) return a < b ? -1 : 1;
+  return x < y ? -1 : x > y ? 1 : 0;
+}
+
+/** Puts the series of an instant query in order; with several steps it lets them through as they come. */
+export class Sort implements VectorOperator {
+  readonly #context: ExecutionContext;
+  readonly #input: VectorOperator;
+  readonly #grid: Grid;
+  readonly #compare: Compare;
+  readonly #floatsOnly: boolean;
+  #entries: Entry[] = [];
+  #given = 0;
+
+  constructor(context: ExecutionContext, input: VectorOperator, grid: Grid, compare: Compare, floatsOnly: boolean) {
+    this.#context = context;
+    this.#input = input;
+    this.#grid = grid;
+    this.#compare = compare;
+    this.#floatsOnly = floatsOnly;
+  }
+
+  series(): readonly OutputSeries[] {
+    const inputs = this.#input.series();
+    if (this.#grid.stepCount !== 1) return inputs;
+    for (const series of inputs) {
+      const column = this.#context.takeColumn(1);
+      this.#input.next(column);
+      const kind = column.kinds[0];
+      if (kind === PointKind.none || (this.#floatsOnly && kind === PointKind.histogram)) this.#context.giveColumn(column);
+      else this.#entries.push({ series, column });
+    }
+    this.#entries.sort(this.#compare);
+    return this.#entries.map(({ series }) => series);
+  }
+
+  next(out: StepColumn): void {
+    if (this.#grid.stepCount !== 1) {
+      this.#input.next(out);
+      if (this.#floatsOnly && out.hasHistograms) {
+        for (let step = 0; step < out.stepCount; step++) if (out.kinds[step] === PointKind.histogram) out.remove(step);
+      }
+      return;
+    }
+    const { column } = this.#entries[this.#given++] as Entry;
+    out.copyPoint(column, 0);
+    this.#context.giveColumn(column);
+  }
+
+  done(): void {
+    this.#input.done();
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * Scalars: constants, the time, arithmetic between scalars, scalar() of a vector, and vector() of a scalar.
+ */
+import { Labels } from '../../model/labels.ts';
+import type { ExecutionContext } from './execution-context.ts';
+import type { Grid } from './grid.ts';
+import type { OutputSeries, ScalarOperator, VectorOperator } from './operator.ts';
+import { PointKind, type StepColumn } from './step-column.ts';
+
+/** A number that each step has by its index. */
+export function scalarOf(grid: Grid, valueAt: (step: number) => number): ScalarOperator {
+  return {
+    values: () => {
+      const values = new Float64Array(grid.stepCount);
+      for (let step = 0; step < values.length; step++) values[step] = valueAt(step);
+      return values;
+    },
+  };
+}
+
+export function constantScalar(grid: Grid, value: number): ScalarOperator {
+  return { values: () => new Float64Array(grid.stepCount).fill(value) };
+}
+
+/** Seconds since the epoch of each step. */
+export function timeScalar(grid: Grid): ScalarOperator {
+  return scalarOf(grid, (step) => (grid.startMs + step * grid.stepMs) / 1000);
+}
+
+export function mapScalars(
+  operands: readonly ScalarOperator[],
+  apply: (a: number, b: number) => number,
+): ScalarOperator {
+  return {
+    values: () => {
+      const [a, b] = operands.map((operand) => operand.values());
+      const values = a ?? new Float64Array(0);
+      for (let step = 0; step < values.length; step++) values[step] = apply(values[step], b?.[step] ?? Number.NaN);
+      return values;
+    },
+  };
+}
+
+/** scalar(): the one float of a step, NaN where there is none or several. */
+export function scalarOfVector(context: ExecutionContext, vector: VectorOperator, grid: Grid): ScalarOperator {
+  return {
+    values: () => {
+      const values = new Float64Array(grid.stepCount).fill(Number.NaN);
+      const counts = new Uint8Array(grid.stepCount);
+      const column = context.takeColumn(grid.stepCount);
+      for (const _series of vector.series()) {
+        column.clear();
+        vector.next(column);
+        for (let step = 0; step < values.length; step++) {
+          if (column.kinds[step] !== PointKind.float || counts[step] === 2) continue;
+          counts[step]++;
+          values[step] = counts[step] === 1 ? column.values[step] : Number.NaN;
+        }
+      }
+      context.giveColumn(column);
+      vector.done();
+      return values;
+    },
+  };
+}
+
+/** A vector of one series without labels that has the scalar's value at each step. */
+export class ScalarVector implements VectorOperator {
+  readonly #scalar: ScalarOperator;
+  readonly #dropName: boolean;
+
+  constructor(scalar: ScalarOperator, dropName = false) {
+    this.#scalar = scalar;
+    this.#dropName = dropName;
+  }
+
+  series(): readonly OutputSeries[] {
+    return [{ labels: Labels.empty, dropName: this.#dropName }];
+  }
+
+  next(out: StepColumn): void {
+    out.values.set(this.#scalar.values());
+    out.kinds.fill(PointKind.float);
+  }
+
+  done(): void {}
+}
+
+/** No series at all. */
+export const emptyVector: VectorOperator = { series: () => [], next: () => {}, done: () => {} };

@@ -1,0 +1,170 @@
+/**
+ * The samples of one series as range functions read them: floats and histograms apart, staleness markers gone.
+ * Owns the split and the walk of the windows over the samples: begin and end of the window of every step, each sample passed once.
+ */
+import type { Histogram } from '../../../model/histogram.ts';
+import { isStaleNaN } from '../../../model/stale.ts';
+import type { SampleColumns } from '../../../series/sample-columns.ts';
+import type { StepColumn } from '../step-column.ts';
+import { PointKind } from '../step-column.ts';
+import type { Grid } from '../grid.ts';
+import { type RangeWindows, windowEndMs } from '../operator.ts';
+
+export interface RangeSamples {
+  floatCount: number;
+  /** Milliseconds. */
+  floatT: Float64Array;
+  floatV: Float64Array;
+  /** Start timestamps, 0 unknown; null where none is known or none is wanted. */
+  floatSt: Float64Array | null;
+  histogramCount: number;
+  histogramT: Float64Array;
+  histograms: Histogram[];
+  histogramSt: Float64Array | null;
+}
+
+/** Samples without any memory yet. */
+export function emptyRangeSamples(): RangeSamples {
+  const none = new Float64Array(0);
+  return {
+    floatCount: 0,
+    floatT: none,
+    floatV: none,
+    floatSt: null,
+    histogramCount: 0,
+    histogramT: none,
+    histograms: [],
+    histogramSt: null,
+  };
+}
+
+/** Makes `out` hold the samples of `columns` that are no staleness markers. Its memory is reused. */
+export function splitSamples(columns: SampleColumns, withStarts: boolean, out: RangeSamples): void {
+  reserve(out, columns.length, withStarts && columns.st !== null, columns.h !== null);
+  out.histograms.length = 0;
+  if (columns.h === null) {
+    out.histogramCount = 0;
+    out.floatCount = copyFloats(columns, out);
+    return;
+  }
+  const { t, v, vBits, st, h } = columns;
+  let floats = 0;
+  let histograms = 0;
+  for (let i = 0; i < columns.length; i++) {
+    const histogram = h[i] ?? null;
+    if (histogram !== null) {
+      if (histogram.stale) continue;
+      out.histogramT[histograms] = t[i];
+      if (out.histogramSt !== null) out.histogramSt[histograms] = st?.[i] ?? 0;
+      out.histograms.push(histogram);
+      histograms++;
+      continue;
+    }
+    if (isStaleNaN(vBits[2 * i + 1], vBits[2 * i])) continue;
+    out.floatT[floats] = t[i];
+    out.floatV[floats] = v[i];
+    if (out.floatSt !== null) out.floatSt[floats] = st?.[i] ?? 0;
+    floats++;
+  }
+  out.floatCount = floats;
+  out.histogramCount = histograms;
+}
+
+function copyFloats(columns: SampleColumns, out: RangeSamples): number {
+  const { t, v, vBits, st } = columns;
+  const { floatT, floatV, floatSt } = out;
+  let count = 0;
+  for (let i = 0; i < columns.length; i++) {
+    if (isStaleNaN(vBits[2 * i + 1], vBits[2 * i])) continue;
+    floatT[count] = t[i];
+    floatV[count] = v[i];
+    if (floatSt !== null && st !== null) floatSt[count] = st[i];
+    count++;
+  }
+  return count;
+}
+
+/** Makes `out` hold the points of a column over the steps of `grid`. */
+export function samplesOfColumn(column: StepColumn, grid: Grid, out: RangeSamples): void {
+  reserve(out, column.stepCount, false, column.hasHistograms);
+  out.histograms.length = 0;
+  let floats = 0;
+  let histograms = 0;
+  for (let step = 0; step < column.stepCount; step++) {
+    const kind = column.kinds[step];
+    if (kind === PointKind.none) continue;
+    const t = grid.startMs + step * grid.stepMs;
+    if (kind === PointKind.float) {
+      out.floatT[floats] = t;
+      out.floatV[floats] = column.values[step];
+      floats++;
+    } else {
+      out.histogramT[histograms] = t;
+      out.histograms.push(column.histogramAt(step));
+      histograms++;
+    }
+  }
+  out.floatCount = floats;
+  out.histogramCount = histograms;
+}
+
+function reserve(out: RangeSamples, rows: number, withStarts: boolean, withHistograms: boolean): void {
+  if (out.floatT.length < rows) {
+    const capacity = Math.max(rows, out.floatT.length * 2);
+    out.floatT = new Float64Array(capacity);
+    out.floatV = new Float64Array(capacity);
+    out.floatSt = null;
+  }
+  if (withHistograms && out.histogramT.length < rows) {
+    out.histogramT = new Float64Array(Math.max(rows, out.histogramT.length * 2));
+    out.histogramSt = null;
+  }
+  out.floatSt = withStarts ? (out.floatSt ?? new Float64Array(out.floatT.length)) : null;
+  out.histogramSt = withStarts && withHistograms ? (out.histogramSt ?? new Float64Array(out.histogramT.length)) : null;
+}
+
+/** First and last + 1 sample of the window of each step, floats and histograms apart. */
+export class WindowBounds {
+  readonly floatBegin: Int32Array;
+  readonly floatEnd: Int32Array;
+  readonly histogramBegin: Int32Array;
+  readonly histogramEnd: Int32Array;
+  #hadHistograms = false;
+
+  constructor(stepCount: number) {
+    this.floatBegin = new Int32Array(stepCount);
+    this.floatEnd = new Int32Array(stepCount);
+    this.histogramBegin = new Int32Array(stepCount);
+    this.histogramEnd = new Int32Array(stepCount);
+  }
+
+  /** Walks the windows over the samples of a series. */
+  place(samples: RangeSamples, windows: RangeWindows): void {
+    walk(samples.floatT, samples.floatCount, windows, this.floatBegin, this.floatEnd);
+    if (samples.histogramCount > 0 || this.#hadHistograms) {
+      walk(samples.histogramT, samples.histogramCount, windows, this.histogramBegin, this.histogramEnd);
+      this.#hadHistograms = true;
+    }
+  }
+}
+
+/** A window is open at its begin; one without length is empty. */
+function walk(
+  t: Float64Array,
+  count: number,
+  windows: RangeWindows,
+  begins: Int32Array,
+  ends: Int32Array,
+): void {
+  let begin = 0;
+  let end = 0;
+  const spanMs = windows.rangeMs + windows.beforeMs + windows.afterMs;
+  for (let step = 0; step < begins.length; step++) {
+    const maxT = windowEndMs(windows, step) + windows.afterMs;
+    const minT = maxT - spanMs;
+    while (end < count && t[end] <= maxT) end++;
+    while (begin < end && t[begin] <= minT) begin++;
+    begins[step] = begin;
+    ends[step] = spanMs === 0 ? begin : end;
+  }
+}

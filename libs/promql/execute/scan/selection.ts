@@ -1,0 +1,83 @@
+/**
+ * A selector's series, opened: labels as label sets, samples decoded in turn.
+ * Owns what all scans share: asking the reader, warnings of the source, letting go.
+ */
+import { Failure } from '../../../errors/failure.ts';
+import { Labels } from '../../../model/labels.ts';
+import type { Matcher } from '../../../model/matcher.ts';
+import { SeriesDecoder } from '../../../series/decode-series.ts';
+import type { SampleColumns } from '../../../series/sample-columns.ts';
+import type { SeriesSelection } from '../../../series/series-reader.ts';
+import type { LabelTable } from '../../../series/series-source.ts';
+import type { VectorSelectorNode } from '../../plan/logical-plan.ts';
+import type { ExecutionContext } from '../execution-context.ts';
+import { HistogramStatistics } from './histogram-statistics.ts';
+
+const bytesPerLabelRef = 8;
+const bytesPerSeries = 100;
+
+export class OpenSelection {
+  readonly labels: readonly Labels[];
+  readonly #context: ExecutionContext;
+  readonly #selection: SeriesSelection;
+  readonly #decoder: SeriesDecoder;
+  readonly #statistics: HistogramStatistics | null;
+  readonly #memoryBytes: number;
+  #read = 0;
+
+  /** Asks for series with samples in [minT, maxT]. */
+  constructor(
+    context: ExecutionContext,
+    { matchers, skipBuckets }: { readonly matchers: readonly Matcher[]; readonly skipBuckets: boolean },
+    minT: number,
+    maxT: number,
+  ) {
+    this.#context = context;
+    this.#selection = select(context, matchers, minT, maxT);
+    for (const warning of this.#selection.warnings) context.sourceWarnings.add(warning);
+    const table = this.#selection.labels;
+    this.#memoryBytes = table.refs.length * bytesPerLabelRef + table.begin.length * bytesPerSeries;
+    context.takeMemory(this.#memoryBytes);
+    this.labels = labelsOfTable(table);
+    this.#decoder = new SeriesDecoder(this.#selection, minT, maxT);
+    this.#statistics = skipBuckets ? new HistogramStatistics(minT) : null;
+  }
+
+  /** Samples of the next series, valid until the next call. */
+  next(): SampleColumns {
+    const columns = this.#decoder.next();
+    this.#read++;
+    this.#context.worked(columns.length + 10);
+    if (this.#statistics !== null) this.#statistics.reduce(columns);
+    return columns;
+  }
+
+  done(): void {
+    if (this.#read < this.labels.length) this.#selection.close();
+    this.#context.giveMemory(this.#memoryBytes);
+  }
+}
+
+function select(context: ExecutionContext, matchers: readonly Matcher[], minT: number, maxT: number): SeriesSelection {
+  try {
+    return context.reader.select({ matchers, minT, maxT });
+  } catch (error) {
+    if (!(error instanceof Failure) || error.kind !== 'execution') throw error;
+    throw new Failure('execution', `expanding series: ${error.message}`, { cause: error });
+  }
+}
+
+function labelsOfTable({ strings, begin, refs }: LabelTable): Labels[] {
+  const labels: Labels[] = [];
+  for (let i = 0; i + 1 < begin.length; i++) {
+    const pairs: string[] = [];
+    for (let j = begin[i]; j < begin[i + 1]; j++) pairs.push(strings[refs[j]] as string);
+    labels.push(new Labels(pairs));
+  }
+  return labels;
+}
+
+/** The time that a selector looks at for a step at `stepMs`. */
+export function referenceMs(node: Pick<VectorSelectorNode, 'atMs' | 'offsetMs'>, stepMs: number): number {
+  return (node.atMs ?? stepMs) - node.offsetMs;
+}

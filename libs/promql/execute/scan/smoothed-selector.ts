@@ -1,0 +1,114 @@
+/**
+ * An instant vector selector with `smoothed`: at each step the value on the line between the samples around it, within a lookback
+ * both ways; after the last sample its value goes on. Facts: Prometheus promql/engine.go (smoothSeries).
+ */
+import { type Histogram, ResetHint } from '../../../model/histogram.ts';
+import type { Labels } from '../../../model/labels.ts';
+import type { VectorSelectorNode } from '../../plan/logical-plan.ts';
+import type { ExecutionContext } from '../execution-context.ts';
+import { interpolate } from '../functions/extended-rate.ts';
+import { interpolateHistograms } from '../functions/extended-rate-histogram.ts';
+import { KernelNotes } from '../functions/range-function.ts';
+import { isCustom } from '../functions/rate-histogram.ts';
+import { type Grid, gridEndMs } from '../grid.ts';
+import type { OutputSeries, RangeWindows, VectorOperator } from '../operator.ts';
+import type { StepColumn } from '../step-column.ts';
+import { emptyRangeSamples, splitSamples, WindowBounds } from './range-samples.ts';
+import { OpenSelection, referenceMs } from './selection.ts';
+
+export class SmoothedSelectorScan implements VectorOperator {
+  readonly #context: ExecutionContext;
+  readonly #node: VectorSelectorNode;
+  readonly #windows: RangeWindows;
+  readonly #bounds: WindowBounds;
+  readonly #samples = emptyRangeSamples();
+  readonly #notes: KernelNotes;
+  #selection: OpenSelection | undefined;
+  #nextSeries = 0;
+  #held = 0;
+
+  constructor(context: ExecutionContext, node: VectorSelectorNode, grid: Grid) {
+    this.#context = context;
+    this.#node = node;
+    this.#windows = {
+      grid,
+      rangeMs: context.lookbackMs,
+      offsetMs: node.offsetMs,
+      fixedEndMs: node.atMs === undefined ? undefined : node.atMs - node.offsetMs,
+      beforeMs: 0,
+      afterMs: context.lookbackMs,
+    };
+    this.#bounds = new WindowBounds(grid.stepCount);
+    this.#notes = new KernelNotes(context.annotations, node);
+  }
+
+  series(): readonly OutputSeries[] {
+    const { lookbackMs } = this.#context;
+    const { grid } = this.#windows;
+    const minT = referenceMs(this.#node, grid.startMs) - lookbackMs + 1;
+    const maxT = referenceMs(this.#node, gridEndMs(grid)) + lookbackMs;
+    this.#selection = new OpenSelection(this.#context, this.#node, minT, maxT);
+    return this.#selection.labels.map((labels) => ({ labels, dropName: false }));
+  }
+
+  next(out: StepColumn): void {
+    if (this.#selection === undefined) return;
+    splitSamples(this.#selection.next(), false, this.#samples);
+    this.#bounds.place(this.#samples, this.#windows);
+    this.#notes.beginSeries(this.#selection.labels[this.#nextSeries++] as Labels);
+    for (let step = 0; step < out.stepCount; step++) this.#point(step, out);
+    const points = out.pointCount();
+    this.#context.stats.samplesQueried += points;
+    this.#context.worked(out.stepCount);
+    this.#context.holdSamples(points);
+    this.#held += points;
+  }
+
+  done(): void {
+    this.#selection?.done();
+    this.#context.releaseSamples(this.#held);
+  }
+
+  #point(step: number, out: StepColumn): void {
+    const { floatBegin, floatEnd, histogramBegin, histogramEnd } = this.#bounds;
+    const { grid, fixedEndMs, offsetMs } = this.#windows;
+    const at = fixedEndMs ?? grid.startMs + step * grid.stepMs - offsetMs;
+    const hasFloats = floatBegin[step] < floatEnd[step];
+    const hasHistograms = histogramBegin[step] < histogramEnd[step];
+    if (hasFloats && hasHistograms) {
+      this.#notes.mixedFloatsHistograms();
+    } else if (hasFloats) {
+      const { floatT: t, floatV: v } = this.#samples;
+      const i = firstNotBefore(t, floatBegin[step], floatEnd[step], at);
+      if (i < floatEnd[step] && t[i] === at) out.setFloat(step, v[i]);
+      else if (i > floatBegin[step] && i < floatEnd[step]) {
+        out.setFloat(step, interpolate(t[i - 1], v[i - 1], t[i], v[i], at, false));
+      } else if (i > floatBegin[step]) out.setFloat(step, v[i - 1]);
+    } else if (hasHistograms) {
+      const h = this.#histogramAt(histogramBegin[step], histogramEnd[step], at);
+      if (h !== undefined) out.setHistogram(step, h);
+    }
+  }
+
+  #histogramAt(begin: number, end: number, at: number): Histogram | undefined {
+    const { histogramT: t, histograms } = this.#samples;
+    const i = firstNotBefore(t, begin, end, at);
+    if (i < end && t[i] === at) return histograms[i];
+    if (i === begin) return undefined;
+    const before = histograms[i - 1] as Histogram;
+    if (i === end) return { ...before, resetHint: ResetHint.unknown };
+    const after = histograms[i] as Histogram;
+    if (isCustom(before) !== isCustom(after)) {
+      this.#notes.mixedExponentialCustom();
+      return undefined;
+    }
+    const isCounter = before.resetHint !== ResetHint.gauge || after.resetHint !== ResetHint.gauge;
+    return interpolateHistograms(t[i - 1], before, t[i], after, at, isCounter, this.#notes);
+  }
+}
+
+function firstNotBefore(t: Float64Array, begin: number, end: number, at: number): number {
+  let i = begin;
+  while (i < end && t[i] < at) i++;
+  return i;
+}

@@ -1,0 +1,79 @@
+/**
+ * A subquery as a range vector: its expression, evaluated on a grid of its own, gives the samples.
+ * Owns that grid: multiples of the subquery's step since the epoch, the first one after the first window's begin.
+ * Facts: Prometheus promql/engine.go (subqueryTimeRange, evalSubquery).
+ */
+import { type Histogram, ResetHint } from '../../../model/histogram.ts';
+import type { SubqueryNode } from '../../plan/logical-plan.ts';
+import type { ExecutionContext } from '../execution-context.ts';
+import { type Grid, gridEndMs, makeGrid } from '../grid.ts';
+import type { OutputSeries, RangeOperator, RangeWindows, VectorOperator } from '../operator.ts';
+import type { StepColumn } from '../step-column.ts';
+import { PointKind } from '../step-column.ts';
+import { emptyRangeSamples, type RangeSamples, samplesOfColumn } from './range-samples.ts';
+import { referenceMs } from './selection.ts';
+
+/** The grid on which a subquery's expression is evaluated for the steps of `grid`. */
+export function subqueryGrid(node: SubqueryNode, grid: Grid): Grid {
+  const endMs = referenceMs(node, gridEndMs(grid));
+  const beginMs = referenceMs(node, grid.startMs) - node.rangeMs;
+  // Integer division in Go cuts toward zero.
+  let startMs = node.stepMs * Math.trunc(beginMs / node.stepMs);
+  if (startMs <= beginMs) startMs += node.stepMs;
+  return makeGrid(startMs, endMs, node.stepMs);
+}
+
+export class SubquerySource implements RangeOperator {
+  readonly windows: RangeWindows;
+  readonly #context: ExecutionContext;
+  readonly #inner: VectorOperator;
+  readonly #innerGrid: Grid;
+  readonly #samples = emptyRangeSamples();
+  #column: StepColumn | undefined;
+
+  /** @param inner on the grid that subqueryGrid says */
+  constructor(context: ExecutionContext, node: SubqueryNode, grid: Grid, inner: VectorOperator, innerGrid: Grid) {
+    this.#context = context;
+    this.#inner = inner;
+    this.#innerGrid = innerGrid;
+    this.windows = {
+      grid,
+      rangeMs: node.rangeMs,
+      offsetMs: node.offsetMs,
+      fixedEndMs: node.atMs === undefined ? undefined : node.atMs - node.offsetMs,
+      beforeMs: 0,
+      afterMs: 0,
+    };
+  }
+
+  series(): readonly OutputSeries[] {
+    this.#column = this.#context.takeColumn(this.#innerGrid.stepCount);
+    return this.#inner.series();
+  }
+
+  next(): RangeSamples {
+    const column = this.#column;
+    if (column === undefined) return this.#samples;
+    column.clear();
+    this.#inner.next(column);
+    if (column.hasHistograms) forgetResets(column);
+    samplesOfColumn(column, this.#innerGrid, this.#samples);
+    return this.#samples;
+  }
+
+  done(): void {
+    this.#inner.done();
+    if (this.#column !== undefined) this.#context.giveColumn(this.#column);
+    this.#column = undefined;
+  }
+}
+
+/** What a sample knows of resets is about the sample before it in storage, which need not be the one before it here. */
+function forgetResets(column: StepColumn): void {
+  for (let step = 0; step < column.stepCount; step++) {
+    if (column.kinds[step] !== PointKind.histogram) continue;
+    const h: Histogram = column.histogramAt(step);
+    if (h.resetHint !== ResetHint.reset && h.resetHint !== ResetHint.notReset) continue;
+    column.histograms[step] = { ...h, resetHint: ResetHint.unknown };
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * An instant vector selector: at each step the last sample that is not older than the lookback.
+ * Owns lookback (left-open) and staleness: a marker ends the series until its next sample.
+ */
+import { isStaleNaN } from '../../../model/stale.ts';
+import type { SampleColumns } from '../../../series/sample-columns.ts';
+import type { VectorSelectorNode } from '../../plan/logical-plan.ts';
+import { type ExecutionContext, histogramSamples } from '../execution-context.ts';
+import { type Grid, gridEndMs } from '../grid.ts';
+import type { OutputSeries, VectorOperator } from '../operator.ts';
+import type { StepColumn } from '../step-column.ts';
+import { OpenSelection, referenceMs } from './selection.ts';
+
+/** What of the sample found is given: its value, when it was taken or since when it counts (both in seconds or milliseconds). */
+export type SampleAspect = 'value' | 'timestampMs' | 'startTimestampMs';
+
+export class VectorSelectorScan implements VectorOperator {
+  readonly #context: ExecutionContext;
+  readonly #node: VectorSelectorNode;
+  readonly #grid: Grid;
+  readonly #aspect: SampleAspect;
+  #selection: OpenSelection | undefined;
+  #held = 0;
+
+  constructor(context: ExecutionContext, node: VectorSelectorNode, grid: Grid, aspect: SampleAspect = 'value') {
+    this.#context = context;
+    this.#node = node;
+    this.#grid = grid;
+    this.#aspect = aspect;
+  }
+
+  series(): readonly OutputSeries[] {
+    const minT = referenceMs(this.#node, this.#grid.startMs) - this.#context.lookbackMs + 1;
+    const maxT = referenceMs(this.#node, gridEndMs(this.#grid));
+    this.#selection = new OpenSelection(this.#context, this.#node, minT, maxT);
+    return this.#selection.labels.map((labels) => ({ labels, dropName: false }));
+  }
+
+  next(out: StepColumn): void {
+    const columns = this.#selection?.next();
+    if (columns === undefined) return;
+    const samples = this.#pick(columns, out);
+    this.#context.worked(this.#grid.stepCount);
+    this.#context.stats.samplesQueried += samples;
+    this.#context.holdSamples(samples);
+    this.#held += samples;
+  }
+
+  done(): void {
+    this.#selection?.done();
+    this.#context.releaseSamples(this.#held);
+  }
+
+  /** Returns how many samples the points count for. */
+  #pick(columns: SampleColumns, out: StepColumn): number {
+    const { t, v, vBits, st, h, length } = columns;
+    const { startMs, stepMs, stepCount } = this.#grid;
+    const { atMs, offsetMs } = this.#node;
+    const lookbackMs = this.#context.lookbackMs;
+    const aspect = this.#aspect;
+    let samples = 0;
+    // One past the last sample that is not after the time looked at.
+    let after = 0;
+    for (let step = 0; step < stepCount; step++) {
+      const time = (atMs ?? startMs + step * stepMs) - offsetMs;
+      while (after < length && t[after] <= time) after++;
+      const row = after - 1;
+      if (row < 0 || t[row] <= time - lookbackMs) continue;
+      const histogram = h === null ? null : (h[row] ?? null);
+      if (histogram === null ? isStaleNaN(vBits[2 * row + 1], vBits[2 * row]) : histogram.stale) continue;
+      if (aspect !== 'value') {
+        out.setFloat(step, aspect === 'timestampMs' ? t[row] : (st?.[row] ?? 0));
+        samples++;
+      } else if (histogram === null) {
+        out.setFloat(step, v[row]);
+        samples++;
+      } else {
+        out.setHistogram(step, histogram);
+        samples += histogramSamples(histogram);
+      }
+    }
+    return samples;
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * What operators do to label sets: drop the name, group, match, replace; and the keys by which equal ones are found.
+ * Done once a series, never once a step. `__type__` and `__unit__` go with the name, as they describe the metric, not its value.
+ * Facts: Prometheus model/labels, promql/engine.go (resultMetric, generateGroupingKey, MatchLabels).
+ */
+import { compareUtf8, Labels, labelPairsKey, metricName } from '../../model/labels.ts';
+import { quoteText } from '../syntax/go-text.ts';
+
+function isMetadata(name: string): boolean {
+  return name === metricName || name === '__type__' || name === '__unit__';
+}
+
+function filterPairs(labels: Labels, keep: (name: string) => boolean): Labels {
+  const pairs = labels.pairs;
+  const kept: string[] = [];
+  for (let i = 0; i < pairs.length; i += 2) {
+    const name = pairs[i] as string;
+    if (keep(name)) kept.push(name, pairs[i + 1] as string);
+  }
+  return kept.length === pairs.length ? labels : new Labels(kept);
+}
+
+/** Without name, type and unit. */
+export function dropMetadata(labels: Labels): Labels {
+  return filterPairs(labels, (name) => !isMetadata(name));
+}
+
+/** Without the name alone. */
+export function dropMetricName(labels: Labels): Labels {
+  return filterPairs(labels, (name) => name !== metricName);
+}
+
+/** Only the labels of these names. */
+export function keepLabels(labels: Labels, names: ReadonlySet<string>): Labels {
+  return filterPairs(labels, (name) => names.has(name));
+}
+
+/** Without the labels of these names. */
+export function deleteLabels(labels: Labels, names: ReadonlySet<string>): Labels {
+  return filterPairs(labels, (name) => !names.has(name));
+}
+
+/** With one label set to a value; an empty one takes it away. */
+export function withLabel(labels: Labels, name: string, value: string): Labels {
+  const pairs = labels.pairs;
+  const out: string[] = [];
+  let placed = value === '';
+  for (let i = 0; i < pairs.length; i += 2) {
+    const other = pairs[i] as string;
+    if (other === name) continue;
+    if (!placed && compareUtf8(name, other) < 0) {
+      out.push(name, value);
+      placed = true;
+    }
+    out.push(other, pairs[i + 1] as string);
+  }
+  if (!placed) out.push(name, value);
+  return new Labels(out);
+}
+
+/** Labels of the group that a series falls into under by(names) or without(names). */
+export function groupLabels(labels: Labels, names: ReadonlySet<string>, without: boolean): Labels {
+  if (without) return filterPairs(labels, (name) => name !== metricName && !names.has(name));
+  return names.size === 0 ? Labels.empty : keepLabels(labels, names);
+}
+
+/** Labels by which on(names) or ignoring(names) match: equal keys match. */
+export function matchLabels(labels: Labels, names: ReadonlySet<string>, on: boolean): Labels {
+  return on ? keepLabels(labels, names) : filterPairs(labels, (name) => name !== metricName && !names.has(name));
+}
+
+/** The key of matchLabels without making a label set of it. */
+export function matchKey(labels: Labels, names: ReadonlySet<string>, on: boolean): string {
+  const pairs = labels.pairs;
+  const kept: string[] = [];
+  for (let i = 0; i < pairs.length; i += 2) {
+    const name = pairs[i] as string;
+    if (on ? names.has(name) : name !== metricName && !names.has(name)) kept.push(name, pairs[i + 1] as string);
+  }
+  return labelPairsKey(kept);
+}
+
+const plainName = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
+
+/** `{a="b", c="d"}`, the name of the metric among them, as labels.Labels.String. */
+export function formatLabels(labels: Labels): string {
+  const parts: string[] = [];
+  for (let i = 0; i < labels.pairs.length; i += 2) {
+    const name = labels.pairs[i] as string;
+    parts.push(`${plainName.test(name) ? name : quoteText(name)}=${quoteText(labels.pairs[i + 1] as string)}`);
+  }
+  return `{${parts.join(', ')}}`;
+}

@@ -1,0 +1,49 @@
+/**
+ * What does not change from step to step: evaluated on a grid of one step and repeated.
+ */
+import type { ExecutionContext } from './execution-context.ts';
+import type { OutputSeries, ScalarOperator, VectorOperator } from './operator.ts';
+import { PointKind, type StepColumn } from './step-column.ts';
+
+export class StepInvariantVector implements VectorOperator {
+  readonly #context: ExecutionContext;
+  readonly #inner: VectorOperator;
+  #column: StepColumn | undefined;
+
+  /** @param inner on a grid of one step */
+  constructor(context: ExecutionContext, inner: VectorOperator) {
+    this.#context = context;
+    this.#inner = inner;
+  }
+
+  series(): readonly OutputSeries[] {
+    this.#column = this.#context.takeColumn(1);
+    return this.#inner.series();
+  }
+
+  next(out: StepColumn): void {
+    const column = this.#column;
+    if (column === undefined) return;
+    column.clear();
+    this.#inner.next(column);
+    const kind = column.kinds[0];
+    if (kind === PointKind.float) {
+      out.values.fill(column.values[0]);
+      out.kinds.fill(PointKind.float);
+    } else if (kind === PointKind.histogram) {
+      const histogram = column.histogramAt(0);
+      for (let step = 0; step < out.stepCount; step++) out.setHistogram(step, histogram);
+    }
+  }
+
+  done(): void {
+    this.#inner.done();
+    if (this.#column !== undefined) this.#context.giveColumn(this.#column);
+    this.#column = undefined;
+  }
+}
+
+/** The same of a scalar. */
+export function stepInvariantScalar(inner: ScalarOperator, stepCount: number): ScalarOperator {
+  return { values: () => new Float64Array(stepCount).fill(inner.values()[0] ?? Number.NaN) };
+}

@@ -1,0 +1,118 @@
+/**
+ * Series of one label set are one series: puts together what different inputs say under the same labels.
+ * Owns the rule that they must not meet at a step. Only series whose labels do occur twice are held until the last of them came.
+ */
+import { Failure } from '../../errors/failure.ts';
+import type { ExecutionContext } from './execution-context.ts';
+import type { Grid } from './grid.ts';
+import type { OutputSeries, VectorOperator } from './operator.ts';
+import { PointKind, type StepColumn } from './step-column.ts';
+
+export const sameLabelset = 'vector cannot contain metrics with the same labelset';
+
+/**
+ * How two series with the same labels get on. `merge`: as long as they have no point at the same step. `refuse`: not if both have any
+ * point at all.
+ */
+export type UniquePolicy = 'merge' | 'refuse';
+
+interface Output {
+  readonly series: OutputSeries;
+  pending: number;
+  /** What has come so far, where there are several inputs. */
+  column: StepColumn | undefined;
+  isEmpty: boolean;
+}
+
+export class UniqueSeries implements VectorOperator {
+  readonly #context: ExecutionContext;
+  readonly #input: VectorOperator;
+  readonly #grid: Grid;
+  readonly #policy: UniquePolicy;
+  #outputs: Output[] = [];
+  #outputOf = new Int32Array(0);
+  #allUnique = false;
+  #read = 0;
+  #given = 0;
+
+  constructor(context: ExecutionContext, input: VectorOperator, grid: Grid, policy: UniquePolicy) {
+    this.#context = context;
+    this.#input = input;
+    this.#grid = grid;
+    this.#policy = policy;
+  }
+
+  series(): readonly OutputSeries[] {
+    const inputs = this.#input.series();
+    const numbers = new Map<string, number>();
+    this.#outputOf = new Int32Array(inputs.length);
+    inputs.forEach((series, i) => {
+      const { key } = series.labels;
+      let number = numbers.get(key);
+      if (number === undefined) {
+        number = this.#outputs.length;
+        numbers.set(key, number);
+        this.#outputs.push({ series, pending: 0, column: undefined, isEmpty: true });
+      }
+      (this.#outputs[number] as Output).pending++;
+      this.#outputOf[i] = number;
+    });
+    this.#allUnique = this.#outputs.length === inputs.length;
+    return this.#allUnique ? inputs : this.#outputs.map(({ series }) => series);
+  }
+
+  next(out: StepColumn): void {
+    if (this.#allUnique) {
+      this.#input.next(out);
+      return;
+    }
+    const index = this.#given++;
+    const output = this.#outputs[index] as Output;
+    while (output.pending > 0) this.#readOne(index, out);
+    const held = output.column;
+    if (held === undefined) return;
+    out.clear();
+    for (let step = 0; step < held.stepCount; step++) out.copyPoint(held, step);
+    this.#context.giveColumn(held);
+    output.column = undefined;
+  }
+
+  /** Reads the next input: into `out` if it is the whole of the wanted output, else into what is held. */
+  #readOne(wanted: number, out: StepColumn): void {
+    const number = this.#outputOf[this.#read++];
+    const output = this.#outputs[number] as Output;
+    output.pending--;
+    if (number === wanted && output.pending === 0 && output.column === undefined) {
+      out.clear();
+      this.#input.next(out);
+      return;
+    }
+    if (output.column === undefined) {
+      output.column = this.#context.takeColumn(this.#grid.stepCount);
+      this.#input.next(output.column);
+      output.isEmpty = output.column.isEmpty();
+      return;
+    }
+    const column = this.#context.takeColumn(this.#grid.stepCount);
+    this.#input.next(column);
+    this.#mergeInto(output, column);
+    this.#context.giveColumn(column);
+  }
+
+  #mergeInto(output: Output, column: StepColumn): void {
+    const held = output.column as StepColumn;
+    let any = false;
+    for (let step = 0; step < column.stepCount; step++) {
+      if (column.kinds[step] === PointKind.none) continue;
+      if (held.kinds[step] !== PointKind.none) throw new Failure('execution', sameLabelset);
+      any = true;
+      held.copyPoint(column, step);
+    }
+    if (any && !output.isEmpty && this.#policy === 'refuse') throw new Failure('execution', sameLabelset);
+    if (any) output.isEmpty = false;
+  }
+
+  done(): void {
+    this.#input.done();
+  }
+}

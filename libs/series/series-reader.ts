@@ -1,0 +1,20 @@
+/**
+ * The read river as a thread that may block sees it: the same shapes as series-source.ts without promises.
+ * The query worker is such a thread; whoever makes the reader decides how a call waits, and how it is cancelled (by throwing).
+ */
+import type { ChunkBatch, LabelTable, SelectQuery } from './series-source.ts';
+
+/** What a blocking select found: labels first, samples after. */
+export interface SeriesSelection {
+  readonly labels: LabelTable;
+  readonly warnings: readonly string[];
+  /** The next batch in series order, undefined after the last. Its arrays are valid until the call after. */
+  next(): ChunkBatch | undefined;
+  /** Lets go of what was not read. */
+  close(): void;
+}
+
+export interface SeriesReader {
+  /** Blocks until the labels of the matching series are here, sorted as series-source.ts says. @throws Failure */
+  select(query: SelectQuery): SeriesSelection;
+}
