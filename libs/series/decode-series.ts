@@ -3,9 +3,10 @@
  * Owns the order of chunks, overlaps (merge.ts decides) and the reuse of memory. Samples outside of what was asked for may be
  * in the columns: a chunk is decoded whole if any of it can count.
  */
-import { assert } from '../std/assert.ts';
+
 import type { ChunkEncoding } from '../model/encoding/chunk.ts';
 import { decodeChunk } from '../model/encoding/decode-chunk.ts';
+import { assert } from '../std/assert.ts';
 import { makeColumns, mergeColumns } from './merge.ts';
 import type { SampleColumns } from './sample-columns.ts';
 import type { SeriesSelection } from './series-reader.ts';

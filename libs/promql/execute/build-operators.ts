@@ -18,7 +18,15 @@ import { negate } from './functions/negate.ts';
 import { goMax, goMin } from './go-math.ts';
 import { type Grid, makeGrid } from './grid.ts';
 import type { RangeOperator, ScalarOperator, VectorOperator } from './operator.ts';
-import { constantScalar, emptyVector, mapScalars, scalarOf, scalarOfVector, ScalarVector, timeScalar } from './scalars.ts';
+import {
+  constantScalar,
+  emptyVector,
+  mapScalars,
+  ScalarVector,
+  scalarOf,
+  scalarOfVector,
+  timeScalar,
+} from './scalars.ts';
 import { RangeSelectorScan } from './scan/range-selector.ts';
 import { SmoothedSelectorScan } from './scan/smoothed-selector.ts';
 import { SubquerySource, subqueryGrid } from './scan/subquery-source.ts';
@@ -144,9 +152,15 @@ export class OperatorBuilder {
       case 'pi':
         return constantScalar(this.grid, Math.PI);
       case 'min_of':
-        return mapScalars(args.map((arg) => this.scalar(arg)), goMin);
+        return mapScalars(
+          args.map((arg) => this.scalar(arg)),
+          goMin,
+        );
       case 'max_of':
-        return mapScalars(args.map((arg) => this.scalar(arg)), goMax);
+        return mapScalars(
+          args.map((arg) => this.scalar(arg)),
+          goMax,
+        );
       case 'scalar':
         return scalarOfVector(this.context, this.vector(args[0] as PlanNode), this.grid);
       default:

@@ -68,7 +68,14 @@ class PlanBuilder {
         const constant = this.#queryContext(expr.func.name, start);
         if (constant !== undefined) return constant;
         const args = expr.args.map((arg) => this.build(arg));
-        return { kind: 'call', start, order: this.#order++, name: expr.func.name, args, returnType: expr.func.returnType };
+        return {
+          kind: 'call',
+          start,
+          order: this.#order++,
+          name: expr.func.name,
+          args,
+          returnType: expr.func.returnType,
+        };
       }
       case 'aggregate': {
         const param = expr.param === undefined ? undefined : this.build(expr.param);

@@ -3,8 +3,8 @@
  * Owns its arithmetic and its errors. Facts: Prometheus promql/durations.go.
  */
 import { Failure } from '../../errors/failure.ts';
-import type { DurationExpr, DurationOperand } from '../syntax/ast.ts';
 import { goMax, goMin, goPow } from '../execute/go-math.ts';
+import type { DurationExpr, DurationOperand } from '../syntax/ast.ts';
 
 export interface DurationContext {
   /** 0 for an instant query. */

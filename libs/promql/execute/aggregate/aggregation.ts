@@ -63,7 +63,7 @@ export class Aggregation implements VectorOperator {
   readonly #makeAccumulator: () => Accumulator;
   #inputs: readonly OutputSeries[] = [];
   #groups: Group[] = [];
-  #groupOf = new Int32Array(0);
+  #groupOf: Int32Array = new Int32Array(0);
   #read = 0;
   #given = 0;
   #column: StepColumn | undefined;

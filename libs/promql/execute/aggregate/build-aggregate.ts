@@ -1,8 +1,9 @@
 /**
  * Which operator carries out an aggregation.
  */
-import { words } from '../annotations.ts';
+
 import type { AggregateNode } from '../../plan/logical-plan.ts';
+import { words } from '../annotations.ts';
 import type { ExecutionContext } from '../execution-context.ts';
 import type { Grid } from '../grid.ts';
 import type { ScalarOperator, VectorOperator } from '../operator.ts';

@@ -69,7 +69,8 @@ export function xxHash64(bytes: Buffer): bigint {
     hash = (rotate(hash ^ ((BigInt(bytes.readUInt32LE(at)) * prime1) & mask), 23n) * prime2 + prime3) & mask;
     at += 4;
   }
-  for (; at < bytes.length; at++) hash = (rotate(hash ^ ((BigInt(bytes.readUInt8(at)) * prime5) & mask), 11n) * prime1) & mask;
+  for (; at < bytes.length; at++)
+    hash = (rotate(hash ^ ((BigInt(bytes.readUInt8(at)) * prime5) & mask), 11n) * prime1) & mask;
   hash = ((hash ^ (hash >> 33n)) * prime2) & mask;
   hash = ((hash ^ (hash >> 29n)) * prime3) & mask;
   return hash ^ (hash >> 32n);

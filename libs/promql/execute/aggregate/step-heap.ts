@@ -61,7 +61,8 @@ export class StepHeaps {
     const base = step * this.#capacity;
     const size = this.#sizes[step];
     // Insertion, as Go sorts small slices: equal elements stay in the heap's order.
-    for (let i = 1; i < size; i++) for (let j = i; j > 0 && this.#less(base + j - 1, base + j); j--) this.#swap(base + j, base + j - 1);
+    for (let i = 1; i < size; i++)
+      for (let j = i; j > 0 && this.#less(base + j - 1, base + j); j--) this.#swap(base + j, base + j - 1);
     return this.elements(step);
   }
 

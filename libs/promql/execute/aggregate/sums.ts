@@ -3,9 +3,10 @@
  * A step where both kinds meet, or histograms of unlike buckets, gives no point, with a warning.
  * Facts: Prometheus promql/engine.go (aggregation).
  */
-import { metricName } from '../../../model/labels.ts';
-import type { Labels } from '../../../model/labels.ts';
+
 import { compactHistogram } from '../../../model/histogram-arithmetic.ts';
+import type { Labels } from '../../../model/labels.ts';
+import { metricName } from '../../../model/labels.ts';
 import { type Annotations, type Place, words } from '../annotations.ts';
 import type { ExecutionContext } from '../execution-context.ts';
 import { HistogramTotal } from '../functions/over-time-histogram.ts';

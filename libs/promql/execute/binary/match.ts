@@ -41,7 +41,13 @@ export class MatchGroups {
 }
 
 /** Labels of the result of a pair: those of the many side, narrowed one-to-one, with the included ones of the one side. */
-export function resultLabels(many: Labels, one: Labels, op: BinaryOp, matching: VectorMatching, dropName: boolean): Labels {
+export function resultLabels(
+  many: Labels,
+  one: Labels,
+  op: BinaryOp,
+  matching: VectorMatching,
+  dropName: boolean,
+): Labels {
   let labels = dropName || isArithmetic(op) ? dropMetadata(many) : many;
   if (matching.card === 'one-to-one') {
     const names = new Set(matching.labels);

@@ -59,8 +59,8 @@ export class SetOperation implements VectorOperator {
   readonly #matching: VectorMatching;
   readonly #grid: Grid;
   readonly #presence: Presence;
-  #lhsGroups = new Int32Array(0);
-  #rhsGroups = new Int32Array(0);
+  #lhsGroups: Int32Array = new Int32Array(0);
+  #rhsGroups: Int32Array = new Int32Array(0);
   #given = 0;
 
   constructor(

@@ -22,7 +22,7 @@ export class VectorScalarOperation implements VectorOperator {
   readonly #vector: VectorOperator;
   readonly #scalar: ScalarOperator;
   readonly #call: VectorScalarCall;
-  #scalars = new Float64Array(0);
+  #scalars: Float64Array = new Float64Array(0);
   #operation: ElementOperation | undefined;
 
   constructor(context: ExecutionContext, vector: VectorOperator, scalar: ScalarOperator, call: VectorScalarCall) {

@@ -66,13 +66,7 @@ export class VectorVectorOperation implements VectorOperator {
   #given = 0;
   #endDone = false;
 
-  constructor(
-    context: ExecutionContext,
-    lhs: VectorOperator,
-    rhs: VectorOperator,
-    grid: Grid,
-    call: VectorVectorCall,
-  ) {
+  constructor(context: ExecutionContext, lhs: VectorOperator, rhs: VectorOperator, grid: Grid, call: VectorVectorCall) {
     this.#context = context;
     this.#call = call;
     this.#swapped = call.matching.card === 'one-to-many';

@@ -8,7 +8,7 @@ import { valueType } from '../../plan/logical-plan.ts';
 import { type Place, words } from '../annotations.ts';
 import { type OperatorBuilder, placeOf } from '../build-operators.ts';
 import type { RangeOperator, VectorOperator } from '../operator.ts';
-import { emptyVector, scalarOf, ScalarVector } from '../scalars.ts';
+import { emptyVector, ScalarVector, scalarOf } from '../scalars.ts';
 import { VectorSelectorScan } from '../scan/vector-selector.ts';
 import { dropMetricName } from '../series-labels.ts';
 import { type ColumnChange, SeriesMap } from '../series-map.ts';
@@ -78,7 +78,12 @@ function rangeCall(builder: OperatorBuilder, node: CallNode, rangeArg: number): 
   const source = builder.range(arg);
   const scalars = node.args.filter((other) => valueType(other) === 'scalar').map((other) => builder.scalar(other));
   const place = placeOf(node, node.args[0]?.start);
-  const operator = new RangeFunction(context, withoutStarts(node.name, source), { name: node.name, kernel, scalars, place });
+  const operator = new RangeFunction(context, withoutStarts(node.name, source), {
+    name: node.name,
+    kernel,
+    scalars,
+    place,
+  });
   if (node.name === 'absent_over_time') {
     return new Absent(context, operator, grid, { labels: absentLabels(arg), dropName: true });
   }
@@ -176,7 +181,13 @@ function instantCall(builder: OperatorBuilder, node: CallNode): VectorOperator {
     case 'sort_by_label':
     case 'sort_by_label_desc':
       noteSort(builder, node);
-      return new Sort(context, builder.vector(arg(0)), grid, byLabels(texts(1), name === 'sort_by_label' ? 1 : -1), false);
+      return new Sort(
+        context,
+        builder.vector(arg(0)),
+        grid,
+        byLabels(texts(1), name === 'sort_by_label' ? 1 : -1),
+        false,
+      );
     case 'histogram_quantile':
     case 'histogram_quantiles':
     case 'histogram_fraction':

@@ -43,7 +43,8 @@ const isChange: Event = (samples, { index, isHistogram }, i) => {
   if (isHistogram[i] !== isHistogram[i - 1]) return true;
   const a = index[i - 1];
   const b = index[i];
-  if (isHistogram[i] === 1) return !equalHistograms(samples.histograms[b] as Histogram, samples.histograms[a] as Histogram);
+  if (isHistogram[i] === 1)
+    return !equalHistograms(samples.histograms[b] as Histogram, samples.histograms[a] as Histogram);
   const before = samples.floatV[a];
   const value = samples.floatV[b];
   return before !== value && !(Number.isNaN(before) && Number.isNaN(value));

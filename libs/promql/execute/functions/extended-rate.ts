@@ -7,8 +7,8 @@ import { secondsOfMs } from '../../syntax/literals.ts';
 import { windowEndMs } from '../operator.ts';
 import type { RangeSamples } from '../scan/range-samples.ts';
 import { extendedHistogramRate } from './extended-rate-histogram.ts';
-import type { RateKind } from './rate.ts';
 import type { RangeKernel } from './range-function.ts';
+import type { RateKind } from './rate.ts';
 
 /** What of the samples of an extended window counts. */
 export interface ExtendedWindow {

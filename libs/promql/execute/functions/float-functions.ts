@@ -60,7 +60,8 @@ export function clampChange(name: string): ColumnChange {
     for (let step = 0; step < values.length; step++) {
       const first = scalars[0]?.[step] ?? Number.NaN;
       const min = name === 'clamp_max' ? Number.NEGATIVE_INFINITY : first;
-      const max = name === 'clamp_max' ? first : name === 'clamp_min' ? Number.POSITIVE_INFINITY : (scalars[1]?.[step] ?? 0);
+      const max =
+        name === 'clamp_max' ? first : name === 'clamp_min' ? Number.POSITIVE_INFINITY : (scalars[1]?.[step] ?? 0);
       if (max < min) kinds[step] = PointKind.none;
       else values[step] = goMax(min, goMin(max, values[step]));
     }

@@ -2,15 +2,16 @@
  * The histogram_* functions: which numbers of a histogram each of them asks for.
  * Facts: Prometheus promql/functions.go.
  */
+
+import { formatFloatGeneral } from '../../../model/format-float.ts';
 import { customBucketsSchema, type Histogram } from '../../../model/histogram.ts';
 import { allBuckets } from '../../../model/histogram-buckets.ts';
-import { formatFloatGeneral } from '../../../model/format-float.ts';
 import { type Annotations, type Place, words } from '../annotations.ts';
 import type { ColumnChange } from '../series-map.ts';
 import { PointKind } from '../step-column.ts';
-import { CompensatedSum } from './over-time.ts';
 import type { HistogramNumber } from './histogram-units.ts';
 import { histogramFraction, histogramQuantile } from './native-quantile.ts';
+import { CompensatedSum } from './over-time.ts';
 
 /** Functions of a native histogram alone; floats have no place in them. */
 export const histogramFunctions: ReadonlyMap<string, (h: Histogram) => number> = new Map([

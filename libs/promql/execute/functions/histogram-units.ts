@@ -177,7 +177,9 @@ export class HistogramUnits implements VectorOperator {
     const { native } = unit;
     const metric = this.#context.flags.delayedNameRemoval ? unit.metric : '';
     const notes: HistogramNotes = { nan: (what) => this.#noteNaN(what, metric) };
-    const order = Array.from(unit.bounds.keys()).sort((a, b) => (unit.bounds[a] as number) - (unit.bounds[b] as number));
+    const order = Array.from(unit.bounds.keys()).sort(
+      (a, b) => (unit.bounds[a] as number) - (unit.bounds[b] as number),
+    );
     const bounds = order.map((i) => unit.bounds[i] as number);
     const columns = order.map((i) => unit.buckets[i] as StepColumn);
     const buckets = new ClassicBuckets(columns.length);
@@ -188,7 +190,8 @@ export class HistogramUnits implements VectorOperator {
         const column = columns[i] as StepColumn;
         if (column.kinds[step] === PointKind.float) buckets.add(bounds[i] as number, column.values[step]);
       }
-      const histogram = native !== undefined && native.kinds[step] === PointKind.histogram ? native.histogramAt(step) : null;
+      const histogram =
+        native !== undefined && native.kinds[step] === PointKind.histogram ? native.histogramAt(step) : null;
       if (histogram !== null && buckets.count > 0) {
         this.#context.annotations.warn(words.mixedClassicNative(metric), this.#place);
       } else if (histogram !== null) {

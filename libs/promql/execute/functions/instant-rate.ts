@@ -6,8 +6,8 @@ import { type Histogram, ResetHint } from '../../../model/histogram.ts';
 import { compactHistogram, divideHistogram } from '../../../model/histogram-arithmetic.ts';
 import { detectReset } from '../../../model/histogram-resets.ts';
 import type { StepColumn } from '../step-column.ts';
-import { subtractHistogramNoted } from './rate-histogram.ts';
 import type { KernelInput, RangeKernel } from './range-function.ts';
+import { subtractHistogramNoted } from './rate-histogram.ts';
 import { isStartTimeReset } from './start-time.ts';
 
 /** Counter: per second, over a reset from zero. Gauge: the difference as it is. */
@@ -32,7 +32,13 @@ export function instantChangeKernel(of: 'counter' | 'gauge'): RangeKernel {
   };
 }
 
-function floatChange({ samples }: KernelInput, last: number, step: number, of: 'counter' | 'gauge', out: StepColumn): void {
+function floatChange(
+  { samples }: KernelInput,
+  last: number,
+  step: number,
+  of: 'counter' | 'gauge',
+  out: StepColumn,
+): void {
   const { floatT, floatV, floatSt } = samples;
   const t = floatT[last];
   const prevT = floatT[last - 1];

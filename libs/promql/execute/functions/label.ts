@@ -25,7 +25,8 @@ export function labelReplace(target: string, template: string, source: string, p
   } catch (error) {
     throw new Failure('execution', `invalid regular expression in label_replace(): ${pattern}`, { cause: error });
   }
-  if (!isLabelName(target)) throw new Failure('execution', `invalid destination label name in label_replace(): ${target}`);
+  if (!isLabelName(target))
+    throw new Failure('execution', `invalid destination label name in label_replace(): ${target}`);
   const groups = regex.namedGroups() as Record<string, number>;
   return (series) =>
     series.map((one) => {

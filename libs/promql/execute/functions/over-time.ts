@@ -5,9 +5,9 @@
  * Facts: Prometheus promql/functions.go.
  */
 import type { Histogram } from '../../../model/histogram.ts';
+import { quantileOfSorted, sortNumbers } from '../quantile.ts';
 import type { StepColumn } from '../step-column.ts';
 import { averageHistogram, sumHistograms } from './over-time-histogram.ts';
-import { quantileOfSorted, sortNumbers } from '../quantile.ts';
 import type { KernelInput, RangeKernel } from './range-function.ts';
 
 /** Floats v[begin, end) to a number; begin < end. */

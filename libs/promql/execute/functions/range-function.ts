@@ -3,14 +3,15 @@
  * Owns the loop over series, the labels of the result, the scalar arguments and the annotations that rate and increase add. What a
  * window comes to is the kernel's. Facts: Prometheus promql/engine.go (eval of a Call with a matrix argument).
  */
-import { metricName } from '../../../model/labels.ts';
+
 import type { Labels } from '../../../model/labels.ts';
+import { metricName } from '../../../model/labels.ts';
 import { type Annotations, type HistogramOperation, type Place, words } from '../annotations.ts';
 import { type ExecutionContext, histogramSamples } from '../execution-context.ts';
 import type { OutputSeries, RangeOperator, RangeWindows, ScalarOperator, VectorOperator } from '../operator.ts';
 import { type RangeSamples, WindowBounds } from '../scan/range-samples.ts';
 import { dropMetadata } from '../series-labels.ts';
-import { type StepColumn, PointKind } from '../step-column.ts';
+import { PointKind, type StepColumn } from '../step-column.ts';
 
 /** What a kernel works on: one series, all steps. */
 export interface KernelInput {

@@ -4,14 +4,14 @@
  * Resets are found once a series, so a step costs what its window has of resets, not of samples. The order of the additions is
  * Prometheus', so that the result is, to the bit. Facts: Prometheus promql/functions.go (extrapolatedRate).
  */
-import { type Histogram } from '../../../model/histogram.ts';
+import type { Histogram } from '../../../model/histogram.ts';
 import { multiplyHistogram } from '../../../model/histogram-arithmetic.ts';
 import { secondsOfMs } from '../../syntax/literals.ts';
 import { windowEndMs } from '../operator.ts';
 import type { RangeSamples } from '../scan/range-samples.ts';
 import type { StepColumn } from '../step-column.ts';
-import { addHistogramNoted, histogramIncrease } from './rate-histogram.ts';
 import type { KernelInput, RangeKernel } from './range-function.ts';
+import { addHistogramNoted, histogramIncrease } from './rate-histogram.ts';
 import { isStartTimeReset, overlapsStartTime } from './start-time.ts';
 
 export interface RateKind {
@@ -43,7 +43,8 @@ function findResets({ floatV, floatT, floatSt, floatCount }: RangeSamples): numb
 function findOverlaps({ floatT, floatSt, floatCount }: RangeSamples): number[] {
   const overlaps: number[] = [];
   if (floatSt === null) return overlaps;
-  for (let i = 1; i < floatCount; i++) if (overlapsStartTime(floatSt[i - 1], floatT[i - 1], floatSt[i])) overlaps.push(i);
+  for (let i = 1; i < floatCount; i++)
+    if (overlapsStartTime(floatSt[i - 1], floatT[i - 1], floatSt[i])) overlaps.push(i);
   return overlaps;
 }
 

@@ -100,7 +100,8 @@ export class Sort implements VectorOperator {
       const column = this.#context.takeColumn(1);
       this.#input.next(column);
       const kind = column.kinds[0];
-      if (kind === PointKind.none || (this.#floatsOnly && kind === PointKind.histogram)) this.#context.giveColumn(column);
+      if (kind === PointKind.none || (this.#floatsOnly && kind === PointKind.histogram))
+        this.#context.giveColumn(column);
       else this.#entries.push({ series, column });
     }
     this.#entries.sort(this.#compare);

@@ -5,10 +5,10 @@
 import type { Histogram } from '../../../model/histogram.ts';
 import { isStaleNaN } from '../../../model/stale.ts';
 import type { SampleColumns } from '../../../series/sample-columns.ts';
-import type { StepColumn } from '../step-column.ts';
-import { PointKind } from '../step-column.ts';
 import type { Grid } from '../grid.ts';
 import { type RangeWindows, windowEndMs } from '../operator.ts';
+import type { StepColumn } from '../step-column.ts';
+import { PointKind } from '../step-column.ts';
 
 export interface RangeSamples {
   floatCount: number;
@@ -149,13 +149,7 @@ export class WindowBounds {
 }
 
 /** A window is open at its begin; one without length is empty. */
-function walk(
-  t: Float64Array,
-  count: number,
-  windows: RangeWindows,
-  begins: Int32Array,
-  ends: Int32Array,
-): void {
+function walk(t: Float64Array, count: number, windows: RangeWindows, begins: Int32Array, ends: Int32Array): void {
   let begin = 0;
   let end = 0;
   const spanMs = windows.rangeMs + windows.beforeMs + windows.afterMs;

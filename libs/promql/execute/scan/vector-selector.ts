@@ -2,17 +2,20 @@
  * An instant vector selector: at each step the last sample that is not older than the lookback.
  * Owns lookback (left-open) and staleness: a marker ends the series until its next sample.
  */
+import { Failure } from '../../../errors/failure.ts';
+import { Labels } from '../../../model/labels.ts';
 import { isStaleNaN } from '../../../model/stale.ts';
 import type { SampleColumns } from '../../../series/sample-columns.ts';
 import type { VectorSelectorNode } from '../../plan/logical-plan.ts';
 import { type ExecutionContext, histogramSamples } from '../execution-context.ts';
 import { type Grid, gridEndMs } from '../grid.ts';
 import type { OutputSeries, VectorOperator } from '../operator.ts';
+import { formatLabels } from '../series-labels.ts';
 import type { StepColumn } from '../step-column.ts';
 import { OpenSelection, referenceMs } from './selection.ts';
 
-/** What of the sample found is given: its value, when it was taken or since when it counts (both in seconds or milliseconds). */
-export type SampleAspect = 'value' | 'timestampMs' | 'startTimestampMs';
+/** What of the sample found is given: its value, when it was taken, or since when it counts. An info sample must be a float. */
+export type SampleAspect = 'value' | 'timestampMs' | 'startTimestampMs' | 'infoTimestampMs';
 
 export class VectorSelectorScan implements VectorOperator {
   readonly #context: ExecutionContext;
@@ -21,6 +24,7 @@ export class VectorSelectorScan implements VectorOperator {
   readonly #aspect: SampleAspect;
   #selection: OpenSelection | undefined;
   #held = 0;
+  #nextSeries = 0;
 
   constructor(context: ExecutionContext, node: VectorSelectorNode, grid: Grid, aspect: SampleAspect = 'value') {
     this.#context = context;
@@ -39,6 +43,7 @@ export class VectorSelectorScan implements VectorOperator {
   next(out: StepColumn): void {
     const columns = this.#selection?.next();
     if (columns === undefined) return;
+    this.#nextSeries++;
     const samples = this.#pick(columns, out);
     this.#context.worked(this.#grid.stepCount);
     this.#context.stats.samplesQueried += samples;
@@ -69,7 +74,8 @@ export class VectorSelectorScan implements VectorOperator {
       const histogram = h === null ? null : (h[row] ?? null);
       if (histogram === null ? isStaleNaN(vBits[2 * row + 1], vBits[2 * row]) : histogram.stale) continue;
       if (aspect !== 'value') {
-        out.setFloat(step, aspect === 'timestampMs' ? t[row] : (st?.[row] ?? 0));
+        if (aspect === 'infoTimestampMs' && histogram !== null) throw this.#noInfo();
+        out.setFloat(step, aspect === 'startTimestampMs' ? (st?.[row] ?? 0) : t[row]);
         samples++;
       } else if (histogram === null) {
         out.setFloat(step, v[row]);
@@ -80,5 +86,10 @@ export class VectorSelectorScan implements VectorOperator {
       }
     }
     return samples;
+  }
+
+  #noInfo(): Failure {
+    const labels = this.#selection?.labels[this.#nextSeries - 1] ?? Labels.empty;
+    return new Failure('execution', `this should be an info metric, with float samples: ${formatLabels(labels)}`);
   }
 }

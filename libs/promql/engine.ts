@@ -1,0 +1,205 @@
+/**
+ * The engine: an expression over a time range becomes an answer in columns.
+ * Owns the order of things (plan, optimise, execute, gather) and the shape of answers. Synchronous: it is meant for a thread of its own,
+ * where reading may block and `checkCancelled` may throw at any time. An instant query is a range query of one step whose order of
+ * series is kept.
+ */
+import { Failure } from '../errors/failure.ts';
+import type { Histogram } from '../model/histogram.ts';
+import { compareLabels, type Labels } from '../model/labels.ts';
+import type { SeriesReader } from '../series/series-reader.ts';
+import { OperatorBuilder } from './execute/build-operators.ts';
+import {
+  type EvaluationFlags,
+  ExecutionContext,
+  type QueryLimits,
+  type QueryStats,
+} from './execute/execution-context.ts';
+import { gatherRange } from './execute/gather-range.ts';
+import { type Grid, makeGrid } from './execute/grid.ts';
+import type { OutputSeries, VectorOperator } from './execute/operator.ts';
+import { dropMetadata } from './execute/series-labels.ts';
+import { PointKind, type StepColumn } from './execute/step-column.ts';
+import { UniqueSeries } from './execute/unique-series.ts';
+import { buildPlan } from './plan/build-plan.ts';
+import { type PlanNode, valueType } from './plan/logical-plan.ts';
+import { skipBuckets } from './plan/skip-buckets.ts';
+import { wrapStepInvariant } from './plan/wrap-step-invariant.ts';
+import type { Expr, ValueType } from './syntax/ast.ts';
+import { documentedType } from './syntax/check-types.ts';
+
+export interface EngineOptions {
+  readonly flags: EvaluationFlags;
+  /** How far back an instant selector looks for a sample, unless the query says otherwise. */
+  readonly lookbackMs: number;
+  /** Step of subqueries that name none. */
+  readonly subqueryStepMs: number;
+}
+
+export interface QueryRequest {
+  /** Parsed with parseExpr. */
+  readonly expr: Expr;
+  /** What `expr` was parsed from: annotations point into it. */
+  readonly text: string;
+  readonly startMs: number;
+  /** Equal to the start for an instant query. */
+  readonly endMs: number;
+  /** 0 for an instant query. */
+  readonly stepMs: number;
+  readonly lookbackMs?: number;
+  readonly limits: QueryLimits;
+  readonly reader: SeriesReader;
+  /** Called at least every few milliseconds of work; throws to end it. */
+  readonly checkCancelled: () => void;
+}
+
+/** A series of the answer: parallel columns in order of time. Row i is a histogram where h and h[i] are not null. */
+export interface ResultSeries {
+  readonly labels: Labels;
+  readonly t: Float64Array;
+  readonly v: Float64Array;
+  readonly h: readonly (Histogram | null)[] | null;
+}
+
+export interface QueryResult {
+  /** A scalar is one series without labels. A matrix is sorted by labels, a vector as it was evaluated. */
+  readonly type: ValueType;
+  readonly series: readonly ResultSeries[];
+  /** The value of an expression of type string. */
+  readonly text: string;
+  readonly warnings: readonly string[];
+  readonly infos: readonly string[];
+  readonly stats: QueryStats;
+}
+
+export interface Engine {
+  /**
+   * Evaluates a query.
+   * @throws Failure `bad_data` for what cannot be evaluated at all, `execution`, `query_limit`, or what the reader or checkCancelled throw
+   */
+  query(request: QueryRequest): QueryResult;
+}
+
+export function createEngine(options: EngineOptions): Engine {
+  return { query: (request) => evaluate(options, request) };
+}
+
+function evaluate(options: EngineOptions, request: QueryRequest): QueryResult {
+  const { startMs, endMs, stepMs, text } = request;
+  const isInstant = stepMs === 0;
+  checkType(request.expr, isInstant);
+  const times = { startMs, endMs, stepMs, subqueryStepMs: options.subqueryStepMs };
+  const plan = wrapStepInvariant(skipBuckets(buildPlan(request.expr, times)));
+  const context = new ExecutionContext(
+    request.reader,
+    options.flags,
+    request.lookbackMs ?? options.lookbackMs,
+    request.limits,
+    request.checkCancelled,
+  );
+  request.checkCancelled();
+  const grid = makeGrid(startMs, endMs, stepMs);
+  const { type, series } = run(context, plan, grid, isInstant);
+  const { warnings, infos } = context.annotations.texts(text);
+  return {
+    type,
+    series,
+    text: plan.kind === 'string' ? plan.value : '',
+    warnings: [...context.sourceWarnings, ...warnings],
+    infos,
+    stats: context.stats,
+  };
+}
+
+function checkType(expr: Expr, isInstant: boolean): void {
+  if (isInstant || expr.type === 'vector' || expr.type === 'scalar') return;
+  throw new Failure(
+    'bad_data',
+    `invalid expression type "${documentedType(expr.type)}" for range query, must be Scalar or instant Vector`,
+  );
+}
+
+function run(
+  context: ExecutionContext,
+  plan: PlanNode,
+  grid: Grid,
+  isInstant: boolean,
+): { readonly type: ValueType; readonly series: ResultSeries[] } {
+  const type = valueType(plan);
+  if (type === 'string') return { type, series: [] };
+  const builder = new OperatorBuilder(context, grid);
+  if (type === 'matrix') {
+    return { type, series: sorted(gatherRange(context, builder, plan)) };
+  }
+  const operator = builder.vector(plan);
+  const named = context.flags.delayedNameRemoval
+    ? new UniqueSeries(context, new FinalNames(operator), grid, 'merge')
+    : operator;
+  const series = gather(context, named, grid);
+  if (isInstant) return { type, series };
+  return { type: 'matrix', series: sorted(series) };
+}
+
+/** Labels without the names that were marked to be dropped. */
+class FinalNames implements VectorOperator {
+  readonly #input: VectorOperator;
+
+  constructor(input: VectorOperator) {
+    this.#input = input;
+  }
+
+  series(): readonly OutputSeries[] {
+    return this.#input.series().map(finalName);
+  }
+
+  next(out: StepColumn): void {
+    this.#input.next(out);
+  }
+
+  done(): void {
+    this.#input.done();
+  }
+}
+
+function finalName({ labels, dropName }: OutputSeries): OutputSeries {
+  return { labels: dropName ? dropMetadata(labels) : labels, dropName: false };
+}
+
+/** All points of all series that have any. */
+function gather(context: ExecutionContext, operator: VectorOperator, grid: Grid): ResultSeries[] {
+  const column = context.takeColumn(grid.stepCount);
+  const everyStep = new Float64Array(grid.stepCount).map((_time, step) => grid.startMs + step * grid.stepMs);
+  const result: ResultSeries[] = [];
+  for (const { labels } of operator.series()) {
+    column.clear();
+    operator.next(column);
+    const count = column.pointCount();
+    if (count === 0) continue;
+    context.takeMemory(16 * count);
+    result.push({ labels, ...pointsOf(column, count, everyStep) });
+  }
+  operator.done();
+  context.giveColumn(column);
+  return result;
+}
+
+function pointsOf(column: StepColumn, count: number, everyStep: Float64Array): Omit<ResultSeries, 'labels'> {
+  if (count === column.stepCount && !column.hasHistograms) return { t: everyStep, v: column.values.slice(), h: null };
+  const t = new Float64Array(count);
+  const v = new Float64Array(count);
+  const h: (Histogram | null)[] | null = column.hasHistograms ? [] : null;
+  let row = 0;
+  for (let step = 0; step < column.stepCount; step++) {
+    const kind = column.kinds[step];
+    if (kind === PointKind.none) continue;
+    t[row] = everyStep[step];
+    if (kind === PointKind.float) v[row] = column.values[step];
+    h?.push(kind === PointKind.histogram ? column.histogramAt(step) : null);
+    row++;
+  }
+  return { t, v, h };
+}
+
+function sorted(series: ResultSeries[]): ResultSeries[] {
+  return series.sort((a, b) => compareLabels(a.labels, b.labels));
+}
