@@ -17,6 +17,11 @@ export interface Place {
   readonly order: number;
 }
 
+/** Where annotations about a node point: to its begin, or to that of a part of it. */
+export function placeOf(node: Place, start: number = node.start): Place {
+  return { start, order: node.order };
+}
+
 interface Entry {
   readonly level: AnnotationLevel;
   /** What stands between the text and the place. */
@@ -25,7 +30,7 @@ interface Entry {
   order: number;
 }
 
-export interface AnnotationTexts {
+interface AnnotationTexts {
   readonly warnings: string[];
   readonly infos: string[];
 }
@@ -110,7 +115,7 @@ export const words = {
 } as const;
 
 /** Buckets of classic histograms that decreased where they must not, over one node of the plan. */
-export interface ForcedMonotonicity {
+interface ForcedMonotonicity {
   readonly minBucket: number;
   readonly maxBucket: number;
   readonly maxDiff: number;

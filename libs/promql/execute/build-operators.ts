@@ -3,11 +3,13 @@
  * Owns the choice of operator for each node and where series of equal labels must be put together. The functions themselves are in
  * functions/, one family a file.
  */
+
+import { goMax, goMin } from '../go-math.ts';
 import type { AggregateNode, BinaryNode, CallNode, PlanNode, UnaryNode } from '../plan/logical-plan.ts';
 import { valueType } from '../plan/logical-plan.ts';
 import { isSetOp } from '../syntax/ast.ts';
 import { buildAggregate } from './aggregate/build-aggregate.ts';
-import type { Place } from './annotations.ts';
+import { placeOf } from './annotations.ts';
 import { scalarOperation } from './binary/element-operation.ts';
 import { SetOperation } from './binary/set-operation.ts';
 import { VectorScalarOperation } from './binary/vector-scalar.ts';
@@ -15,7 +17,6 @@ import { VectorVectorOperation } from './binary/vector-vector.ts';
 import type { ExecutionContext } from './execution-context.ts';
 import { buildVectorCall } from './functions/build-call.ts';
 import { negate } from './functions/negate.ts';
-import { goMax, goMin } from './go-math.ts';
 import { type Grid, makeGrid } from './grid.ts';
 import type { RangeOperator, ScalarOperator, VectorOperator } from './operator.ts';
 import {
@@ -169,9 +170,4 @@ export class OperatorBuilder {
         });
     }
   }
-}
-
-/** Where annotations about a node point. */
-export function placeOf(node: PlanNode, start: number = node.start): Place {
-  return { start, order: node.order };
 }

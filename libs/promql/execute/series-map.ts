@@ -10,7 +10,7 @@ import type { StepColumn } from './step-column.ts';
 export type ColumnChange = (column: StepColumn, scalars: readonly Float64Array[]) => void;
 
 /** The series with their names dropped, or marked so with delayed name removal. */
-export function withoutNames(context: ExecutionContext, series: readonly OutputSeries[]): OutputSeries[] {
+function withoutNames(context: ExecutionContext, series: readonly OutputSeries[]): OutputSeries[] {
   const delayed = context.flags.delayedNameRemoval;
   return series.map(({ labels }) => ({ labels: delayed ? labels : dropMetadata(labels), dropName: true }));
 }

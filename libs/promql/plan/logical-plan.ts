@@ -18,7 +18,7 @@ export interface NumberNode extends Node {
   readonly value: number;
 }
 
-export interface StringNode extends Node {
+interface StringNode extends Node {
   readonly kind: 'string';
   readonly value: string;
 }
@@ -83,7 +83,7 @@ export interface UnaryNode extends Node {
 }
 
 /** Evaluated once, at the first step, and then the same at every step. */
-export interface StepInvariantNode extends Node {
+interface StepInvariantNode extends Node {
   readonly kind: 'stepInvariant';
   readonly expr: PlanNode;
 }

@@ -3,10 +3,10 @@
  * Owns its arithmetic and its errors. Facts: Prometheus promql/durations.go.
  */
 import { Failure } from '../../errors/failure.ts';
-import { goMax, goMin, goPow } from '../execute/go-math.ts';
+import { goMax, goMin, goPow } from '../go-math.ts';
 import type { DurationExpr, DurationOperand } from '../syntax/ast.ts';
 
-export interface DurationContext {
+interface DurationContext {
   /** 0 for an instant query. */
   readonly stepSeconds: number;
   readonly rangeSeconds: number;

@@ -33,11 +33,6 @@ function wrapped(expr: PlanNode): PlanNode {
   return { kind: 'stepInvariant', start: expr.start, order: expr.order, expr };
 }
 
-/** Whether a function of this name looks at the time of evaluation. */
-export function isTimeDependent(functionName: string): boolean {
-  return timeDependentFunctions.has(functionName);
-}
-
 function judge(node: PlanNode): Judged {
   switch (node.kind) {
     case 'number':
@@ -89,7 +84,8 @@ function judgeParts(node: PlanNode & { readonly kind: 'binary' | 'call' }): Judg
   let index = 0;
   const withWrapped = mapChildren(rebuilt, (child) => {
     const part = judged[index++];
-    return part !== undefined && part.wrap && !(isInfo && index > 1) ? wrapped(child) : child;
+    const selects = isInfo && index > 1;
+    return part?.wrap === true && !selects ? wrapped(child) : child;
   });
   return { node: withWrapped, invariant: false, wrap: false };
 }

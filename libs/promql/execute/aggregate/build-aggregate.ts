@@ -14,7 +14,7 @@ import { makeAverage, makeSum } from './sums.ts';
 import { TopSelection } from './top-selection.ts';
 
 /** The first argument, evaluated or as it was written. */
-export interface AggregateParam {
+interface AggregateParam {
   readonly scalar: ScalarOperator | undefined;
   readonly text: string | undefined;
 }

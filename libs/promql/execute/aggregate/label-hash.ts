@@ -46,7 +46,7 @@ function mergeRound(hash: bigint, accumulator: bigint): bigint {
 }
 
 /** XXH64 with seed 0. */
-export function xxHash64(bytes: Buffer): bigint {
+function xxHash64(bytes: Buffer): bigint {
   let at = 0;
   let hash: bigint;
   if (bytes.length >= 32) {

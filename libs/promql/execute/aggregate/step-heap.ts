@@ -4,7 +4,7 @@
  */
 
 /** Which of two values is nearer to being thrown out; NaN is before anything. */
-export type HeapOrder = 'smallest first' | 'largest first';
+type HeapOrder = 'smallest first' | 'largest first';
 
 export class StepHeaps {
   readonly #order: HeapOrder;

@@ -14,12 +14,12 @@ import {
   subtractHistograms,
 } from '../../../model/histogram-arithmetic.ts';
 import { trimHistogram } from '../../../model/histogram-trim.ts';
+import { goPow } from '../../go-math.ts';
 import { type BinaryOp, isComparisonOp } from '../../syntax/ast.ts';
 import { type AnnotationLevel, type Annotations, type Place, words } from '../annotations.ts';
-import { goPow } from '../go-math.ts';
 
-export type ArithmeticOp = '+' | '-' | '*' | '/' | '%' | '^' | 'atan2';
-export type FloatOperation = (lhs: number, rhs: number) => number;
+type ArithmeticOp = '+' | '-' | '*' | '/' | '%' | '^' | 'atan2';
+type FloatOperation = (lhs: number, rhs: number) => number;
 
 const arithmetic: Readonly<Record<ArithmeticOp, FloatOperation>> = {
   '+': (lhs, rhs) => lhs + rhs,

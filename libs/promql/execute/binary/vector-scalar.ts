@@ -10,7 +10,7 @@ import { dropMetadata } from '../series-labels.ts';
 import { PointKind, type StepColumn } from '../step-column.ts';
 import { ElementOperation, isArithmetic } from './element-operation.ts';
 
-export interface VectorScalarCall {
+interface VectorScalarCall {
   readonly op: BinaryOp;
   readonly returnBool: boolean;
   readonly scalarSide: 'left' | 'right';

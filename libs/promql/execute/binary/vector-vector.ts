@@ -18,7 +18,7 @@ import { PointKind, type StepColumn } from '../step-column.ts';
 import { ElementOperation } from './element-operation.ts';
 import { MatchGroups, resultLabels } from './match.ts';
 
-export interface VectorVectorCall {
+interface VectorVectorCall {
   readonly op: BinaryOp;
   readonly matching: VectorMatching;
   readonly returnBool: boolean;
@@ -116,8 +116,7 @@ export class VectorVectorOperation implements VectorOperator {
     this.#endDone = true;
     // What nothing matched has been evaluated too: it may have something to say.
     for (const side of [this.#one, this.#many]) while (side.read < side.series.length) this.#read(side);
-    this.#many.series.forEach((_series, i) => this.#drop(this.#many, i));
-    this.#one.series.forEach((_series, i) => this.#drop(this.#one, i));
+    for (const side of [this.#many, this.#one]) for (let i = 0; i < side.series.length; i++) this.#drop(side, i);
     this.#operation.flushNotes();
     this.#many.operator.done();
     this.#one.operator.done();

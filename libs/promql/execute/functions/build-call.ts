@@ -5,8 +5,8 @@
 import { Failure } from '../../../errors/failure.ts';
 import type { CallNode, PlanNode } from '../../plan/logical-plan.ts';
 import { valueType } from '../../plan/logical-plan.ts';
-import { type Place, words } from '../annotations.ts';
-import { type OperatorBuilder, placeOf } from '../build-operators.ts';
+import { type Place, placeOf, words } from '../annotations.ts';
+import type { OperatorBuilder } from '../build-operators.ts';
 import type { RangeOperator, VectorOperator } from '../operator.ts';
 import { emptyVector, ScalarVector, scalarOf } from '../scalars.ts';
 import { VectorSelectorScan } from '../scan/vector-selector.ts';
@@ -63,7 +63,7 @@ const extendedKernels: ReadonlyMap<string, RangeKernel> = new Map([
 const anchoredFunctions = ['changes', 'delta', 'increase', 'rate', 'resets'];
 const smoothedFunctions = ['delta', 'increase', 'rate'];
 /** Only these look at start timestamps. */
-export const startTimeFunctions: ReadonlySet<string> = new Set(['rate', 'irate', 'increase', 'resets']);
+const startTimeFunctions: ReadonlySet<string> = new Set(['rate', 'irate', 'increase', 'resets']);
 
 /** The operator of a call of return type vector. @throws Failure for arguments that cannot be evaluated */
 export function buildVectorCall(builder: OperatorBuilder, node: CallNode): VectorOperator {

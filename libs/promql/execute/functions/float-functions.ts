@@ -2,11 +2,11 @@
  * Functions of one float at a time: arithmetic, trigonometry, clamping, rounding, parts of a date.
  * Histograms have no place in them and are left out. Facts: Prometheus promql/functions.go.
  */
-import { goMax, goMin } from '../go-math.ts';
+import { goMax, goMin } from '../../go-math.ts';
 import type { ColumnChange } from '../series-map.ts';
 import { PointKind, type StepColumn } from '../step-column.ts';
 
-export type FloatFunction = (value: number) => number;
+type FloatFunction = (value: number) => number;
 
 /** By name. */
 export const mathFunctions: ReadonlyMap<string, FloatFunction> = new Map<string, FloatFunction>([
@@ -37,7 +37,7 @@ export const mathFunctions: ReadonlyMap<string, FloatFunction> = new Map<string,
 ]);
 
 /** Takes the histograms out of a column. */
-export function dropHistograms(column: StepColumn): void {
+function dropHistograms(column: StepColumn): void {
   if (!column.hasHistograms) return;
   const { kinds } = column;
   for (let step = 0; step < kinds.length; step++) if (kinds[step] === PointKind.histogram) kinds[step] = PointKind.none;

@@ -26,7 +26,7 @@ export interface HistogramNumber {
 }
 
 /** What there is to say about one histogram. */
-export interface HistogramNotes {
+interface HistogramNotes {
   nan(what: 'result' | 'skew' | 'fraction'): void;
 }
 

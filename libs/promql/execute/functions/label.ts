@@ -42,11 +42,11 @@ export function labelReplace(target: string, template: string, source: string, p
 }
 
 /** Go's regexp.Expand: $name takes as many letters, digits and underscores as there are; a $ that names nothing stays. */
-function expandTemplate(template: string, valueOf: (name: string) => string): string {
+function expandTemplate(template: string, textOf: (name: string) => string): string {
   return template.replaceAll(
     /\$(?:(\$)|\{([\p{L}\p{Nd}_]+)\}|([\p{L}\p{Nd}_]+))/gu,
     (_whole, dollar: string | undefined, braced: string | undefined, bare: string | undefined) =>
-      dollar !== undefined ? '$' : valueOf(braced ?? bare ?? ''),
+      dollar !== undefined ? '$' : textOf(braced ?? bare ?? ''),
   );
 }
 

@@ -8,7 +8,7 @@ import { customBucketsSchema, type Histogram } from '../../../model/histogram.ts
 import { allBuckets, fractionBelow, type HistogramBucket } from '../../../model/histogram-buckets.ts';
 
 /** What is to be said about NaN observations. */
-export type NaNNote = (what: 'result' | 'skew' | 'fraction') => void;
+type NaNNote = (what: 'result' | 'skew' | 'fraction') => void;
 
 /** Value below which a part q of the observations lies. */
 export function histogramQuantile(q: number, h: Histogram, note: NaNNote): number {

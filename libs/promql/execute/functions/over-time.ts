@@ -14,7 +14,7 @@ import type { KernelInput, RangeKernel } from './range-function.ts';
 type FloatReduce = (v: Float64Array, begin: number, end: number, t: Float64Array) => number;
 
 /** The sum of v[begin, end), compensated; an infinite one forgets what was lost. */
-export function compensatedSum(v: Float64Array, begin: number, end: number): number {
+function compensatedSum(v: Float64Array, begin: number, end: number): number {
   let sum = 0;
   let lost = 0;
   for (let i = begin; i < end; i++) {
@@ -43,7 +43,7 @@ export class CompensatedSum {
 }
 
 /** Mean of v[begin, end): the compensated sum by the count, and step by step from where that would overflow. */
-export function average(v: Float64Array, begin: number, end: number): number {
+function average(v: Float64Array, begin: number, end: number): number {
   const running = new CompensatedSum();
   running.sum = v[begin];
   let count = 1;
@@ -147,12 +147,12 @@ function eitherKind(
 }
 
 /** A number for every window that has a sample of either kind. */
-function eachWindow(valueOf: (input: KernelInput, step: number) => number): RangeKernel {
+function eachWindow(numberOf: (input: KernelInput, step: number) => number): RangeKernel {
   return (input, out) => {
     const { floatBegin, floatEnd, histogramBegin, histogramEnd } = input.bounds;
     for (let step = 0; step < floatBegin.length; step++) {
       if (floatBegin[step] < floatEnd[step] || histogramBegin[step] < histogramEnd[step]) {
-        out.setFloat(step, valueOf(input, step));
+        out.setFloat(step, numberOf(input, step));
       }
     }
   };

@@ -110,7 +110,7 @@ export class KernelNotes {
   }
 }
 
-export interface RangeFunctionCall {
+interface RangeFunctionCall {
   readonly name: string;
   readonly kernel: RangeKernel;
   readonly scalars: readonly ScalarOperator[];

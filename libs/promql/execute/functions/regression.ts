@@ -44,14 +44,14 @@ function fitLine(
 }
 
 /** A number for every window with two floats; histograms beside floats are ignored with an info. */
-function ofTwoFloats(valueOf: (input: KernelInput, begin: number, end: number, step: number) => number): RangeKernel {
+function ofTwoFloats(numberOf: (input: KernelInput, begin: number, end: number, step: number) => number): RangeKernel {
   return (input, out) => {
     const { floatBegin, floatEnd, histogramBegin, histogramEnd } = input.bounds;
     for (let step = 0; step < floatBegin.length; step++) {
       const begin = floatBegin[step];
       const end = floatEnd[step];
       if (end > begin && histogramBegin[step] < histogramEnd[step]) input.notes.ignoredHistograms();
-      if (end - begin >= 2) out.setFloat(step, valueOf(input, begin, end, step));
+      if (end - begin >= 2) out.setFloat(step, numberOf(input, begin, end, step));
     }
   };
 }

@@ -15,7 +15,7 @@ import type { StepColumn } from '../step-column.ts';
 import { OpenSelection, referenceMs } from './selection.ts';
 
 /** What of the sample found is given: its value, when it was taken, or since when it counts. An info sample must be a float. */
-export type SampleAspect = 'value' | 'timestampMs' | 'startTimestampMs' | 'infoTimestampMs';
+type SampleAspect = 'value' | 'timestampMs' | 'startTimestampMs' | 'infoTimestampMs';
 
 export class VectorSelectorScan implements VectorOperator {
   readonly #context: ExecutionContext;
