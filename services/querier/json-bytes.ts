@@ -39,6 +39,12 @@ export function quoteJson(text: string): string {
   return `"${needsEscapeHtml.test(text) ? text.replace(escapesHtml, escapeOne) : text}"`;
 }
 
+/** A JSON text as Go's own encoding/json writes it, which knows two more short escapes: for results of type string. */
+export function quoteJsonGo(text: string): string {
+  const short = (char: string) => (char === '\b' ? '\\b' : char === '\f' ? '\\f' : escapeOne(char));
+  return `"${text.replace(escapesHtml, short)}"`;
+}
+
 export class JsonBytes {
   readonly #handOn: (chunk: Uint8Array<ArrayBuffer>, last: boolean) => void;
   #buffer: Buffer<ArrayBuffer>;
@@ -83,33 +89,19 @@ export class JsonBytes {
     this.#buffer[this.#at++] = value;
   }
 
-  /** `[<seconds with up to three decimals>,` */
-  openSample(ms: number): void {
-    this.byte(0x5b);
-    this.timestamp(ms);
-    this.byte(0x2c);
+  /** Bytes [begin, end) of `from`, a few tens of them. */
+  copy(from: Uint8Array, begin: number, end: number): void {
+    this.#room();
+    const buffer = this.#buffer;
+    let at = this.#at;
+    for (let i = begin; i < end; i++) buffer[at++] = from[i];
+    this.#at = at;
   }
 
-  /** Milliseconds as seconds with up to three decimals (jsonutil.MarshalTimestamp). */
+  /** Milliseconds as seconds with up to three decimals. */
   timestamp(ms: number): void {
     this.#room();
-    let whole = ms;
-    if (ms < 0) {
-      this.#buffer[this.#at++] = 0x2d;
-      whole = -ms;
-    }
-    const seconds = Math.floor(whole / 1000);
-    const fraction = whole - seconds * 1000;
-    this.#at = writeWhole(this.#buffer, this.#at, seconds);
-    if (fraction === 0) return;
-    const buffer = this.#buffer;
-    buffer[this.#at++] = 0x2e;
-    const hundreds = (fraction / 100) | 0;
-    const tens = ((fraction / 10) | 0) % 10;
-    // The fraction loses no trailing zeros: 0.5 s is `.500`.
-    buffer[this.#at++] = 0x30 + hundreds;
-    buffer[this.#at++] = 0x30 + tens;
-    buffer[this.#at++] = 0x30 + (fraction % 10);
+    this.#at = writeTimestamp(this.#buffer, this.#at, ms);
   }
 
   /** A sample's value in quotes. */
@@ -154,6 +146,29 @@ export class JsonBytes {
 /** A buffer of its own (never from the pool), so that its memory can be transferred to another thread. */
 function newChunk(): Buffer<ArrayBuffer> {
   return Buffer.from(new ArrayBuffer(chunkBytes));
+}
+
+/** Longest text that writeTimestamp writes. */
+export const timestampBytesMax = 18;
+
+/** Milliseconds as seconds with up to three decimals (jsonutil.MarshalTimestamp); returns where they end. */
+export function writeTimestamp(buffer: Uint8Array, begin: number, ms: number): number {
+  let at = begin;
+  let whole = ms;
+  if (ms < 0) {
+    buffer[at++] = 0x2d;
+    whole = -ms;
+  }
+  const seconds = Math.floor(whole / 1000);
+  const fraction = whole - seconds * 1000;
+  at = writeWhole(buffer, at, seconds);
+  if (fraction === 0) return at;
+  buffer[at++] = 0x2e;
+  // The fraction loses no trailing zeros: 0.5 s is `.500`.
+  buffer[at++] = 0x30 + ((fraction / 100) | 0);
+  buffer[at++] = 0x30 + (((fraction / 10) | 0) % 10);
+  buffer[at++] = 0x30 + (fraction % 10);
+  return at;
 }
 
 /** Decimal digits of a whole number below 2^53; returns where they end. */

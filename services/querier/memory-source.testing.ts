@@ -1,12 +1,12 @@
 /**
  * A SeriesSource over a plain list of float series, for tests of the room: what it answers is meant to be read off the list.
- * Regular expressions are JavaScript's here.
  */
 import type { Failure } from '../../libs/errors/failure.ts';
 import { ChunkEncoding } from '../../libs/model/encoding/chunk.ts';
 import { appendXor, beginXorChunk, XorState, xorSampleBytesMax } from '../../libs/model/encoding/float-chunk.ts';
 import { compareLabels, compareUtf8, Labels } from '../../libs/model/labels.ts';
 import type { Matcher } from '../../libs/model/matcher.ts';
+import { compileMatcher } from '../../libs/model/matcher-predicate.ts';
 import type { MetricMetadata } from '../../libs/model/metadata.ts';
 import type {
   ChunkBatch,
@@ -121,11 +121,7 @@ export class MemorySource implements SeriesSource {
 }
 
 function matches(labels: Labels, matchers: readonly Matcher[]): boolean {
-  return matchers.every(({ type, name, value }) => {
-    const actual = labels.get(name);
-    const equal = type.endsWith('~') ? new RegExp(`^(?:${value})$`, 's').test(actual) : actual === value;
-    return equal === (type[0] === '=');
-  });
+  return matchers.every((matcher) => compileMatcher(matcher).matches(labels.get(matcher.name)));
 }
 
 function encodeBatch(firstSeries: number, found: readonly { samples: MemorySeries['samples'] }[]): ChunkBatch {

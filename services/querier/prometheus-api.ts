@@ -69,7 +69,7 @@ async function query(call: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
   const timeoutMs = readTimeoutMs(form);
   const lookbackMs = readLookbackMs(form);
   return evaluate(call, deps, timeoutMs, {
-    kind: 'instant',
+    kind: 'evaluate',
     query: form.get('query'),
     startMs: timeMs,
     endMs: timeMs,
@@ -87,7 +87,7 @@ async function queryRange(call: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
   const timeoutMs = readTimeoutMs(form);
   const lookbackMs = readLookbackMs(form);
   return evaluate(call, deps, timeoutMs, {
-    kind: 'range',
+    kind: 'evaluate',
     query: form.get('query'),
     ...steps,
     lookbackMs,
@@ -112,8 +112,8 @@ async function evaluate(
   return { httpStatus: 200, body: answer.chunks };
 }
 
-function syntaxEndpoint(kind: 'parse' | 'format'): Endpoint {
-  return (call, deps) => evaluate(call, deps, undefined, { kind, query: call.form.get('query') });
+function syntaxEndpoint(wanted: 'tree' | 'text'): Endpoint {
+  return (call, deps) => evaluate(call, deps, undefined, { kind: 'syntax', wanted, query: call.form.get('query') });
 }
 
 async function queryExemplars({ form, tenant, signal }: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
@@ -268,8 +268,8 @@ export const endpoints: readonly EndpointRow[] = [
   { path: '/query', methods: ['GET', 'POST'], endpoint: query },
   { path: '/query_range', methods: ['GET', 'POST'], endpoint: queryRange },
   { path: '/query_exemplars', methods: ['GET', 'POST'], endpoint: queryExemplars },
-  { path: '/format_query', methods: ['GET', 'POST'], endpoint: syntaxEndpoint('format') },
-  { path: '/parse_query', methods: ['GET', 'POST'], endpoint: syntaxEndpoint('parse') },
+  { path: '/format_query', methods: ['GET', 'POST'], endpoint: syntaxEndpoint('text') },
+  { path: '/parse_query', methods: ['GET', 'POST'], endpoint: syntaxEndpoint('tree') },
   { path: '/labels', methods: ['GET', 'POST'], endpoint: labels },
   { path: '/label/:name/values', methods: ['GET'], endpoint: labelValues },
   { path: '/series', methods: ['GET', 'POST'], endpoint: series },

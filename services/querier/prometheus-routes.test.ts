@@ -6,12 +6,13 @@ import { gunzipSync, inflateSync } from 'node:zlib';
 import Fastify from 'fastify';
 import { tenantReader } from '../../libs/http/tenant-header.ts';
 import { Labels } from '../../libs/model/labels.ts';
+import { compileMatcher } from '../../libs/model/matcher-predicate.ts';
 import { parseMetricSelector } from '../../libs/promql/syntax/parser.ts';
 import { MemorySource } from './memory-source.testing.ts';
 import type { CallReport } from './prometheus-routes.ts';
 import { prometheusRoutes } from './prometheus-routes.ts';
 import { QueryPool } from './query-pool.ts';
-import { matchesAbsentLabel, selectorsOf } from './selector-syntax.ts';
+import { selectorsOf } from './selector-syntax.ts';
 
 const source = new MemorySource([
   { labels: { __name__: 'up', job: 'a<b' }, samples: [[1000, 1]] },
@@ -47,7 +48,7 @@ before(async () => {
       syntax: {
         parseSelector: parseMetricSelector,
         selectorsOf: (query) => selectorsOf(query, {}),
-        matchesEmpty: matchesAbsentLabel,
+        matchesEmpty: (matcher) => compileMatcher(matcher).matchesEmpty,
       },
       timeoutMs: 60_000,
       nowMs: () => 5000,

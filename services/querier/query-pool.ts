@@ -63,6 +63,8 @@ interface QueuedJob extends QueryJob {
   readonly resolve: (answer: QueryAnswer) => void;
   readonly reject: (failure: Failure) => void;
   readonly onAbort: () => void;
+  /** When it was asked, on the clock of `performance`. */
+  readonly begin: number;
   slot: Slot | undefined;
 }
 
@@ -140,7 +142,15 @@ export class QueryPool {
       }
       const onAbort = () => this.#stop(queued, StopReason.canceled);
       const deadline = setTimeout(() => this.#stop(queued, StopReason.timeout), Math.min(job.timeoutMs, 2 ** 31 - 1));
-      const queued: QueuedJob = { ...job, deadline, resolve, reject, onAbort, slot: undefined };
+      const queued: QueuedJob = {
+        ...job,
+        deadline,
+        resolve,
+        reject,
+        onAbort,
+        begin: performance.now(),
+        slot: undefined,
+      };
       if (!this.#queue.push(job.tenant, queued)) {
         clearTimeout(deadline);
         reject(new Failure('rate_limited', 'too many outstanding requests', { retryAfterSeconds: 1 }));
@@ -193,7 +203,8 @@ export class QueryPool {
     slot.worker.ref();
     queued.slot = slot;
     slot.reads.begin(number, queued.source, running.reading.signal);
-    const start: StartJob = { job: number, request: queued.request };
+    const queuedSeconds = (performance.now() - queued.begin) / 1000;
+    const start: StartJob = { job: number, request: queued.request, queuedSeconds };
     slot.worker.postMessage(start);
   }
 

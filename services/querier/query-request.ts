@@ -3,7 +3,7 @@
 export type QueryRequest = EvaluationRequest | SyntaxRequest;
 
 export interface EvaluationRequest {
-  readonly kind: 'instant' | 'range';
+  readonly kind: 'evaluate';
   readonly query: string;
   /** Equal for an instant query. */
   readonly startMs: number;
@@ -19,6 +19,8 @@ export interface EvaluationRequest {
 }
 
 export interface SyntaxRequest {
-  readonly kind: 'parse' | 'format';
+  readonly kind: 'syntax';
+  /** The tree as JSON, or the text over as many lines as it needs. */
+  readonly wanted: 'tree' | 'text';
   readonly query: string;
 }

@@ -4,12 +4,16 @@
  * worker-loop.ts.
  */
 import { Failure } from '../../libs/errors/failure.ts';
+import type { Engine, EngineOptions } from '../../libs/promql/engine.ts';
+import { createEngine } from '../../libs/promql/engine.ts';
+import type { QueryLimits } from '../../libs/promql/execute/execution-context.ts';
 import type { Expr } from '../../libs/promql/syntax/ast.ts';
 import type { Json } from '../../libs/promql/syntax/ast-json.ts';
 import { exprToJson } from '../../libs/promql/syntax/ast-json.ts';
 import type { ParseOptions } from '../../libs/promql/syntax/parser.ts';
 import { parseExpr } from '../../libs/promql/syntax/parser.ts';
 import { prettyExpr } from '../../libs/promql/syntax/prettier.ts';
+import { writeResult } from './encode-result.ts';
 import { quoteJson } from './json-bytes.ts';
 import { invalidParameter } from './query-parameters.ts';
 import type { QueryRequest } from './query-request.ts';
@@ -20,37 +24,50 @@ import type { JobStats } from './worker-protocol.ts';
 /** What every worker of a querier is started with. */
 export interface QueryWorkerOptions {
   readonly syntax: ParseOptions;
+  readonly engine: EngineOptions;
+  readonly limits: QueryLimits;
 }
 
 runWorker((given) => {
   const options = given as QueryWorkerOptions;
-  return (context) => {
-    const begin = performance.now();
-    const samples = execute(context, options);
-    return { samples, evaluationSeconds: (performance.now() - begin) / 1000 } satisfies JobStats;
-  };
+  const engine = createEngine(options.engine);
+  return (context) => execute(context, engine, options);
 });
 
-/** Writes the answer; returns how many samples were read for it. */
-function execute({ request, output }: JobContext, { syntax }: QueryWorkerOptions): number {
+/** Writes the answer; returns what it cost. */
+function execute(context: JobContext, engine: Engine, { syntax, limits }: QueryWorkerOptions): JobStats {
+  const { request, output, reader, checkStopped } = context;
+  const begin = performance.now();
   const expr = parseQuery(request, syntax);
-  switch (request.kind) {
-    case 'parse':
-      output.rawText(`{"status":"success","data":${jsonOf(exprToJson(expr))}}`);
-      return 0;
-    case 'format':
-      output.rawText(`{"status":"success","data":${quoteJson(prettyExpr(expr))}}`);
-      return 0;
-    default:
-      throw new Failure('unavailable', 'no engine yet');
+  if (request.kind === 'syntax') {
+    const data = request.wanted === 'tree' ? jsonOf(exprToJson(expr)) : quoteJson(prettyExpr(expr));
+    output.rawText(`{"status":"success","data":${data}}`);
+    return { samples: 0 };
   }
+  const { query: text, startMs, endMs, stepMs, lookbackMs, limit, stats } = request;
+  const parsed = performance.now();
+  const lookback = lookbackMs > 0 ? { lookbackMs } : {};
+  const asked = { expr, text, startMs, endMs, stepMs, ...lookback, limits, reader, checkCancelled: checkStopped };
+  const result = asQueryFailure(() => engine.query(asked));
+  const times = {
+    queued: context.queuedSeconds,
+    prepared: (parsed - begin) / 1000,
+    evaluated: (performance.now() - parsed) / 1000,
+  };
+  writeResult(output, result, { limit, stats, timeMs: startMs }, times, checkStopped);
+  return { samples: result.stats.samplesQueried };
 }
 
 function parseQuery({ query }: QueryRequest, syntax: ParseOptions): Expr {
+  return asQueryFailure(() => parseExpr(query, syntax));
+}
+
+/** What is wrong with the expression is wrong with the parameter. */
+function asQueryFailure<T>(act: () => T): T {
   try {
-    return parseExpr(query, syntax);
+    return act();
   } catch (error) {
-    throw error instanceof Failure ? invalidParameter('query', error.message) : error;
+    throw error instanceof Failure && error.kind === 'bad_data' ? invalidParameter('query', error.message) : error;
   }
 }
 

@@ -51,5 +51,5 @@ runWorker(() => ({ request, reader, output, checkStopped }: JobContext) => {
     default:
       output.rawText(request.query);
   }
-  return { samples: 7, evaluationSeconds: 0 };
+  return { samples: 7 };
 });

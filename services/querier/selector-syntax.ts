@@ -4,7 +4,6 @@
  */
 import type { Matcher } from '../../libs/model/matcher.ts';
 import type { Expr } from '../../libs/promql/syntax/ast.ts';
-import { patternMatchesEmpty } from '../../libs/promql/syntax/matcher-pattern.ts';
 import type { ParseOptions } from '../../libs/promql/syntax/parser.ts';
 import { parseExpr } from '../../libs/promql/syntax/parser.ts';
 
@@ -39,18 +38,4 @@ export function selectorsOf(query: string, options: ParseOptions): readonly (rea
   };
   visit(parseExpr(query, options));
   return found;
-}
-
-/** Whether a series without the label passes the matcher. */
-export function matchesAbsentLabel({ type, value }: Matcher): boolean {
-  switch (type) {
-    case '=':
-      return value === '';
-    case '!=':
-      return value !== '';
-    case '=~':
-      return patternMatchesEmpty(value);
-    case '!~':
-      return !patternMatchesEmpty(value);
-  }
 }

@@ -8,6 +8,7 @@ import type { FastifyInstance } from 'fastify';
 import type { IngesterContract } from '../../libs/contracts/ingester.ts';
 import type { TenantOf } from '../../libs/http/tenant-header.ts';
 import type { Service } from '../../libs/lifecycle/service.ts';
+import { compileMatcher } from '../../libs/model/matcher-predicate.ts';
 import { parseMetricSelector } from '../../libs/promql/syntax/parser.ts';
 import type { Logger } from '../../libs/telemetry/log.ts';
 import type { Metrics } from '../../libs/telemetry/metrics.ts';
@@ -17,7 +18,7 @@ import { createQuerierMetrics } from './metrics.ts';
 import { prometheusRoutes } from './prometheus-routes.ts';
 import { QueryPool } from './query-pool.ts';
 import type { QueryWorkerOptions } from './query-worker.ts';
-import { matchesAbsentLabel, selectorsOf } from './selector-syntax.ts';
+import { selectorsOf } from './selector-syntax.ts';
 
 const prewarmAfterMs = 500;
 /** How long queries may go on when the process stops; then they are answered 503. */
@@ -26,6 +27,9 @@ const drainMs = 10_000;
 const workersMin = 2;
 /** JavaScript objects of one query; its samples lie outside of this. */
 const workerHeapMb = 1024;
+
+/** Prometheus takes its evaluation interval, which is a minute unless configured. */
+const subqueryStepMs = 60_000;
 
 export interface QuerierDeps {
   readonly ingester: Pick<IngesterContract, 'source'>;
@@ -46,7 +50,19 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Service
     extendedRangeSelectors: deps.features.has('promql-extended-range-selectors'),
     binopFillModifiers: deps.features.has('promql-binop-fill-modifiers'),
   };
-  const workerData: QueryWorkerOptions = { syntax };
+  const workerData: QueryWorkerOptions = {
+    syntax,
+    engine: {
+      flags: {
+        delayedNameRemoval: deps.features.has('promql-delayed-name-removal'),
+        typeAndUnitLabels: deps.features.has('type-and-unit-labels'),
+        startTimestamps: deps.features.has('use-start-timestamps'),
+      },
+      lookbackMs: config.lookbackDelta,
+      subqueryStepMs,
+    },
+    limits: { samplesMax: config.maxSamples, memoryBytesMax: config.maxMemoryBytes },
+  };
   const pool = new QueryPool({
     workersMax: Math.min(config.maxConcurrency, Math.max(workersMin, availableParallelism())),
     queuedMax: config.maxQueued,
@@ -63,7 +79,7 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Service
       syntax: {
         parseSelector: parseMetricSelector,
         selectorsOf: (query) => selectorsOf(query, syntax),
-        matchesEmpty: matchesAbsentLabel,
+        matchesEmpty: (matcher) => compileMatcher(matcher).matchesEmpty,
       },
       timeoutMs: config.timeout,
       nowMs: deps.nowMs,

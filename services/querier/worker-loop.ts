@@ -19,6 +19,7 @@ export interface JobContext {
   readonly request: QueryRequest;
   readonly reader: BridgeReader;
   readonly output: JsonBytes;
+  readonly queuedSeconds: number;
   /** @throws Failure when the job must stop: call it between pieces of work of a few milliseconds. */
   checkStopped(): void;
 }
@@ -42,7 +43,7 @@ export function runWorker(makeExecute: (options: unknown) => (context: JobContex
   const { control, port, options } = workerData as WorkerData;
   yieldToPushes();
   const execute = makeExecute(options);
-  jobs.on('message', ({ job, request }: StartJob) => {
+  jobs.on('message', ({ job, request, queuedSeconds }: StartJob) => {
     const send = (message: JobMessage, transfer: ArrayBuffer[]) => jobs.postMessage(message, transfer);
     let sent = 0;
     let lastChunk: Uint8Array<ArrayBuffer> | undefined;
@@ -57,7 +58,7 @@ export function runWorker(makeExecute: (options: unknown) => (context: JobContex
     });
     try {
       const reader = new BridgeReader(port, control, job);
-      const stats = execute({ request, reader, output, checkStopped: () => checkStopped(control) });
+      const stats = execute({ request, reader, output, queuedSeconds, checkStopped: () => checkStopped(control) });
       output.finish();
       if (lastChunk === undefined) throw new Failure('internal', 'the answer has no end');
       // A small answer leaves its large buffer behind.

@@ -39,12 +39,13 @@ export function failureMessage(failure: Failure): FailureMessage {
 export interface StartJob {
   readonly job: number;
   readonly request: QueryRequest;
+  /** How long it has waited for this worker. */
+  readonly queuedSeconds: number;
 }
 
 /** What a job cost, for metrics. */
 export interface JobStats {
   readonly samples: number;
-  readonly evaluationSeconds: number;
 }
 
 /** Worker to main, on the job port. After `failed` or the last chunk the worker is free. */

@@ -166,7 +166,7 @@ function requests(): readonly Request[] {
   ].map(encodeURIComponent)) {
     get(`query_range?query=1&start=0&end=100&step=${duration}`);
     get(`query?query=1&time=1&lookback_delta=${duration}`);
-    if (!['0', '-1', 'NaN'].includes(duration)) get(`query?query=1&time=1&timeout=${duration}`);
+    if (!['0', '-1', 'NaN', '1ms'].includes(duration)) get(`query?query=1&time=1&timeout=${duration}`);
   }
   for (const limit of ['1', '0', '2', '-1', 'x', '1.5', '99999999999999999999', '+5', '9223372036854775807'].map(
     encodeURIComponent,

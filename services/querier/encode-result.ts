@@ -1,0 +1,186 @@
+/**
+ * A query's result as the bytes of its answer, straight from the engine's columns.
+ * Owns the shape of `data` for each type of result (Prometheus 3.15 web/api/v1/json_codec.go, promql/value.go) and of `stats`
+ * (util/stats/query_stats.go). Does not own the bytes of a number or a text (json-bytes.ts).
+ * Surprising: the same number looks different in a scalar, which never has an exponent, and in a sample.
+ */
+import { formatFloat } from '../../libs/model/format-float.ts';
+import type { QueryResult, ResultSeries } from '../../libs/promql/engine.ts';
+import { writeAnnotations, writeLabels } from './api-answer.ts';
+import type { JsonBytes } from './json-bytes.ts';
+import { quoteJsonGo, timestampBytesMax, writeTimestamp } from './json-bytes.ts';
+import { writeHistogram } from './write-histogram.ts';
+
+/** How long the parts of a query took, in seconds. */
+export interface QueryTimes {
+  readonly queued: number;
+  readonly prepared: number;
+  readonly evaluated: number;
+}
+
+/** What the request said about the answer. */
+export interface AnswerOptions {
+  /** Series that may be answered, 0 for any number. */
+  readonly limit: number;
+  /** The `stats` parameter; any text but '' asks for them. */
+  readonly stats: string;
+  /** Of an instant query. */
+  readonly timeMs: number;
+}
+
+const truncated = 'results truncated due to limit';
+
+/** Writes the whole answer. `checkStopped` is called now and then. */
+export function writeResult(
+  json: JsonBytes,
+  result: QueryResult,
+  options: AnswerOptions,
+  times: QueryTimes,
+  checkStopped: () => void,
+): void {
+  const { type, series } = result;
+  const warnings = [...result.warnings];
+  json.raw(`{"status":"success","data":{"resultType":"${type}","result":`);
+  if (type === 'scalar') {
+    json.raw(`[${options.timeMs / 1000},"${formatFloat(series[0]?.v[0] ?? Number.NaN)}"]`);
+  } else if (type === 'string') {
+    json.rawText(`[${options.timeMs / 1000},${quoteJsonGo(result.text)}]`);
+  } else {
+    const { limit } = options;
+    const isCut = limit > 0 && series.length > limit;
+    if (isCut) warnings.push(truncated);
+    const count = isCut ? limit : series.length;
+    if (type === 'vector') writeVector(json, series, count, checkStopped);
+    else writeMatrix(json, series, count, checkStopped);
+  }
+  if (options.stats !== '') {
+    writeStats(json, result, times);
+    if (options.stats !== 'true' && options.stats !== 'all') warnings.push(deprecatedStats(options.stats));
+  }
+  json.raw('}');
+  writeAnnotations(json, warnings, result.infos);
+  json.raw('}');
+}
+
+function deprecatedStats(value: string): string {
+  return (
+    `value ${JSON.stringify(value)} for parameter "stats" is deprecated and will be rejected in the next major release, ` +
+    'use "true" or "all"'
+  );
+}
+
+const seriesPerCheck = 256;
+
+function writeVector(json: JsonBytes, series: readonly ResultSeries[], count: number, checkStopped: () => void): void {
+  json.byte(0x5b);
+  for (let i = 0; i < count; i++) {
+    if (i % seriesPerCheck === 0) checkStopped();
+    const { labels, t, v, h } = series[i] as ResultSeries;
+    json.raw(i > 0 ? ',{"metric":' : '{"metric":');
+    writeLabels(json, labels.pairs);
+    const histogram = h?.[0] ?? null;
+    json.raw(histogram === null ? ',"value":[' : ',"histogram":[');
+    json.timestamp(t[0]);
+    json.byte(0x2c);
+    if (histogram === null) json.float(v[0]);
+    else writeHistogram(json, histogram);
+    json.raw(']}');
+  }
+  json.byte(0x5d);
+}
+
+function writeMatrix(json: JsonBytes, series: readonly ResultSeries[], count: number, checkStopped: () => void): void {
+  const heads = new SampleHeads();
+  json.byte(0x5b);
+  for (let i = 0; i < count; i++) {
+    checkStopped();
+    const one = series[i] as ResultSeries;
+    json.raw(i > 0 ? ',{"metric":' : '{"metric":');
+    writeLabels(json, one.labels.pairs);
+    heads.of(one.t);
+    if (one.h === null) writeFloats(json, one, heads);
+    else writeMixed(json, one, heads);
+    json.byte(0x7d);
+  }
+  json.byte(0x5d);
+}
+
+function writeFloats(json: JsonBytes, { t, v }: ResultSeries, heads: SampleHeads): void {
+  const { bytes, begin } = heads;
+  if (t.length === 0) return;
+  json.raw(',"values":[');
+  for (let i = 0; i < t.length; i++) {
+    if (i > 0) json.byte(0x2c);
+    json.copy(bytes, begin[i], begin[i + 1]);
+    json.float(v[i]);
+    json.byte(0x5d);
+  }
+  json.byte(0x5d);
+}
+
+function writeMixed(json: JsonBytes, { t, v, h }: ResultSeries, { bytes, begin }: SampleHeads): void {
+  let written = 0;
+  for (let i = 0; i < t.length; i++) {
+    if ((h?.[i] ?? null) !== null) continue;
+    json.raw(written++ === 0 ? ',"values":[' : ',');
+    json.copy(bytes, begin[i], begin[i + 1]);
+    json.float(v[i]);
+    json.byte(0x5d);
+  }
+  if (written > 0) json.byte(0x5d);
+  written = 0;
+  for (let i = 0; i < t.length; i++) {
+    const histogram = h?.[i] ?? null;
+    if (histogram === null) continue;
+    json.raw(written++ === 0 ? ',"histograms":[' : ',');
+    json.copy(bytes, begin[i], begin[i + 1]);
+    writeHistogram(json, histogram);
+    json.byte(0x5d);
+  }
+  if (written > 0) json.byte(0x5d);
+}
+
+const headBytesMax = timestampBytesMax + 2;
+
+/** The bytes `[<seconds>,` of every time of a column: written once where the series of an answer share their times. */
+class SampleHeads {
+  #times: Float64Array | undefined;
+  bytes = new Uint8Array(0);
+  /** Where each begins in `bytes`, and where the last one ends. */
+  begin = new Uint32Array(1);
+
+  of(times: Float64Array): void {
+    if (this.#times === times) return;
+    this.#times = times;
+    if (this.begin.length < times.length + 1) {
+      this.begin = new Uint32Array(times.length + 1);
+      this.bytes = new Uint8Array(times.length * headBytesMax);
+    }
+    const { bytes, begin } = this;
+    let at = 0;
+    for (let i = 0; i < times.length; i++) {
+      begin[i] = at;
+      bytes[at++] = 0x5b;
+      at = writeTimestamp(bytes, at, times[i]);
+      bytes[at++] = 0x2c;
+    }
+    begin[times.length] = at;
+  }
+}
+
+function writeStats(json: JsonBytes, { stats }: QueryResult, { queued, prepared, evaluated }: QueryTimes): void {
+  const timings = {
+    evalTotalTime: prepared + evaluated,
+    resultSortTime: 0,
+    queryPreparationTime: prepared,
+    innerEvalTime: evaluated,
+    execQueueTime: queued,
+    execTotalTime: queued + prepared + evaluated,
+  };
+  const samples = {
+    totalQueryableSamples: stats.samplesQueried,
+    samplesRead: stats.samplesQueried,
+    peakSamples: stats.samplesPeak,
+  };
+  json.raw(`,"stats":${JSON.stringify({ timings, samples })}`);
+}

@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict';
+import { after, describe, it } from 'node:test';
+import { Failure } from '../../libs/errors/failure.ts';
+import { parseTenantId } from '../../libs/model/tenant-id.ts';
+import { MemorySource } from './memory-source.testing.ts';
+import { QueryPool } from './query-pool.ts';
+import type { EvaluationRequest, QueryRequest } from './query-request.ts';
+import type { QueryWorkerOptions } from './query-worker.ts';
+
+const source = new MemorySource([
+  {
+    labels: { __name__: 'm', job: '<a>' },
+    samples: [
+      [1000, 1],
+      [2000, 2.5],
+      [3500, 1e-7],
+    ],
+  },
+  { labels: { __name__: 'm', job: 'b' }, samples: [[2000, Number.NaN]] },
+]);
+
+const workerData: QueryWorkerOptions = {
+  syntax: {},
+  engine: {
+    flags: { delayedNameRemoval: false, typeAndUnitLabels: false, startTimestamps: false },
+    lookbackMs: 300_000,
+    subqueryStepMs: 60_000,
+  },
+  limits: { samplesMax: 1000, memoryBytesMax: 1 << 26 },
+};
+const pool = new QueryPool({
+  workersMax: 1,
+  queuedMax: 10,
+  queuedPerTenantMax: 10,
+  heapMb: 256,
+  workerUrl: new URL('./query-worker.ts', import.meta.url),
+  workerData,
+});
+after(() => pool.close());
+
+async function ask(request: QueryRequest): Promise<string> {
+  const signal = new AbortController().signal;
+  const answer = await pool.run({ tenant: parseTenantId('a'), request, source, signal, timeoutMs: 60_000 });
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of answer.chunks) chunks.push(chunk);
+  return Buffer.concat(chunks).toString();
+}
+
+const at: Omit<EvaluationRequest, 'query'> = {
+  kind: 'evaluate',
+  startMs: 3500,
+  endMs: 3500,
+  stepMs: 0,
+  lookbackMs: 0,
+  limit: 0,
+  stats: '',
+};
+const over = { ...at, startMs: 1000, endMs: 4000, stepMs: 1000 };
+const data = (type: string, result: string) =>
+  `{"status":"success","data":{"resultType":"${type}","result":${result}}}`;
+
+describe('an evaluation answers', () => {
+  for (const { name, request, body } of [
+    {
+      name: 'a vector',
+      request: { ...at, query: 'm' },
+      body: data(
+        'vector',
+        '[{"metric":{"__name__":"m","job":"<a>"},"value":[3.500,"1e-07"]},{"metric":{"__name__":"m","job":"b"},"value":[3.500,"NaN"]}]',
+      ),
+    },
+    {
+      name: 'a matrix over steps',
+      request: { ...over, query: 'm{job!="b"}' },
+      body: data(
+        'matrix',
+        '[{"metric":{"__name__":"m","job":"<a>"},"values":[[1,"1"],[2,"2.5"],[3,"2.5"],[4,"1e-07"]]}]',
+      ),
+    },
+    {
+      name: 'a matrix of raw samples',
+      request: { ...at, query: 'm{job!="b"}[2s]' },
+      body: data('matrix', '[{"metric":{"__name__":"m","job":"<a>"},"values":[[2,"2.5"],[3.500,"1e-07"]]}]'),
+    },
+    {
+      name: 'a scalar without exponent',
+      request: { ...at, query: '1e-7' },
+      body: data('scalar', '[3.5,"0.0000001"]'),
+    },
+    {
+      name: 'a scalar over steps',
+      request: { ...over, endMs: 1000, query: '1e-7' },
+      body: data('matrix', '[{"metric":{},"values":[[1,"1e-07"]]}]'),
+    },
+    { name: 'a text', request: { ...at, query: '"<\\b>"' }, body: data('string', '[3.5,"\\u003c\\b\\u003e"]') },
+    { name: 'nothing', request: { ...at, query: 'nothing' }, body: data('vector', '[]') },
+    {
+      name: 'with the lookback that was asked for',
+      request: { ...at, query: 'm', lookbackMs: 1000 },
+      body: data('vector', '[{"metric":{"__name__":"m","job":"<a>"},"value":[3.500,"1e-07"]}]'),
+    },
+    {
+      name: 'up to a limit',
+      request: { ...at, query: 'm', limit: 1 },
+      body: `${data('vector', '[{"metric":{"__name__":"m","job":"<a>"},"value":[3.500,"1e-07"]}]').slice(0, -1)},"warnings":["results truncated due to limit"]}`,
+    },
+    {
+      name: 'with infos',
+      request: { ...over, query: 'rate(nothing[5s]) or sum(rate(m{job="<a>"}[3s])) > 100' },
+      body: `${data('matrix', '[]').slice(0, -1)},"infos":["PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \\"m\\" (1:31)"]}`,
+    },
+  ]) {
+    it(name, async () => assert.equal(await ask(request), body));
+  }
+
+  it('what it cost, where that was asked for', async () => {
+    const { data, warnings } = JSON.parse(await ask({ ...at, query: 'm', stats: 'yes' }));
+    assert.deepEqual(Object.keys(data.stats.timings), [
+      'evalTotalTime',
+      'resultSortTime',
+      'queryPreparationTime',
+      'innerEvalTime',
+      'execQueueTime',
+      'execTotalTime',
+    ]);
+    assert.deepEqual(Object.keys(data.stats.samples), ['totalQueryableSamples', 'samplesRead', 'peakSamples']);
+    assert.equal(data.stats.samples.totalQueryableSamples, 2);
+    assert.match(warnings[0], /^value "yes" for parameter "stats" is deprecated/);
+  });
+});
+
+describe('what cannot be evaluated', () => {
+  for (const { query, range = false, kind, words } of [
+    { query: 'm{', kind: 'bad_data', words: /^invalid parameter "query": 1:3: parse error: / },
+    {
+      query: 'm[5s]',
+      range: true,
+      kind: 'bad_data',
+      words: /^invalid parameter "query": invalid expression type "range vector" for/,
+    },
+    { query: 'm * on(nothing) group_left m', kind: 'execution', words: /found duplicate series for the match group/ },
+    { query: '('.repeat(100_000), kind: 'bad_data', words: /nested/ },
+    { query: `m${' + m'.repeat(100_000)}`, kind: 'bad_data', words: /levels high/ },
+    { query: `m{job=~"${'(x+x+)+'.repeat(3000)}y"}`, kind: '', words: /^$/ },
+  ]) {
+    it(query.slice(0, 40), async () => {
+      const request = { ...(range ? over : at), query };
+      if (kind === '') {
+        assert.equal(await ask(request), data('vector', '[]'));
+        return;
+      }
+      await assert.rejects(ask(request), (error: unknown) => {
+        assert.ok(error instanceof Failure);
+        assert.equal(error.kind, kind);
+        assert.match(error.message, words);
+        return true;
+      });
+    });
+  }
+
+  it('is too many samples', async () => {
+    await assert.rejects(
+      ask({ ...over, endMs: 1_000_000, lookbackMs: 1_000_000, query: 'm' }),
+      /query processing would load too many samples into memory/,
+    );
+  });
+});
+
+describe('the language alone', () => {
+  it('is formatted', async () => {
+    assert.equal(
+      await ask({ kind: 'syntax', wanted: 'text', query: 'sum(m{a="<"})by(x)' }),
+      '{"status":"success","data":"sum by (x) (m{a=\\"\\u003c\\"})"}',
+    );
+  });
+  it('is parsed', async () => {
+    assert.equal(
+      await ask({ kind: 'syntax', wanted: 'tree', query: '"<"' }),
+      '{"status":"success","data":{"type":"stringLiteral","val":"\\u003c"}}',
+    );
+  });
+});
