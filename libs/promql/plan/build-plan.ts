@@ -45,15 +45,16 @@ class PlanBuilder {
       case 'vectorSelector':
         return this.#vectorSelector(expr);
       case 'matrixSelector': {
-        const selector = this.#vectorSelector(expr.selector);
+        // The order in which durations are resolved decides which bad one is told of: Prometheus', the outer ones first.
         const rangeMs = this.#durationMs(expr.rangeMs, expr.rangeExpr, 'positive');
+        const selector = this.#vectorSelector(expr.selector);
         return { kind: 'matrixSelector', start, order: this.#order++, selector, rangeMs };
       }
       case 'subquery': {
-        const inner = this.build(expr.expr);
         const reference = this.#reference(expr);
         const stepMs = this.#durationMs(expr.stepMs, expr.stepExpr, 'positive');
         const rangeMs = this.#durationMs(expr.rangeMs, expr.rangeExpr, 'positive');
+        const inner = this.build(expr.expr);
         return {
           kind: 'subquery',
           start,

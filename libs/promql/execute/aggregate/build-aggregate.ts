@@ -49,11 +49,17 @@ export function buildAggregate(
     case 'stdvar':
       return aggregation(() => new DeviationAccumulator(context, place, steps, op));
     case 'quantile': {
-      let qs: Float64Array | undefined;
-      return aggregation(() => {
-        qs ??= quantilesOf(context, node, param);
-        return new QuantileAccumulator(context, place, qs);
-      });
+      let qs: Float64Array = new Float64Array(0);
+      const operator = aggregation(() => new QuantileAccumulator(context, place, qs));
+      return {
+        series: () => {
+          // A bad parameter is told of even where there is nothing to aggregate.
+          qs = quantilesOf(context, node, param);
+          return operator.series();
+        },
+        next: (out) => operator.next(out),
+        done: () => operator.done(),
+      };
     }
     case 'topk':
     case 'bottomk':

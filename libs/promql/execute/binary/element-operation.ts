@@ -3,6 +3,7 @@
  * Owns what each operator does with each pair of kinds, and what is to be said where it does nothing.
  * Facts: Prometheus promql/engine.go (vectorElemBinop, scalarBinop).
  */
+import { Failure } from '../../../errors/failure.ts';
 import { type Histogram, ResetHint } from '../../../model/histogram.ts';
 import {
   addHistograms,
@@ -45,11 +46,11 @@ export function isArithmetic(op: BinaryOp): op is ArithmeticOp {
   return Object.hasOwn(arithmetic, op);
 }
 
-/** The operator between two scalars; comparisons give 1 or 0. */
+/** The operator between two scalars; comparisons give 1 or 0. @throws Failure execution for those of histograms alone */
 export function scalarOperation(op: BinaryOp): FloatOperation {
   if (isArithmetic(op)) return arithmetic[op];
   const compare = comparison[op];
-  if (compare === undefined) throw new Error(`operator ${op} does not work on scalars`);
+  if (compare === undefined) throw new Failure('execution', `operator "${op}" not allowed for Scalar operations`);
   return (lhs, rhs) => (compare(lhs, rhs) ? 1 : 0);
 }
 

@@ -77,7 +77,9 @@ function rangeCall(builder: OperatorBuilder, node: CallNode, rangeArg: number): 
   const kernel = kernelFor(node.name, arg);
   const source = builder.range(arg);
   const scalars = node.args.filter((other) => valueType(other) === 'scalar').map((other) => builder.scalar(other));
-  const place = placeOf(node, node.args[0]?.start);
+  // A subquery has lost its place by the time Prometheus calls the function.
+  const first = node.args[0];
+  const place = placeOf(node, first?.kind === 'subquery' ? 0 : first?.start);
   const operator = new RangeFunction(context, withoutStarts(node.name, source), {
     name: node.name,
     kernel,

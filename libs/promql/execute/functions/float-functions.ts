@@ -111,9 +111,15 @@ function dayOfYear({ year, month, day }: { year: number; month: number; day: num
   return before + correction + day;
 }
 
-/** Of a time in seconds, cut off to whole ones as Go's int64() does. */
+const secondsMax = 2 ** 63;
+
+/**
+ * Of a time in seconds, cut off to whole ones as Go's int64() does. What no int64 holds, NaN too, becomes the smallest one on the
+ * machines that Prometheus runs on, and its calendar wraps around there: 292277026596-12-04T15:30:08Z.
+ */
 function ofSeconds(part: (days: number, secondOfDay: number) => number): FloatFunction {
   return (value) => {
+    if (!(value > -secondsMax && value < secondsMax)) return part(106_751_991_167_300, 55_808);
     const seconds = Math.trunc(value);
     const days = Math.floor(seconds / secondsPerDay);
     return part(days, seconds - days * secondsPerDay);
