@@ -43,7 +43,7 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Prome
         ? [
             '--web.remote-write-receiver.accepted-protobuf-messages=prometheus.WriteRequest',
             '--web.remote-write-receiver.accepted-protobuf-messages=io.prometheus.write.v2.Request',
-            '--enable-feature=exemplar-storage,metadata-wal-records',
+            '--enable-feature=exemplar-storage',
           ]
         : ['--enable-feature=exemplar-storage,native-histograms']),
     ],
