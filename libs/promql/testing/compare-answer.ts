@@ -38,7 +38,7 @@ const epsilon = 1e-6;
 const smallestNormal = 2 ** -1022;
 
 /** Equal as scripts mean it: two NaNs are equal, else the difference is small beside the sum of sizes. */
-export function almostEqual(a: number, b: number): boolean {
+function almostEqual(a: number, b: number): boolean {
   if (a === b || (Number.isNaN(a) && Number.isNaN(b))) return true;
   const sum = Math.abs(a) + Math.abs(b);
   const difference = Math.abs(a - b);

@@ -75,7 +75,7 @@ export interface EvalCommand {
 }
 
 /** A fault of the script itself. */
-export class ScriptError extends Error {
+class ScriptError extends Error {
   readonly line: number;
 
   constructor(line: number, message: string, cause?: unknown) {
