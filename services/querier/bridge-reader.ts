@@ -8,9 +8,9 @@ import type { MessagePort } from 'node:worker_threads';
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { SeriesReader, SeriesSelection } from '../../libs/series/series-reader.ts';
-import type { ChunkBatch, SelectQuery } from '../../libs/series/series-source.ts';
+import type { ChunkBatch, LabelTable, SelectQuery } from '../../libs/series/series-source.ts';
 import type { ReadReply, ReadRequest } from './worker-protocol.ts';
-import { ControlWord, StopReason } from './worker-protocol.ts';
+import { batchesPerRequest, ControlWord, StopReason } from './worker-protocol.ts';
 
 /** Stops the job if its client has left or its time is over. @throws Failure `canceled` or `timeout`. */
 export function checkStopped(control: Int32Array): void {
@@ -24,7 +24,7 @@ export class BridgeReader implements SeriesReader {
   readonly #port: MessagePort;
   readonly #control: Int32Array;
   readonly #job: number;
-  #selections = 0;
+  readonly #selections: BridgeSelection[] = [];
 
   constructor(port: MessagePort, control: Int32Array, job: number) {
     this.#port = port;
@@ -34,40 +34,25 @@ export class BridgeReader implements SeriesReader {
 
   /** Asks for the series of a selector and blocks until their labels are here. */
   select(query: SelectQuery): SeriesSelection {
-    const selection = ++this.#selections;
-    const job = this.#job;
-    this.#ask({ kind: 'select', job, selection, query });
-    const slices: (readonly string[])[] = [];
-    for (;;) {
-      const reply = this.#receive();
-      if (reply.kind === 'strings') {
-        slices.push(reply.strings);
-        continue;
-      }
-      if (reply.kind !== 'selected') throw new Failure('internal', `a select was answered with ${reply.kind}`);
-      const strings = slices.length === 1 ? (slices[0] as readonly string[]) : slices.flat();
-      return {
-        labels: { strings, begin: reply.begin, refs: reply.refs },
-        warnings: reply.warnings,
-        next: () => this.#next(selection),
-        close: () => this.#ask({ kind: 'close', job, selection }),
-      };
-    }
+    const number = this.#selections.length;
+    const selection = new BridgeSelection(this, number);
+    this.#selections.push(selection);
+    this.#port.postMessage({ kind: 'select', job: this.#job, selection: number, query } satisfies ReadRequest);
+    while (selection.columns === undefined) this.receive();
+    return selection;
   }
 
-  #next(selection: number): ChunkBatch | undefined {
-    this.#ask({ kind: 'next', job: this.#job, selection });
-    const reply = this.#receive();
-    if (reply.kind !== 'batch') throw new Failure('internal', `a read was answered with ${reply.kind}`);
-    return reply.batch;
+  /** As many further batches of a selection may come. */
+  askMore(selection: number, count: number): void {
+    this.#port.postMessage({ kind: 'more', job: this.#job, selection, count } satisfies ReadRequest);
   }
 
-  #ask(request: ReadRequest): void {
-    this.#port.postMessage(request);
+  close(selection: number): void {
+    this.#port.postMessage({ kind: 'close', job: this.#job, selection } satisfies ReadRequest);
   }
 
-  /** The next reply of this job. */
-  #receive(): Exclude<ReadReply, { kind: 'failed' }> {
+  /** Blocks until one more reply of this job is here and gives it to its selection. @throws Failure */
+  receive(): void {
     for (;;) {
       const before = Atomics.load(this.#control, ControlWord.news);
       checkStopped(this.#control);
@@ -80,7 +65,60 @@ export class BridgeReader implements SeriesReader {
       // The rest of what an earlier job had asked for.
       if (reply.job !== this.#job) continue;
       if (reply.kind === 'failed') throw new Failure(reply.failure.kind, reply.failure.message);
-      return reply;
+      this.#selections[reply.selection]?.take(reply);
+      return;
     }
+  }
+}
+
+/** One selection: what has come of it and was not yet read. */
+class BridgeSelection implements SeriesSelection {
+  readonly #reader: BridgeReader;
+  readonly #number: number;
+  readonly #batches: ChunkBatch[] = [];
+  #strings: readonly string[] = [];
+  #read = 0;
+  #ended = false;
+  columns: { readonly begin: Uint32Array; readonly refs: Uint32Array } | undefined;
+  warnings: readonly string[] = [];
+
+  constructor(reader: BridgeReader, number: number) {
+    this.#reader = reader;
+    this.#number = number;
+  }
+
+  get labels(): LabelTable {
+    const { begin, refs } = this.columns ?? { begin: new Uint32Array(1), refs: new Uint32Array() };
+    return { strings: this.#strings, begin, refs };
+  }
+
+  take(reply: Exclude<ReadReply, { kind: 'failed' }>): void {
+    switch (reply.kind) {
+      case 'strings':
+        this.#strings = this.#strings.length === 0 ? reply.strings : this.#strings.concat(reply.strings);
+        return;
+      case 'selected':
+        this.columns = { begin: reply.begin, refs: reply.refs };
+        this.warnings = reply.warnings;
+        return;
+      case 'batch':
+        if (reply.batch === undefined) this.#ended = true;
+        else this.#batches.push(reply.batch);
+    }
+  }
+
+  next(): ChunkBatch | undefined {
+    while (this.#batches.length === 0 && !this.#ended) this.#reader.receive();
+    const batch = this.#batches.shift();
+    if (batch !== undefined && ++this.#read % batchesPerRequest === 0 && !this.#ended) {
+      this.#reader.askMore(this.#number, batchesPerRequest);
+    }
+    return batch;
+  }
+
+  close(): void {
+    this.#batches.length = 0;
+    if (!this.#ended) this.#reader.close(this.#number);
+    this.#ended = true;
   }
 }

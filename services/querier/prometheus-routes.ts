@@ -59,7 +59,7 @@ function addRoute(app: FastifyInstance, prefix: string, row: EndpointRow, deps: 
     exposeHeadRoute: false,
     handler: (request, reply) => answer(request, reply, row, deps),
   });
-  const others = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH'].filter(
+  const others = ['HEAD', 'GET', 'POST', 'PUT', 'DELETE', 'PATCH'].filter(
     (method) => !row.methods.some((one) => one === method),
   );
   const allowed = [...row.methods, 'OPTIONS'].sort().join(', ');

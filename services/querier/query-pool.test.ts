@@ -104,11 +104,15 @@ describe('reads across the bridge', () => {
     assert.equal(new Set(strings).size, 10_003);
   });
 
-  it('fetches one batch ahead and lets go of the rest', async () => {
-    const slow = source();
+  it('goes a few batches ahead of the worker and lets go of the rest', async () => {
+    const many = Array.from({ length: 100 }, (_, i) => ({
+      labels: { __name__: 'm', i: String(i) },
+      samples: [[1, 1] as const],
+    }));
+    const slow = new MemorySource(many);
     slow.batchSize = 1;
     await ask(pool, 'read-one-batch', { source: slow });
-    assert.equal(slow.batchesGiven, 2);
+    assert.ok(slow.batchesGiven <= 9, `${slow.batchesGiven} batches were made`);
     await turn();
     assert.equal(slow.selectionsClosed, 1);
   });

@@ -1,22 +1,25 @@
 /**
  * The main thread's end of the bridge: answers one worker's reads from a SeriesSource.
  * Owns the selections that a job has open. Does not own the worker (query-pool.ts) nor its blocking end (bridge-reader.ts).
- * A select runs when its request arrives, so it sees every write that was acknowledged before. One batch is fetched ahead of
- * the worker, never more. Long label tables cross in slices with a turn of the event loop between them, because copying
+ * A select runs when its request arrives, so it sees every write that was acknowledged before. Batches go a few ahead of the
+ * worker, so that both threads work at once, and never more. Long label tables cross in slices with a turn of the event loop between them, because copying
  * strings between threads is this thread's work and pushes wait meanwhile.
  */
 import type { MessagePort } from 'node:worker_threads';
 import { Failure } from '../../libs/errors/failure.ts';
-import type { ChunkBatch, SeriesSource } from '../../libs/series/series-source.ts';
+import type { ChunkBatch, SelectQuery, SeriesSource } from '../../libs/series/series-source.ts';
 import type { ReadReply, ReadRequest } from './worker-protocol.ts';
-import { ControlWord, failureMessage } from './worker-protocol.ts';
+import { batchesAheadMax, ControlWord, failureMessage } from './worker-protocol.ts';
 
 const stringsPerSlice = 4096;
 
 interface OpenSelection {
+  readonly number: number;
   readonly batches: AsyncIterator<ChunkBatch>;
-  /** The batch that was asked for ahead. */
-  next: Promise<IteratorResult<ChunkBatch>>;
+  /** Batches that may still be sent. */
+  credit: number;
+  /** Batches are being sent now. */
+  sending: boolean;
 }
 
 interface ServedJob {
@@ -60,74 +63,82 @@ export class ReadServer {
     const job = this.#job;
     // A job that has ended may have asked before it knew.
     if (job === undefined || job.number !== request.job) return;
-    if (request.kind === 'close') {
-      const selection = job.selections.get(request.selection);
-      job.selections.delete(request.selection);
-      if (selection !== undefined) close(selection);
-      return;
-    }
     try {
-      if (request.kind === 'select') await this.#select(job, request);
-      else await this.#next(job, request.selection);
+      if (request.kind === 'select') {
+        await this.#select(job, request.selection, request.query);
+        return;
+      }
+      const selection = job.selections.get(request.selection);
+      // One that has come to its end is not open any more.
+      if (selection === undefined) return;
+      if (request.kind === 'close') {
+        job.selections.delete(selection.number);
+        close(selection);
+        return;
+      }
+      selection.credit += request.count;
+      await this.#send(job, selection);
     } catch (error) {
       const failure = error instanceof Failure ? error : new Failure('internal', String(error), { cause: error });
       this.#reply({ kind: 'failed', job: job.number, failure: failureMessage(failure) }, []);
     }
   }
 
-  async #select(job: ServedJob, request: Extract<ReadRequest, { kind: 'select' }>): Promise<void> {
-    const selected = await job.source.select(request.query, job.signal);
-    const batches = selected.chunks(job.signal)[Symbol.asyncIterator]();
+  async #select(job: ServedJob, number: number, query: SelectQuery): Promise<void> {
+    const selected = await job.source.select(query, job.signal);
     const { strings, begin, refs } = selected.labels;
+    const to = { job: job.number, selection: number };
     let sent = 0;
     for (; strings.length - sent > stringsPerSlice; sent += stringsPerSlice) {
-      this.#reply({ kind: 'strings', job: job.number, strings: strings.slice(sent, sent + stringsPerSlice) }, []);
+      this.#reply({ kind: 'strings', ...to, strings: strings.slice(sent, sent + stringsPerSlice) }, []);
       await nextTurn();
     }
-    this.#reply({ kind: 'strings', job: job.number, strings: sent === 0 ? strings : strings.slice(sent) }, []);
+    if (this.#job !== job) return;
+    this.#reply({ kind: 'strings', ...to, strings: sent === 0 ? strings : strings.slice(sent) }, []);
     const table = movable([begin, refs]);
-    this.#reply(
-      {
-        kind: 'selected',
-        job: job.number,
-        begin: table.views[0] as Uint32Array,
-        refs: table.views[1] as Uint32Array,
-        warnings: selected.warnings,
-      },
-      table.buffers,
-    );
-    if (this.#job !== job) {
-      batches.return?.().catch(() => undefined);
-      return;
-    }
-    job.selections.set(request.selection, { batches, next: fetchAhead(batches) });
+    const [ownBegin, ownRefs] = table.views as [Uint32Array, Uint32Array];
+    const { warnings } = selected;
+    this.#reply({ kind: 'selected', ...to, begin: ownBegin, refs: ownRefs, warnings }, table.buffers);
+    const batches = selected.chunks(job.signal)[Symbol.asyncIterator]();
+    const selection = { number, batches, credit: batchesAheadMax, sending: false };
+    job.selections.set(number, selection);
+    await this.#send(job, selection);
   }
 
-  async #next(job: ServedJob, number: number): Promise<void> {
-    const selection = job.selections.get(number);
-    if (selection === undefined) throw new Failure('internal', `the selection ${number} is not open`);
-    const result = await selection.next;
-    if (result.done === true) {
-      job.selections.delete(number);
-      this.#reply({ kind: 'batch', job: job.number, batch: undefined }, []);
-      return;
+  /** Sends batches as long as the worker wants any. */
+  async #send(job: ServedJob, selection: OpenSelection): Promise<void> {
+    if (selection.sending) return;
+    selection.sending = true;
+    const to = { job: job.number, selection: selection.number };
+    for (; selection.credit > 0; selection.credit--) {
+      const { done, value } = await selection.batches.next();
+      if (this.#job !== job || !job.selections.has(selection.number)) return;
+      if (done === true) {
+        job.selections.delete(selection.number);
+        this.#reply({ kind: 'batch', ...to, batch: undefined }, []);
+        return;
+      }
+      const { firstSeries } = value;
+      const { views, buffers } = movable([
+        value.chunkBegin,
+        value.encoding,
+        value.minT,
+        value.maxT,
+        value.byteBegin,
+        value.bytes,
+      ]);
+      const [chunkBegin, encoding, minT, maxT, byteBegin, bytes] = views as [
+        Uint32Array,
+        Uint8Array,
+        Float64Array,
+        Float64Array,
+        Uint32Array,
+        Uint8Array,
+      ];
+      const batch = { firstSeries, chunkBegin, encoding, minT, maxT, byteBegin, bytes };
+      this.#reply({ kind: 'batch', ...to, batch }, buffers);
     }
-    const batch = result.value;
-    const moved = movable([batch.chunkBegin, batch.encoding, batch.minT, batch.maxT, batch.byteBegin, batch.bytes]);
-    const [chunkBegin, encoding, minT, maxT, byteBegin, bytes] = moved.views as [
-      Uint32Array,
-      Uint8Array,
-      Float64Array,
-      Float64Array,
-      Uint32Array,
-      Uint8Array,
-    ];
-    const { firstSeries } = batch;
-    this.#reply(
-      { kind: 'batch', job: job.number, batch: { firstSeries, chunkBegin, encoding, minT, maxT, byteBegin, bytes } },
-      moved.buffers,
-    );
-    selection.next = fetchAhead(selection.batches);
+    selection.sending = false;
   }
 
   #reply(reply: ReadReply, transfer: ArrayBuffer[]): void {
@@ -137,16 +148,8 @@ export class ReadServer {
   }
 }
 
-function fetchAhead(batches: AsyncIterator<ChunkBatch>): Promise<IteratorResult<ChunkBatch>> {
-  const next = batches.next();
-  // Looked at when the worker asks; until then a failure is not an unhandled one.
-  next.catch(() => undefined);
-  return next;
-}
-
 function close(selection: OpenSelection): void {
-  selection.next.catch(() => undefined);
-  selection.batches.return?.()?.catch(() => undefined);
+  selection.batches.return?.().catch(() => undefined);
 }
 
 function nextTurn(): Promise<void> {

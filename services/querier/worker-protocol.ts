@@ -60,24 +60,30 @@ export type JobMessage =
     }
   | { readonly kind: 'failed'; readonly job: number; readonly failure: FailureMessage };
 
-/** Worker to main, on the read port. At most one is unanswered. */
+/** Batches of one selection that may be ahead of the worker, and how many it has taken when it asks for more. */
+export const batchesAheadMax = 8;
+export const batchesPerRequest = 4;
+
+/** Worker to main, on the read port. */
 export type ReadRequest =
+  /** Answered by strings, selected and the first `batchesAheadMax` batches. */
   | { readonly kind: 'select'; readonly job: number; readonly selection: number; readonly query: SelectQuery }
-  | { readonly kind: 'next'; readonly job: number; readonly selection: number }
-  /** Not answered. */
+  /** As many further batches may come. */
+  | { readonly kind: 'more'; readonly job: number; readonly selection: number; readonly count: number }
   | { readonly kind: 'close'; readonly job: number; readonly selection: number };
 
-/** Main to worker, on the read port. */
+/** Main to worker, on the read port. Those of one selection come in order, those of several as they are ready. */
 export type ReadReply =
-  /** A slice of the strings of the label table; more follow until `selected`. Each is pulled in without a request. */
-  | { readonly kind: 'strings'; readonly job: number; readonly strings: readonly string[] }
+  /** A slice of the strings of the label table; more follow until `selected`. */
+  | { readonly kind: 'strings'; readonly job: number; readonly selection: number; readonly strings: readonly string[] }
   | {
       readonly kind: 'selected';
       readonly job: number;
+      readonly selection: number;
       readonly begin: Uint32Array;
       readonly refs: Uint32Array;
       readonly warnings: readonly string[];
     }
   /** Undefined after the last one. */
-  | { readonly kind: 'batch'; readonly job: number; readonly batch: ChunkBatch | undefined }
+  | { readonly kind: 'batch'; readonly job: number; readonly selection: number; readonly batch: ChunkBatch | undefined }
   | { readonly kind: 'failed'; readonly job: number; readonly failure: FailureMessage };
