@@ -24,7 +24,8 @@ export function gatherRange(context: ExecutionContext, builder: OperatorBuilder,
     bounds.place(samples, source.windows);
     const points = pointsOf(samples, bounds, source.windows, node);
     if (points.t.length === 0) continue;
-    context.holdSamples(points.t.length);
+    // The points of a subquery are held already, by what it is made of.
+    if (node.kind === 'matrixSelector') context.holdSamples(points.t.length);
     context.takeMemory(16 * points.t.length);
     context.stats.samplesQueried += points.t.length;
     result.push({ labels: dropName ? dropMetadata(labels) : labels, ...points });

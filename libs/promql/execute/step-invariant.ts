@@ -1,7 +1,7 @@
 /**
  * What does not change from step to step: evaluated on a grid of one step and repeated.
  */
-import type { ExecutionContext } from './execution-context.ts';
+import { type ExecutionContext, histogramSamples } from './execution-context.ts';
 import type { OutputSeries, ScalarOperator, VectorOperator } from './operator.ts';
 import { PointKind, type StepColumn } from './step-column.ts';
 
@@ -9,6 +9,7 @@ export class StepInvariantVector implements VectorOperator {
   readonly #context: ExecutionContext;
   readonly #inner: VectorOperator;
   #column: StepColumn | undefined;
+  #held = 0;
 
   /** @param inner on a grid of one step */
   constructor(context: ExecutionContext, inner: VectorOperator) {
@@ -30,14 +31,23 @@ export class StepInvariantVector implements VectorOperator {
     if (kind === PointKind.float) {
       out.values.fill(column.values[0]);
       out.kinds.fill(PointKind.float);
+      this.#hold(out.stepCount - 1);
     } else if (kind === PointKind.histogram) {
       const histogram = column.histogramAt(0);
       for (let step = 0; step < out.stepCount; step++) out.setHistogram(step, histogram);
+      this.#hold((out.stepCount - 1) * histogramSamples(histogram));
     }
+  }
+
+  /** What is repeated counts as held at every step. */
+  #hold(samples: number): void {
+    this.#context.holdSamples(samples);
+    this.#held += samples;
   }
 
   done(): void {
     this.#inner.done();
+    this.#context.releaseSamples(this.#held);
     if (this.#column !== undefined) this.#context.giveColumn(this.#column);
     this.#column = undefined;
   }

@@ -58,7 +58,22 @@ export class UniqueSeries implements VectorOperator {
       this.#outputOf[i] = number;
     });
     this.#allUnique = this.#outputs.length === inputs.length;
-    return this.#allUnique ? inputs : this.#outputs.map(({ series }) => series);
+    if (this.#allUnique) return inputs;
+    if (this.#grid.stepCount === 1) this.#orderByFirstPoint();
+    return this.#outputs.map(({ series }) => series);
+  }
+
+  /** An instant query shows the order: it is that of the points, not of the series that might have had one. */
+  #orderByFirstPoint(): void {
+    const ordered = new Set<Output>();
+    const scratch = this.#context.takeColumn(1);
+    while (this.#read < this.#outputOf.length) {
+      const output = this.#outputs[this.#outputOf[this.#read]] as Output;
+      this.#readOne(-1, scratch);
+      if (!output.isEmpty) ordered.add(output);
+    }
+    this.#context.giveColumn(scratch);
+    this.#outputs = [...ordered];
   }
 
   next(out: StepColumn): void {

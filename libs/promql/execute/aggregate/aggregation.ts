@@ -103,8 +103,9 @@ export class Aggregation implements VectorOperator {
     while (group.pending > 0) this.#readOne();
     group.accumulator?.finish(out);
     group.accumulator = undefined;
-    this.#context.holdSamples(this.#grid.stepCount);
-    this.#held += this.#grid.stepCount;
+    const points = out.pointCount();
+    this.#context.holdSamples(points);
+    this.#held += points;
     if (this.#read === this.#inputs.length) this.#endInput();
   }
 

@@ -68,8 +68,9 @@ export class TopSelection implements VectorOperator {
   next(out: StepColumn): void {
     const { column } = this.#outputs[this.#given++] as { column: StepColumn };
     for (let step = 0; step < column.stepCount; step++) out.copyPoint(column, step);
-    this.#context.holdSamples(column.stepCount);
-    this.#held += column.stepCount;
+    const points = column.pointCount();
+    this.#context.holdSamples(points);
+    this.#held += points;
     this.#context.giveColumn(column);
   }
 
@@ -180,8 +181,9 @@ export class TopSelection implements VectorOperator {
     params: Float64Array,
     groupOf: Int32Array,
   ): number[] {
-    const byGroup = new Map<number, number[]>();
-    columns.forEach(({ kinds }, i) => {
+    const heaps = new Map<number, StepHeaps>();
+    const all: number[] = [];
+    columns.forEach(({ kinds, values }, i) => {
       const place = labelHashFraction((inputs[i] as OutputSeries).labels);
       let any = false;
       for (let step = 0; step < kinds.length; step++) {
@@ -191,10 +193,13 @@ export class TopSelection implements VectorOperator {
         any ||= kinds[step] !== PointKind.none;
       }
       if (!any) return;
-      const group = byGroup.get(groupOf[i]);
-      if (group === undefined) byGroup.set(groupOf[i], [i]);
-      else group.push(i);
+      all.push(i);
+      if (this.#grid.stepCount > 1) return;
+      // Prometheus keeps them in a heap for nothing, and gives them as they lie in it.
+      const heap = heaps.get(groupOf[i]) ?? new StepHeaps(1, columns.length, 'smallest first');
+      heaps.set(groupOf[i], heap);
+      heap.push(0, kinds[0] === PointKind.float ? values[0] : 0, i);
     });
-    return [...byGroup.values()].flat();
+    return this.#grid.stepCount > 1 ? all : [...heaps.values()].flatMap((heap) => heap.elements(0));
   }
 }

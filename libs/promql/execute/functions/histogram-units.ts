@@ -38,7 +38,8 @@ interface Unit {
   readonly bounds: number[];
   readonly buckets: StepColumn[];
   native: StepColumn | undefined;
-  hasNative: boolean;
+  /** Number of the series that is the native histogram, where one is. */
+  nativeIndex: number;
   /** Steps at which the buckets had to be mended: said once, however many numbers are asked for. */
   readonly mendedAt: Set<number>;
   /** Series that have not come yet. */
@@ -63,6 +64,8 @@ export class HistogramUnits implements VectorOperator {
   #bounds: (number | undefined)[] = [];
   #units: Unit[] = [];
   #unitOf = new Int32Array(0);
+  /** What each series with an upper bound is, should it turn out to be a native histogram. */
+  #ownUnits: (Unit | undefined)[] = [];
   #outputs: Output[] = [];
   #read = 0;
   #given = 0;
@@ -92,7 +95,8 @@ export class HistogramUnits implements VectorOperator {
     if (perNumber) {
       while (this.#read < this.#inputs.length) this.#readOne();
       // An instant query shows the order: native histograms come first.
-      units = [...units.filter((unit) => unit.hasNative), ...units.filter((unit) => !unit.hasNative)];
+      const natives = units.filter((unit) => unit.nativeIndex >= 0).sort((a, b) => a.nativeIndex - b.nativeIndex);
+      units = [...natives, ...units.filter((unit) => unit.nativeIndex < 0)];
     }
     for (const unit of units) unit.unread = numbers.length;
     this.#outputs = perNumber
@@ -137,6 +141,9 @@ export class HistogramUnits implements VectorOperator {
       (this.#units[number] as Unit).pending++;
       this.#unitOf[i] = number;
     });
+    // Behind all others, so that all is read when their turn comes; nearly always they have nothing to give.
+    this.#ownUnits = this.#inputs.map(({ labels }, i) => (this.#bounds[i] === undefined ? undefined : newUnit(labels)));
+    for (const unit of this.#ownUnits) if (unit !== undefined) this.#units.push(unit);
   }
 
   #readOne(): void {
@@ -147,25 +154,26 @@ export class HistogramUnits implements VectorOperator {
     unit.pending--;
     const bound = this.#bounds[index];
     const { labels } = this.#inputs[index] as OutputSeries;
+    const isNative = column.hasHistograms && column.kinds.includes(PointKind.histogram);
     if (bound === undefined) {
-      if (hasKind(column, PointKind.float)) this.#badBound(labels);
+      if (column.kinds.includes(PointKind.float)) this.#badBound(labels);
       unit.native = column;
-      unit.hasNative = column.hasHistograms;
+      if (isNative) unit.nativeIndex = index;
       return;
     }
-    if (column.hasHistograms && hasKind(column, PointKind.histogram)) this.#separateNative(labels, column);
+    if (isNative) this.#separateNative(index, column);
     unit.bounds.push(bound);
     unit.buckets.push(column);
   }
 
-  /** A native histogram that has a label `le`: it is one of its own. Known too late unless all is read before the first output. */
-  #separateNative(labels: Labels, column: StepColumn): void {
-    if (this.#grid.stepCount !== 1) return;
-    const unit = newUnit(labels);
-    unit.native = this.#context.takeColumn(1);
-    unit.native.copyPoint(column, 0);
-    unit.hasNative = true;
-    this.#units.push(unit);
+  /** A native histogram that has a label `le` for itself is no bucket, whatever the label says. */
+  #separateNative(index: number, column: StepColumn): void {
+    const unit = this.#ownUnits[index] as Unit;
+    unit.nativeIndex = index;
+    unit.native = this.#context.takeColumn(this.#grid.stepCount);
+    for (let step = 0; step < column.stepCount; step++) {
+      if (column.kinds[step] === PointKind.histogram) unit.native.copyPoint(column, step);
+    }
   }
 
   #badBound(labels: Labels): void {
@@ -175,6 +183,7 @@ export class HistogramUnits implements VectorOperator {
 
   #evaluate(unit: Unit, number: HistogramNumber, out: StepColumn): void {
     const { native } = unit;
+    if (native === undefined && unit.buckets.length === 0) return;
     const metric = this.#context.flags.delayedNameRemoval ? unit.metric : '';
     const notes: HistogramNotes = { nan: (what) => this.#noteNaN(what, metric) };
     const order = Array.from(unit.bounds.keys()).sort(
@@ -231,15 +240,11 @@ function newUnit(labels: Labels): Unit {
     bounds: [],
     buckets: [],
     native: undefined,
-    hasNative: false,
+    nativeIndex: -1,
     mendedAt: new Set(),
     pending: 0,
     unread: 0,
   };
-}
-
-function hasKind({ kinds }: StepColumn, kind: number): boolean {
-  return kinds.includes(kind);
 }
 
 interface Forced {

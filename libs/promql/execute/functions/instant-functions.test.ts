@@ -21,7 +21,10 @@ describe('functions of floats', () => {
     ['asinh', '-1.6472311463710958', '1.6472311463710958'],
     ['atanh', 'NaN', 'NaN'],
   ] as const) {
-    checkScript(expr, `${vector}\neval instant at 0 ${expr}(m)\n {} ${minus}\n\neval instant at 0 ${expr}(n)\n {} ${plus}`);
+    checkScript(
+      expr,
+      `${vector}\neval instant at 0 ${expr}(m)\n {} ${minus}\n\neval instant at 0 ${expr}(n)\n {} ${plus}`,
+    );
   }
   checkScript(
     'clamping and rounding to a multiple',

@@ -21,6 +21,7 @@ function relabeled({ labels, dropName }: OutputSeries, name: string, value: stri
 export function labelReplace(target: string, template: string, source: string, pattern: string): Relabel {
   let regex: RE2JS;
   try {
+    if (!pattern.isWellFormed()) throw new RangeError('invalid UTF-8');
     regex = RE2JS.compile(`^(?s:${pattern})$`);
   } catch (error) {
     throw new Failure('execution', `invalid regular expression in label_replace(): ${pattern}`, { cause: error });

@@ -113,7 +113,13 @@ describe('functions over the floats of a window', () => {
 
 describe('a window that moves', () => {
   /** Values of a function at every step, over one range query or one instant query a step. */
-  const ask = (source: MemorySource, expr: string, startMs: number, endMs: number, stepMs: number): Map<number, number> => {
+  const ask = (
+    source: MemorySource,
+    expr: string,
+    startMs: number,
+    endMs: number,
+    stepMs: number,
+  ): Map<number, number> => {
     const answer = evaluateWithEngine({ expr, startMs, endMs, stepMs }, source);
     assert.ok('value' in answer && 'series' in answer.value);
     return new Map(answer.value.series.flatMap(({ points }) => points.map(({ t, value }) => [t, value] as const)));
