@@ -154,7 +154,11 @@ function combine(
 }
 
 function isCollision(a: ResetHint, b: ResetHint): boolean {
-  return a !== b && (a === ResetHint.reset || a === ResetHint.notReset) && (b === ResetHint.reset || b === ResetHint.notReset);
+  return (
+    a !== b &&
+    (a === ResetHint.reset || a === ResetHint.notReset) &&
+    (b === ResetHint.reset || b === ResetHint.notReset)
+  );
 }
 
 function hintOfBoth(a: ResetHint, b: ResetHint): ResetHint {

@@ -86,7 +86,5 @@ export function fractionBelow(bucket: HistogramBucket, value: number, scale: 'li
   const logLower = Math.log2(Math.abs(bucket.lower));
   const logUpper = Math.log2(Math.abs(bucket.upper));
   const logValue = Math.log2(Math.abs(value));
-  return value > 0
-    ? (logValue - logLower) / (logUpper - logLower)
-    : 1 - (logValue - logUpper) / (logLower - logUpper);
+  return value > 0 ? (logValue - logLower) / (logUpper - logLower) : 1 - (logValue - logUpper) / (logLower - logUpper);
 }

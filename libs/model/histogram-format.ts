@@ -1,8 +1,9 @@
 /** Histograms as text and as the JSON of Prometheus' API. Owns both forms; empty buckets appear in neither. */
-import type { Histogram } from './histogram.ts';
+
 import { formatFloatGeneral, formatFloatJson } from './format-float.ts';
-import { allBuckets, type HistogramBucket, negativeBuckets, positiveBuckets, zeroBucket } from './histogram-buckets.ts';
+import type { Histogram } from './histogram.ts';
 import { customBucketsSchema } from './histogram.ts';
+import { allBuckets, type HistogramBucket, negativeBuckets, positiveBuckets, zeroBucket } from './histogram-buckets.ts';
 
 /** FloatHistogram.String: what count_values makes a label value of, for example `{count:3, sum:5, (1,2]:3}`. */
 export function formatHistogram(h: Histogram): string {

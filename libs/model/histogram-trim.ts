@@ -4,7 +4,13 @@
  */
 import { customBucketsSchema, type Histogram } from './histogram.ts';
 import { compactHistogram } from './histogram-arithmetic.ts';
-import { fractionBelow, type HistogramBucket, negativeBuckets, positiveBuckets, zeroBucket } from './histogram-buckets.ts';
+import {
+  fractionBelow,
+  type HistogramBucket,
+  negativeBuckets,
+  positiveBuckets,
+  zeroBucket,
+} from './histogram-buckets.ts';
 
 /** What is kept: observations below the value (</) or above it (>/). */
 type TrimSide = 'below' | 'above';

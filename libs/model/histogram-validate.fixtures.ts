@@ -5,14 +5,14 @@ export const validationFixtures: readonly { integer: boolean; histogram: string;
     histogram: '0,0,1,1,3fd0000000000000,0000000000000000,4022000000000000,40603a8293c9c0d4,,,,,',
     problem:
       "0 observations found in buckets, but the Count field is 9: histogram's observation count should equa" +
-      "l the number of observations found in the buckets (in absence of NaN)",
+      'l the number of observations found in the buckets (in absence of NaN)',
   },
   {
     integer: true,
     histogram: '0,0,2,6,255bba08cf8c979d,4010000000000000,3ff0000000000000,7ff8000000000001,,,,,',
     problem:
       "4 observations found in buckets, but the Count field is 1: histogram's observation count should be a" +
-      "t least the number of observations found in the buckets",
+      't least the number of observations found in the buckets',
   },
   {
     integer: false,
@@ -49,8 +49,7 @@ export const validationFixtures: readonly { integer: boolean; histogram: string;
       '0,0,0,-53,0000000000000000,0000000000000000,4054800000000000,c065805c74be9835,1/1 1/1,,4054800000000' +
       '000 0000000000000000,,0000000000000000 3fe0000000000000 4000000000000000 7ff0000000000000',
     problem:
-      'custom buckets: last +Inf bound must not be explicitly defined: histogram custom bounds must be fini' +
-      'te',
+      'custom buckets: last +Inf bound must not be explicitly defined: histogram custom bounds must be fini' + 'te',
   },
   {
     integer: true,
@@ -58,8 +57,7 @@ export const validationFixtures: readonly { integer: boolean; histogram: string;
       '0,0,0,-53,0000000000000000,0000000000000000,4054800000000000,c065805c74be9835,1/1 1/1,,4054800000000' +
       '000 0000000000000000,,0000000000000000 3fe0000000000000 4000000000000000 7ff0000000000000',
     problem:
-      'custom buckets: last +Inf bound must not be explicitly defined: histogram custom bounds must be fini' +
-      'te',
+      'custom buckets: last +Inf bound must not be explicitly defined: histogram custom bounds must be fini' + 'te',
   },
   {
     integer: false,

@@ -2,8 +2,9 @@
  * Whether a histogram that someone sent hangs together: the rules and the words of Prometheus (model/histogram: Validate).
  * Owns the rules for integer and float histograms; the former must also count what they say they count.
  */
-import { customBucketsSchema, type Histogram } from './histogram.ts';
+
 import { formatFloatGeneral, formatFloatSixPlaces } from './format-float.ts';
+import { customBucketsSchema, type Histogram } from './histogram.ts';
 
 const schemaMin = -4;
 const schemaMax = 8;

@@ -17,7 +17,7 @@ const tenantIdPattern = /^[a-zA-Z0-9!\-_.*'()]+$/;
 export function parseTenantId(header: string | undefined): TenantId {
   if (header === undefined || header === '') throw new Failure('unauthenticated', 'no org id');
   if (!tenantIdPattern.test(header)) {
-    throw new Failure('bad_data', 'tenant ID contains a character outside of a-z A-Z 0-9 and ! - _ . * \' ( )');
+    throw new Failure('bad_data', "tenant ID contains a character outside of a-z A-Z 0-9 and ! - _ . * ' ( )");
   }
   if (header.length > tenantIdLengthMax) {
     throw new Failure('bad_data', `tenant ID is too long: max ${tenantIdLengthMax} characters`);

@@ -34,7 +34,7 @@ export function peekBits(words: Int32Array, position: number): number {
   const at = position >>> 5;
   const used = position & 31;
   // A shift by 32 would be a shift by 0: the second word moves in two steps.
-  return (words[at] << used) | (words[at + 1] >>> 1 >>> (31 - used));
+  return (words[at] << used) | ((words[at + 1] >>> 1) >>> (31 - used));
 }
 
 const timestampMax = Number.MAX_SAFE_INTEGER;

@@ -28,7 +28,10 @@ describe('decoding any chunk', () => {
       assert.equal(next, row + count);
       row = next;
     }
-    assert.deepEqual(columnsOf(rows, 0, row), xorFixtures.flatMap(({ samples }) => samples));
+    assert.deepEqual(
+      columnsOf(rows, 0, row),
+      xorFixtures.flatMap(({ samples }) => samples),
+    );
     assert.equal(rows.st, null);
     assert.equal(rows.h, null);
 

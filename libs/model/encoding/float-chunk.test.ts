@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { Failure } from '../../errors/failure.ts';
+import { xorFixtures } from './float-chunk.fixtures.ts';
 import {
   appendXor,
   beginXorChunk,
@@ -11,7 +12,6 @@ import {
   xorHeaderBytes,
   xorSampleBytesMax,
 } from './float-chunk.ts';
-import { xorFixtures } from './float-chunk.fixtures.ts';
 import { columnsOf, type FloatSample, floatSamples, newColumns } from './float-samples.testing.ts';
 
 function encode(samples: readonly FloatSample[], offset = 0): Uint8Array {

@@ -162,13 +162,7 @@ const decoded = { bitPosition: 0, tDelta: 0, leading: 0, trailing: 0 };
  * The columns must have room for xorSampleCount rows. Rows are told to be floats without start timestamp where out has such columns.
  * @throws Failure `internal` when the bytes are no such chunk; rows from `row` on are then undefined.
  */
-export function decodeXorInto(
-  bytes: Uint8Array,
-  begin: number,
-  end: number,
-  out: SampleRows,
-  row: number,
-): number {
+export function decodeXorInto(bytes: Uint8Array, begin: number, end: number, out: SampleRows, row: number): number {
   if (end - begin < xorHeaderBytes || begin < 0 || end > bytes.length) throw corruptChunk('its header is cut off');
   const rowEnd = row + xorSampleCount(bytes, begin);
   if (rowEnd > out.t.length || rowEnd > out.v.length) throw new RangeError('the columns are too short for the chunk');
@@ -266,7 +260,7 @@ function decodeXorRows(
       const high = peekBits(words, position);
       hi ^= (high >>> leading) & maskHi;
       if (maskLo !== 0) {
-        lo ^= ((high << 1 << (31 - leading)) | (peekBits(words, position + 32) >>> leading)) & maskLo;
+        lo ^= (((high << 1) << (31 - leading)) | (peekBits(words, position + 32) >>> leading)) & maskLo;
       }
       position += significant;
     }

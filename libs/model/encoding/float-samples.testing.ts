@@ -64,7 +64,10 @@ const timeStep = fc.oneof(
 /** Up to countMax samples at rising times with any bits, often repeated, without start timestamps. */
 export function floatSamples(countMax: number): fc.Arbitrary<FloatSample[]> {
   const step = fc.record({ step: timeStep, value: valueBits, repeat: fc.boolean() });
-  const begin = fc.oneof(fc.constantFrom(0, -1, 1, 63, 64, -64, -65, -(2 ** 52), -(2 ** 52) - 1), fc.integer({ min: -(2 ** 50), max: 2 ** 50 }));
+  const begin = fc.oneof(
+    fc.constantFrom(0, -1, 1, 63, 64, -64, -65, -(2 ** 52), -(2 ** 52) - 1),
+    fc.integer({ min: -(2 ** 50), max: 2 ** 50 }),
+  );
   return fc.tuple(begin, fc.array(step, { maxLength: countMax })).map(([firstT, steps]) => {
     const samples: FloatSample[] = [];
     let t = firstT;

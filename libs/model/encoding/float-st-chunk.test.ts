@@ -83,7 +83,10 @@ describe('XOR2 chunk', () => {
     const bytes = Buffer.from(hex, 'hex');
     const columns = { ...newColumns(samples.length), st: null };
     decodeXor2Into(bytes, 0, bytes.length, columns, 0);
-    assert.deepEqual(columnsOf(columns, 0, samples.length), samples.map((sample) => ({ ...sample, st: 0 })));
+    assert.deepEqual(
+      columnsOf(columns, 0, samples.length),
+      samples.map((sample) => ({ ...sample, st: 0 })),
+    );
   });
 
   it('refuses a chunk that was cut anywhere', () => {

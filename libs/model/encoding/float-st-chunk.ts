@@ -198,13 +198,7 @@ export function xor2HasStartTimes(bytes: Uint8Array, begin: number): boolean {
  * where out.st is null. The columns must have room for xorSampleCount rows.
  * @throws Failure `internal` when the bytes are no such chunk; rows from `row` on are then undefined.
  */
-export function decodeXor2Into(
-  bytes: Uint8Array,
-  begin: number,
-  end: number,
-  out: SampleRows,
-  row: number,
-): number {
+export function decodeXor2Into(bytes: Uint8Array, begin: number, end: number, out: SampleRows, row: number): number {
   return decodeRows(bytes, begin, end, out, row, undefined);
 }
 

@@ -7,11 +7,16 @@ import { bucketIndexes } from '../histogram-spans.ts';
 import { ChunkEncoding } from './chunk.ts';
 import { newColumns } from './float-samples.testing.ts';
 import { histogramFixtures } from './histogram-chunk.fixtures.ts';
-import { appendHistogram, beginHistogramChunk, loadHistogramChunk, type OpenHistogramChunk } from './histogram-chunk.ts';
+import {
+  appendHistogram,
+  beginHistogramChunk,
+  loadHistogramChunk,
+  type OpenHistogramChunk,
+} from './histogram-chunk.ts';
 import { histogramSampleCount, ResetHeader } from './histogram-chunk-header.ts';
 import { decodeHistogramInto } from './histogram-chunk-reader.ts';
-import type { SampleRows } from './sample-rows.ts';
 import { chunksOf, type HistogramSample, parseHistogramSamples } from './histogram-samples.testing.ts';
+import type { SampleRows } from './sample-rows.ts';
 
 function hex(chunk: OpenHistogramChunk): string {
   return Buffer.from(chunk.bytes()).toString('hex');
@@ -172,17 +177,22 @@ describe('histogram chunks', () => {
       ChunkEncoding.floatHistogramSt,
     );
     fc.assert(
-      fc.property(encodings, fc.uint8Array({ minLength: 3, maxLength: 200 }), fc.nat(0xff), (encoding, bytes, count) => {
-        bytes[0] = 0;
-        bytes[1] = count;
-        assert.equal(histogramSampleCount(encoding, bytes, 0), count);
-        try {
-          decodeHistogramInto(encoding, bytes, 0, bytes.length, columns, 0);
-        } catch (error) {
-          assert.ok(error instanceof Failure);
-          failures++;
-        }
-      }),
+      fc.property(
+        encodings,
+        fc.uint8Array({ minLength: 3, maxLength: 200 }),
+        fc.nat(0xff),
+        (encoding, bytes, count) => {
+          bytes[0] = 0;
+          bytes[1] = count;
+          assert.equal(histogramSampleCount(encoding, bytes, 0), count);
+          try {
+            decodeHistogramInto(encoding, bytes, 0, bytes.length, columns, 0);
+          } catch (error) {
+            assert.ok(error instanceof Failure);
+            failures++;
+          }
+        },
+      ),
       { numRuns: 1000 },
     );
     assert.ok(failures > 0);

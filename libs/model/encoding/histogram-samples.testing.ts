@@ -50,9 +50,7 @@ export function chunksOf(samples: readonly HistogramSample[], samplesMax: number
   let open: OpenHistogramChunk | null = null;
   for (const { st, t, h } of samples) {
     const next: OpenHistogramChunk =
-      open === null || open.count >= samplesMax
-        ? beginHistogramChunk(open, st, t, h)
-        : appendHistogram(open, st, t, h);
+      open === null || open.count >= samplesMax ? beginHistogramChunk(open, st, t, h) : appendHistogram(open, st, t, h);
     if (next !== open) chunks.push(next);
     open = next;
   }

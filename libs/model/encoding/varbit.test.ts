@@ -7,7 +7,10 @@ import { peekVarbitInt, peekVarbitUint, varbitLength, writeVarbitInt, writeVarbi
 
 const edges = [0, 3, 6, 9, 12, 18, 25, 53].flatMap((power) => [-2, -1, 0, 1, 2].map((step) => 2 ** power + step));
 const halfEdges = [2, 5, 8, 11, 17, 24, 53].flatMap((power) => [-2, -1, 0, 1, 2].map((step) => 2 ** power + step));
-const uints = fc.oneof(fc.constantFrom(...edges, ...halfEdges).map((v) => Math.max(0, Math.min(v, 2 ** 53))), fc.maxSafeNat());
+const uints = fc.oneof(
+  fc.constantFrom(...edges, ...halfEdges).map((v) => Math.max(0, Math.min(v, 2 ** 53))),
+  fc.maxSafeNat(),
+);
 const ints = fc.tuple(uints, fc.boolean()).map(([value, negative]) => (negative && value !== 0 ? -value : value));
 
 describe('varbit integers', () => {
