@@ -1,0 +1,177 @@
+/**
+ * Questions that no honest client asks: each has a clear error, and the process goes on answering and storing.
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { push } from '../support/push-client.ts';
+import type { Maru } from '../support/start-maru.ts';
+import { startMaru } from '../support/start-maru.ts';
+import { waitFor } from '../support/wait-until.ts';
+
+const tenant = 'hostile';
+const formType = 'application/x-www-form-urlencoded';
+const seriesCount = 2_000;
+/** Points of a query that takes seconds. */
+const longSteps = 10_000;
+
+interface Told {
+  readonly status: number;
+  readonly text: string;
+}
+
+describe('hostile queries', { timeout: 120_000 }, () => {
+  let maru: Maru;
+  const now = Math.floor(Date.now() / 1000);
+  const long = `query_range?query=${encodeURIComponent('sum(rate(hostile[1h]) * on(i) rate(hostile[2h]))')}&start=${now - longSteps}&end=${now}&step=1`;
+
+  before(async () => {
+    maru = await startMaru();
+    const series = Array.from({ length: seriesCount }, (_, i) => ({
+      labels: [
+        ['__name__', 'hostile'],
+        ['i', String(i)],
+      ] as const,
+      samples: Array.from({ length: 30 }, (_, j) => ({ t: (now - 300 + j * 10) * 1000, v: i * j })),
+    }));
+    assert.equal((await push(maru.baseUrl, series, { protocol: 'v1', tenant })).status, 204);
+  });
+  after(() => maru?.[Symbol.asyncDispose]());
+
+  async function ask(path: string, init: RequestInit = {}): Promise<Told> {
+    const headers = { 'x-scope-orgid': tenant, ...(init.body === undefined ? {} : { 'content-type': formType }) };
+    const answer = await fetch(`${maru.queryUrl}/api/v1/${path}`, { ...init, headers });
+    return { status: answer.status, text: await answer.text() };
+  }
+
+  const post = (path: string, body: string) => ask(path, { method: 'POST', body });
+
+  /** A new sample can be stored and is answered. */
+  async function isAlive(): Promise<void> {
+    const t = Date.now();
+    const series = [{ labels: [['__name__', 'alive']] as const, samples: [{ t, v: t }] }];
+    assert.equal((await push(maru.baseUrl, series, { protocol: 'v1', tenant })).status, 204);
+    const { text } = await ask(`query?query=alive&time=${t / 1000}`);
+    assert.ok(text.includes(`"${t}"`), text);
+  }
+
+  for (const { name, path, body, status, words } of [
+    {
+      name: 'a body of 100 MB',
+      path: 'query',
+      body: () => `query=${'x'.repeat(100e6)}`,
+      status: 413,
+      words: /too large/,
+    },
+    {
+      name: 'a million parentheses',
+      path: 'query',
+      body: () => `query=${'('.repeat(1e6)}`,
+      status: 400,
+      words: /nested more than/,
+    },
+    {
+      name: 'an expression of a megabyte',
+      path: 'query',
+      body: () => `query=${encodeURIComponent(Array.from({ length: 50_000 }, (_, i) => `up{a="${i}"}`).join(' or '))}`,
+      status: 400,
+      words: /levels high/,
+    },
+    {
+      name: 'a name of a megabyte',
+      path: 'query',
+      body: () => `query=${'a'.repeat(1e6)}`,
+      status: 200,
+      words: /"result":\[\]/,
+    },
+    {
+      name: 'a regular expression of exponential shape',
+      path: 'series',
+      body: () => `match[]=${encodeURIComponent('hostile{i=~"(([0-9]+)+)+x"}')}`,
+      status: 200,
+      words: /"data":\[\]/,
+    },
+    {
+      name: 'names of Object',
+      path: 'query?__proto__=1&constructor=2',
+      body: () => 'query=__proto__',
+      status: 200,
+      words: /\[\]/,
+    },
+    {
+      name: 'a time that is no number',
+      path: 'query',
+      body: () => 'query=1&time=NaN',
+      status: 400,
+      words: /cannot parse/,
+    },
+    {
+      name: 'a time beyond all numbers',
+      path: 'query',
+      body: () => 'query=1&time=1e400',
+      status: 400,
+      words: /cannot parse/,
+    },
+    {
+      name: 'a negative limit',
+      path: 'query',
+      body: () => 'query=1&limit=-1',
+      status: 400,
+      words: /must be non-negative/,
+    },
+    {
+      name: 'no step',
+      path: 'query_range',
+      body: () => 'query=1&start=0&end=1&step=0',
+      status: 400,
+      words: /zero or negative/,
+    },
+  ]) {
+    it(name, async () => {
+      const told = await post(path, body());
+      assert.equal(told.status, status, told.text.slice(0, 200));
+      assert.match(told.text, words);
+      await isAlive();
+    });
+  }
+
+  it('a thousand at once', async () => {
+    const asked = Array.from({ length: 1000 }, (_, i) =>
+      ask(`query?query=${encodeURIComponent(`hostile{i="${i}"} * 2`)}`),
+    );
+    const statuses = new Set((await Promise.all(asked)).map(({ status }) => status));
+    statuses.delete(429);
+    assert.deepEqual([...statuses], [200]);
+    await isAlive();
+  });
+
+  it('a client that asks for much and leaves', async () => {
+    const clients = Array.from({ length: 10 }, () => new AbortController());
+    const asked = clients.map(({ signal }) => ask(long, { signal }).catch(() => 'left'));
+    const running = async () => Number(/maru_querier_running (\d+)/.exec(await metrics())?.[1]);
+    await waitFor('queries that run', async () => ((await running()) > 0 ? true : undefined));
+    await isAliveWhileBusy();
+    for (const client of clients) client.abort();
+    await Promise.all(asked);
+    await waitFor('no query that runs', async () => ((await running()) === 0 ? true : undefined));
+    await isAlive();
+  });
+
+  async function metrics(): Promise<string> {
+    return (await fetch(`${maru.baseUrl}/metrics`)).text();
+  }
+
+  /** Writes go on while every worker is taken. */
+  async function isAliveWhileBusy(): Promise<void> {
+    const series = [{ labels: [['__name__', 'busy']] as const, samples: [{ t: Date.now(), v: 1 }] }];
+    assert.equal((await push(maru.baseUrl, series, { protocol: 'v1', tenant })).status, 204);
+  }
+
+  it('times out when asked to', async () => {
+    const told = await ask(`${long}&timeout=100ms`);
+    assert.deepEqual(told, {
+      status: 503,
+      text: '{"status":"error","errorType":"timeout","error":"query timed out in expression evaluation"}',
+    });
+    await isAlive();
+  });
+});
