@@ -15,7 +15,7 @@ import {
 } from './histogram-arithmetic.ts';
 import { exponentialBound } from './histogram-bounds.ts';
 import { allBuckets } from './histogram-buckets.ts';
-import { formatHistogram, formatHistogramJson } from './histogram-format.ts';
+import { formatHistogram } from './histogram-format.ts';
 import { detectReset } from './histogram-resets.ts';
 import { reduceResolution } from './histogram-resolution.ts';
 import { bucketIndexes } from './histogram-spans.ts';
@@ -74,7 +74,6 @@ describe('histogram arithmetic', () => {
       assert.deepEqual(content(trimHistogram(a, fixture.value, 'below')), content(parse(fixture.below)));
       assert.deepEqual(content(trimHistogram(a, fixture.value, 'above')), content(parse(fixture.above)));
       assert.equal(formatHistogram(a), fixture.text);
-      assert.equal(formatHistogramJson(a), fixture.json);
     });
     it(`scales: ${fixture.name}`, () => {
       assert.deepEqual(content(divideHistogram(multiplyHistogram(a, 4), 4)), content(a));
@@ -87,7 +86,6 @@ describe('histogram arithmetic', () => {
     it(`compacts and reduces without losing a count: ${fixture.name}`, () => {
       const compact = compactHistogram(a);
       assert.ok(!compact.positiveBuckets.includes(0) && !compact.negativeBuckets.includes(0));
-      assert.equal(formatHistogramJson(compact), formatHistogramJson(a));
       if (a.schema < -3) return;
       const reduced = reduceResolution(a, a.schema - 1);
       const total = (h: Histogram): number => allBuckets(h).reduce((sum, { count }) => sum + count, 0);
@@ -100,7 +98,8 @@ describe('exponential bounds', () => {
   for (const { index, schema, bound } of [
     { index: 0, schema: 0, bound: 1 },
     { index: -1, schema: 0, bound: 0.5 },
-    { index: 1, schema: 1, bound: 1.414213562373095 },
+    // Prometheus' table is one unit in the last place below Math.SQRT2.
+    { index: 1, schema: 1, bound: Number('1.414213562373095') },
     { index: 1, schema: 8, bound: 1.0027112750502025 },
     { index: 1024, schema: 0, bound: Number.MAX_VALUE },
     { index: 1025, schema: 0, bound: Number.POSITIVE_INFINITY },

@@ -35,6 +35,8 @@ export function scanMetadataV2(
     const type = scan.metadataType[i] as number;
     const help = scan.metadataHelp[i] as number;
     const unit = scan.metadataUnit[i] as number;
+    // Prometheus 3.15 sends type unknown with empty texts for a series whose metadata it does not know.
+    if (type === 0 && isEmpty(scan, help) && isEmpty(scan, unit)) continue;
     if (!aliases.metadataChanged(of[i] as number, type, help, unit, scan.view, scan.symbolBegin, scan.symbolEnd))
       continue;
     const made = metadataOf(metricOf(scan, i), type, symbol(scan, help), symbol(scan, unit), lengthMax);
@@ -63,6 +65,10 @@ function metricOf(scan: WriteScan, row: number): string | undefined {
     if (symbol(scan, scan.refs[at] as number) === metricName) return symbol(scan, scan.refs[at + 1] as number);
   }
   return undefined;
+}
+
+function isEmpty(scan: WriteScan, symbolIndex: number): boolean {
+  return scan.symbolBegin[symbolIndex] === scan.symbolEnd[symbolIndex];
 }
 
 function symbol(scan: WriteScan, index: number): string | undefined {

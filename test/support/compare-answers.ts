@@ -29,7 +29,7 @@ export function compareAnswers(expected: Answer, actual: Answer, agreement: Agre
 }
 
 /** A text that is the same for the same labels, whatever their order. */
-export function labelsKey(labels: MetricLabels): string {
+function labelsKey(labels: MetricLabels): string {
   return JSON.stringify(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
 }
 

@@ -61,7 +61,7 @@ export function skipWithout(...names: readonly ServerName[]): string | false {
 }
 
 /** A reason to skip, which is an error where every test must run. */
-export function skipFor(reason: string): string {
+function skipFor(reason: string): string {
   if (process.env.MARU_REQUIRE_SERVERS === '1') throw new Error(`MARU_REQUIRE_SERVERS=1, but ${reason}`);
   return reason;
 }

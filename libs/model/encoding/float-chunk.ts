@@ -25,8 +25,6 @@ import type { SampleRows } from './sample-rows.ts';
 export const xorHeaderBytes = 2;
 /** Room that one more sample may need behind the last written byte. */
 export const xorSampleBytesMax = 20;
-/** Samples that the header can count. */
-export const xorSamplesMax = 0xffff;
 /** `leading` where no window of significant bits has been written yet. */
 export const xorNoWindow = 0xff;
 
@@ -70,7 +68,7 @@ export function beginXorChunk(state: XorState, buffer: Uint8Array, begin: number
 
 /**
  * Appends one sample: whole milliseconds (up to 2^53), later than the one before, and the value's bits as int32 words.
- * The caller guarantees xorSampleBytesMax bytes of room and fewer than xorSamplesMax samples.
+ * The caller guarantees xorSampleBytesMax bytes of room and fewer than the 65,535 samples that the header can count.
  */
 export function appendXor(state: XorState, t: number, vHi: number, vLo: number): void {
   const bytes = state.buffer;
@@ -130,7 +128,7 @@ export function appendXor(state: XorState, t: number, vHi: number, vLo: number):
       } else {
         position = writeBits(bytes, begin, position, waiting, waitingCount);
         if (significant > 32) position = writeBits(bytes, begin, position, xorHi >>> shift, significant - 32);
-        position = writeBits(bytes, begin, position, low, significant > 32 ? 32 : significant);
+        position = writeBits(bytes, begin, position, low, Math.min(significant, 32));
       }
     }
   }
@@ -153,9 +151,6 @@ export function trailingZeros64(hi: number, lo: number): number {
 export function xorSampleCount(bytes: Uint8Array, begin: number): number {
   return (bytes[begin] << 8) | bytes[begin + 1];
 }
-
-/** The decoder's end state, from which an encoder can go on. Module-level, as it is read right after decoding. */
-const decoded = { bitPosition: 0, tDelta: 0, leading: 0, trailing: 0 };
 
 /**
  * Decodes the chunk bytes[begin, end) into rows from `row` on; returns the row after the last one.
@@ -190,7 +185,6 @@ function decodeXorRows(
   let significant = 64;
   let maskHi = -1;
   let maskLo = -1;
-  let windowSet = false;
   for (let row = rowBegin; row < rowEnd; row++) {
     // `bits` are the next bits of the stream, of which the value's control takes 13: as many are left where it is not peeked anew.
     let bits: number;
@@ -253,7 +247,6 @@ function decodeXorRows(
         if (trailing < 0) throw corruptChunk('a value has more than 64 bits');
         maskHi = trailing > 32 ? -1 << (trailing - 32) : -1;
         maskLo = trailing >= 32 ? 0 : -1 << trailing;
-        windowSet = true;
         position += 13;
       }
       // The next 64 bits, moved right by `leading`, are the xor in place; what is too much at the low end is masked away.
@@ -270,33 +263,4 @@ function decodeXorRows(
     outBits[row * 2 + 1] = hi;
   }
   checkedTime(t);
-  decoded.bitPosition = position;
-  decoded.tDelta = tDelta;
-  decoded.leading = windowSet ? leading : xorNoWindow;
-  decoded.trailing = windowSet ? 64 - leading - significant : 0;
-}
-
-/**
- * Rebuilds the encoder's state from an open chunk, as if all of its samples had just been appended to it there.
- * @param scratch columns with room for its samples; their content is lost.
- * @throws Failure `internal` when the bytes are no such chunk.
- */
-export function loadXorState(
-  state: XorState,
-  bytes: Uint8Array,
-  begin: number,
-  end: number,
-  scratch: SampleRows,
-): void {
-  const count = decodeXorInto(bytes, begin, end, scratch, 0);
-  state.buffer = bytes;
-  state.begin = begin;
-  state.count = count;
-  state.bitPosition = decoded.bitPosition;
-  state.t = count === 0 ? 0 : scratch.t[count - 1];
-  state.tDelta = decoded.tDelta;
-  state.vHi = count === 0 ? 0 : scratch.vBits[count * 2 - 1];
-  state.vLo = count === 0 ? 0 : scratch.vBits[count * 2 - 2];
-  state.leading = decoded.leading;
-  state.trailing = decoded.trailing;
 }

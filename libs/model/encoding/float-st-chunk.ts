@@ -81,7 +81,7 @@ export function beginXor2Chunk(state: Xor2State, buffer: Uint8Array, begin: numb
 /**
  * Appends one sample: start time (0: none) and time in whole milliseconds (differences up to 2^53), later than the one
  * before, and the value's bits as int32 words.
- * The caller guarantees xor2SampleBytesMax bytes of room and fewer than xorSamplesMax samples.
+ * The caller guarantees xor2SampleBytesMax bytes of room and fewer than the 65,535 samples that the header can count.
  */
 export function appendXor2(state: Xor2State, st: number, t: number, vHi: number, vLo: number): void {
   const bytes = state.buffer;
@@ -194,38 +194,16 @@ export function xor2HasStartTimes(bytes: Uint8Array, begin: number): boolean {
 }
 
 /**
- * Decodes the chunk bytes[begin, end) into rows from `row` on; returns the row after the last one. Start times are dropped
+ * Decodes the chunk bytes[begin, end) into rows from `rowBegin` on; returns the row after the last one. Start times are dropped
  * where out.st is null. The columns must have room for xorSampleCount rows.
- * @throws Failure `internal` when the bytes are no such chunk; rows from `row` on are then undefined.
+ * @throws Failure `internal` when the bytes are no such chunk; rows from `rowBegin` on are then undefined.
  */
-export function decodeXor2Into(bytes: Uint8Array, begin: number, end: number, out: SampleRows, row: number): number {
-  return decodeRows(bytes, begin, end, out, row, undefined);
-}
-
-/**
- * Rebuilds the encoder's state from an open chunk, as if all of its samples had just been appended to it there.
- * @param scratch columns with room for its samples; their content is lost.
- * @throws Failure `internal` when the bytes are no such chunk.
- */
-export function loadXor2State(
-  state: Xor2State,
-  bytes: Uint8Array,
-  begin: number,
-  end: number,
-  scratch: SampleRows,
-): void {
-  decodeRows(bytes, begin, end, scratch, 0, state);
-  state.buffer = bytes;
-  state.begin = begin;
-}
-
-function decodeRows(
+export function decodeXor2Into(
   bytes: Uint8Array,
   begin: number,
   end: number,
   out: SampleRows,
   rowBegin: number,
-  state: Xor2State | undefined,
 ): number {
   if (end - begin < xor2HeaderBytes || begin < 0 || end > bytes.length) throw corruptChunk('its header is cut off');
   const rowEnd = rowBegin + xorSampleCount(bytes, begin);
@@ -248,7 +226,6 @@ function decodeRows(
   let significant = 64;
   let maskHi = -1;
   let maskLo = -1;
-  let windowSet = false;
   for (let row = rowBegin; row < rowEnd; row++) {
     const index = row - rowBegin;
     const tBefore = t;
@@ -336,7 +313,6 @@ function decodeRows(
         if (trailing < 0) throw corruptChunk('a value has more than 64 bits');
         maskHi = trailing > 32 ? -1 << (trailing - 32) : -1;
         maskLo = trailing >= 32 ? 0 : -1 << trailing;
-        windowSet = true;
         position += 11;
       }
       const high = peekBits(words, position);
@@ -358,18 +334,5 @@ function decodeRows(
   }
   checkedTime(t);
   checkedTime(st);
-  if (state !== undefined) {
-    state.bitPosition = position;
-    state.count = rowEnd - rowBegin;
-    state.t = t;
-    state.tDelta = tDelta;
-    state.vHi = hi;
-    state.vLo = lo;
-    state.leading = windowSet ? leading : xorNoWindow;
-    state.trailing = windowSet ? 64 - leading - significant : 0;
-    state.st = st;
-    state.stDiff = stDiff;
-    state.firstStChange = firstStChange;
-  }
   return rowEnd;
 }

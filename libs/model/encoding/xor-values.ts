@@ -74,7 +74,7 @@ export class XorValues {
     const shift = this.trailing[column];
     const significant = 64 - leading - shift;
     const hi = significant > 32 ? cursor.bits(significant - 32) : 0;
-    const lo = cursor.bits(significant > 32 ? 32 : significant);
+    const lo = cursor.bits(Math.min(significant, 32));
     // hi:lo moved left by `shift`.
     this.bits[column * 2 + 1] ^= shift >= 32 ? lo << (shift - 32) : (hi << shift) | ((lo >>> 1) >>> (31 - shift));
     if (shift < 32) this.bits[column * 2] ^= lo << shift;

@@ -8,7 +8,7 @@ import type { ByteSink } from '../../std/byte-sink.ts';
 import type { Disk } from '../../std/disk.ts';
 
 /** Bytes of a frame before its payload: magic, length, checksum, sequence number. */
-export const frameHeaderBytes = 20;
+const frameHeaderBytes = 20;
 /** "MrF1", little-endian. */
 const frameMagic = 0x3146724d;
 /** A frame longer than this is taken for a lying length: bodies are bounded far below. */
@@ -16,7 +16,7 @@ const frameBytesMax = 1 << 30;
 
 /** File header: eight bytes of name, the version of the format, the checksum of both. */
 export const fileHeaderBytes = 16;
-export const formatVersion = 1;
+const formatVersion = 1;
 
 /** Writes the 16 bytes that begin a file: `kind` is 8 ASCII characters. */
 export function writeFileHeader(kind: string, out: ByteSink): void {
@@ -66,7 +66,7 @@ export interface FileReport {
 }
 
 /** A file of a version that this program does not know. Not damage: never cut, never skipped. */
-export class UnknownVersionError extends Error {
+class UnknownVersionError extends Error {
   override readonly name = 'UnknownVersionError';
 }
 
