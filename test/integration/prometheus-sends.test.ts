@@ -168,7 +168,7 @@ describe('real Prometheus servers send', { skip, timeout: 240_000 }, () => {
         const [expected, actual] = [await metadataOf(asked.prometheus), await metadataOf(asked.maru)];
         if (protocol === 'v2') {
           // Prometheus 3.15 sends an empty message with every series of 2.0: nothing was said, so nothing is known.
-          assert.deepEqual(actual, {});
+          assert.deepEqual(Object.keys(actual).slice(0, 5), []);
           return;
         }
         assert.ok(Object.keys(expected).length > 200, 'Prometheus knows its metadata');
