@@ -44,30 +44,34 @@ export class CompensatedSum {
 
 /** Mean of v[begin, end): the compensated sum by the count, and step by step from where that would overflow. */
 function average(v: Float64Array, begin: number, end: number): number {
-  const running = new CompensatedSum();
-  running.sum = v[begin];
-  let count = 1;
-  let i = begin + 1;
-  for (; i < end; i++) {
-    const { sum, lost } = running;
-    running.add(v[i]);
-    if (Number.isFinite(running.sum) || Number.isNaN(running.sum)) {
-      count++;
-      continue;
+  let sum = v[begin];
+  let lost = 0;
+  for (let i = begin + 1; i < end; i++) {
+    const term = v[i];
+    const total = sum + term;
+    if (total === Number.POSITIVE_INFINITY || total === Number.NEGATIVE_INFINITY) {
+      return averageStepwise(v, begin, i, end, sum, lost);
     }
-    running.sum = sum / count;
-    running.lost = lost / count;
-    break;
+    if (Math.abs(sum) >= Math.abs(term)) lost += sum - total + term;
+    else lost += term - total + sum;
+    sum = total;
   }
-  if (i === end) return running.sum / count + running.lost / count;
-  for (; i < end; i++) {
-    count++;
+  return sum / (end - begin) + lost / (end - begin);
+}
+
+/** The mean of v[begin, end) where the sum of v[begin, from) is known and must not grow. */
+function averageStepwise(v: Float64Array, begin: number, from: number, end: number, sum: number, lost: number): number {
+  const mean = new CompensatedSum();
+  mean.sum = sum / (from - begin);
+  mean.lost = lost / (from - begin);
+  for (let i = from; i < end; i++) {
+    const count = i - begin + 1;
     const kept = (count - 1) / count;
-    running.sum *= kept;
-    running.lost *= kept;
-    running.add(v[i] / count);
+    mean.sum *= kept;
+    mean.lost *= kept;
+    mean.add(v[i] / count);
   }
-  return running.sum + running.lost;
+  return mean.sum + mean.lost;
 }
 
 function variance(v: Float64Array, begin: number, end: number): number {

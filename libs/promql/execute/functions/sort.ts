@@ -13,30 +13,30 @@ interface Entry {
   readonly column: StepColumn;
 }
 
-type Compare = (a: Entry, b: Entry) => number;
+/** Whether `a` is to stand before `b`. */
+type Before = (a: Entry, b: Entry) => boolean;
 
-/** By value; NaN last both ways, histograms are not there. */
-export function byValue(direction: 1 | -1): Compare {
+/** By value; NaN last both ways, histograms are not there. Of two NaN each is before the other, as in Prometheus. */
+export function byValue(direction: 1 | -1): Before {
   return (a, b) => {
     const x = a.column.values[0];
     const y = b.column.values[0];
-    if (Number.isNaN(x) || Number.isNaN(y)) return Number(Number.isNaN(x)) - Number(Number.isNaN(y));
-    return direction * (x - y) || 0;
+    return Number.isNaN(y) || (direction === 1 ? x < y : x > y);
   };
 }
 
 /** By the values of these labels in turn, then by all of them. */
-export function byLabels(names: readonly string[], direction: 1 | -1): Compare {
+export function byLabels(names: readonly string[], direction: 1 | -1): Before {
   return ({ series: a }, { series: b }) => {
     for (const name of names) {
       const x = a.labels.get(name);
       const y = b.labels.get(name);
       if (x === y) continue;
       // Prometheus finds neither before the other where one is empty, and leaves them as they came.
-      if (x === '' || y === '') return 0;
-      return direction * (naturallyBefore(x, y) ? -1 : 1);
+      if (x === '' || y === '') return false;
+      return naturallyBefore(x, y) === (direction === 1);
     }
-    return direction * compareLabels(a.labels, b.labels);
+    return direction * compareLabels(a.labels, b.labels) < 0;
   };
 }
 
@@ -75,21 +75,37 @@ function compareDigits(a: string, b: string): number {
   return x < y ? -1 : x > y ? 1 : 0;
 }
 
+const insertionMax = 12;
+
+/** In order. Few entries are put in place one by one, as Go's sort does: that shows where they are equal. */
+function sortEntries(entries: Entry[], before: Before): Entry[] {
+  if (entries.length > insertionMax) return entries.sort((a, b) => Number(before(b, a)) - Number(before(a, b)));
+  for (let i = 1; i < entries.length; i++) {
+    for (let j = i; j > 0; j--) {
+      const [left, right] = [entries[j - 1] as Entry, entries[j] as Entry];
+      if (!before(right, left)) break;
+      entries[j - 1] = right;
+      entries[j] = left;
+    }
+  }
+  return entries;
+}
+
 /** Puts the series of an instant query in order; with several steps it lets them through as they come. */
 export class Sort implements VectorOperator {
   readonly #context: ExecutionContext;
   readonly #input: VectorOperator;
   readonly #grid: Grid;
-  readonly #compare: Compare;
+  readonly #before: Before;
   readonly #floatsOnly: boolean;
   #entries: Entry[] = [];
   #given = 0;
 
-  constructor(context: ExecutionContext, input: VectorOperator, grid: Grid, compare: Compare, floatsOnly: boolean) {
+  constructor(context: ExecutionContext, input: VectorOperator, grid: Grid, before: Before, floatsOnly: boolean) {
     this.#context = context;
     this.#input = input;
     this.#grid = grid;
-    this.#compare = compare;
+    this.#before = before;
     this.#floatsOnly = floatsOnly;
   }
 
@@ -104,7 +120,7 @@ export class Sort implements VectorOperator {
         this.#context.giveColumn(column);
       else this.#entries.push({ series, column });
     }
-    this.#entries.sort(this.#compare);
+    this.#entries = sortEntries(this.#entries, this.#before);
     return this.#entries.map(({ series }) => series);
   }
 

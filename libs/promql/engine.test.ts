@@ -1,0 +1,223 @@
+/** What surrounds the language: limits, cancellation, switches, the shape of answers. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Failure } from '../errors/failure.ts';
+import type { SeriesReader } from '../series/series-reader.ts';
+import { createEngine, type EngineOptions, type QueryResult } from './engine.ts';
+import { parseExpr } from './syntax/parser.ts';
+import { MemorySource } from './testing/memory-source.ts';
+import { parseScript } from './testing/parse-script.ts';
+
+function sourceOf(script: string): MemorySource {
+  const source = new MemorySource();
+  for (const command of parseScript(script)) if (command.kind === 'load') source.load(command);
+  return source;
+}
+
+interface Asked {
+  readonly flags?: Partial<EngineOptions['flags']>;
+  readonly startMs?: number;
+  readonly endMs?: number;
+  readonly stepMs?: number;
+  readonly samplesMax?: number;
+  readonly memoryBytesMax?: number;
+  readonly lookbackMs?: number;
+  readonly checkCancelled?: () => void;
+}
+
+function ask(reader: SeriesReader, text: string, asked: Asked = {}): QueryResult {
+  const flags = { delayedNameRemoval: false, typeAndUnitLabels: false, startTimestamps: false, ...asked.flags };
+  const engine = createEngine({ flags, lookbackMs: 300_000, subqueryStepMs: 60_000 });
+  const { startMs = 0, endMs = startMs, stepMs = 0, samplesMax = 0, memoryBytesMax = 0, lookbackMs = 300_000 } = asked;
+  const limits = { samplesMax, memoryBytesMax };
+  const checkCancelled = asked.checkCancelled ?? (() => {});
+  const expr = parseExpr(text, { experimentalFunctions: true });
+  return engine.query({ expr, text, startMs, endMs, stepMs, lookbackMs, limits, reader, checkCancelled });
+}
+
+function failureOf(act: () => unknown): Failure {
+  try {
+    act();
+  } catch (error) {
+    assert.ok(error instanceof Failure, String(error));
+    return error;
+  }
+  return assert.fail('it did not fail');
+}
+
+const ten = sourceOf(`load 1m\n${Array.from({ length: 10 }, (_, i) => ` m{i="${i}"} 0+${i}x60`).join('\n')}`);
+const hour = { startMs: 0, endMs: 3_600_000, stepMs: 60_000 };
+
+describe('limits', () => {
+  it('as many samples as are held at once are allowed, one more is not', () => {
+    assert.equal(ask(ten, 'sum(m)', { ...hour, samplesMax: 610 + 61 }).series.length, 1);
+    const failure = failureOf(() => ask(ten, 'm', { ...hour, samplesMax: 609 }));
+    assert.equal(failure.kind, 'execution');
+    assert.equal(failure.message, 'query processing would load too many samples into memory in query execution');
+  });
+
+  it('memory has a maximum, and the error names its key', () => {
+    const { memoryBytesPeak } = ask(ten, 'm + m', hour).stats;
+    assert.equal(ask(ten, 'm + m', { ...hour, memoryBytesMax: memoryBytesPeak }).series.length, 10);
+    const failure = failureOf(() => ask(ten, 'm + m', { ...hour, memoryBytesMax: memoryBytesPeak - 1 }));
+    assert.equal(failure.kind, 'query_limit');
+    assert.match(failure.message, /query\.max-memory-bytes/);
+  });
+
+  it('a sum over many series needs no more memory than over few', () => {
+    const many = sourceOf(`load 1m\n${Array.from({ length: 200 }, (_, i) => ` m{i="${i}"} 0+${i}x600`).join('\n')}`);
+    const long = { startMs: 0, endMs: 36_000_000, stepMs: 60_000 };
+    const few = ask(ten, 'sum(rate(m[5m]))', long).stats.memoryBytesPeak;
+    assert.ok(ask(many, 'sum(rate(m[5m]))', long).stats.memoryBytesPeak < 5 * few);
+  });
+
+  it('work can be stopped in the middle', () => {
+    let calls = 0;
+    const checkCancelled = (): void => {
+      calls++;
+      if (calls > 2) throw new Failure('canceled', 'query was canceled in expression evaluation');
+    };
+    const long = { startMs: 0, endMs: 36_000_000, stepMs: 1000, checkCancelled };
+    const failure = failureOf(() => ask(ten, 'sum_over_time(m[1h:1m]) + quantile_over_time(0.5, m[1h])', long));
+    assert.equal(failure.kind, 'canceled');
+    assert.equal(calls, 3);
+  });
+
+  it('after a query nothing is held', () => {
+    for (const text of [
+      'sum by (i) (m)',
+      'm / m',
+      'topk(2, m)',
+      'm or m',
+      'label_replace(m, "a", "b", "", "")',
+      'sort(m)',
+    ]) {
+      const { samplesPeak } = ask(ten, `${text} + ignoring(x) ${text}`, hour).stats;
+      assert.ok(samplesPeak > 0 && samplesPeak <= 4 * 610, `${text}: ${samplesPeak}`);
+    }
+  });
+});
+
+describe('answers', () => {
+  it('a range query is sorted by labels, and every point stands at its step', () => {
+    const source = sourceOf('load 1m\n b 1 _ 3\n a 4');
+    const { type, series } = ask(source, '{__name__=~"a|b"}', {
+      startMs: 0,
+      endMs: 120_000,
+      stepMs: 60_000,
+      lookbackMs: 1000,
+    });
+    assert.equal(type, 'matrix');
+    assert.deepEqual(
+      series.map(({ labels, t, v }) => [labels.get('__name__'), [...t], [...v]]),
+      [
+        ['a', [0], [4]],
+        ['b', [0, 120_000], [1, 3]],
+      ],
+    );
+  });
+
+  it('scalars, texts and range vectors have their own types', () => {
+    assert.equal(ask(ten, '1').type, 'scalar');
+    assert.deepEqual([...(ask(ten, '1', hour).series[0]?.v ?? [])].length, 61);
+    assert.equal(ask(ten, '"x"').text, 'x');
+    const { type, series } = ask(ten, 'm{i="1"}[2m]', { startMs: 120_000 });
+    assert.equal(type, 'matrix');
+    assert.deepEqual([...(series[0]?.t ?? [])], [60_000, 120_000]);
+  });
+
+  it('a range query of what is no vector is refused', () => {
+    const failure = failureOf(() => ask(ten, 'm[5m]', hour));
+    assert.equal(failure.kind, 'bad_data');
+    assert.equal(
+      failure.message,
+      'invalid expression type "range vector" for range query, must be Scalar or instant Vector',
+    );
+  });
+
+  it('warnings of the source are passed on', () => {
+    const reader: SeriesReader = { select: (query) => ({ ...ten.select(query), warnings: ['incomplete'] }) };
+    assert.deepEqual(ask(reader, 'm').warnings, ['incomplete']);
+  });
+
+  it('failures of the source say where they come from', () => {
+    const reader: SeriesReader = {
+      select: () => {
+        throw new Failure('execution', 'gone');
+      },
+    };
+    assert.equal(failureOf(() => ask(reader, 'm')).message, 'expanding series: gone');
+  });
+
+  it('a selector asks for what its windows need and no more', () => {
+    const asked: [number, number][] = [];
+    const reader: SeriesReader = {
+      select: (query) => {
+        asked.push([query.minT, query.maxT]);
+        return ten.select(query);
+      },
+    };
+    const at = { startMs: 600_000, endMs: 900_000, stepMs: 60_000 };
+    ask(reader, 'm', at);
+    ask(reader, 'm offset 1m', at);
+    ask(reader, 'rate(m[2m])', at);
+    ask(reader, 'm @ 60', at);
+    ask(reader, 'max_over_time(m[3m:1m])', at);
+    assert.deepEqual(asked, [
+      [300_001, 900_000],
+      [240_001, 840_000],
+      [480_001, 900_000],
+      [-239_999, 60_000],
+      [180_001, 900_000],
+    ]);
+  });
+});
+
+describe('switches', () => {
+  const two = sourceOf('load 1m\n a{x="1"} 1 2\n b{x="1"} 3 4');
+
+  it('without delayed name removal, series that lose their names may not coincide', () => {
+    const asked = { startMs: 60_000 };
+    assert.match(failureOf(() => ask(two, 'rate({x="1"}[5m])', asked)).message, /same labelset/);
+    assert.match(failureOf(() => ask(two, '-{x="1"}', asked)).message, /same labelset/);
+    assert.match(failureOf(() => ask(two, 'count(rate({x="1"}[5m]))', asked)).message, /same labelset/);
+    // The one is there up to where the other begins.
+    const apart = sourceOf('load 1m\n a{x="1"} 1 stale\n b{x="1"} _ 4');
+    assert.deepEqual([...(ask(apart, 'abs({x="1"})', { endMs: 60_000, stepMs: 60_000 }).series[0]?.v ?? [])], [1, 4]);
+  });
+
+  it('with it, they may until the end', () => {
+    const asked = { startMs: 60_000, flags: { delayedNameRemoval: true } };
+    assert.match(failureOf(() => ask(two, 'rate({x="1"}[5m])', asked)).message, /same labelset/);
+    assert.equal(ask(two, 'count(rate({x="1"}[5m]))', asked).series[0]?.v[0], 2);
+    assert.equal(ask(two, 'label_replace(rate({x="1"}[5m]), "y", "$1", "__name__", "(.*)")', asked).series.length, 2);
+  });
+
+  it('with types and units, the type says what is a counter', () => {
+    const source = sourceOf('load 1m\n g_total{__type__="gauge"} 1 2\n c{__type__="counter"} 1 2');
+    const asked = { startMs: 60_000, flags: { typeAndUnitLabels: true } };
+    assert.deepEqual(ask(source, 'rate(c[5m])', asked).infos, []);
+    assert.match(
+      ask(source, 'rate(g_total[5m])', asked).infos[0] ?? '',
+      /__type__ label is not set.*got "gauge": "g_total" \(1:6\)/,
+    );
+  });
+
+  it('start timestamps are not looked at unless switched on', () => {
+    const source = sourceOf('load 1m\n c_total@st _ -30s\n c_total _ 30');
+    assert.deepEqual(ask(source, 'rate(c_total[1m])', { startMs: 60_000 }).series, []);
+    assert.equal(
+      ask(source, 'rate(c_total[1m])', { startMs: 60_000, flags: { startTimestamps: true } }).series[0]?.v[0],
+      0.5,
+    );
+  });
+});
+
+describe('annotations', () => {
+  it('are said once, where the last of the nodes stands', () => {
+    const source = sourceOf('load 1m\n m{a="x"} 1 2\n m{a="y"} 1 2');
+    assert.deepEqual(ask(source, 'rate(m[5m]) +\n  rate(m[5m])', { startMs: 60_000 }).infos, [
+      'PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "m" (2:8)',
+    ]);
+  });
+});
