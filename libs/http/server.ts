@@ -59,6 +59,8 @@ export function createHttpServer(config: HttpConfig, { metrics, log, notReady }:
       maxHeaderSize: headerBytesMax,
     },
     routerOptions: { maxParamLength: 2048 },
+    // What fastify refuses before a route is found, such as a path with a broken percent escape.
+    frameworkErrors: (error, _request, reply) => sendFailure(reply, error),
   });
   app.server.maxConnections = connectionsMax;
   /** Which methods a URL without parameters has, for the answer to others. */
