@@ -331,6 +331,27 @@ describe('the write endpoint accepts', { timeout: 120_000 }, () => {
     });
   }
 
+  it('any age where limits.past-grace-period is 0, also after a restart', async () => {
+    await using any = await startWriteSession(now, ['--limits.past-grace-period=0']);
+    const times = [1, 86_400 * second, now - 800 * 24 * hour, now - 13 * hour, now, now + 599 * second];
+    for (const [i, t] of times.entries()) {
+      const protocol = protocols[i % 2];
+      const answer = await any.write(protocol, [{ labels: metric('aged'), samples: [{ t, v: i }] }]);
+      accepted(answer, protocol, { samples: 1, histograms: 0, exemplars: 0 });
+    }
+    const found = async () => {
+      const target = { baseUrl: any.maru.queryUrl };
+      const { result } = await queryAt(target, 'aged[100y]', now / second + 600);
+      return result[0].values?.map(([t, v]) => [Math.round(t * second), v]);
+    };
+    const expected = times.map((t, i) => [t, String(i)]);
+    assert.deepEqual(await found(), expected);
+    await any.maru.kill();
+    any.maru.launch();
+    await any.maru.ready();
+    assert.deepEqual(await found(), expected);
+  });
+
   it('and what it accepted is seen by the next query', async () => {
     for (let i = 0; i < 50; i++) {
       assert.equal((await session.write('v1', [{ labels: metric('visible'), samples: at([i, i]) }])).status, 204);
