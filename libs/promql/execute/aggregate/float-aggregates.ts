@@ -134,6 +134,9 @@ export class DeviationAccumulator implements Accumulator {
   }
 }
 
+/** How much more work sorting is than adding. */
+const workPerSortedPoint = 10;
+
 /** Holds the points of all members: a quantile needs them all. */
 export class QuantileAccumulator implements Accumulator {
   readonly #context: ExecutionContext;
@@ -165,6 +168,7 @@ export class QuantileAccumulator implements Accumulator {
       const present = room.subarray(0, count);
       sortNumbers(present);
       out.setFloat(step, quantileOfSorted(this.#qs[step], present));
+      this.#context.worked(workPerSortedPoint * count);
     }
     for (const column of this.#columns) this.#context.giveColumn(column);
   }

@@ -110,6 +110,7 @@ export class TopSelection implements VectorOperator {
     columns.forEach((column, i) => {
       const group = groupOf[i];
       let heap = heaps[group];
+      this.#context.worked(column.stepCount);
       for (let step = 0; step < column.stepCount; step++) {
         const kind = column.kinds[step];
         if (kind === PointKind.none) continue;

@@ -10,6 +10,10 @@ import type { StepColumn } from '../step-column.ts';
 import { averageHistogram, sumHistograms } from './over-time-histogram.ts';
 import type { KernelInput, RangeKernel } from './range-function.ts';
 
+/** How much more work a histogram is than a float, and sorting than adding. */
+const workPerHistogram = 20;
+const workPerSortedSample = 10;
+
 /** Floats v[begin, end) to a number; begin < end. */
 type FloatReduce = (v: Float64Array, begin: number, end: number, t: Float64Array) => number;
 
@@ -20,11 +24,11 @@ function compensatedSum(v: Float64Array, begin: number, end: number): number {
   for (let i = begin; i < end; i++) {
     const term = v[i];
     const total = sum + term;
-    if (total === Number.POSITIVE_INFINITY || total === Number.NEGATIVE_INFINITY) lost = 0;
-    else if (Math.abs(sum) >= Math.abs(term)) lost += sum - total + term;
+    if (Math.abs(sum) >= Math.abs(term)) lost += sum - total + term;
     else lost += term - total + sum;
     sum = total;
   }
+  // A sum that was infinite once is so at the end, or NaN.
   return sum === Number.POSITIVE_INFINITY || sum === Number.NEGATIVE_INFINITY ? sum : sum + lost;
 }
 
@@ -49,29 +53,37 @@ function average(v: Float64Array, begin: number, end: number): number {
   for (let i = begin + 1; i < end; i++) {
     const term = v[i];
     const total = sum + term;
-    if (total === Number.POSITIVE_INFINITY || total === Number.NEGATIVE_INFINITY) {
-      return averageStepwise(v, begin, i, end, sum, lost);
-    }
     if (Math.abs(sum) >= Math.abs(term)) lost += sum - total + term;
     else lost += term - total + sum;
     sum = total;
   }
+  // A sum that overflowed on the way is no number at the end.
+  if (!Number.isFinite(sum)) return averageWithOverflow(v, begin, end);
   return sum / (end - begin) + lost / (end - begin);
 }
 
-/** The mean of v[begin, end) where the sum of v[begin, from) is known and must not grow. */
-function averageStepwise(v: Float64Array, begin: number, from: number, end: number, sum: number, lost: number): number {
-  const mean = new CompensatedSum();
-  mean.sum = sum / (from - begin);
-  mean.lost = lost / (from - begin);
-  for (let i = from; i < end; i++) {
+/** As average, looking out for the overflow: before it the sum is kept, from there on the mean. */
+function averageWithOverflow(v: Float64Array, begin: number, end: number): number {
+  const running = new CompensatedSum();
+  running.sum = v[begin];
+  let isMean = false;
+  for (let i = begin + 1; i < end; i++) {
     const count = i - begin + 1;
+    if (!isMean) {
+      const { sum, lost } = running;
+      running.add(v[i]);
+      if (running.sum !== Number.POSITIVE_INFINITY && running.sum !== Number.NEGATIVE_INFINITY) continue;
+      isMean = true;
+      running.sum = sum / (count - 1);
+      running.lost = lost / (count - 1);
+    }
     const kept = (count - 1) / count;
-    mean.sum *= kept;
-    mean.lost *= kept;
-    mean.add(v[i] / count);
+    running.sum *= kept;
+    running.lost *= kept;
+    running.add(v[i] / count);
   }
-  return mean.sum + mean.lost;
+  if (isMean) return running.sum + running.lost;
+  return running.sum / (end - begin) + running.lost / (end - begin);
 }
 
 function variance(v: Float64Array, begin: number, end: number): number {
@@ -114,7 +126,7 @@ function timeOfExtreme(isBetter: (value: number, best: number) => boolean): Floa
 
 /** Histograms beside the floats of a window are ignored, with an info; windows without floats give nothing. */
 function ignoringHistograms(reduce: FloatReduce): RangeKernel {
-  return ({ samples, bounds, notes }, out) => {
+  return ({ samples, bounds, notes, worked }, out) => {
     const { floatBegin, floatEnd, histogramBegin, histogramEnd } = bounds;
     const { floatV, floatT, histogramCount } = samples;
     for (let step = 0; step < floatBegin.length; step++) {
@@ -123,6 +135,7 @@ function ignoringHistograms(reduce: FloatReduce): RangeKernel {
       if (begin === end) continue;
       if (histogramCount > 0 && histogramBegin[step] < histogramEnd[step]) notes.ignoredHistograms();
       out.setFloat(step, reduce(floatV, begin, end, floatT));
+      worked(end - begin);
     }
   };
 }
@@ -146,6 +159,7 @@ function eitherKind(
         const histogram = reduceHistograms(input, histogramBegin[step], histogramEnd[step]);
         if (histogram !== undefined) out.setHistogram(step, histogram);
       }
+      input.worked(end - begin + workPerHistogram * (histogramEnd[step] - histogramBegin[step]));
     }
   };
 }
@@ -220,7 +234,7 @@ function timeOfEndpoint(which: 'first' | 'last'): RangeKernel {
   });
 }
 
-function quantiles({ samples, bounds, scalars, notes }: KernelInput, out: StepColumn): void {
+function quantiles({ samples, bounds, scalars, notes, worked }: KernelInput, out: StepColumn): void {
   const { floatBegin, floatEnd, histogramBegin, histogramEnd } = bounds;
   const qs = scalars[0] as Float64Array;
   for (let step = 0; step < floatBegin.length; step++) {
@@ -231,6 +245,7 @@ function quantiles({ samples, bounds, scalars, notes }: KernelInput, out: StepCo
     const values = samples.floatV.slice(floatBegin[step], floatEnd[step]);
     sortNumbers(values);
     out.setFloat(step, quantileOfSorted(q, values));
+    worked(workPerSortedSample * values.length);
   }
 }
 

@@ -22,6 +22,8 @@ export interface KernelInput {
   /** Scalar arguments in order, one value per step. */
   readonly scalars: readonly Float64Array[];
   readonly notes: KernelNotes;
+  /** To be told how many samples were looked at, by kernels that look at them more than once; may throw to end it. */
+  worked(samples: number): void;
 }
 
 /** Computes the points of all steps. */
@@ -158,7 +160,14 @@ export class RangeFunction implements VectorOperator {
     const { windows } = this.#source;
     this.#notes.beginSeries(series.labels);
     this.#bounds.place(samples, windows);
-    this.#input ??= { samples, bounds: this.#bounds, windows, scalars: this.#scalars, notes: this.#notes };
+    this.#input ??= {
+      samples,
+      bounds: this.#bounds,
+      windows,
+      scalars: this.#scalars,
+      notes: this.#notes,
+      worked: (amount) => this.#context.worked(amount),
+    };
     const input = this.#input.samples === samples ? this.#input : { ...this.#input, samples };
     if (samples.floatCount + samples.histogramCount > 0) this.#call.kernel(input, out);
     this.#count(samples, out);
@@ -181,7 +190,7 @@ export class RangeFunction implements VectorOperator {
       for (let step = 0; step < floatBegin.length; step++) queried += histogramEnd[step] - histogramBegin[step];
     }
     this.#context.stats.samplesQueried += queried;
-    this.#context.worked(queried + floatBegin.length);
+    this.#context.worked(floatBegin.length);
     let held = 0;
     for (let step = 0; step < out.stepCount; step++) {
       if (out.kinds[step] === PointKind.float) held++;

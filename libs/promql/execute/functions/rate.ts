@@ -132,8 +132,11 @@ function extrapolation(
   return countedSeconds === 0 ? 1 : (countedSeconds + toBegin + toEnd) / countedSeconds;
 }
 
+/** How much more work a histogram is than a float. */
+const workPerHistogram = 10;
+
 function histogramRates(input: KernelInput, { isCounter, isRate }: RateKind, out: StepColumn): void {
-  const { samples, bounds, windows, notes } = input;
+  const { samples, bounds, windows, notes, worked } = input;
   const { histogramT, histograms, histogramSt } = samples;
   const rangeSeconds = secondsOfMs(windows.rangeMs);
   for (let step = 0; step < bounds.histogramBegin.length; step++) {
@@ -149,6 +152,7 @@ function histogramRates(input: KernelInput, { isCounter, isRate }: RateKind, out
     let increase: Histogram | undefined;
     if (begin < last) {
       increase = histogramIncrease(samples, begin, end, isCounter, notes);
+      worked(workPerHistogram * (end - begin));
       if (increase === undefined) continue;
     }
     const windowEnd = windowEndMs(windows, step);

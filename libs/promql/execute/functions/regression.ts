@@ -51,7 +51,9 @@ function ofTwoFloats(numberOf: (input: KernelInput, begin: number, end: number, 
       const begin = floatBegin[step];
       const end = floatEnd[step];
       if (end > begin && histogramBegin[step] < histogramEnd[step]) input.notes.ignoredHistograms();
-      if (end - begin >= 2) out.setFloat(step, numberOf(input, begin, end, step));
+      if (end - begin < 2) continue;
+      out.setFloat(step, numberOf(input, begin, end, step));
+      input.worked(end - begin);
     }
   };
 }

@@ -38,7 +38,7 @@ export class OpenSelection {
     const table = this.#selection.labels;
     this.#memoryBytes = table.refs.length * bytesPerLabelRef + table.begin.length * bytesPerSeries;
     context.takeMemory(this.#memoryBytes);
-    this.labels = labelsOfTable(table);
+    this.labels = labelsOfTable(context, table);
     this.#decoder = new SeriesDecoder(this.#selection, minT, maxT);
     this.#statistics = skipBuckets ? new HistogramStatistics(minT) : null;
   }
@@ -67,12 +67,13 @@ function select(context: ExecutionContext, matchers: readonly Matcher[], minT: n
   }
 }
 
-function labelsOfTable({ strings, begin, refs }: LabelTable): Labels[] {
+function labelsOfTable(context: ExecutionContext, { strings, begin, refs }: LabelTable): Labels[] {
   const labels: Labels[] = [];
   for (let i = 0; i + 1 < begin.length; i++) {
     const pairs: string[] = [];
     for (let j = begin[i]; j < begin[i + 1]; j++) pairs.push(strings[refs[j]] as string);
     labels.push(new Labels(pairs));
+    context.worked(pairs.length);
   }
   return labels;
 }
