@@ -3,7 +3,7 @@
  * Owns the list of functions of ranges and the conditions on their arguments; what they compute is in the files beside it.
  */
 import { Failure } from '../../../errors/failure.ts';
-import type { CallNode, PlanNode } from '../../plan/logical-plan.ts';
+import type { CallNode, PlanNode, VectorSelectorNode } from '../../plan/logical-plan.ts';
 import { valueType } from '../../plan/logical-plan.ts';
 import { type Place, placeOf, words } from '../annotations.ts';
 import type { OperatorBuilder } from '../build-operators.ts';
@@ -217,12 +217,31 @@ function timestampCall(builder: OperatorBuilder, node: CallNode): VectorOperator
   };
   if (arg.kind === 'vectorSelector') {
     if (isStart && !context.flags.startTimestamps) return emptyVector;
-    const scan = new VectorSelectorScan(context, arg, grid, isStart ? 'startTimestampMs' : 'timestampMs');
+    const aspect = isStart ? 'startTimestampMs' : 'timestampMs';
+    const { selector, lookbackMs } = withoutOffset(arg, context.lookbackMs);
+    const scan = new VectorSelectorScan(context, selector, grid, aspect, lookbackMs);
     return builder.uniqueUnlessDelayed(new SeriesMap(context, scan, [], toSeconds), 'merge');
   }
   const inner = builder.vector(arg);
   const change: ColumnChange = isStart ? (column) => column.clear() : stepTime;
   return builder.uniqueUnlessDelayed(new SeriesMap(context, inner, [], change), 'merge');
+}
+
+/**
+ * With `@`, Prometheus' timestamp() forgets the offset when it looks, but not when it reads: it sees the samples at or before both times,
+ * within the lookback of both.
+ */
+function withoutOffset(
+  selector: VectorSelectorNode,
+  lookbackMs: number,
+): { readonly selector: VectorSelectorNode; readonly lookbackMs: number } {
+  const { atMs, offsetMs } = selector;
+  if (atMs === undefined) return { selector, lookbackMs };
+  const earlierMs = Math.min(atMs, atMs - offsetMs);
+  return {
+    selector: { ...selector, atMs: earlierMs, offsetMs: 0 },
+    lookbackMs: Math.max(0, lookbackMs - Math.abs(offsetMs)),
+  };
 }
 
 function noteSort(builder: OperatorBuilder, node: CallNode): void {

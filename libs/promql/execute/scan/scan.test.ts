@@ -129,3 +129,22 @@ describe('range selectors and subqueries', () => {
       expect fail msg: 2:11: duration must be greater than 0`,
   );
 });
+
+describe('timestamp()', () => {
+  checkScript(
+    'with @ it looks without the offset, at what is read with it',
+    `load 1m
+      m 0+1x60
+
+    eval instant at 40m timestamp(m @ 600)
+      {} 600
+
+    eval instant at 40m timestamp(m @ 600 offset -90s)
+      {} 600
+
+    eval instant at 40m timestamp(m @ 600 offset 90s)
+      {} 480
+
+    eval instant at 40m timestamp(m @ 600 offset 6m)`,
+  );
+});

@@ -22,19 +22,28 @@ export class VectorSelectorScan implements VectorOperator {
   readonly #node: VectorSelectorNode;
   readonly #grid: Grid;
   readonly #aspect: SampleAspect;
+  readonly #lookbackMs: number;
   #selection: OpenSelection | undefined;
   #held = 0;
   #nextSeries = 0;
 
-  constructor(context: ExecutionContext, node: VectorSelectorNode, grid: Grid, aspect: SampleAspect = 'value') {
+  /** @param lookbackMs how far back it looks, unless it is as far as the query does */
+  constructor(
+    context: ExecutionContext,
+    node: VectorSelectorNode,
+    grid: Grid,
+    aspect: SampleAspect = 'value',
+    lookbackMs: number = context.lookbackMs,
+  ) {
     this.#context = context;
     this.#node = node;
     this.#grid = grid;
     this.#aspect = aspect;
+    this.#lookbackMs = lookbackMs;
   }
 
   series(): readonly OutputSeries[] {
-    const minT = referenceMs(this.#node, this.#grid.startMs) - this.#context.lookbackMs + 1;
+    const minT = referenceMs(this.#node, this.#grid.startMs) - this.#lookbackMs + 1;
     const maxT = referenceMs(this.#node, gridEndMs(this.#grid));
     this.#selection = new OpenSelection(this.#context, this.#node, minT, maxT);
     return this.#selection.labels.map((labels) => ({ labels, dropName: false }));
@@ -61,7 +70,7 @@ export class VectorSelectorScan implements VectorOperator {
     const { t, v, vBits, st, h, length } = columns;
     const { startMs, stepMs, stepCount } = this.#grid;
     const { atMs, offsetMs } = this.#node;
-    const lookbackMs = this.#context.lookbackMs;
+    const lookbackMs = this.#lookbackMs;
     const aspect = this.#aspect;
     let samples = 0;
     // One past the last sample that is not after the time looked at.
