@@ -30,7 +30,9 @@ export interface DataFolderLock {
 }
 
 /** Successors that died half-way, and starts that crossed an end; more of either is not to be believed. */
-const triesMax = 20;
+const triesMax = 40;
+/** How long another start gets to finish what it is doing. */
+const crossingMs = 25;
 /** Stands for the nonce of a lock that cannot be read. */
 const unreadable = 'unreadable';
 
@@ -59,8 +61,8 @@ export async function lockDataFolder(directory: string): Promise<DataFolderLock>
 }
 
 /**
- * Puts `mine` in the place of the lock of a dead owner. False if the lock is no longer that owner's.
- * @throws DataFolderInUse when another process is doing the same
+ * Puts `mine` in the place of the lock of a dead owner. False if the lock is no longer that owner's, or another process is
+ * doing the same: look again.
  */
 async function replaced(directory: string, mine: string, dead: Owner | typeof unreadable): Promise<boolean> {
   const path = join(directory, 'lock');
@@ -79,7 +81,11 @@ async function replaced(directory: string, mine: string, dead: Owner | typeof un
     }
     const successor = await readOwner(succession);
     if (successor === 'absent') return false;
-    if (successor !== unreadable && isAlive(successor)) throw inUse(directory, successor);
+    if (successor !== unreadable && isAlive(successor)) {
+      // It may win or find that another one has: in a moment `lock` says who.
+      await new Promise((resolve) => setTimeout(resolve, crossingMs));
+      return false;
+    }
     nonce = nonceOf(successor);
   }
   return false;
