@@ -62,6 +62,9 @@ export interface RestoreReport {
   readonly seconds: number;
 }
 
+/** Log records in memory that wait for the disk; one more may come on top. */
+const pendingBytesMax = 256 << 20;
+
 export class Tsdb {
   readonly #options: TsdbOptions;
   readonly #heads = new Map<TenantId, TenantHead>();
@@ -228,6 +231,7 @@ export class Tsdb {
       directory: walDirectory,
       segmentBytes: this.#options.segmentBytes,
       fullRetryMs: this.#options.fullRetryMs,
+      pendingBytesMax,
       tail: replay.tail,
       nextSegment: Math.max(replay.lastSegment, newest ?? 0) + 1,
       nextSeq: Math.max(replay.lastSeq, seqOfSnapshot) + 1,

@@ -18,6 +18,7 @@ function optionsFor(disk: FaultyDisk, changes: Partial<WalWriterOptions> = {}): 
     tail: undefined,
     nextSegment: 1,
     nextSeq: 1,
+    pendingBytesMax: 1 << 28,
     onFatal: (error) => assert.fail(`fatal: ${String(error)}`),
     onFull: () => undefined,
     ...changes,
@@ -133,6 +134,73 @@ describe('WalWriter', () => {
     await writer.append(say('after'));
     assert.deepEqual((await readAll(disk)).texts, ['before', 'does not fit in ten bytes', 'after']);
     assert.deepEqual(full, [true, false]);
+  });
+
+  it('grows the old segment on when there is no room for a new one, and takes writes', async () => {
+    const disk = new FaultyDisk();
+    const writer = await WalWriter.open(optionsFor(disk, { segmentBytes: 100 }));
+    const frame = 20 + 2 + 200;
+    // Room for this record, not for the header of the next segment.
+    disk.capacity = disk.used() + frame + 8;
+    await writer.append(say('a'.repeat(200)));
+    await assert.rejects(writer.roll(), /no room for a new segment/);
+    disk.capacity = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < 20 && writer.state === 'full'; i++) await new Promise((resolve) => setTimeout(resolve, 5));
+    assert.equal(writer.state, 'open');
+    await writer.append(say('b'));
+    await writer.append(say('c'));
+    assert.deepEqual(await listSegments(disk, directory), [1, 2]);
+    const { texts, reports } = await readAll(disk);
+    assert.deepEqual(texts, ['a'.repeat(200), 'b', 'c']);
+    assert.deepEqual(
+      reports.flatMap(({ damages }) => damages),
+      [],
+    );
+  });
+
+  it('closes while the disk is full: what nobody was told of is given up', async () => {
+    const disk = new FaultyDisk();
+    const writer = await WalWriter.open(optionsFor(disk, { fullRetryMs: 1 }));
+    await writer.append(say('before'));
+    disk.capacity = disk.used() + 10;
+    await assert.rejects(writer.append(say('does not fit in ten bytes')), /disk is full/);
+    let closed = false;
+    const closing = writer.close().then(() => {
+      closed = true;
+    });
+    for (let i = 0; i < 20 && !closed; i++) await new Promise((resolve) => setTimeout(resolve, 5));
+    assert.ok(closed, 'close ends');
+    await closing;
+    assert.deepEqual((await readAll(disk)).texts, ['before']);
+  });
+
+  it('refuses more than it has room for in memory while the disk is slow', async () => {
+    const disk = new FaultyDisk();
+    const writer = await WalWriter.open(optionsFor(disk, { pendingBytesMax: 1000 }));
+    const gate = Promise.withResolvers<void>();
+    disk.syncGate = gate.promise;
+    const first = writer.append(say('on its way'));
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    const waiting = writer.append(say('x'.repeat(1000)));
+    assert.throws(
+      () => writer.checkOpen(),
+      (error) => error instanceof Failure && error.kind === 'unavailable' && error.retryAfterSeconds === 1,
+    );
+    gate.resolve();
+    await Promise.all([first, waiting]);
+    writer.checkOpen();
+  });
+
+  it('empties a last segment whose header was torn, so that the next start does not take it for damage', async () => {
+    const disk = new FaultyDisk();
+    disk.files.set(segmentPath(directory, 1), { bytes: Buffer.alloc(16), synced: Buffer.alloc(16) });
+    const writer = await WalWriter.open(
+      optionsFor(disk, { tail: { segment: 1, validEnd: 0 }, nextSegment: 2, nextSeq: 1 }),
+    );
+    await writer.append(say('a'));
+    const { texts, reports } = await readAll(disk);
+    assert.deepEqual(texts, ['a']);
+    assert.ok(reports.every(({ validEnd, sizeBytes }) => validEnd === sizeBytes));
   });
 
   it('never tries a failed sync again', async () => {

@@ -19,6 +19,8 @@ export interface WalWriterOptions {
   readonly segmentBytes: number;
   /** How long a full disk is left alone before the next try. */
   readonly fullRetryMs: number;
+  /** Records that wait for the disk may take this much memory; beyond it none is taken until they are written. */
+  readonly pendingBytesMax: number;
   /** Where to go on: the last segment and the end of its good part, or undefined for an empty folder. */
   readonly tail: { readonly segment: number; readonly validEnd: number } | undefined;
   /** Number for a first new segment, above every number ever used. */
@@ -97,6 +99,13 @@ export class WalWriter {
       await file.sync();
       return new WalWriter(options, file, tail.segment, tail.validEnd);
     }
+    if (tail !== undefined) {
+      // Not even its header was synced, so nothing in it was acknowledged. Empty it is no damage when others follow it.
+      const torn = await disk.open(segmentPath(directory, tail.segment), 'write');
+      await torn.truncate(0);
+      await torn.sync();
+      await torn.close();
+    }
     const file = await createSegment(disk, directory, options.nextSegment);
     return new WalWriter(options, file, options.nextSegment, fileHeaderBytes);
   }
@@ -119,7 +128,8 @@ export class WalWriter {
   checkOpen(): void {
     switch (this.#state) {
       case 'open':
-        return;
+        if (this.#pending.sink.length < this.#options.pendingBytesMax) return;
+        throw new Failure('unavailable', 'the disk is slow: too many writes wait for it', { retryAfterSeconds: 1 });
       case 'full':
         throw new Failure('unavailable', 'the disk is full: writes are refused until there is room', {
           retryAfterSeconds: 5,
@@ -156,7 +166,7 @@ export class WalWriter {
 
   /** Begins a new segment behind everything taken so far; resolves with its number when all before it is durable. */
   async roll(): Promise<number> {
-    this.checkOpen();
+    if (this.#state !== 'open') this.checkOpen();
     this.#roll ??= Promise.withResolvers<number>();
     this.#start();
     return this.#roll.promise;
@@ -164,7 +174,7 @@ export class WalWriter {
 
   /** Takes nothing more, makes durable what was taken, closes. */
   async close(): Promise<void> {
-    if (this.#state === 'open') this.#state = 'closed';
+    if (this.#state === 'open' || this.#state === 'full') this.#state = 'closed';
     clearTimeout(this.#retryTimer);
     this.#wake?.();
     await this.#running;
@@ -244,7 +254,7 @@ export class WalWriter {
     if (this.#roll !== undefined || this.#position >= this.#options.segmentBytes) await this.#rollNow();
   }
 
-  /** When there is no room for a new segment the old one simply grows on. */
+  /** When there is no room for a new segment the old one simply grows on: the next write finds out whether there is any. */
   async #rollNow(): Promise<void> {
     const { disk, directory } = this.#options;
     const number = this.#nextSegment;
@@ -264,7 +274,6 @@ export class WalWriter {
       this.#refuseRoll(
         new Failure('unavailable', 'the disk is full: no room for a new segment of the log', { cause: error }),
       );
-      await this.#waitForRoom();
     }
   }
 
