@@ -16,9 +16,14 @@ export interface RejectedSeries {
 }
 
 export interface PushOutcome {
-  /** The receiver's number of every series of the batch, 0 where it was rejected. A sender may use them from now on. */
+  /**
+   * The receiver's number of every series of the batch, 0 where it has none: rejected, or not known and sent without a sample.
+   * A sender may use them from now on.
+   */
   readonly refs: Uint32Array;
   readonly rejected: readonly RejectedSeries[];
+  /** Exemplars of series that are not known and came without a sample: no error, and not stored. */
+  readonly exemplarsDropped: number;
 }
 
 export interface IngesterContract {

@@ -343,4 +343,116 @@ describe('Tsdb', () => {
     const again = await open(disk);
     assert.deepEqual([...(await contents(again.tsdb, tenantA)).keys()].toSorted(), ['a', 'b']);
   });
+
+  it('makes no series of a row that brings no sample, and takes exemplars of series that are known', async () => {
+    const disk = new FaultyDisk();
+    const { tsdb } = await open(disk, { seriesMax: () => 2 });
+    const rows = batch(tenantA, [
+      ['a', start, 1],
+      ['b', start, 2],
+      ['c', start, 3],
+    ]);
+    const exemplar = (series: number) => ({ series, t: start, value: 1, labels: new Uint8Array(0) });
+    const outcome = await tsdb.push({
+      ...rows,
+      sampleBegin: Uint32Array.of(0, 1, 1, 1),
+      exemplars: [exemplar(0), exemplar(1), exemplar(2)],
+    });
+    assert.deepEqual([...outcome.refs], [1, 0, 0]);
+    assert.deepEqual(outcome.rejected, [], 'nothing of them could count against a limit');
+    assert.equal(outcome.exemplarsDropped, 2);
+    assert.equal(tsdb.heads.get(tenantA)?.seriesCount, 1);
+    const known = await tsdb.push({
+      ...batch(tenantA, [['a', start, 1]]),
+      sampleBegin: Uint32Array.of(0, 0),
+      exemplars: [{ ...exemplar(0), value: 2 }],
+    });
+    assert.deepEqual([[...known.refs], known.exemplarsDropped], [[1], 0]);
+    await tsdb.close();
+    const again = await open(disk);
+    assert.equal(again.tsdb.heads.get(tenantA)?.seriesCount, 1);
+    assert.equal(again.tsdb.heads.get(tenantA)?.exemplars.count, 2);
+  });
+
+  it('writes nothing to the log for a batch of which nothing is left', async () => {
+    const { tsdb } = await open(new FaultyDisk(), { seriesMax: () => 1 });
+    await tsdb.push(batch(tenantA, [['a', start, 1]]));
+    const { records } = tsdb.walCounters;
+    const outcome = await tsdb.push(batch(tenantA, [['b', start, 1]]));
+    assert.equal(outcome.rejected.length, 1);
+    assert.equal(tsdb.walCounters.records, records);
+  });
+
+  it('keeps what came after a batch that could not be logged', async () => {
+    const disk = new FaultyDisk();
+    const { tsdb } = await open(disk);
+    await tsdb.push(batch(tenantA, [['first', start, 1]]));
+    const broken = batch(tenantA, [
+      ['x', start, 0],
+      ['lost', start, 0],
+      ['y', start, 0],
+    ]);
+    const throwing = Object.defineProperty({ ...broken }, 'metadata', {
+      get: () => {
+        throw new RangeError('Array buffer allocation failed');
+      },
+    });
+    await assert.rejects(tsdb.push(throwing), RangeError);
+    // Their numbers were given, their labels never logged.
+    const ledger = new Ledger();
+    for (const rows of [
+      [['y', start, 2]],
+      [
+        ['z', start, 3],
+        ['x', start, 4],
+      ],
+      [['y', start + 1, 5]],
+    ] as const) {
+      for (const [name, t, v] of rows) ledger.send(name, t, v);
+      await tsdb.push(batch(tenantA, rows));
+      ledger.acknowledge(rows);
+    }
+    ledger.send('first', start, 1);
+    disk.powerCut();
+    const second = await open(disk);
+    assert.equal(second.report.orphanRows, 0);
+    ledger.check(await contents(second.tsdb, tenantA));
+    // Numbers have moved up: what is logged now must not be read with the old ones.
+    const more = [
+      ['z', start + 2, 6],
+      ['w', start + 2, 7],
+      ['y', start + 2, 8],
+    ] as const;
+    for (const [name, t, v] of more) ledger.send(name, t, v);
+    await second.tsdb.push(batch(tenantA, more));
+    ledger.acknowledge(more);
+    disk.powerCut();
+    const third = await open(disk);
+    assert.equal(third.report.orphanRows, 0);
+    ledger.check(await contents(third.tsdb, tenantA));
+  });
+
+  it('tries a snapshot that failed again only when the log has grown', async () => {
+    const disk = new FaultyDisk();
+    const first = await open(disk);
+    for (let i = 0; i < 20; i++) await first.tsdb.push(batch(tenantA, [['a', start + i, i]]));
+    await first.tsdb.close();
+    const { tsdb } = await open(disk, { snapshotBytes: 500 });
+    disk.makeDirectory = async () => {
+      throw Object.assign(new Error('no room'), { code: 'ENOSPC' });
+    };
+    for (let i = 0; i < 6; i++) {
+      await tsdb.push(batch(tenantA, [['a', start + 100 + i, i]]));
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    assert.equal(tsdb.counters.snapshotFailures, 1);
+  });
+
+  it('removes what a crash left of a snapshot under way', async () => {
+    const disk = new FaultyDisk();
+    const left = '/data/snapshots/00000007.snapshot.tmp';
+    disk.files.set(left, { bytes: Buffer.alloc(1000), synced: Buffer.alloc(1000) });
+    await open(disk);
+    assert.ok(!disk.files.has(left));
+  });
 });

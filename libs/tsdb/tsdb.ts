@@ -18,7 +18,14 @@ import type { Damage } from './wal/frame.ts';
 import { encodePushRecord, type PushRecord } from './wal/record.ts';
 import { type ReplayResult, replayWal } from './wal/replay.ts';
 import { listSegments, segmentPath } from './wal/segment.ts';
-import { listSnapshots, loadSnapshot, RestoredIds, snapshotPath, writeSnapshot } from './wal/snapshot.ts';
+import {
+  listSnapshots,
+  loadSnapshot,
+  RestoredIds,
+  removeUnfinishedSnapshots,
+  snapshotPath,
+  writeSnapshot,
+} from './wal/snapshot.ts';
 import { type WalState, WalWriter } from './wal/writer.ts';
 
 export interface TsdbLog {
@@ -68,6 +75,10 @@ const pendingBytesMax = 256 << 20;
 export class Tsdb {
   readonly #options: TsdbOptions;
   readonly #heads = new Map<TenantId, TenantHead>();
+  /** Series that a push made before it failed to be logged (memory ran out, say). */
+  readonly #unlogged = new Map<TenantHead, Set<number>>();
+  /** Whether replay gave a series another number than the log has for it. */
+  #renumbered = false;
   #writer: WalWriter | undefined;
   #snapshotRunning: Promise<void> | undefined;
   #snapshotBytesLast = 0;
@@ -109,17 +120,40 @@ export class Tsdb {
   }
 
   /**
-   * Applies a batch and resolves when it is durable.
+   * Applies a batch and resolves when it is durable. A series begins with its first sample: a row that brings none makes none.
    * @throws Failure `unavailable` when it could not be made durable: it was not acknowledged, a retry is no harm
    */
   async push(batch: WriteBatch): Promise<PushOutcome> {
     const writer = this.#wal();
     writer.checkOpen();
     const head = this.#headOf(batch.tenant);
-    const { seriesCount } = batch;
+    const seriesBefore = head.seriesCount;
+    let applied: { outcome: PushOutcome; durable: Promise<void> | undefined };
+    try {
+      applied = this.#apply(batch, head, writer);
+    } catch (error) {
+      if (head.seriesCount > seriesBefore) this.#noteUnlogged(head, seriesBefore + 1);
+      throw error;
+    }
+    await applied.durable;
+    this.#snapshotIfDue();
+    return applied.outcome;
+  }
+
+  /** Everything of a push that happens in one turn. */
+  #apply(
+    batch: WriteBatch,
+    head: TenantHead,
+    writer: WalWriter,
+  ): { outcome: PushOutcome; durable: Promise<void> | undefined } {
+    const { seriesCount, sampleBegin } = batch;
     const ids = new Uint32Array(seriesCount);
+    const unlogged = this.#unlogged.get(head);
+    const seriesMax = this.#options.seriesMax(batch.tenant);
     let newRows: number[] = [];
-    const rejected: RejectedSeries[] = [];
+    const refused: number[] = [];
+    let left = seriesCount;
+    let histogramsOf: Uint32Array | undefined;
     for (let i = 0; i < seriesCount; i++) {
       const ref = batch.refs[i] as number;
       if (ref !== 0) {
@@ -129,19 +163,41 @@ export class Tsdb {
       }
       const begin = batch.labelsBegin[i] as number;
       const end = batch.labelsEnd[i] as number;
-      const seriesMax = this.#options.seriesMax(batch.tenant);
-      if (seriesMax > 0 && head.seriesCount >= seriesMax) {
+      let hasSamples = sampleBegin[i] !== sampleBegin[i + 1];
+      if (!hasSamples && batch.histograms.length > 0) {
+        histogramsOf ??= countByRow(batch.histograms, seriesCount);
+        hasSamples = histogramsOf[i] !== 0;
+      }
+      if (!hasSamples || (seriesMax > 0 && head.seriesCount >= seriesMax)) {
         ids[i] = head.findSeries(batch.labelBytes, begin, end);
-        if (ids[i] === 0) rejected.push(refused(batch, i, this.#options.seriesRefusal(batch.tenant, seriesMax)));
+        if (ids[i] === 0) {
+          left--;
+          if (hasSamples) refused.push(i);
+        }
       } else {
         const before = head.seriesCount;
         ids[i] = head.seriesIdOf(batch.labelBytes, begin, end);
         if (head.seriesCount > before) newRows.push(i);
       }
+      if (unlogged?.has(ids[i] as number) === true) newRows.push(i);
     }
     let stored = batch;
     let storedIds: Uint32Array = ids;
-    if (rejected.length > 0) {
+    let exemplarsDropped = 0;
+    const rejected: RejectedSeries[] = [];
+    if (left < seriesCount) {
+      const exemplarsOf = countByRow(batch.exemplars, seriesCount);
+      histogramsOf ??= countByRow(batch.histograms, seriesCount);
+      for (const series of refused) {
+        rejected.push({
+          series,
+          reason: this.#options.seriesRefusal(batch.tenant, seriesMax),
+          samples: (sampleBegin[series + 1] as number) - (sampleBegin[series] as number),
+          histograms: histogramsOf[series] as number,
+          exemplars: exemplarsOf[series] as number,
+        });
+        exemplarsOf[series] = 0;
+      }
       const keep = new Uint8Array(seriesCount);
       const rowNow = new Uint32Array(seriesCount);
       for (let i = 0, row = 0; i < seriesCount; i++) {
@@ -149,17 +205,27 @@ export class Tsdb {
         if (ids[i] !== 0) {
           keep[i] = 1;
           row++;
+        } else {
+          exemplarsDropped += exemplarsOf[i] as number;
         }
       }
       stored = keepRows({ ...batch, refs: ids }, keep);
       storedIds = stored.refs;
       newRows = newRows.map((row) => rowNow[row] as number);
     }
+    const outcome: PushOutcome = { refs: ids, rejected, exemplarsDropped };
+    if (left === 0 && batch.metadata.length === 0) return { outcome, durable: undefined };
     const durable = writer.append((out) => encodePushRecord(stored, storedIds, newRows, out));
+    if (unlogged !== undefined) for (const row of newRows) unlogged.delete(storedIds[row] as number);
     head.append(stored, storedIds);
-    await durable;
-    this.#snapshotIfDue();
-    return { refs: ids, rejected };
+    return { outcome, durable };
+  }
+
+  /** Series from `fromId` on are in the head and in no record: the next record that uses one brings its labels. */
+  #noteUnlogged(head: TenantHead, fromId: number): void {
+    const unlogged = this.#unlogged.get(head) ?? new Set();
+    this.#unlogged.set(head, unlogged);
+    for (let id = fromId; id <= head.seriesCount; id++) unlogged.add(id);
   }
 
   /** Recent samples of a tenant; a tenant that never wrote is empty and costs nothing. */
@@ -195,6 +261,7 @@ export class Tsdb {
     const { disk, directory } = this.#options;
     const walDirectory = join(directory, 'wal');
     const snapshotDirectory = join(directory, 'snapshots');
+    await removeUnfinishedSnapshots(disk, snapshotDirectory);
     const newest = (await listSnapshots(disk, snapshotDirectory)).at(-1);
     const restored = new Map<TenantId, RestoredIds>();
     const damages: Damage[] = [];
@@ -245,8 +312,8 @@ export class Tsdb {
         }
       },
     });
-    if (damages.length > 0) {
-      // Numbers of series may differ now from those in the damaged files: nothing may be logged beside them.
+    if (damages.length > 0 || this.#renumbered) {
+      // Numbers of series may differ now from those in the files: nothing may be logged beside them.
       this.counters.damages += damages.length;
       for (const damage of damages) this.#damagedPaths.add(damage.path);
       await this.#snapshot();
@@ -265,7 +332,9 @@ export class Tsdb {
     }
     for (let i = 0; i < newIds.length; i++) {
       const begin = record.newLabelsBegin[i] as number;
-      ids.set(newIds[i] as number, head.seriesIdOf(batch.labelBytes, begin, record.newLabelsEnd[i] as number));
+      const idNow = head.seriesIdOf(batch.labelBytes, begin, record.newLabelsEnd[i] as number);
+      if (idNow !== newIds[i]) this.#renumbered = true;
+      ids.set(newIds[i] as number, idNow);
     }
     const { seriesCount, refs } = batch;
     const idsNow = new Uint32Array(seriesCount);
@@ -302,7 +371,7 @@ export class Tsdb {
       .catch((error: unknown) => {
         this.counters.snapshotFailures++;
         // Wait for as much log again before the next try.
-        this.#writerBytesAtSnapshot = this.#wal().counters.bytes;
+        this.#writerBytesAtSnapshot = this.#wal().counters.bytes + this.#replayBytes;
         const message = isDiskFull(error)
           ? 'no room for a snapshot: the log is kept'
           : 'snapshot failed: the log is kept';
@@ -375,12 +444,9 @@ export class Tsdb {
   }
 }
 
-function refused(batch: WriteBatch, row: number, reason: string): RejectedSeries {
-  return {
-    series: row,
-    reason,
-    samples: (batch.sampleBegin[row + 1] as number) - (batch.sampleBegin[row] as number),
-    histograms: batch.histograms.filter((sample) => sample.series === row).length,
-    exemplars: batch.exemplars.filter((sample) => sample.series === row).length,
-  };
+/** How many of `samples` each row has. */
+function countByRow(samples: readonly { readonly series: number }[], rows: number): Uint32Array {
+  const counts = new Uint32Array(rows);
+  for (const { series } of samples) counts[series] = (counts[series] as number) + 1;
+  return counts;
 }

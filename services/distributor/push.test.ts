@@ -71,7 +71,7 @@ class MemoryIngester implements IngesterContract {
       histograms: batch.histograms.length,
       exemplars: batch.exemplars.length,
     });
-    return { refs, rejected };
+    return { refs, rejected, exemplarsDropped: 0 };
   }
 
   source(): never {

@@ -85,6 +85,7 @@ export async function push(
   const { generation } = aliases;
   const { version } = scan;
   const outcome = await deps.ingester.push(batch);
+  exemplars -= outcome.exemplarsDropped;
   for (const rejected of outcome.rejected) {
     samples -= rejected.samples;
     histograms -= rejected.histograms;

@@ -14,6 +14,9 @@ import { beginFrame, type Damage, endFrame, type FileReport, readFrames, writeFi
 const snapshotKind = 'MaruSNAP';
 const snapshotPattern = /^(\d{8,})\.snapshot$/;
 
+/** Behind the name of a snapshot that is not complete. */
+const unfinishedSuffix = '.tmp';
+
 const payloadSeries = 1;
 const payloadExtras = 2;
 const payloadEnd = 3;
@@ -97,7 +100,7 @@ export async function writeSnapshot(
 ): Promise<SnapshotWritten> {
   await disk.makeDirectory(directory);
   const path = join(directory, `${String(segment).padStart(8, '0')}.snapshot`);
-  const temporary = `${path}.tmp`;
+  const temporary = `${path}${unfinishedSuffix}`;
   await disk.remove(temporary);
   const file = await disk.open(temporary, 'create');
   let closed = false;
@@ -184,6 +187,13 @@ export async function listSnapshots(disk: Disk, directory: string): Promise<numb
     if (match?.[1] !== undefined) numbers.push(Number(match[1]));
   }
   return numbers.sort((a, b) => a - b);
+}
+
+/** Removes what a crash left of snapshots under way: nobody else would, their numbers never come again. */
+export async function removeUnfinishedSnapshots(disk: Disk, directory: string): Promise<void> {
+  for (const name of await disk.list(directory)) {
+    if (name.endsWith(`.snapshot${unfinishedSuffix}`)) await disk.remove(join(directory, name));
+  }
 }
 
 /** Path of the snapshot that belongs to a segment. */
