@@ -56,6 +56,9 @@ export const serverKinds: readonly ServerKind[] = [
         join(repository, 'services/main.ts'),
         `--data-dir=${folder}`,
         `--server.http-port=${port}`,
+        // A query of ten seconds holds more points than the default maximum of 50 million lets pass.
+        '--query.max-samples=1000000000',
+        '--query.max-memory-bytes=4GiB',
         ...(process.env.MARU_TEST_FLAGS ?? '').split(' ').filter((flag) => flag !== ''),
       ],
     ],
