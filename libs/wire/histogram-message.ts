@@ -9,7 +9,7 @@ import { customBucketsSchema, type Histogram, ResetHint } from '../model/histogr
 import { reduceResolution } from '../model/histogram-resolution.ts';
 import { validateHistogram } from '../model/histogram-validate.ts';
 import { isStaleNaN } from '../model/stale.ts';
-import type { WriteScan } from './write-scan.ts';
+import { startTimeOf, type WriteScan } from './write-scan.ts';
 
 const fieldsV1 = 0x1fffe;
 const fieldsV2 = 0x3fffe;
@@ -182,7 +182,8 @@ export function readHistogram(scan: WriteScan, series: number): void {
         readDoubles(reader, tag, scratch.customValues);
         break;
       default:
-        if (tag === 0x88 && scan.version === 2) st = reader.readInt64('the start timestamp of a histogram');
+        if (tag === 0x88 && scan.version === 2)
+          st = startTimeOf(reader.readInt64('the start timestamp of a histogram'));
         else reader.skipUnknown(tag, known, 'a histogram');
     }
   }

@@ -23,6 +23,12 @@ function timeOf(value: unknown): number {
   return Number(exact);
 }
 
+/** A start time: what no chunk could hold is unknown. */
+function startOf(value: unknown): number {
+  const exact = BigInt(String(value ?? 0));
+  return exact > 2n ** 52n || exact < -(2n ** 52n) ? 0 : Number(exact);
+}
+
 const list = (value: unknown): readonly OracleMessage[] => (value ?? []) as readonly OracleMessage[];
 const bytesOf = (value: unknown): string => hex((value ?? new Uint8Array(0)) as Uint8Array);
 const numberOf = (value: unknown): number => Number(value ?? 0);
@@ -121,7 +127,7 @@ export function readOracle(
       samples: list(one.samples).map((sample) => [
         timeOf(sample.timestamp),
         bitsOf(numberOf(sample.value)),
-        version === 2 ? timeOf(sample.start_timestamp) : 0,
+        version === 2 ? startOf(sample.start_timestamp) : 0,
       ]),
       metadata:
         version === 1 ? undefined : metadataOf(one.metadata as OracleMessage | null | undefined, symbols.length),
@@ -134,7 +140,7 @@ export function readOracle(
     }
     for (const [nth, h] of list(one.histograms).entries()) {
       if (!refused(row, nth))
-        histograms.push([row, timeOf(h.timestamp), version === 2 ? timeOf(h.start_timestamp) : 0, histogramOf(h)]);
+        histograms.push([row, timeOf(h.timestamp), version === 2 ? startOf(h.start_timestamp) : 0, histogramOf(h)]);
     }
   }
   return {

@@ -7,7 +7,7 @@
 
 import { cutOff, type ProtobufReader } from '../model/encoding/protobuf-reader.ts';
 import { readHistogram } from './histogram-message.ts';
-import { type ScannedExemplar, SeriesFault, type WriteScan } from './write-scan.ts';
+import { type ScannedExemplar, SeriesFault, startTimeOf, type WriteScan } from './write-scan.ts';
 
 const requestFields = (1 << 4) | (1 << 5);
 const seriesFields = (1 << 1) | (1 << 2) | (1 << 3) | (1 << 4) | (1 << 5);
@@ -140,7 +140,7 @@ function scanSeries(scan: WriteScan, begin: number, end: number): number {
         reader.end = sampleEnd;
         const sampleTag = reader.readTag();
         if (sampleTag === 0x18) {
-          st = reader.readInt64('the start timestamp of a sample');
+          st = startTimeOf(reader.readInt64('the start timestamp of a sample'));
         } else if (sampleTag === 0x09) {
           const value = reader.takeFixed64('the value of a sample');
           lo = view.getInt32(value, true);

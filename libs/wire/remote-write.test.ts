@@ -426,4 +426,23 @@ describe('histograms that are none', () => {
     assert.deepEqual([...(sample?.histogram.positiveBuckets ?? [])], [1, 2]);
     assert.equal(sample?.st, 9);
   });
+
+  it('takes a start time that no chunk could hold for unknown', () => {
+    const scan = new WriteScan();
+    const starts = [2n ** 62n, -(2n ** 62n), 2n ** 52n + 1n, -(2n ** 52n) - 1n, 2n ** 52n, -(2n ** 52n), 7n];
+    const kept = [0, 0, 0, 0, 2 ** 52, -(2 ** 52), 7];
+    const body = encode(
+      message(
+        5,
+        ...starts.map((st) => message(2, varint(2, 5), varint(3, BigInt.asUintN(64, st)))),
+        ...starts.map((st) => message(3, varint(1, 0), varint(17, BigInt.asUintN(64, st)))),
+      ),
+    );
+    scanWriteRequestV2(body, body.length, scan);
+    assert.deepEqual([...scan.sampleST.subarray(0, scan.sampleCount)], kept);
+    assert.deepEqual(
+      scan.histograms.map(({ st }) => st),
+      kept,
+    );
+  });
 });

@@ -44,7 +44,7 @@ export interface ScannedHistogram {
   readonly series: number;
   /** Milliseconds; +-Infinity where the wire's int64 is no safe integer. */
   readonly t: number;
-  /** Start timestamp, 0 if there is none (v1 has none). */
+  /** Start timestamp, 0 if there is none (v1 has none), or none that could be one. */
   readonly st: number;
   readonly histogram: Histogram;
 }
@@ -92,6 +92,14 @@ export const wireMetricTypes = [
 
 /** Why a v2 series can not be used: its label references make no label set. 0 is none. */
 export const SeriesFault = { none: 0, oddLabelRefs: 1, labelRefOutOfRange: 2 } as const;
+
+/** No start time lies further from the epoch (some 140,000 years): the chunk encodings write differences below 2^53. */
+const startTimeMax = 2 ** 52;
+
+/** A start timestamp as it came; one that can be none means what its absence means: unknown. */
+export function startTimeOf(t: number): number {
+  return t >= -startTimeMax && t <= startTimeMax ? t : 0;
+}
 
 /** Rows that a scan keeps room for between requests; more is given back. */
 const keptRowsMax = 1 << 17;
