@@ -102,7 +102,7 @@ function room(changes: Partial<PushLimits> = {}): { ingester: MemoryIngester; de
     aliasesOf: (of) => registry.of(of),
     limitsOf: () => ({ ...limits, ...changes }),
     rate: new IngestionRate(() => 0),
-    resolved: new ResolvedSeries(),
+    resolved: new ResolvedSeries(1 << 16),
     scan: new WriteScan(),
     decompressedBytesMax: 1 << 24,
     counters: { wireBytes: 0, rawBytes: 0, samples: 0, histograms: 0, exemplars: 0, refused: () => undefined },
@@ -276,6 +276,62 @@ describe('push', () => {
       ),
       { numRuns: 60 },
     );
+  });
+
+  it('stores metadata that came with a write that could not be stored, when the sender comes again', async () => {
+    const { ingester, deps } = room();
+    const told = { ...up('a', 1), metadata: { type: 2, help: 'Whether it is up.', unit: '' } };
+    await send(deps, 'v2', [told]);
+    await send(deps, 'v2', [told]);
+    assert.deepEqual(
+      ingester.batches.map(({ metadata }) => metadata),
+      [1, 0],
+      'once told it is known',
+    );
+    const other = { ...told, metadata: { ...told.metadata, help: 'Something else.' } };
+    ingester.failure = new Failure('unavailable', 'the disk is full');
+    assert.equal((await send(deps, 'v2', [other])).status, 503);
+    ingester.failure = undefined;
+    assert.equal((await send(deps, 'v2', [other])).status, 204);
+    assert.equal(ingester.batches.at(-1)?.metadata, 1);
+  });
+
+  it('tells the metadata of a metric once, not for each of its new series', async () => {
+    const { ingester, deps } = room();
+    const metadata = { type: 2, help: 'Whether it is up.', unit: '' };
+    await send(
+      deps,
+      'v2',
+      ['a', 'b', 'c'].map((instance) => ({ ...up(instance, 1), metadata })),
+    );
+    assert.equal(ingester.batches[0]?.metadata, 1);
+  });
+
+  it('refuses a small 2.0 request whose symbols make huge labels, or huge metadata', async () => {
+    const { ingester, deps } = room();
+    const wide = up('x'.repeat(64), 1);
+    const labels = await send(
+      deps,
+      'v2',
+      Array.from({ length: 1000 }, () => wide),
+    );
+    assert.equal(labels.status, 413);
+    const metadata = { type: 2, help: 'x'.repeat(100), unit: 'y'.repeat(100) };
+    const texts = await send(
+      deps,
+      'v2',
+      Array.from({ length: 600 }, (_, i) => ({
+        labels: [
+          ['__name__', `m${i % 2}`],
+          ['n', `${i}`],
+        ] as const,
+        samples: [{ t: now, v: 1 }],
+        metadata,
+      })),
+    );
+    assert.equal(texts.status, 413);
+    assert.equal(ingester.batches.length, 0);
+    assert.equal((await send(deps, 'v2', [wide])).status, 204, 'its neighbours go on');
   });
 
   it('refuses a request over the rate before anything is stored', async () => {

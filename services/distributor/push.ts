@@ -4,7 +4,7 @@
  * ingester through libs/contracts. Surprising: everything up to the ingester's answer happens in one turn of the event loop,
  * on columns that the next request reuses.
  */
-import type { IngesterContract } from '../../libs/contracts/ingester.ts';
+import type { IngesterContract, PushOutcome } from '../../libs/contracts/ingester.ts';
 import { keepRows } from '../../libs/contracts/keep-rows.ts';
 import type { ExemplarSample, WriteBatch } from '../../libs/contracts/write-batch.ts';
 import { canonicalizeExemplar, type LabelLimits } from '../../libs/model/canonical-labels.ts';
@@ -64,7 +64,8 @@ export async function push(
   const { resolved } = deps;
   resolved.resolve(scan, aliases, limits, refusals);
   for (const refused of scan.refusedHistograms) refusals.add('native-histogram-invalid', 1, () => refused.reason);
-  let batch = batchOf(tenant, receiveTimeMs, scan, resolved, aliases, limits);
+  const toldMetadata: number[] = [];
+  let batch = batchOf(tenant, receiveTimeMs, scan, resolved, aliases, limits, toldMetadata);
   const window = acceptWindow(receiveTimeMs, limits.pastGraceMs, limits.creationGraceMs);
   if (scan.minT < window.minT || scan.maxT > window.maxT) {
     const inside = keepInside(batch, window);
@@ -84,7 +85,14 @@ export async function push(
 
   const { generation } = aliases;
   const { version } = scan;
-  const outcome = await deps.ingester.push(batch);
+  let outcome: PushOutcome;
+  try {
+    outcome = await deps.ingester.push(batch);
+  } catch (error) {
+    // The sender comes again with it.
+    if (aliases.generation === generation) for (const alias of toldMetadata) aliases.forgetMetadata(alias);
+    throw error;
+  }
   exemplars -= outcome.exemplarsDropped;
   for (const rejected of outcome.rejected) {
     samples -= rejected.samples;
@@ -109,6 +117,7 @@ function batchOf(
   resolved: ResolvedSeries,
   aliases: SeriesAliases,
   limits: PushLimits,
+  toldMetadata: number[],
 ): WriteBatch {
   return {
     tenant,
@@ -127,7 +136,14 @@ function batchOf(
     metadata:
       scan.version === 1
         ? scanMetadataV1(scan, limits.metadataLengthMax)
-        : scanMetadataV2(scan, aliases, resolved.aliases, limits.metadataLengthMax),
+        : scanMetadataV2(
+            scan,
+            aliases,
+            resolved.aliases,
+            limits.metadataLengthMax,
+            resolved.labelBytesMax,
+            toldMetadata,
+          ),
   };
 }
 

@@ -3,6 +3,7 @@
  * Owns the columns that a batch is made of, reused from request to request. Does not own the memory of aliases
  * (series-aliases.ts) nor what makes a label set legal (libs/model/canonical-labels.ts).
  */
+import { Failure } from '../../libs/errors/failure.ts';
 import {
   canonicalizeV1,
   canonicalizeV2,
@@ -36,8 +37,17 @@ export class ResolvedSeries {
   /** 0 for each row that was refused; undefined if none was. */
   keep: Uint8Array | undefined;
   awaited: Awaited[] = [];
+  /** Most bytes of canonical labels that one request may make: in 2.0 a few bytes name symbols of thousands. */
+  readonly labelBytesMax: number;
 
-  /** Resolves all series of `scan`; what is refused goes to `refusals` with all its samples. */
+  constructor(labelBytesMax: number) {
+    this.labelBytesMax = labelBytesMax;
+  }
+
+  /**
+   * Resolves all series of `scan`; what is refused goes to `refusals` with all its samples.
+   * @throws Failure `too_large` over labelBytesMax
+   */
   resolve(scan: WriteScan, known: SeriesAliases, limits: LabelLimits, refusals: Refusals): void {
     const { seriesCount } = scan;
     if (seriesCount > this.refs.length) this.#grow(seriesCount * 2);
@@ -82,6 +92,12 @@ export class ResolvedSeries {
         this.#refuse(scan, row, labelFaultId(fault), () => labelFaultText(fault, scan, row, limits), refusals);
         labels.length = begin;
         continue;
+      }
+      if (labels.length > this.labelBytesMax) {
+        throw new Failure(
+          'too_large',
+          `the labels of the request's new series are larger than ${this.labelBytesMax} bytes`,
+        );
       }
       this.labelsBegin[row] = begin;
       this.labelsEnd[row] = labels.length;

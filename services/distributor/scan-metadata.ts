@@ -2,6 +2,7 @@
  * Metadata of a request as the model has it: text, cut to its limit. Cold: senders repeat it rarely (v1) or it is told
  * from the last request's by its symbols (v2). Invalid UTF-8 makes an entry of metadata void, never the request.
  */
+import { Failure } from '../../libs/errors/failure.ts';
 import { metricName } from '../../libs/model/labels.ts';
 import type { MetricMetadata } from '../../libs/model/metadata.ts';
 import { type WriteScan, wireMetricTypes } from '../../libs/wire/write-scan.ts';
@@ -22,14 +23,29 @@ export function scanMetadataV1(scan: WriteScan, lengthMax: number): MetricMetada
   return entries;
 }
 
-/** Metadata of the v2 series that came with other metadata than last time. `aliases[i]` is the alias of series i, 0 for none. */
+/**
+ * Metadata of the v2 series that came with other metadata than last time. `of[i]` is the alias of series i, 0 for none.
+ * Series of one metric mostly stand together: what says the same as the one before is said once.
+ * @param changed takes the aliases of these series
+ * @throws Failure `too_large` when all texts together are larger than `textMax`
+ */
 export function scanMetadataV2(
   scan: WriteScan,
   aliases: SeriesAliases,
   of: Uint32Array,
   lengthMax: number,
+  textMax: number,
+  changed: number[],
 ): MetricMetadata[] {
   const entries: MetricMetadata[] = [];
+  // A symbol may be large, and every series may name it.
+  const texts = new Map<number, string | undefined>();
+  const textOfSymbol = (index: number): string | undefined => {
+    if (!texts.has(index)) texts.set(index, symbol(scan, index));
+    return texts.get(index);
+  };
+  let total = 0;
+  let last = { metric: -1, type: 0, help: 0, unit: 0 };
   for (let i = 0; i < scan.seriesCount; i++) {
     if (scan.hasMetadata[i] === 0) continue;
     const type = scan.metadataType[i] as number;
@@ -37,10 +53,21 @@ export function scanMetadataV2(
     const unit = scan.metadataUnit[i] as number;
     // Prometheus 3.15 sends type unknown with empty texts for a series whose metadata it does not know.
     if (type === 0 && isEmpty(scan, help) && isEmpty(scan, unit)) continue;
-    if (!aliases.metadataChanged(of[i] as number, type, help, unit, scan.view, scan.symbolBegin, scan.symbolEnd))
+    const alias = of[i] as number;
+    if (!aliases.metadataChanged(alias, type, help, unit, scan.view, scan.symbolBegin, scan.symbolEnd)) continue;
+    if (alias !== 0) changed.push(alias);
+    const metric = metricSymbol(scan, i);
+    if (metric < 0 || (last.metric === metric && last.type === type && last.help === help && last.unit === unit))
       continue;
-    const made = metadataOf(metricOf(scan, i), type, symbol(scan, help), symbol(scan, unit), lengthMax);
-    if (made !== undefined) entries.push(made);
+    last = { metric, type, help, unit };
+    const made = metadataOf(textOfSymbol(metric), type, textOfSymbol(help), textOfSymbol(unit), lengthMax);
+    if (made === undefined) continue;
+    entries.push(made);
+    total += made.metric.length + made.help.length + made.unit.length;
+    if (total > textMax) {
+      for (const one of changed) aliases.forgetMetadata(one);
+      throw new Failure('too_large', `the metadata of the request is larger than ${textMax} characters`);
+    }
   }
   return entries;
 }
@@ -60,11 +87,17 @@ function metadataOf(
   return { metric, type: wireMetricTypes[type] ?? 'unknown', help: cut, unit };
 }
 
-function metricOf(scan: WriteScan, row: number): string | undefined {
+/** The symbol of the metric's name, -1 if the series has none. */
+function metricSymbol(scan: WriteScan, row: number): number {
   for (let at = scan.refsBegin[row] as number; at < (scan.refsBegin[row + 1] as number); at += 2) {
-    if (symbol(scan, scan.refs[at] as number) === metricName) return symbol(scan, scan.refs[at + 1] as number);
+    if (isMetricName(scan, scan.refs[at] as number)) return scan.refs[at + 1] as number;
   }
-  return undefined;
+  return -1;
+}
+
+function isMetricName(scan: WriteScan, index: number): boolean {
+  const begin = scan.symbolBegin[index] as number;
+  return scan.symbolEnd[index] === begin + metricName.length && symbol(scan, index) === metricName;
 }
 
 function isEmpty(scan: WriteScan, symbolIndex: number): boolean {

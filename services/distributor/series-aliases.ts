@@ -172,6 +172,11 @@ export class SeriesAliases {
     return true;
   }
 
+  /** Forgets what metadataChanged remembered last of an alias of this generation: it was not stored. */
+  forgetMetadata(alias: number): void {
+    this.#v2Metadata[alias * 3] = 0;
+  }
+
   /** Takes in a symbol of the request under way, trying first the one that followed the last taken. */
   #symbolId(symbol: number, bytes: DataView, begin: number, end: number): number {
     const symbols = this.#symbols;

@@ -41,7 +41,7 @@ export function createDistributor(config: DistributorConfig, deps: DistributorDe
     aliasesOf: (tenant) => registry.of(tenant),
     limitsOf: (tenant) => pushLimits(deps.limits.of(tenant)),
     rate: new IngestionRate(monotonicMs),
-    resolved: new ResolvedSeries(),
+    resolved: new ResolvedSeries(config.maxDecompressedBytes),
     scan: new WriteScan(),
     decompressedBytesMax: config.maxDecompressedBytes,
     counters: createPushCounters(deps.metrics, inflight, registry),
