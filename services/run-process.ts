@@ -51,6 +51,7 @@ async function run(config: Config): Promise<void> {
       );
     }
   }
+  if (config.dataDir === '') throw new ConfigError('flag --data-dir: a folder is wanted, not an empty text');
   const log = createLogger(config.log);
   const { enabled, warnings } = readFeatures(config.enableFeature);
   for (const warning of warnings) log.warn(warning);
