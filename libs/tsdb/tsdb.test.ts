@@ -380,7 +380,9 @@ describe('Tsdb', () => {
     const { records } = tsdb.walCounters;
     const outcome = await tsdb.push(batch(tenantA, [['b', start, 1]]));
     assert.equal(outcome.rejected.length, 1);
+    await tsdb.push({ ...batch(tenantB, [['b', start, 1]]), sampleBegin: Uint32Array.of(0, 0) });
     assert.equal(tsdb.walCounters.records, records);
+    assert.deepEqual([...tsdb.heads.keys()], [tenantA], 'a tenant of whom nothing is kept leaves nothing');
   });
 
   it('keeps what came after a batch that could not be logged', async () => {

@@ -126,15 +126,21 @@ export class Tsdb {
   async push(batch: WriteBatch): Promise<PushOutcome> {
     const writer = this.#wal();
     writer.checkOpen();
-    const head = this.#headOf(batch.tenant);
+    // A tenant of whom nothing was ever kept leaves nothing behind.
+    const known = this.#heads.get(batch.tenant);
+    const head = known ?? new TenantHead(this.#options.headOptions(batch.tenant));
     const seriesBefore = head.seriesCount;
     let applied: { outcome: PushOutcome; durable: Promise<void> | undefined };
     try {
       applied = this.#apply(batch, head, writer);
     } catch (error) {
-      if (head.seriesCount > seriesBefore) this.#noteUnlogged(head, seriesBefore + 1);
+      if (head.seriesCount > seriesBefore) {
+        this.#heads.set(batch.tenant, head);
+        this.#noteUnlogged(head, seriesBefore + 1);
+      }
       throw error;
     }
+    if (known === undefined && applied.durable !== undefined) this.#heads.set(batch.tenant, head);
     await applied.durable;
     this.#snapshotIfDue();
     return applied.outcome;

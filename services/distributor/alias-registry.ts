@@ -9,6 +9,8 @@ import { SeriesAliases } from './series-aliases.ts';
 /** The budget counts as spent from here on. */
 const spentShare = 0.98;
 const forgetEveryMs = 30_000;
+/** Tenants remembered at once: whoever was not heard of for longest goes, so that names that are made up take no memory. */
+const tenantsMax = 10_000;
 
 export class AliasRegistry {
   readonly #budget: ByteBudget;
@@ -28,13 +30,22 @@ export class AliasRegistry {
   }
 
   of(tenant: TenantId): SeriesAliases {
-    let aliases = this.#byTenant.get(tenant);
-    if (aliases === undefined) {
-      aliases = new SeriesAliases(this.#budget);
-      this.#byTenant.set(tenant, aliases);
-    }
+    const known = this.#byTenant.get(tenant);
+    const aliases = known ?? new SeriesAliases(this.#budget);
+    if (known !== undefined) this.#byTenant.delete(tenant);
+    this.#byTenant.set(tenant, aliases);
+    if (this.#byTenant.size > tenantsMax) this.#dropOldest();
     if (this.#budget.used > this.#budget.max * spentShare) this.#makeRoom();
     return aliases;
+  }
+
+  /** A write of it that is under way sees another generation. */
+  #dropOldest(): void {
+    for (const [tenant, aliases] of this.#byTenant) {
+      aliases.forget();
+      this.#byTenant.delete(tenant);
+      return;
+    }
   }
 
   /** With one tenant there is nobody to make room for: it keeps what it has and the rest takes the slower way. */

@@ -30,8 +30,8 @@ export class SeriesAliases {
   /** Number of each symbol of the request under way: 0 not asked yet, noSymbol without a number. */
   #symbolIds = new Uint32Array(64);
   #lastSymbol = 0;
-  #keys = new Uint32Array(1024);
-  #keyBegin = new Uint32Array(1024);
+  #keys = new Uint32Array(32);
+  #keyBegin = new Uint32Array(16);
   #keyBytes = new DataView(this.#keys.buffer);
   /** Counts how often everything was forgotten: an alias number of another generation means nothing. */
   generation = 1;

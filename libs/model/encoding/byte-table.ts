@@ -12,7 +12,7 @@ export interface ByteBudget {
 }
 
 const pageBytes = 1 << 18;
-const firstPageBytes = 1 << 12;
+const firstPageBytes = 1 << 9;
 /** Page, place, length, hash and successor of an entry, its share of the hash table, and room to grow. */
 const entryOverheadBytes = 36;
 
@@ -69,7 +69,7 @@ export class ByteTable {
     if (id >= this.#capacity) this.#growColumns();
     let page = this.#pages.at(-1);
     if (page === undefined || this.#pageUsed + length > page.byteLength) {
-      // A small tenant stays small: pages begin at 4 KiB and double.
+      // A small tenant stays small: pages begin at 512 bytes and double.
       const size = Math.min(pageBytes, Math.max(firstPageBytes, (page?.byteLength ?? 0) * 2));
       page = new DataView(new ArrayBuffer(Math.max(size, length)));
       this.#pages.push(page);

@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { parseTenantId } from '../../libs/model/tenant-id.ts';
+import { AliasRegistry } from './alias-registry.ts';
+
+describe('AliasRegistry', () => {
+  it('remembers the tenants heard of last, however many names are made up', () => {
+    const registry = new AliasRegistry(1 << 24, () => 0);
+    const steady = parseTenantId('steady');
+    const gone = parseTenantId('gone');
+    const ofSteady = registry.of(steady);
+    const ofGone = registry.of(gone);
+    const labels = new DataView(new ArrayBuffer(100));
+    ofGone.internV1(labels, 0, 100);
+    const { generation } = ofGone;
+    for (let i = 0; i < 12_000; i++) {
+      registry.of(parseTenantId(`made-up-${i}`));
+      if (i % 1000 === 0) assert.equal(registry.of(steady), ofSteady);
+    }
+    assert.equal(registry.bytes, 0, 'what a forgotten tenant held is given back');
+    assert.notEqual(ofGone.generation, generation, 'a write under way does not use its numbers');
+    assert.notEqual(registry.of(gone), ofGone);
+    assert.equal(registry.of(steady), ofSteady);
+  });
+});
