@@ -128,11 +128,12 @@ function isAlive(owner: Owner): boolean {
   }
 }
 
-/** Field 22 of /proc/<pid>/stat (proc(5)), counted behind the command's closing parenthesis; '' if it cannot be had. */
+/** Field 22 of /proc/<pid>/stat (proc(5)), counted behind the command's closing parenthesis; '' if there is none, or it is a zombie. */
 function startTicksOf(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' || fields[0] === 'X' ? '' : (fields[19] ?? '');
   } catch {
     return '';
   }
