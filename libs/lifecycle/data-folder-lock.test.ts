@@ -77,6 +77,28 @@ describe('the lock of a data folder', { timeout: 120_000 }, () => {
     assert.equal(JSON.parse(readFileSync(join(folder, 'lock'), 'utf8')).pid, winner);
   }
 
+  it('is taken over from a process that is dead although its parent does not look', async () => {
+    // `sleep` never waits for the child it inherited from the shell, so that the child stays a zombie.
+    const parent = spawn('sh', ['-c', 'sh -c "exit 0" & echo $!; exec sleep 30'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    try {
+      const said = await createInterface({ input: parent.stdout })[Symbol.asyncIterator]().next();
+      const zombie = Number(said.value);
+      const stat = (): string[] => {
+        const text = readFileSync(`/proc/${zombie}/stat`, 'latin1');
+        return text.slice(text.lastIndexOf(')') + 2).split(' ');
+      };
+      while (stat()[0] !== 'Z') await new Promise((resolve) => setTimeout(resolve, 5));
+      const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+      const owner = { pid: zombie, startTicks: stat()[19], bootId: boot, nonce: '1' };
+      writeFileSync(join(folder, 'lock'), JSON.stringify(owner));
+      await (await lockDataFolder(folder)).release();
+    } finally {
+      parent.kill('SIGKILL');
+    }
+  });
+
   it('is taken, refuses a second, and is gone when it is released', async () => {
     const lock = await lockDataFolder(folder);
     await assert.rejects(
