@@ -8,11 +8,11 @@ import type { ByteSink } from '../../std/byte-sink.ts';
 import type { Disk } from '../../std/disk.ts';
 
 /** Bytes of a frame before its payload: magic, length, checksum, sequence number. */
-const frameHeaderBytes = 20;
+export const frameHeaderBytes = 20;
 /** "MrF1", little-endian. */
 const frameMagic = 0x3146724d;
-/** A frame longer than this is taken for a lying length: bodies are bounded far below. */
-const frameBytesMax = 1 << 30;
+/** A payload longer than this is taken for a lying length, and is never written: bodies are bounded far below. */
+export const frameBytesMax = 1 << 30;
 
 /** File header: eight bytes of name, the version of the format, the checksum of both. */
 export const fileHeaderBytes = 16;

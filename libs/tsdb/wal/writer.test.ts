@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { Failure } from '../../errors/failure.ts';
 import { ByteSource } from '../../std/byte-source.ts';
 import { FaultyDisk } from './faulty-disk.testing.ts';
-import { type FileReport, readFrames } from './frame.ts';
+import { type FileReport, frameBytesMax, readFrames } from './frame.ts';
 import { listSegments, segmentKind, segmentPath } from './segment.ts';
 import { WalWriter, type WalWriterOptions } from './writer.ts';
 
@@ -201,6 +201,20 @@ describe('WalWriter', () => {
     const { texts, reports } = await readAll(disk);
     assert.deepEqual(texts, ['a']);
     assert.ok(reports.every(({ validEnd, sizeBytes }) => validEnd === sizeBytes));
+  });
+
+  it('takes no record that a reader would take for a lying length', async () => {
+    const disk = new FaultyDisk();
+    const writer = await WalWriter.open(optionsFor(disk));
+    await writer.append(say('before'));
+    const huge = () =>
+      writer.append((out) => {
+        // What stands in them does not matter: they are never looked at.
+        out.length += frameBytesMax + 1;
+      });
+    assert.throws(huge, (error) => error instanceof Failure && error.kind === 'too_large');
+    await writer.append(say('after'));
+    assert.deepEqual((await readAll(disk)).texts, ['before', 'after']);
   });
 
   it('never tries a failed sync again', async () => {

@@ -9,7 +9,7 @@ import { Failure } from '../../errors/failure.ts';
 import { assert } from '../../std/assert.ts';
 import { ByteSink } from '../../std/byte-sink.ts';
 import { type Disk, type DiskFile, isDiskFull } from '../../std/disk.ts';
-import { beginFrame, endFrame, fileHeaderBytes, writeFileHeader } from './frame.ts';
+import { beginFrame, endFrame, fileHeaderBytes, frameBytesMax, frameHeaderBytes, writeFileHeader } from './frame.ts';
 import { segmentKind, segmentPath } from './segment.ts';
 
 export interface WalWriterOptions {
@@ -144,7 +144,7 @@ export class WalWriter {
   /**
    * Takes a record; `encode` writes its payload at once. Resolves when it is durable.
    * The caller must apply the record to memory in the same turn, so that order in the log is order of application.
-   * @throws Failure `unavailable` (rejection) when it could not be made durable
+   * @throws Failure `unavailable` (rejection) when it could not be made durable; `too_large` at once for a record beyond frameBytesMax
    */
   append(encode: (out: ByteSink) => void): Promise<void> {
     assert(this.#state === 'open', 'checkOpen was asked first');
@@ -153,6 +153,9 @@ export class WalWriter {
     const at = beginFrame(sink);
     try {
       encode(sink);
+      if (sink.length - at - frameHeaderBytes > frameBytesMax) {
+        throw new Failure('too_large', `the write is larger than ${frameBytesMax} bytes in the log`);
+      }
     } catch (error) {
       sink.length = at;
       throw error;
