@@ -78,10 +78,8 @@ describe('the lock of a data folder', { timeout: 120_000 }, () => {
   }
 
   it('is taken over from a process that is dead although its parent does not look', async () => {
-    // `sleep` never waits for the child it inherited from the shell, so that the child stays a zombie.
-    const parent = spawn('sh', ['-c', 'sh -c "exit 0" & echo $!; exec sleep 30'], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
+    // `sleep` never waits for the child that the shell left it, so that the child stays a zombie.
+    const parent = spawn('sh', ['-c', 'sleep 30 & echo $!; exec sleep 31'], { stdio: ['ignore', 'pipe', 'inherit'] });
     try {
       const said = await createInterface({ input: parent.stdout })[Symbol.asyncIterator]().next();
       const zombie = Number(said.value);
@@ -89,6 +87,9 @@ describe('the lock of a data folder', { timeout: 120_000 }, () => {
         const text = readFileSync(`/proc/${zombie}/stat`, 'latin1');
         return text.slice(text.lastIndexOf(')') + 2).split(' ');
       };
+      const isSleep = () => readFileSync(`/proc/${parent.pid}/comm`, 'latin1') === 'sleep\n';
+      while (!isSleep()) await new Promise((resolve) => setTimeout(resolve, 5));
+      process.kill(zombie, 'SIGKILL');
       while (stat()[0] !== 'Z') await new Promise((resolve) => setTimeout(resolve, 5));
       const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
       const owner = { pid: zombie, startTicks: stat()[19], bootId: boot, nonce: '1' };
