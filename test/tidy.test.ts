@@ -13,9 +13,10 @@ const layers: readonly (readonly string[])[] = [
   ['libs/errors'],
   ['libs/std'],
   ['libs/model', 'libs/config', 'libs/telemetry'],
-  ['libs/series', 'libs/wire', 'libs/limits', 'libs/lifecycle'],
+  ['libs/series', 'libs/wire', 'libs/limits', 'libs/lifecycle', 'libs/object-store'],
   ['libs/contracts', 'libs/promql', 'libs/http'],
   ['libs/tsdb'],
+  ['libs/blocks'],
   ['services/distributor', 'services/ingester', 'services/querier'],
   ['services'],
 ];

@@ -19,6 +19,7 @@ export type FailureKind =
   | 'too_large'
   | 'unsupported_media_type'
   | 'not_found'
+  | 'precondition_failed'
   | 'not_acceptable'
   | 'unavailable'
   | 'internal';

@@ -25,6 +25,7 @@ export const wireStatus = {
   too_large: { http: 413, grpc: 8, prometheus: 'too_large_entry', worthRetrying: false },
   unsupported_media_type: { http: 415, grpc: 3, prometheus: 'bad_data', worthRetrying: false },
   not_found: { http: 404, grpc: 5, prometheus: 'not_found', worthRetrying: false },
+  precondition_failed: { http: 412, grpc: 9, prometheus: 'bad_data', worthRetrying: false },
   not_acceptable: { http: 406, grpc: 3, prometheus: 'not_acceptable', worthRetrying: false },
   unavailable: { http: 503, grpc: 14, prometheus: 'unavailable', worthRetrying: true },
   internal: { http: 500, grpc: 13, prometheus: 'internal', worthRetrying: true },

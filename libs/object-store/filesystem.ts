@@ -1,0 +1,301 @@
+/**
+ * A bucket in a folder: an object is a file, a key its path. The default of a process that runs alone.
+ * Owns atomicity (written beside, synced, then linked or renamed into place, folders synced too) and the one name no key may
+ * begin with, where files are while they are written. A version is what tells two files of one name apart: inode, time, size.
+ * A conditional put holds a lock file meanwhile, so that processes which share a folder do not both win.
+ */
+
+import { createHash, randomUUID } from 'node:crypto';
+import { type BigIntStats, constants } from 'node:fs';
+import { copyFile, type FileHandle, link, lstat, open, readdir, rm, rmdir, stat, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { Failure } from '../errors/failure.ts';
+import { compareUtf8 } from '../model/labels.ts';
+import { realDisk } from '../std/disk.ts';
+import {
+  type Bucket,
+  type BucketObject,
+  checkKeyPrefix,
+  checkObjectKey,
+  type FileBody,
+  type ListEntry,
+  type ObjectInfo,
+  type PutOptions,
+} from './bucket.ts';
+
+/** No tenant can be called so: the tilde is not one of their characters. */
+const stagingFolder = '~staging';
+/** A folder may vanish between its making and the rename into it, when its last object is deleted. */
+const placeAttemptsMax = 10;
+const lockPollMs = 20;
+/** A lock older than this was left by a process that died; holding one takes milliseconds. */
+const lockStaleMs = 30_000;
+
+export class FilesystemBucket implements Bucket {
+  readonly name: string;
+  readonly #root: string;
+
+  /** @param directory an absolute path; made with the first object */
+  constructor(directory: string) {
+    this.#root = directory;
+    this.name = pathToFileURL(directory).href;
+  }
+
+  get(key: string, { bytesMax, signal }: { bytesMax: number; signal: AbortSignal }): Promise<BucketObject> {
+    return this.#withFile(key, signal, async (file, stats) => {
+      if (stats.size > bytesMax)
+        throw new Failure('too_large', `${key} has ${stats.size} bytes, more than ${bytesMax}`);
+      return { bytes: await readExactly(file, key, 0, Number(stats.size)), version: versionOf(stats) };
+    });
+  }
+
+  getRange(key: string, begin: number, end: number, signal: AbortSignal): Promise<Uint8Array> {
+    return this.#withFile(key, signal, (file, stats) => {
+      // Before memory is taken: the end may be what a corrupt index said.
+      if (stats.size < end) throw new Failure('bad_data', `${key} has ${stats.size} bytes, fewer than ${end}`);
+      return readExactly(file, key, begin, end);
+    });
+  }
+
+  async stat(key: string, signal: AbortSignal): Promise<ObjectInfo | undefined> {
+    signal.throwIfAborted();
+    try {
+      return infoOf(key, await stat(this.#path(key), { bigint: true }));
+    } catch (error) {
+      if (isAbsent(error)) return undefined;
+      throw failureOf(error, key);
+    }
+  }
+
+  async put(
+    key: string,
+    body: Uint8Array | FileBody,
+    { condition, signal }: PutOptions,
+  ): Promise<{ readonly version: string }> {
+    signal.throwIfAborted();
+    const path = this.#path(key);
+    const staging = join(this.#root, stagingFolder);
+    const staged = join(staging, randomUUID());
+    try {
+      await realDisk.makeDirectory(staging);
+      await writeStaged(staged, body);
+      signal.throwIfAborted();
+      await this.#place(staged, path, key, condition);
+      return { version: versionOf(await lstat(path, { bigint: true })) };
+    } catch (error) {
+      await rm(staged, { force: true });
+      throw failureOf(error, key);
+    }
+  }
+
+  async *list(
+    prefix: string,
+    { delimiter, signal }: { delimiter: boolean; signal: AbortSignal },
+  ): AsyncGenerator<ListEntry> {
+    checkKeyPrefix(prefix);
+    const slash = prefix.lastIndexOf('/');
+    yield* this.#listFolder(prefix.slice(0, slash + 1), prefix.slice(slash + 1), delimiter, signal);
+  }
+
+  async delete(key: string, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const path = this.#path(key);
+    try {
+      await unlink(path);
+    } catch (error) {
+      if (isAbsent(error)) return;
+      throw failureOf(error, key);
+    }
+    try {
+      await realDisk.syncDirectory(dirname(path));
+      for (let folder = dirname(path); folder.length > this.#root.length; folder = dirname(folder)) {
+        await rmdir(folder);
+        await realDisk.syncDirectory(dirname(folder));
+      }
+    } catch {
+      // A folder that is not empty, or gone by another's hand: the object is deleted either way.
+    }
+  }
+
+  #path(key: string): string {
+    checkObjectKey(key);
+    if (key === stagingFolder || key.startsWith(`${stagingFolder}/`)) {
+      throw new Failure('bad_data', `no key begins with ${stagingFolder}`);
+    }
+    return join(this.#root, ...key.split('/'));
+  }
+
+  async #withFile<T>(
+    key: string,
+    signal: AbortSignal,
+    read: (file: FileHandle, stats: BigIntStats) => T | Promise<T>,
+  ): Promise<T> {
+    signal.throwIfAborted();
+    let file: FileHandle | undefined;
+    try {
+      file = await open(this.#path(key), constants.O_RDONLY);
+      const stats = await file.stat({ bigint: true });
+      if (!stats.isFile()) throw new Failure('not_found', `there is no ${key}`);
+      const result = await read(file, stats);
+      signal.throwIfAborted();
+      return result;
+    } catch (error) {
+      throw failureOf(error, key);
+    } finally {
+      await file?.close();
+    }
+  }
+
+  /** Moves a written and synced file to where its key says, if the condition holds. */
+  async #place(staged: string, path: string, key: string, condition: PutOptions['condition']): Promise<void> {
+    if (typeof condition === 'object') {
+      await this.#whileLocked(key, async () => {
+        const standing = await stat(path, { bigint: true }).catch(() => undefined);
+        if (standing === undefined || versionOf(standing) !== condition.version) {
+          throw new Failure('precondition_failed', `another version of ${key} is there`);
+        }
+        await realDisk.rename(staged, path);
+      });
+      return;
+    }
+    for (let attempt = 1; ; attempt++) {
+      await realDisk.makeDirectory(dirname(path));
+      try {
+        if (condition === 'absent') {
+          await link(staged, path);
+          await unlink(staged);
+          await realDisk.syncDirectory(dirname(path));
+        } else {
+          await realDisk.rename(staged, path);
+        }
+        return;
+      } catch (error) {
+        const code = codeOf(error);
+        if (code === 'EEXIST') throw new Failure('precondition_failed', `${key} is there already`);
+        if (code !== 'ENOENT' || attempt === placeAttemptsMax) throw error;
+      }
+    }
+  }
+
+  async #whileLocked(key: string, act: () => Promise<void>): Promise<void> {
+    const lock = join(this.#root, stagingFolder, `lock-${createHash('sha256').update(key).digest('hex')}`);
+    for (;;) {
+      try {
+        await (await open(lock, 'wx')).close();
+        break;
+      } catch (error) {
+        if (codeOf(error) !== 'EEXIST') throw error;
+        const held = await stat(lock).catch(() => undefined);
+        if (held !== undefined && Date.now() - held.mtimeMs > lockStaleMs) await rm(lock, { force: true });
+        await new Promise((resolve) => setTimeout(resolve, lockPollMs));
+      }
+    }
+    try {
+      await act();
+    } finally {
+      await rm(lock, { force: true });
+    }
+  }
+
+  async *#listFolder(
+    folder: string,
+    begin: string,
+    delimiter: boolean,
+    signal: AbortSignal,
+  ): AsyncGenerator<ListEntry> {
+    signal.throwIfAborted();
+    let names: { name: string; isFolder: boolean }[];
+    try {
+      const found = await readdir(join(this.#root, folder), { withFileTypes: true });
+      names = found
+        .filter(({ name }) => name.startsWith(begin) && !(folder === '' && name === stagingFolder))
+        // A folder stands where the keys below it do: behind its slash.
+        .map((entry) => ({ name: entry.isDirectory() ? `${entry.name}/` : entry.name, isFolder: entry.isDirectory() }))
+        .sort((a, b) => compareUtf8(a.name, b.name));
+    } catch (error) {
+      if (isAbsent(error)) return;
+      throw failureOf(error, folder);
+    }
+    for (const { name, isFolder } of names) {
+      const key = folder + name;
+      if (isFolder && !delimiter) {
+        yield* this.#listFolder(key, '', false, signal);
+      } else if (isFolder) {
+        if (await this.#hasObject(key, signal)) yield { kind: 'prefix', prefix: key };
+      } else {
+        const info = await stat(join(this.#root, key), { bigint: true })
+          .then((stats) => infoOf(key, stats))
+          .catch((error: unknown) => {
+            if (isAbsent(error)) return undefined; // deleted meanwhile
+            throw failureOf(error, key);
+          });
+        if (info !== undefined) yield { kind: 'object', ...info };
+      }
+    }
+  }
+
+  /** A folder without a file in it is no prefix: a store without folders would not know it either. */
+  async #hasObject(folder: string, signal: AbortSignal): Promise<boolean> {
+    for await (const _ of this.#listFolder(folder, '', false, signal)) return true;
+    return false;
+  }
+}
+
+async function writeStaged(path: string, body: Uint8Array | FileBody): Promise<void> {
+  if (!(body instanceof Uint8Array))
+    await copyFile(body.path, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+  const file = await open(path, body instanceof Uint8Array ? 'wx' : 'r+');
+  try {
+    if (body instanceof Uint8Array) await file.writeFile(body);
+    const { size } = await file.stat();
+    const wanted = body instanceof Uint8Array ? body.length : body.bytes;
+    if (size !== wanted) throw new Failure('internal', `the body has ${size} bytes, not ${wanted}`);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function readExactly(file: FileHandle, key: string, begin: number, end: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(end - begin);
+  let done = 0;
+  while (done < bytes.length) {
+    const { bytesRead } = await file.read(bytes, done, bytes.length - done, begin + done);
+    if (bytesRead === 0) throw new Failure('bad_data', `${key} ended before byte ${end}`);
+    done += bytesRead;
+  }
+  return bytes;
+}
+
+function versionOf(stats: BigIntStats): string {
+  return `${stats.ino.toString(36)}-${stats.mtimeNs.toString(36)}-${stats.size.toString(36)}`;
+}
+
+function infoOf(key: string, stats: BigIntStats): ObjectInfo | undefined {
+  if (!stats.isFile()) return undefined;
+  return { key, bytes: Number(stats.size), version: versionOf(stats), modifiedMs: Number(stats.mtimeMs) };
+}
+
+function codeOf(error: unknown): unknown {
+  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+}
+
+/** Whether an error says that nothing is there, or something that is no file. */
+function isAbsent(error: unknown): boolean {
+  const code = codeOf(error);
+  return code === 'ENOENT' || code === 'ENOTDIR' || code === 'EISDIR' || code === 'EPERM';
+}
+
+function failureOf(error: unknown, key: string): unknown {
+  const code = codeOf(error);
+  if (typeof code !== 'string' || error instanceof Failure) return error;
+  if (code === 'ENOENT' || code === 'ENOTDIR') return new Failure('not_found', `there is no ${key}`, { cause: error });
+  if (code === 'EISDIR' || code === 'ENOTEMPTY' || code === 'EEXIST') {
+    return new Failure('bad_data', `${key} is a prefix of other keys, so it cannot be a file as well`, {
+      cause: error,
+    });
+  }
+  if (code === 'ENAMETOOLONG') return new Failure('bad_data', `a part of ${key} is too long for a file name`);
+  return new Failure('unavailable', `${key}: ${error instanceof Error ? error.message : code}`, { cause: error });
+}
