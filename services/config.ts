@@ -6,6 +6,7 @@ import { bytes, duration, integer, list, oneOf, text, type ValuesOf } from '../l
 import { featureNames } from '../libs/config/features.ts';
 import { missingHeaderWords } from '../libs/http/tenant-header.ts';
 import { limitKeys } from '../libs/limits/limits.ts';
+import { bucketKeys } from '../libs/object-store/config.ts';
 import { logFormats, logLevels } from '../libs/telemetry/log.ts';
 import { distributorKeys } from './distributor/config.ts';
 import { ingesterKeys } from './ingester/config.ts';
@@ -40,6 +41,7 @@ export const configKeys = {
     ),
     interval: duration('15s', 'How often they are written.'),
   },
+  bucket: bucketKeys,
   distributor: distributorKeys,
   ingester: ingesterKeys,
   query: querierKeys,

@@ -8,6 +8,7 @@ import type { TenantOf } from '../libs/http/tenant-header.ts';
 import type { ModuleRow } from '../libs/lifecycle/start-modules.ts';
 import type { TenantLimits } from '../libs/limits/limits.ts';
 import type { TenantId } from '../libs/model/tenant-id.ts';
+import type { Bucket } from '../libs/object-store/bucket.ts';
 import { assert } from '../libs/std/assert.ts';
 import type { Logger } from '../libs/telemetry/log.ts';
 import type { Metrics } from '../libs/telemetry/metrics.ts';
@@ -22,6 +23,7 @@ export interface House {
   readonly app: FastifyInstance;
   readonly log: Logger;
   readonly metrics: Metrics;
+  readonly bucket: Bucket;
   readonly limits: TenantLimits;
   readonly tenantOf: TenantOf;
   readonly features: ReadonlySet<string>;

@@ -11,6 +11,7 @@ import { anonymousTenant, tenantReader } from '../libs/http/tenant-header.ts';
 import { DataFolderInUse, lockDataFolder } from '../libs/lifecycle/data-folder-lock.ts';
 import { type StartedModules, startModules } from '../libs/lifecycle/start-modules.ts';
 import { parseTenantId, type TenantId } from '../libs/model/tenant-id.ts';
+import { openBucket } from '../libs/object-store/open-bucket.ts';
 import { createLogger } from '../libs/telemetry/log.ts';
 import { Metrics } from '../libs/telemetry/metrics.ts';
 import { version } from '../libs/telemetry/version.ts';
@@ -61,8 +62,9 @@ async function run(config: Config): Promise<void> {
   const missingHeader =
     config.tenancy.missingHeader === 'auto' ? (isAll ? 'anonymous' : 'reject') : config.tenancy.missingHeader;
   const selfTenant = selfTenantOf(config.selfMetrics.tenant, isAll);
-  const lock = await lockDataFolder(dataDir);
   const metrics = new Metrics(version);
+  const bucket = await openBucket(config.bucket, dataDir, metrics);
+  const lock = await lockDataFolder(dataDir);
   let started: StartedModules | undefined;
   let isGreeted = false;
   const http = createHttpServer(config.server, {
@@ -118,6 +120,7 @@ async function run(config: Config): Promise<void> {
     app: http.app,
     log,
     metrics,
+    bucket,
     limits: { of: () => config.limits },
     tenantOf: tenantReader(missingHeader),
     features: enabled,

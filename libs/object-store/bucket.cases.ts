@@ -145,7 +145,7 @@ export function bucketCases(title: string, open: () => Promise<{ bucket: Bucket 
     });
 
     withBucket('lists by the bytes of the whole key, with and without a delimiter', async (bucket) => {
-      const all = ['a', 'b-', 'b/1', 'b/2/x', 'b/2/y', 'b0', 'c/ü', 'c/\u{1f600}', 'c/\uffff', 'd~/e'];
+      const all = ['a', 'b-', 'b/1', 'b/2/x', 'b/2/y', 'b0', 'c/ü', 'c/\u{1f600}', 'c/\uff5e', 'd~/e'];
       for (const key of all.toReversed()) await bucket.put(key, text(key), { signal });
       const sorted = all.toSorted((x, y) => Buffer.compare(Buffer.from(x), Buffer.from(y)));
       assert.deepEqual(await keys(bucket, '', false), sorted);

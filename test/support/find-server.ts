@@ -12,6 +12,8 @@ import { delimiter, join } from 'node:path';
 interface ServerPlace {
   /** Below the folder of tools. */
   readonly cached: string;
+  /** Go module below .ci/tools whose go.sum names the folder of tools; absent for the one that stands there itself. */
+  readonly module?: string;
   /** On the PATH; absent where a program of that name may be another version. */
   readonly command?: string;
 }
@@ -26,6 +28,8 @@ const places = {
     cached: 'debian/prometheus-node-exporter/usr/bin/prometheus-node-exporter',
     command: 'prometheus-node-exporter',
   },
+  /** An S3 server over a folder. */
+  versitygw: { cached: 'bin/versitygw', module: 'versitygw' },
 } as const satisfies Record<string, ServerPlace>;
 
 export type ServerName = keyof typeof places;
@@ -33,7 +37,7 @@ export type ServerName = keyof typeof places;
 /** The path of a server's program, undefined where it is absent. */
 function findServer(name: ServerName): string | undefined {
   const place: ServerPlace = places[name];
-  const candidates = [join(toolsFolder(), place.cached)];
+  const candidates = [join(toolsFolder(place.module), place.cached)];
   if (place.command !== undefined) {
     for (const folder of (process.env.PATH ?? '').split(delimiter)) candidates.push(join(folder, place.command));
   }
@@ -67,8 +71,8 @@ function skipFor(reason: string): string {
 }
 
 /** The folder that `.ci/run` fills: named after the go.sum that pins what is in it. */
-function toolsFolder(): string {
-  const goSum = readFileSync(join(import.meta.dirname, '../../.ci/tools/go.sum'));
+function toolsFolder(module = ''): string {
+  const goSum = readFileSync(join(import.meta.dirname, '../../.ci/tools', module, 'go.sum'));
   const pinned = createHash('sha256').update(goSum).digest('hex').slice(0, 16);
   return join(process.env.MARU_TOOLS_DIR ?? join(homedir(), '.cache/maru-tools'), pinned);
 }
