@@ -1,5 +1,5 @@
 /**
- * A growing byte buffer to write records into: little-endian fixed widths, varints, raw copies.
+ * A growing byte buffer to write records into: fixed widths (little-endian unless the name says more), varints, raw copies.
  * Owns growth and position. Reused between records: `reset` keeps the memory, so whoever keeps bytes must copy them.
  */
 
@@ -43,6 +43,18 @@ export class ByteSink {
     this.length += 4;
   }
 
+  writeUint32BigEndian(value: number): void {
+    this.reserve(4);
+    this.view.setUint32(this.length, value);
+    this.length += 4;
+  }
+
+  /** A whole number from 0 to 2^53. */
+  writeUint64BigEndian(value: number): void {
+    this.writeUint32BigEndian(Math.floor(value / 0x1_0000_0000));
+    this.writeUint32BigEndian(value >>> 0);
+  }
+
   writeFloat64(value: number): void {
     this.reserve(8);
     this.view.setFloat64(this.length, value, true);
@@ -58,6 +70,11 @@ export class ByteSink {
       rest = Math.floor(rest / 0x80);
     }
     this.bytes[this.length++] = rest;
+  }
+
+  /** Zigzag LEB128 of a whole number from -2^52 to 2^52 - 1. */
+  writeVarint(value: number): void {
+    this.writeUvarint(value >= 0 ? value * 2 : -value * 2 - 1);
   }
 
   writeBytes(source: Uint8Array, begin: number, end: number): void {

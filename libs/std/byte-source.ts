@@ -1,5 +1,5 @@
 /**
- * Reads what a ByteSink wrote, within bounds. Owns the position; a read past the end throws ByteSourceError, never
+ * Reads what a ByteSink wrote, within bounds (fixed widths little-endian unless the name says more). Owns the position; a read past the end throws ByteSourceError, never
  * returns something made up.
  */
 
@@ -45,12 +45,35 @@ export class ByteSource {
     return this.#view.getUint32(this.take(4), true);
   }
 
+  readUint32BigEndian(): number {
+    return this.#view.getUint32(this.take(4));
+  }
+
+  /** A whole number up to 2^53. */
+  readUint64BigEndian(): number {
+    const value = this.readUint32BigEndian() * 0x1_0000_0000 + this.readUint32BigEndian();
+    if (!Number.isSafeInteger(value)) throw new ByteSourceError(`number too large before ${this.position}`);
+    return value;
+  }
+
   readFloat64(): number {
     return this.#view.getFloat64(this.take(8), true);
   }
 
   /** Unsigned LEB128 up to 2^53. */
   readUvarint(): number {
+    const at = this.position;
+    if (at < this.end) {
+      const first = this.bytes[at] as number;
+      if (first < 0x80) {
+        this.position = at + 1;
+        return first;
+      }
+    }
+    return this.#readLongUvarint();
+  }
+
+  #readLongUvarint(): number {
     let value = 0;
     let scale = 1;
     for (let i = 0; i < 8; i++) {
@@ -60,6 +83,13 @@ export class ByteSource {
       scale *= 0x80;
     }
     throw new ByteSourceError(`varint too long at ${this.position}`);
+  }
+
+  /** Zigzag LEB128 from -2^52 to 2^52 - 1. */
+  readVarint(): number {
+    const value = this.readUvarint();
+    if (value > Number.MAX_SAFE_INTEGER) throw new ByteSourceError(`number too large before ${this.position}`);
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
   }
 
   readText(): string {

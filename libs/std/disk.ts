@@ -3,7 +3,7 @@
  * Owns nothing but the calls; what an error means is decided by its caller.
  */
 import { constants } from 'node:fs';
-import { mkdir, open, readdir, rename, unlink } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 export interface DiskFile {
@@ -28,6 +28,8 @@ export interface Disk {
   rename(from: string, to: string): Promise<void>;
   /** No error if it does not exist. */
   remove(path: string): Promise<void>;
+  /** Removes a folder with everything in it; no error if it does not exist. */
+  removeTree(directory: string): Promise<void>;
   /** Makes creations and removals in this folder durable. */
   syncDirectory(directory: string): Promise<void>;
 }
@@ -101,6 +103,7 @@ export const realDisk: Disk = {
       if (errorCode(error) !== 'ENOENT') throw error;
     }
   },
+  removeTree: (directory) => rm(directory, { recursive: true, force: true }),
   async syncDirectory(directory) {
     const handle = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY);
     try {

@@ -86,10 +86,17 @@ export class FaultyDisk implements Disk {
   async makeDirectory(): Promise<void> {}
 
   async rename(from: string, to: string): Promise<void> {
-    const content = this.files.get(from);
-    if (content === undefined) throw coded('ENOENT', from);
-    this.files.delete(from);
-    this.files.set(to, content);
+    const moved = [...this.files.keys()].filter((path) => path === from || path.startsWith(`${from}/`));
+    if (moved.length === 0) throw coded('ENOENT', from);
+    for (const path of moved) {
+      const content = this.files.get(path);
+      this.files.delete(path);
+      if (content !== undefined) this.files.set(to + path.slice(from.length), content);
+    }
+  }
+
+  async removeTree(directory: string): Promise<void> {
+    for (const path of this.files.keys()) if (path.startsWith(`${directory}/`)) this.files.delete(path);
   }
 
   async remove(path: string): Promise<void> {
