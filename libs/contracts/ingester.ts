@@ -33,6 +33,11 @@ export interface IngesterContract {
    */
   refEpoch(): number;
   /**
+   * Makes the numbers in refs[0, count) 0 that the receiver dropped within this epoch, as their series had no samples for hours.
+   * Whoever sends numbers asks for it in the turn in which he pushes. @returns how many there were
+   */
+  clearDropped(tenant: TenantId, refs: Uint32Array, count: number): number;
+  /**
    * Resolves when the batch is durable (group commit done) and visible to every later read. The receiver is done with the
    * memory of the batch when this call returns, long before the promise resolves: the sender may reuse it at once.
    * @throws Failure `unavailable` when it could not be made durable: nothing of it was acknowledged.

@@ -8,24 +8,25 @@ import { join } from 'node:path';
 import type { PushOutcome, RejectedSeries } from '../contracts/ingester.ts';
 import { keepRows } from '../contracts/keep-rows.ts';
 import type { WriteBatch } from '../contracts/write-batch.ts';
+import { Failure } from '../errors/failure.ts';
 import type { TenantId } from '../model/tenant-id.ts';
 import type { SeriesSource } from '../series/series-source.ts';
 import { assert } from '../std/assert.ts';
 import { type Disk, isDiskFull } from '../std/disk.ts';
+import { type CutOptions, RangeCutter } from './cut-ranges.ts';
+import { dropEmptySeries, rebuildSeries } from './head/drop-series.ts';
+import type { HeadRange } from './head/head-range.ts';
 import { HeadSource } from './head/head-source.ts';
+import { runInSlices } from './head/steps.ts';
 import { TenantHead, type TenantHeadOptions } from './head/tenant-head.ts';
+import { RecordApplier } from './replay-record.ts';
 import type { Damage } from './wal/frame.ts';
-import { encodePushRecord, type PushRecord } from './wal/record.ts';
+import { encodeDrop, encodeFreeze, encodeGone } from './wal/range-record.ts';
+import { encodePushRecord } from './wal/record.ts';
 import { type ReplayResult, replayWal } from './wal/replay.ts';
+import type { RestoredIds } from './wal/restored-ids.ts';
 import { listSegments, segmentPath } from './wal/segment.ts';
-import {
-  listSnapshots,
-  loadSnapshot,
-  RestoredIds,
-  removeUnfinishedSnapshots,
-  snapshotPath,
-  writeSnapshot,
-} from './wal/snapshot.ts';
+import { listSnapshots, loadSnapshot, removeUnfinishedSnapshots, snapshotPath, writeSnapshot } from './wal/snapshot.ts';
 import { type WalState, WalWriter } from './wal/writer.ts';
 
 export interface TsdbLog {
@@ -50,6 +51,8 @@ export interface TsdbOptions {
   /** Why a new series was refused, for the sender. */
   readonly seriesRefusal: (tenant: TenantId, seriesMax: number) => string;
   readonly headOptions: (tenant: TenantId) => TenantHeadOptions;
+  /** Where ranges go; undefined: they stay in the head for good. */
+  readonly cut?: CutOptions;
 }
 
 /** Where a restart stands, for logs and /ready. */
@@ -69,6 +72,8 @@ export interface RestoreReport {
   readonly seconds: number;
 }
 
+/** Open and frozen ranges of one tenant: a backfill that goes through them without order must wait until some are written. */
+const rangesMax = 4096;
 /** Log records in memory that wait for the disk; one more may come on top. */
 const pendingBytesMax = 256 << 20;
 
@@ -77,8 +82,7 @@ export class Tsdb {
   readonly #heads = new Map<TenantId, TenantHead>();
   /** Series that a push made before it failed to be logged (memory ran out, say). */
   readonly #unlogged = new Map<TenantHead, Set<number>>();
-  /** Whether replay gave a series another number than the log has for it. */
-  #renumbered = false;
+  readonly #cutter: RangeCutter | undefined;
   #writer: WalWriter | undefined;
   #snapshotRunning: Promise<void> | undefined;
   #snapshotBytesLast = 0;
@@ -87,11 +91,13 @@ export class Tsdb {
   #writerBytesAtSnapshot = 0;
   #damagedPaths = new Set<string>();
   #closing = false;
+  readonly #abort = new AbortController();
   /** Counters for metrics. */
   readonly counters = { snapshots: 0, snapshotFailures: 0, snapshotSeconds: 0, walFull: 0, damages: 0 };
 
   private constructor(options: TsdbOptions) {
     this.#options = options;
+    if (options.cut !== undefined) this.#cutter = new RangeCutter(options.cut, this, options.log);
   }
 
   /**
@@ -105,6 +111,10 @@ export class Tsdb {
     const tsdb = new Tsdb(options);
     const report = await tsdb.#restore(progress);
     return { tsdb, report };
+  }
+
+  get cutCounters(): RangeCutter['counters'] | undefined {
+    return this.#cutter?.counters;
   }
 
   get walState(): WalState {
@@ -129,14 +139,23 @@ export class Tsdb {
     // A tenant of whom nothing was ever kept leaves nothing behind.
     const known = this.#heads.get(batch.tenant);
     const head = known ?? new TenantHead(this.#options.headOptions(batch.tenant));
-    const seriesBefore = head.seriesCount;
+    if (head.openRanges.size + head.frozenRanges.size > rangesMax) {
+      throw new Failure(
+        'unavailable',
+        `samples of more than ${rangesMax} ranges of two hours wait to be written to blocks`,
+        {
+          retryAfterSeconds: 10,
+        },
+      );
+    }
+    const lastIdBefore = head.lastId;
     let applied: { outcome: PushOutcome; durable: Promise<void> | undefined };
     try {
       applied = this.#apply(batch, head, writer);
     } catch (error) {
-      if (head.seriesCount > seriesBefore) {
+      if (head.lastId > lastIdBefore) {
         this.#heads.set(batch.tenant, head);
-        this.#noteUnlogged(head, seriesBefore + 1);
+        this.#noteUnlogged(head, lastIdBefore + 1);
       }
       throw error;
     }
@@ -163,7 +182,7 @@ export class Tsdb {
     for (let i = 0; i < seriesCount; i++) {
       const ref = batch.refs[i] as number;
       if (ref !== 0) {
-        assert(ref <= head.seriesCount, 'a sender uses numbers of this epoch only');
+        assert(head.series.has(ref), 'a sender uses numbers of this epoch only, and none that were dropped');
         ids[i] = ref;
         continue;
       }
@@ -181,9 +200,9 @@ export class Tsdb {
           if (hasSamples) refused.push(i);
         }
       } else {
-        const before = head.seriesCount;
+        const before = head.lastId;
         ids[i] = head.seriesIdOf(batch.labelBytes, begin, end);
-        if (head.seriesCount > before) newRows.push(i);
+        if (head.lastId > before) newRows.push(i);
       }
       if (unlogged?.has(ids[i] as number) === true) newRows.push(i);
     }
@@ -231,7 +250,7 @@ export class Tsdb {
   #noteUnlogged(head: TenantHead, fromId: number): void {
     const unlogged = this.#unlogged.get(head) ?? new Set();
     this.#unlogged.set(head, unlogged);
-    for (let id = fromId; id <= head.seriesCount; id++) unlogged.add(id);
+    for (let id = fromId; id <= head.lastId; id++) unlogged.add(id);
   }
 
   /** Recent samples of a tenant; a tenant that never wrote is empty and costs nothing. */
@@ -240,9 +259,76 @@ export class Tsdb {
     return new HeadSource(this.#heads.get(tenant) ?? new TenantHead(this.#options.headOptions(tenant)));
   }
 
+  /**
+   * Numbers of a tenant's series in refs[0, count) that mean nothing any more become 0: ask before a batch is made of them, in the
+   * same turn in which it is pushed.
+   * @returns how many
+   */
+  clearDropped(tenant: TenantId, refs: Uint32Array, count: number): number {
+    const head = this.#heads.get(tenant);
+    if (head === undefined || !head.hasDroppedSeries) return 0;
+    const { series } = head;
+    let cleared = 0;
+    for (let i = 0; i < count; i++) {
+      if (refs[i] === 0 || series.has(refs[i] as number)) continue;
+      refs[i] = 0;
+      cleared++;
+    }
+    return cleared;
+  }
+
+  /** Writes the ranges whose time has come to blocks and lets go of them; one call at a time goes on, others join it. */
+  async cutDue(): Promise<void> {
+    await this.#cutter?.cutDue();
+  }
+
+  /** A range takes no more samples; resolves when the log says so. Never while a snapshot is written: a slice is of before or after. */
+  async freeze(tenant: TenantId, index: number): Promise<HeadRange | undefined> {
+    while (this.#snapshotRunning !== undefined) await this.#snapshotRunning;
+    const head = this.#heads.get(tenant);
+    if (head?.openRanges.has(index) !== true || this.#closing) return undefined;
+    const writer = this.#wal();
+    writer.checkOpen();
+    const durable = writer.append((out) => encodeFreeze(tenant, index, out));
+    const range = head.freeze(index, writer.lastSeq);
+    await durable;
+    return range;
+  }
+
+  /** Lets go of a frozen range, of which `block` ('' for none) answers from now on. */
+  async dropFrozen(tenant: TenantId, generation: number, block: string): Promise<void> {
+    const writer = this.#wal();
+    writer.checkOpen();
+    const durable = writer.append((out) => encodeDrop(tenant, generation, block, out));
+    this.#heads.get(tenant)?.drop(generation);
+    await durable;
+  }
+
+  /** Series without samples leave. Never while a range is being dropped. @returns whether it is done */
+  async dropEmptySeries(tenant: TenantId): Promise<boolean> {
+    const head = this.#heads.get(tenant);
+    if (head?.mayHaveEmptySeries !== true) return true;
+    const steps = dropEmptySeries(head, (ids) => {
+      const unlogged = this.#unlogged.get(head);
+      if (unlogged !== undefined) for (const id of ids) unlogged.delete(id);
+      const writer = this.#writer;
+      // A log that takes nothing now loses no more than the knowledge that labels could go.
+      if (writer?.state === 'open') void writer.append((out) => encodeGone(tenant, ids, out)).catch(() => undefined);
+    });
+    return await runInSlices(steps, this.#abort.signal);
+  }
+
+  /** What the log holds of ranges that were let go needs no replay any more. */
+  snapshotSoon(): void {
+    this.#snapshotBytesLast = 0;
+    this.#snapshotIfDue();
+  }
+
   /** Stops taking writes, makes durable what was taken. A snapshot under way is finished first. */
   async close(): Promise<void> {
     this.#closing = true;
+    this.#abort.abort(new Failure('unavailable', 'the process is stopping'));
+    await this.#cutter?.stop();
     await this.#snapshotRunning;
     await this.#writer?.close();
   }
@@ -287,17 +373,18 @@ export class Tsdb {
       snapshotBytes = loaded.bytes;
       this.#snapshotBytesLast = loaded.bytes;
     }
-    let orphanRows = 0;
+    const records = new RecordApplier((tenant) => this.#headOf(tenant), restored);
     const replay = await replayWal(
       disk,
       walDirectory,
       newest ?? 0,
-      (record, seq) => {
-        orphanRows += this.#replayRecord(record, seq, restored);
-      },
+      (record, seq) => records.apply(record, seq),
       ({ bytesDone, bytesTotal }) => progress({ phase: 'log', bytesDone, bytesTotal }),
     );
     damages.push(...replay.damages);
+    for (const head of this.#heads.values()) {
+      if (records.forgot.has(head)) await runInSlices(rebuildSeries(head), this.#abort.signal);
+    }
     this.#replayBytes = replay.bytes;
     this.#writer = await WalWriter.open({
       disk,
@@ -318,54 +405,15 @@ export class Tsdb {
         }
       },
     });
-    if (damages.length > 0 || this.#renumbered) {
+    if (damages.length > 0 || records.renumbered) {
       // Numbers of series may differ now from those in the files: nothing may be logged beside them.
       this.counters.damages += damages.length;
       for (const damage of damages) this.#damagedPaths.add(damage.path);
       await this.#snapshot();
     }
+    await this.#cutter?.recover();
+    const { orphanRows } = records;
     return { snapshotBytes, replay, damages, orphanRows, seconds: (performance.now() - begin) / 1000 };
-  }
-
-  /** Applies one record of the log; returns how many rows had to be dropped because their series is not known. */
-  #replayRecord(record: PushRecord, seq: number, restored: Map<TenantId, RestoredIds>): number {
-    const { batch, newIds } = record;
-    const head = this.#headOf(batch.tenant);
-    let ids = restored.get(batch.tenant);
-    if (ids === undefined) {
-      ids = new RestoredIds();
-      restored.set(batch.tenant, ids);
-    }
-    for (let i = 0; i < newIds.length; i++) {
-      const begin = record.newLabelsBegin[i] as number;
-      const idNow = head.seriesIdOf(batch.labelBytes, begin, record.newLabelsEnd[i] as number);
-      if (idNow !== newIds[i]) this.#renumbered = true;
-      ids.set(newIds[i] as number, idNow);
-    }
-    const { seriesCount, refs } = batch;
-    const idsNow = new Uint32Array(seriesCount);
-    const mayBeHeld = seq <= ids.seqMax;
-    let kept = 0;
-    let orphans = 0;
-    for (let i = 0; i < seriesCount; i++) {
-      const id = refs[i] as number;
-      const idNow = ids.idNow(id);
-      if (idNow === 0) {
-        orphans++;
-      } else if (!mayBeHeld || seq > ids.seqOf(id)) {
-        idsNow[i] = idNow;
-        kept++;
-      }
-    }
-    const renumbered = { ...batch, refs: idsNow };
-    if (kept === seriesCount) {
-      head.append(renumbered, idsNow);
-    } else {
-      const keep = Uint8Array.from(idsNow, (id) => (id === 0 ? 0 : 1));
-      const rest = keepRows(renumbered, keep);
-      head.append(rest, rest.refs);
-    }
-    return orphans;
   }
 
   #snapshotIfDue(): void {

@@ -24,8 +24,20 @@ class MemoryIngester implements IngesterContract {
   readonly samples: { key: string; t: number; v: number; st: number }[] = [];
   readonly batches: { rows: number; known: number; metadata: number; histograms: number; exemplars: number }[] = [];
   epoch = 1;
+  /** Numbers that it has dropped. */
+  readonly dropped = new Set<number>();
   seriesMax = Number.POSITIVE_INFINITY;
   failure: Failure | undefined;
+
+  clearDropped(_tenant: string, refs: Uint32Array, count: number): number {
+    let cleared = 0;
+    for (let i = 0; i < count; i++) {
+      if (!this.dropped.has(refs[i] as number)) continue;
+      refs[i] = 0;
+      cleared++;
+    }
+    return cleared;
+  }
 
   refEpoch(): number {
     return this.epoch;
@@ -213,6 +225,25 @@ describe('push', () => {
           ['b', 5],
           ['a', 6],
         ],
+      );
+    });
+
+    it(`${protocol}: brings the labels again of a series that the receiver has dropped`, async () => {
+      const { ingester, deps } = room();
+      await send(deps, protocol, [up('a', 1), up('b', 2), up('c', 3)]);
+      const [, key = ''] = [...ingester.ids.keys()];
+      ingester.dropped.add(ingester.ids.get(key) as number);
+      ingester.ids.delete(key);
+      ingester.ids.set('nobody', 99);
+      ingester.ids.set('nobody either', 2);
+      await send(deps, protocol, [up('a', 4), up('b', 5), up('c', 6)]);
+      assert.equal(ingester.batches.at(-1)?.known, 2);
+      assert.equal(ingester.ids.get(key), 5);
+      await send(deps, protocol, [up('a', 7), up('b', 8), up('c', 9)]);
+      assert.equal(ingester.batches.at(-1)?.known, 3);
+      assert.deepEqual(
+        ingester.samples.filter((sample) => sample.key === key).map(({ v }) => v),
+        [2, 5, 8],
       );
     });
 

@@ -62,7 +62,7 @@ export async function push(
   aliases.begin(deps.ingester.refEpoch());
 
   const { resolved } = deps;
-  resolved.resolve(scan, aliases, limits, refusals);
+  resolved.resolve(scan, aliases, limits, refusals, (refs, count) => deps.ingester.clearDropped(tenant, refs, count));
   for (const refused of scan.refusedHistograms) refusals.add('native-histogram-invalid', 1, () => refused.reason);
   const toldMetadata: number[] = [];
   let batch = batchOf(tenant, receiveTimeMs, scan, resolved, aliases, limits, toldMetadata);

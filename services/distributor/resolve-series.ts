@@ -46,16 +46,23 @@ export class ResolvedSeries {
 
   /**
    * Resolves all series of `scan`; what is refused goes to `refusals` with all its samples.
+   * @param clearDropped makes numbers 0 that mean nothing to the receiver any more; returns how many
    * @throws Failure `too_large` over labelBytesMax
    */
-  resolve(scan: WriteScan, known: SeriesAliases, limits: LabelLimits, refusals: Refusals): void {
+  resolve(
+    scan: WriteScan,
+    known: SeriesAliases,
+    limits: LabelLimits,
+    refusals: Refusals,
+    clearDropped: (refs: Uint32Array, count: number) => number,
+  ): void {
     const { seriesCount } = scan;
     if (seriesCount > this.refs.length) this.#grow(seriesCount * 2);
     if (this.labels.bytes.length > keptLabelBytes) this.labels = new ByteSink(1 << 16);
     this.labels.reset();
     this.keep = undefined;
     this.awaited = [];
-    const unknown =
+    let unknown =
       scan.version === 1
         ? known.resolveV1(scan.view, scan.labelsBegin, scan.labelsEnd, seriesCount, this.refs, this.aliases)
         : known.resolveV2(
@@ -69,6 +76,7 @@ export class ResolvedSeries {
             this.refs,
             this.aliases,
           );
+    unknown += clearDropped(this.refs, seriesCount);
     if (unknown > 0) this.#takeUnknown(scan, known, limits, refusals);
   }
 

@@ -57,6 +57,10 @@ export class IngesterHandler implements IngesterContract {
     return 1;
   }
 
+  clearDropped(tenant: TenantId, refs: Uint32Array, count: number): number {
+    return this.#open().clearDropped(tenant, refs, count);
+  }
+
   push(batch: WriteBatch): Promise<PushOutcome> {
     return this.#open().push(batch);
   }

@@ -89,6 +89,11 @@ export class HeadRange {
   /** First millisecond, and the one behind the last. */
   readonly begin: number;
   readonly end: number;
+  /** 0 while samples may come; then the number under which the log knows the range as it was when it was frozen. */
+  generation = 0;
+  /** By the clock: when the range was made, and when a sample came last (senders' times of receipt). */
+  openedAtMs = 0;
+  appendedAtMs = 0;
   readonly #slots = new RowTable(slotWords);
   readonly #index: (Uint32Array | undefined)[] = [];
   #indexPages = 0;
@@ -117,6 +122,23 @@ export class HeadRange {
       this.#late.bytes +
       this.#startTimes.byteLength
     );
+  }
+
+  /** Series with samples in it. */
+  get seriesCount(): number {
+    return this.#slots.count;
+  }
+
+  /** Numbers of the series with samples in it, in no order. */
+  seriesIds(): Uint32Array {
+    const ids = new Uint32Array(this.#slots.count);
+    for (let slot = 1; slot <= ids.length; slot++) ids[slot - 1] = this.#word(slot, Slot.series);
+    return ids;
+  }
+
+  /** Whether series `id` has samples. */
+  has(id: number): boolean {
+    return this.#slotOf(id) !== 0;
   }
 
   /** Whether series `id` may have samples from minT to maxT. */

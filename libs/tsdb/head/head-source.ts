@@ -19,6 +19,7 @@ import type {
 } from '../../series/series-source.ts';
 import { copyBatch } from './copy-batch.ts';
 import type { HeadRange } from './head-range.ts';
+import { IdMarks } from './id-marks.ts';
 import { labelsOf, labelTableOf } from './label-table.ts';
 import { selectIds, withSamples } from './select-ids.ts';
 import { nextTurn, runInSlices, type Steps, sortInSteps } from './steps.ts';
@@ -121,15 +122,15 @@ export class HeadSource implements SeriesSource {
   *#exemplars({ selectors, minT, maxT }: LabelQuery): Steps<ExemplarSeries[]> {
     const { series, exemplars } = this.#head;
     const wanted = yield* this.#idsOfAny(selectors);
-    const chosen = new Uint8Array(series.count + 1);
-    for (const id of wanted) chosen[id] = 1;
+    const chosen = new IdMarks();
+    for (const id of wanted) chosen.add(id);
     const bySeries = new Map<number, Exemplar[]>();
     // Without a yield: rows move when exemplars come. As many as the ring holds at most.
     for (let i = 0; i < exemplars.count; i++) {
       const row = exemplars.row(i);
       const id = exemplars.series(row);
       const timestampMs = exemplars.time(row);
-      if (chosen[id] !== 1 || timestampMs < minT || timestampMs > maxT) continue;
+      if (chosen.get(id) !== 1 || timestampMs < minT || timestampMs > maxT) continue;
       const bytes = exemplars.labels(row);
       const exemplar = { labels: labelsOfCanonical(bytes, 0, bytes.length), value: exemplars.value(row), timestampMs };
       const list = bySeries.get(id);
@@ -145,8 +146,9 @@ export class HeadSource implements SeriesSource {
     return yield* sortInSteps(found, (a, b) => compareLabels(a.labels, b.labels));
   }
 
-  /** Whether every sample lies in the query's time, so that what is known of labels is the answer. */
+  /** Whether every sample lies in the query's time and every series has one, so that what is known of labels is the answer. */
   #coversAll({ minT, maxT }: LabelQuery): boolean {
+    if (this.#head.mayHaveEmptySeries) return false;
     return this.#head.rangesBetween(-Infinity, Infinity).every(({ begin, end }) => minT <= begin && maxT >= end - 1);
   }
 

@@ -65,6 +65,24 @@ export class Postings {
     row[at + tailWord] = tail + 1;
   }
 
+  /** Puts in a number that may be less than others and is not there yet: writes the list anew, so it is for few. */
+  insert(key: number, value: number): void {
+    const before = this.read(key);
+    if (before.length === 0 || before[before.length - 1] < value) {
+      this.add(key, value);
+      return;
+    }
+    this.#rows.set(key, countWord, 0);
+    let done = false;
+    for (const number of before) {
+      if (!done && number > value) {
+        this.add(key, value);
+        done = true;
+      }
+      this.add(key, number);
+    }
+  }
+
   /** How many numbers the list has. */
   count(key: number): number {
     return this.#rows.get(key, countWord);

@@ -6,6 +6,7 @@
 import type { Matcher } from '../../model/matcher.ts';
 import { compileMatcher, type MatcherPredicate } from '../../model/matcher-predicate.ts';
 import type { HeadRange } from './head-range.ts';
+import { IdMarks } from './id-marks.ts';
 import type { SeriesTable } from './series-table.ts';
 import type { Steps } from './steps.ts';
 
@@ -63,9 +64,10 @@ export function* selectIds(series: SeriesTable, matchers: readonly Matcher[]): S
 
 function* allIds(series: SeriesTable): Steps<Uint32Array> {
   const ids = new Uint32Array(series.count);
-  for (let i = 0; i < ids.length; i++) {
-    ids[i] = i + 1;
-    if (i % (stepItems * 16) === 0) yield;
+  let count = 0;
+  for (let id = series.nextId(0); count < ids.length; id = series.nextId(id)) {
+    ids[count++] = id;
+    if (count % (stepItems * 16) === 0) yield;
   }
   return ids;
 }
@@ -81,15 +83,14 @@ function* matchingPairs(series: SeriesTable, { name, predicate }: Condition, mat
   return found;
 }
 
-/** A bit per series number: whether it has one of the pairs. */
-function* markSeries(series: SeriesTable, pairs: readonly number[]): Steps<Uint32Array> {
-  const marks = new Uint32Array((series.count >>> 5) + 1);
+/** The series that have one of the pairs. */
+function* markSeries(series: SeriesTable, pairs: readonly number[]): Steps<IdMarks> {
+  const marks = new IdMarks();
   let done = 0;
   for (const pair of pairs) {
     const list = series.seriesOfPair(pair);
     for (let i = 0; i < list.length; i++) {
-      const id = list[i];
-      marks[id >>> 5] |= 1 << (id & 31);
+      marks.add(list[i]);
       if (++done % (stepItems * 16) === 0) yield;
     }
   }
@@ -101,8 +102,8 @@ function* union(series: SeriesTable, pairs: readonly number[]): Steps<Uint32Arra
   if (pairs.length === 1) return series.seriesOfPair(pairs[0]);
   let count = 0;
   for (const pair of pairs) count += series.seriesCountOfPair(pair);
-  const ids = new Uint32Array(count);
   if (count < series.count >>> 6) {
+    const ids = new Uint32Array(count);
     // Few of many: a sort is cheaper than a look at all.
     let at = 0;
     for (const pair of pairs) {
@@ -112,14 +113,7 @@ function* union(series: SeriesTable, pairs: readonly number[]): Steps<Uint32Arra
     }
     return ids.sort();
   }
-  const marks = yield* markSeries(series, pairs);
-  let at = 0;
-  for (let word = 0; word < marks.length; word++) {
-    for (let bits = marks[word]; bits !== 0; bits &= bits - 1)
-      ids[at++] = (word << 5) | (31 - Math.clz32(bits & -bits));
-    if (word % stepItems === 0) yield;
-  }
-  return ids;
+  return yield* (yield* markSeries(series, pairs)).list();
 }
 
 /** The candidates that meet one more condition. */
@@ -148,13 +142,13 @@ function* sieve(series: SeriesTable, ids: Uint32Array, condition: Condition, lis
   return kept.subarray(0, count);
 }
 
-function* keepMarked(ids: Uint32Array, marks: Uint32Array, marked: boolean): Steps<Uint32Array> {
+function* keepMarked(ids: Uint32Array, marks: IdMarks, marked: boolean): Steps<Uint32Array> {
   const kept = new Uint32Array(ids.length);
   let count = 0;
   const wanted = marked ? 1 : 0;
   for (let i = 0; i < ids.length; i++) {
     const id = ids[i];
-    if (((marks[id >>> 5] >>> (id & 31)) & 1) === wanted) kept[count++] = id;
+    if (marks.get(id) === wanted) kept[count++] = id;
     if (i % (stepItems * 16) === 0) yield;
   }
   return kept.subarray(0, count);

@@ -1,8 +1,10 @@
 /**
- * The series of one tenant: label sets and their numbers, dense from 1, never given back.
+ * The series of one tenant: label sets and their numbers, rising from 1, none ever given twice.
  * Owns label pairs, the lists of series per pair and of pairs per name. A series is the list of its label pairs, each interned
  * as it stands in the canonical label bytes (uvarint length, name, uvarint length, value): so canonical bytes fall apart into
- * pairs by reading lengths only, and are put together again by copying. Does not own samples (head-range.ts).
+ * pairs by reading lengths only, and are put together again by copying. Does not own samples (head-range.ts). Nothing is taken
+ * out of a table: what is gone goes when the table is built anew from the series that are left (drop-series.ts), and
+ * whoever reads the old one meanwhile finds it whole.
  */
 import { viewOf } from '../../model/encoding/bytes.ts';
 import { assert } from '../../std/assert.ts';
@@ -47,10 +49,38 @@ export class SeriesTable {
   #scratch = new Uint32Array(64);
   #source: Uint8Array = new Uint8Array(0);
   #view: DataView = new DataView(new ArrayBuffer(0));
+  #count = 0;
+  #lastId = 0;
 
-  /** Series; their numbers are 1 to count. */
+  /** How many series there are. */
   get count(): number {
-    return this.#rows.count;
+    return this.#count;
+  }
+
+  /** The greatest number ever given. */
+  get lastId(): number {
+    return this.#lastId;
+  }
+
+  /** Numbers up to this one are not given any more. */
+  startAfter(id: number): void {
+    if (id > this.#lastId) this.#lastId = id;
+  }
+
+  /** Whether a series has this number. */
+  has(id: number): boolean {
+    const page = this.#rows.pages[id >>> rowPageShift];
+    // Address 0 is no list's.
+    return page !== undefined && (page[(id & rowMask) * rowWords + pairsWord] ?? 0) !== 0;
+  }
+
+  /** The least number of a series that is greater than `id`, 0 if there is none. */
+  nextId(id: number): number {
+    for (let next = id + 1; next <= this.#rows.count; next++) {
+      if (this.has(next)) return next;
+      next = this.#rows.skipGap(next + 1) - 1;
+    }
+    return 0;
   }
 
   get pairCount(): number {
@@ -69,16 +99,52 @@ export class SeriesTable {
     return count < 0 ? 0 : this.#probe(count, hashOf(this.#scratch, count));
   }
 
-  /** The same, taken in if it is new: then it is `count`. */
+  /** The same, taken in if it is new: then it is `lastId`. */
   idOf(bytes: Uint8Array, begin: number, end: number): number {
-    return this.#idOfScratch(this.#split(bytes, begin, end, true));
+    return this.#idOfScratch(this.#split(bytes, begin, end, true), this.#lastId + 1);
   }
 
-  /** Number of the series of these pairs, in order of their names; taken in if it is new. */
-  idOfPairs(pairs: Uint32Array, count: number): number {
-    while (this.#scratch.length < count) this.#scratch = new Uint32Array(this.#scratch.length * 2);
+  /** The same, taken in as number `id` if it is new; as the next one where `id` is none that could still be given. */
+  takeIn(id: number, bytes: Uint8Array, begin: number, end: number): number {
+    return this.#idOfScratch(this.#split(bytes, begin, end, true), Math.max(id, this.#lastId + 1));
+  }
+
+  /** The same for the series of these pairs, in order of their names. */
+  takeInPairs(id: number, pairs: Uint32Array, count: number): number {
+    while (this.#scratch.length < count) this.#growScratch();
     for (let i = 0; i < count; i++) this.#scratch[i] = pairs[i];
-    return this.#idOfScratch(count);
+    return this.#idOfScratch(count, Math.max(id, this.#lastId + 1));
+  }
+
+  /** Takes in a series that is new, as number `id`, which may be less than others: for few. */
+  insert(id: number, bytes: Uint8Array, begin: number, end: number): void {
+    const count = this.#split(bytes, begin, end, true);
+    const hash = hashOf(this.#scratch, count);
+    assert(this.#probe(count, hash) === 0 && !this.has(id), 'the series is new');
+    if (id > this.#rows.count) this.#rows.addAt(id);
+    else this.#rows.fill(id);
+    if (id > this.#lastId) this.#lastId = id;
+    this.#store(id, count, hash, true);
+  }
+
+  /** Takes the number from a series: only while a restart is under way, as lists still name it. */
+  forget(id: number): void {
+    if (!this.has(id)) return;
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    let hole = this.#rows.get(id, hashWord) & mask;
+    while (slots[hole] !== id) hole = (hole + 1) & mask;
+    // Those behind the hole that belong before it move up, so that no search ends too early.
+    for (let slot = (hole + 1) & mask; slots[slot] !== 0; slot = (slot + 1) & mask) {
+      const home = this.#rows.get(slots[slot], hashWord) & mask;
+      if (((slot - home) & mask) >= ((slot - hole) & mask)) {
+        slots[hole] = slots[slot];
+        hole = slot;
+      }
+    }
+    slots[hole] = 0;
+    this.#rows.set(id, pairsWord, 0);
+    this.#count--;
   }
 
   /** Number of the label pair whose canonical bytes are bytes[begin, end), taken in if it is new. */
@@ -239,25 +305,32 @@ export class SeriesTable {
     this.#scratch = grown;
   }
 
-  #idOfScratch(count: number): number {
-    const scratch = this.#scratch;
-    const hash = hashOf(scratch, count);
+  #idOfScratch(count: number, newId: number): number {
+    const hash = hashOf(this.#scratch, count);
     const known = this.#probe(count, hash);
     if (known !== 0) return known;
-    const id = this.#rows.add();
+    this.#rows.addAt(newId);
+    this.#lastId = newId;
+    this.#store(newId, count, hash, false);
+    return newId;
+  }
+
+  #store(id: number, count: number, hash: number, amid: boolean): void {
+    const scratch = this.#scratch;
     const list = this.#lists.allocate(count + 1);
     const page = this.#lists.pages[list >>> wordPageShift];
     let at = list & wordOffsetMask;
     page[at++] = count;
     for (let i = 0; i < count; i++) {
       page[at++] = scratch[i];
-      this.#seriesOfPair.add(scratch[i], id);
+      if (amid) this.#seriesOfPair.insert(scratch[i], id);
+      else this.#seriesOfPair.add(scratch[i], id);
     }
     this.#rows.set(id, pairsWord, list);
     this.#rows.set(id, hashWord, hash);
-    if (id * 3 > this.#slots.length * 2) this.#rehash();
+    this.#count++;
+    if (this.#count * 3 > this.#slots.length * 2) this.#rehash();
     else this.#place(id, hash);
-    return id;
   }
 
   #probe(count: number, hash: number): number {
@@ -290,8 +363,7 @@ export class SeriesTable {
 
   #rehash(): void {
     this.#slots = new Uint32Array(this.#slots.length * 2);
-    const { count } = this;
-    for (let id = 1; id <= count; id++) this.#place(id, this.#rows.get(id, hashWord));
+    for (let id = this.nextId(0); id !== 0; id = this.nextId(id)) this.#place(id, this.#rows.get(id, hashWord));
   }
 }
 

@@ -4,12 +4,15 @@
  * state of their encoder: no sample is decoded.
  *
  *     pairs:   uvarint n, n x { uvarint length, canonical bytes of the pair }
- *     series:  uvarint n, n x { uvarint labels, labels x uvarint place in pairs }
- *     ranges:  uvarint n, n x { range f64, uvarint slots, slots x { series, from the first of the slice: uvarint, slot } }
+ *     series:  uvarint n, n x { uvarint step of the number from the one before (the first from the begin of the slice),
+ *              uvarint labels, labels x uvarint place in pairs }
+ *     ranges:  uvarint n, n x { range f64, generation f64 (0: open), uvarint slots, slots x { uvarint place in series, slot } }
  *     slot:    10 words u32 (head-range.ts, savedWords)
  *              | open chunk, if state says so: u32 length, bytes; of XOR2 also 4 x f64
  *              | uvarint n, n x { encoding u8, uvarint minT, uvarint maxT, uvarint length, bytes }
  *              | uvarint n, n x { t u32, value high u32, value low u32, start f64 }
+ *
+ * Version 1 had neither steps (numbers were dense) nor generations.
  */
 import { ByteSink } from '../../std/byte-sink.ts';
 import { type ByteSource, ByteSourceError } from '../../std/byte-source.ts';
@@ -23,7 +26,12 @@ export function writeSeriesSlice(head: TenantHead, fromId: number, toId: number,
   const places = new Map<number, number>();
   const pairs = new ByteSink(1 << 14);
   body.reset();
-  for (let id = fromId; id < toId; id++) {
+  const ids: number[] = [];
+  let before = fromId;
+  for (let id = series.nextId(fromId - 1); id !== 0 && id < toId; id = series.nextId(id)) {
+    ids.push(id);
+    body.writeUvarint(id - before);
+    before = id;
     const count = series.labelCount(id);
     body.writeUvarint(count);
     for (let i = 0; i < count; i++) {
@@ -40,7 +48,7 @@ export function writeSeriesSlice(head: TenantHead, fromId: number, toId: number,
   }
   out.writeUvarint(places.size);
   out.writeBytes(pairs.bytes, 0, pairs.length);
-  out.writeUvarint(toId - fromId);
+  out.writeUvarint(ids.length);
   out.writeBytes(body.bytes, 0, body.length);
 
   const ranges = head.rangesBetween(-Infinity, Infinity);
@@ -48,20 +56,21 @@ export function writeSeriesSlice(head: TenantHead, fromId: number, toId: number,
   for (const range of ranges) {
     body.reset();
     let slots = 0;
-    for (let id = fromId; id < toId; id++) {
+    for (let place = 0; place < ids.length; place++) {
       const at = body.length;
-      body.writeUvarint(id - fromId);
-      if (range.writeSlot(id, body)) slots++;
+      body.writeUvarint(place);
+      if (range.writeSlot(ids[place], body)) slots++;
       else body.length = at;
     }
     out.writeFloat64(range.begin / rangeMs);
+    out.writeFloat64(range.generation);
     out.writeUvarint(slots);
     out.writeBytes(body.bytes, 0, body.length);
   }
 }
 
-/** @throws ByteSourceError */
-export function readSeriesSlice(head: TenantHead, source: ByteSource): void {
+/** Reads the slice of the series from `fromId` on. @throws ByteSourceError */
+export function readSeriesSlice(head: TenantHead, source: ByteSource, fromId: number, version: number): void {
   const { series } = head;
   const pairCount = source.readUvarint();
   if (pairCount > source.remaining) throw new ByteSourceError(`a count of ${pairCount} pairs`);
@@ -72,9 +81,13 @@ export function readSeriesSlice(head: TenantHead, source: ByteSource): void {
     pairs[i] = series.pairOf(source.bytes, begin, begin + length);
   }
   const count = source.readUvarint();
-  const firstId = series.count + 1;
+  if (count > source.remaining) throw new ByteSourceError(`a count of ${count} series`);
+  const ids = new Uint32Array(count);
   let labels = new Uint32Array(64);
-  for (let i = 0; i < count; i++) {
+  for (let i = 0, id = fromId; i < count; i++) {
+    if (version > 1) id += source.readUvarint();
+    else id = fromId + i;
+    ids[i] = id;
     const labelCount = source.readUvarint();
     if (labelCount > pairCount) throw new ByteSourceError(`a count of ${labelCount} labels`);
     if (labelCount > labels.length) labels = new Uint32Array(labelCount * 2);
@@ -83,15 +96,18 @@ export function readSeriesSlice(head: TenantHead, source: ByteSource): void {
       if (place >= pairCount) throw new ByteSourceError(`pair ${place} of ${pairCount}`);
       labels[j] = pairs[place];
     }
-    const id = series.idOfPairs(labels, labelCount);
-    if (id !== firstId + i) throw new ByteSourceError(`series ${id} is there already`);
+    if (series.takeInPairs(id, labels, labelCount) !== id) throw new ByteSourceError(`series ${id} is there already`);
   }
   for (let left = source.readUvarint(); left > 0; left--) {
-    const range = head.rangeOf(source.readFloat64());
-    for (let slots = source.readUvarint(); slots > 0; slots--) {
-      const id = firstId + source.readUvarint();
-      if (id >= firstId + count) throw new ByteSourceError(`series ${id} is not of this slice`);
-      range.readSlot(id, source);
+    const index = source.readFloat64();
+    const generation = version > 1 ? source.readFloat64() : 0;
+    const slots = source.readUvarint();
+    if (slots === 0) continue;
+    const range = head.rangeOf(index, generation);
+    for (let i = 0; i < slots; i++) {
+      const place = source.readUvarint();
+      if (place >= count) throw new ByteSourceError(`series ${place} of ${count}`);
+      range.readSlot(ids[place], source);
     }
   }
 }

@@ -1,10 +1,12 @@
 /**
  * The head of one tenant: its series, and their samples in ranges of two hours.
- * Owns how a batch is applied, counters, snapshots of itself in slices. It never refuses a sample, whatever its time: what is
- * accepted was decided before. Comes from libs/tsdb/tsdb.ts; goes to series-table.ts and head-range.ts. Reads: head-source.ts.
+ * Owns how a batch is applied, which ranges are open and which are frozen, counters, snapshots of itself in slices. It never
+ * refuses a sample, whatever its time: what is accepted was decided before. Comes from libs/tsdb/tsdb.ts; goes to
+ * series-table.ts and head-range.ts. Reads: head-source.ts.
  *
  *   seriesIdOf(canonical, begin, end)   number of a series, made if it is new     findSeries: 0 if it is not known
  *   append(batch, ids)                  all samples, exemplars, metadata of a batch
+ *   freeze(range, generation)           samples of its time go to a new range from now on; this one answers until drop(generation)
  *   writeSlice / readSlice, writeExtras / readExtras    see snapshot-slice.ts
  */
 import type { WriteBatch } from '../../contracts/write-batch.ts';
@@ -22,7 +24,8 @@ export interface TenantHeadOptions {
 }
 
 export class TenantHead {
-  readonly series = new SeriesTable();
+  /** Replaced when the series that are gone are dropped: whoever reads keeps the one that he began with. */
+  series = new SeriesTable();
   readonly exemplars: ExemplarRing;
   readonly metadata = new MetadataStore();
   /** Since this object was made: what a snapshot brings back is not counted. */
@@ -37,7 +40,13 @@ export class TenantHead {
     conflicts: 0,
     exemplars: 0,
   };
-  readonly #ranges = new Map<number, HeadRange>();
+  readonly #open = new Map<number, HeadRange>();
+  /** By generation. */
+  readonly #frozen = new Map<number, HeadRange>();
+  /** Whether a range was dropped since it was looked at which series are gone with it. */
+  mayHaveEmptySeries = false;
+  /** Whether numbers that were given once may mean nothing any more. */
+  hasDroppedSeries = false;
   /** The range of the last sample. */
   #range: HeadRange | undefined;
 
@@ -45,19 +54,25 @@ export class TenantHead {
     this.exemplars = new ExemplarRing(options.exemplarsMax);
   }
 
-  /** Series; their numbers are 1 to seriesCount. */
+  /** How many series there are. */
   get seriesCount(): number {
     return this.series.count;
+  }
+
+  /** The greatest number that a series was given. */
+  get lastId(): number {
+    return this.series.lastId;
   }
 
   /** Memory outside the V8 heap. */
   bytes(): number {
     let bytes = this.series.bytes + this.exemplars.bytes;
-    for (const range of this.#ranges.values()) bytes += range.bytes;
+    for (const range of this.#open.values()) bytes += range.bytes;
+    for (const range of this.#frozen.values()) bytes += range.bytes;
     return bytes;
   }
 
-  /** Number of the series with the canonical labels bytes[begin, end), made if it is new: then it is seriesCount. */
+  /** Number of the series with the canonical labels bytes[begin, end), made if it is new: then it is lastId. */
   seriesIdOf(bytes: Uint8Array, begin: number, end: number): number {
     return this.series.idOf(bytes, begin, end);
   }
@@ -80,7 +95,7 @@ export class TenantHead {
     this.#appendFloats(batch, ids);
     const { counters } = this;
     for (const { series, t, st, histogram } of batch.histograms) {
-      this.#count(this.#rangeAt(t).appendHistogram(ids[series], t, st, histogram));
+      this.#count(this.#rangeAt(t, batch.receiveTimeMs).appendHistogram(ids[series], t, st, histogram));
     }
     for (const { series, t, value, labels } of batch.exemplars) {
       if (this.exemplars.add(ids[series], t, value, labels, 0, labels.length)) counters.exemplars++;
@@ -93,20 +108,22 @@ export class TenantHead {
     const end = sampleBegin[seriesCount];
     if (end === sampleBegin[0]) return;
     const bits = new Int32Array(sampleV.buffer, sampleV.byteOffset, sampleV.length * 2);
-    let range = this.#range ?? this.#rangeAt(sampleT[sampleBegin[0]]);
+    const nowMs = batch.receiveTimeMs;
+    let range = this.#range ?? this.#rangeAt(sampleT[sampleBegin[0]], nowMs);
     let inOrder = 0;
     for (let i = 0; i < seriesCount; i++) {
       const id = ids[i];
       const rowEnd = sampleBegin[i + 1];
       for (let row = sampleBegin[i]; row < rowEnd; row++) {
         const t = sampleT[row];
-        if (t < range.begin || t >= range.end) range = this.#rangeAt(t);
+        if (t < range.begin || t >= range.end) range = this.#rangeAt(t, nowMs);
         const st = sampleST === null ? 0 : sampleST[row];
         const outcome = range.appendFloat(id, t, st, bits[row * 2 + 1], bits[row * 2]);
         if (outcome === AppendOutcome.inOrder) inOrder++;
         else this.#count(outcome);
       }
     }
+    range.appendedAtMs = nowMs;
     this.#range = range;
     this.counters.samples += inOrder;
   }
@@ -123,24 +140,89 @@ export class TenantHead {
     if (outcome === AppendOutcome.conflict) counters.conflicts++;
   }
 
-  #rangeAt(t: number): HeadRange {
-    return this.rangeOf(Math.floor(t / rangeMs));
+  #rangeAt(t: number, nowMs: number): HeadRange {
+    const index = Math.floor(t / rangeMs);
+    let range = this.#open.get(index);
+    if (range === undefined) {
+      range = this.rangeOf(index, 0);
+      range.openedAtMs = nowMs;
+    }
+    range.appendedAtMs = nowMs;
+    return range;
   }
 
-  /** Range `index`, made if there is none. */
-  rangeOf(index: number): HeadRange {
-    let range = this.#ranges.get(index);
+  /** Range `index`, made if there is none: the open one (generation 0) or one that was frozen. */
+  rangeOf(index: number, generation: number): HeadRange {
+    const ranges = generation === 0 ? this.#open : this.#frozen;
+    const key = generation === 0 ? index : generation;
+    let range = ranges.get(key);
     if (range === undefined) {
       range = new HeadRange(index);
-      this.#ranges.set(index, range);
+      range.generation = generation;
+      ranges.set(key, range);
     }
     return range;
   }
 
+  get openRanges(): ReadonlyMap<number, HeadRange> {
+    return this.#open;
+  }
+
+  get frozenRanges(): ReadonlyMap<number, HeadRange> {
+    return this.#frozen;
+  }
+
+  /** Takes no more samples into open range `index`: it answers as generation `generation` until that is dropped. */
+  freeze(index: number, generation: number): HeadRange | undefined {
+    const range = this.#open.get(index);
+    if (range === undefined) return undefined;
+    range.generation = generation;
+    this.#open.delete(index);
+    this.#frozen.set(generation, range);
+    if (this.#range === range) this.#range = undefined;
+    return range;
+  }
+
+  /** Lets go of a frozen range: its samples are elsewhere. */
+  drop(generation: number): void {
+    if (this.#frozen.delete(generation)) this.mayHaveEmptySeries = true;
+  }
+
+  /** Whether anything here still needs series `id`. */
+  needsSeries(id: number): boolean {
+    for (const range of this.#open.values()) if (range.has(id)) return true;
+    for (const range of this.#frozen.values()) if (range.has(id)) return true;
+    return false;
+  }
+
   /** Ranges with anything from minT to maxT, in order of time. A reader holds on to them: one that is dropped meanwhile stays whole. */
   rangesBetween(minT: number, maxT: number): HeadRange[] {
-    const found = [...this.#ranges.values()].filter(({ begin, end }) => begin <= maxT && end > minT);
+    const found: HeadRange[] = [];
+    for (const range of this.#open.values()) if (range.begin <= maxT && range.end > minT) found.push(range);
+    for (const range of this.#frozen.values()) if (range.begin <= maxT && range.end > minT) found.push(range);
     return found.sort((a, b) => a.begin - b.begin);
+  }
+
+  /** Behind the number of the `count`th series from `fromId` on; behind `lastId` if there are no more. */
+  sliceEnd(fromId: number, count: number): number {
+    let id = fromId - 1;
+    for (let left = count; left > 0; left--) {
+      id = this.series.nextId(id);
+      if (id === 0) return this.lastId + 1;
+    }
+    return id + 1;
+  }
+
+  /** Numbers of the series [fromId, toId), rising. */
+  idsBetween(fromId: number, toId: number): number[] {
+    const ids: number[] = [];
+    for (let id = this.series.nextId(fromId - 1); id !== 0 && id < toId; id = this.series.nextId(id)) ids.push(id);
+    return ids;
+  }
+
+  /** Numbers up to this one are not given again. */
+  startAfter(id: number): void {
+    this.series.startAfter(id);
   }
 
   /** Appends everything about the series [fromId, toId) but exemplars: labels, chunks, what is open. */
@@ -149,11 +231,11 @@ export class TenantHead {
   }
 
   /**
-   * Takes in a slice that writeSlice wrote; its series get the next numbers, in order.
+   * Takes in a slice that writeSlice wrote.
    * @throws ByteSourceError where the bytes are no such slice; then a part of it may be there
    */
-  readSlice(bytes: Uint8Array, begin: number, end: number): void {
-    readSeriesSlice(this, new ByteSource(bytes, begin, end));
+  readSlice(bytes: Uint8Array, begin: number, end: number, fromId: number, version: number): void {
+    readSeriesSlice(this, new ByteSource(bytes, begin, end), fromId, version);
   }
 
   /** Appends exemplars and metadata. */

@@ -16,7 +16,8 @@ export const frameBytesMax = 1 << 30;
 
 /** File header: eight bytes of name, the version of the format, the checksum of both. */
 export const fileHeaderBytes = 16;
-const formatVersion = 1;
+/** 2: numbers of series may have gaps, ranges may be frozen and dropped. Files of version 1 are read as well. */
+export const formatVersion = 2;
 
 /** Writes the 16 bytes that begin a file: `kind` is 8 ASCII characters. */
 export function writeFileHeader(kind: string, out: ByteSink): void {
@@ -63,6 +64,13 @@ export interface FileReport {
   /** Where the last good frame ends: what lies behind is torn. */
   validEnd: number;
   sizeBytes: number;
+  /** Version that the header says; of this program where there is no header to be read. */
+  version: number;
+}
+
+/** A report to be filled. */
+export function newReport(): FileReport {
+  return { damages: [], validEnd: 0, sizeBytes: 0, version: formatVersion };
 }
 
 /** A file of a version that this program does not know. Not damage: never cut, never skipped. */
@@ -108,6 +116,7 @@ export async function* readFrames(disk: Disk, path: string, kind: string, report
           `${path} has format version ${version}; this program knows up to ${formatVersion}`,
         );
       }
+      report.version = version;
       offset = fileHeaderBytes;
     }
     report.validEnd = offset;

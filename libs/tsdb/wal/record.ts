@@ -11,7 +11,7 @@ import type { ByteSink } from '../../std/byte-sink.ts';
 import { ByteSource, ByteSourceError } from '../../std/byte-source.ts';
 
 /** First byte of a payload. */
-const recordTypePush = 1;
+export const recordTypePush = 1;
 
 const flagOneSampleEach = 1;
 const flagStartTimestamps = 2;

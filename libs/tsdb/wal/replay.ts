@@ -6,8 +6,8 @@
 
 import { ByteSourceError } from '../../std/byte-source.ts';
 import type { Disk } from '../../std/disk.ts';
-import { type Damage, type FileReport, readFrames } from './frame.ts';
-import { decodePushRecord, type PushRecord } from './record.ts';
+import { type Damage, newReport, readFrames } from './frame.ts';
+import { decodeRecord, type LogRecord } from './range-record.ts';
 import { listSegments, segmentKind, segmentPath } from './segment.ts';
 
 export interface ReplayProgress {
@@ -15,9 +15,16 @@ export interface ReplayProgress {
   readonly bytesTotal: number;
 }
 
+/** The last segment, the end of its good part, and the version of its format. */
+export interface WalTail {
+  readonly segment: number;
+  readonly validEnd: number;
+  readonly version: number;
+}
+
 export interface ReplayResult {
-  /** Last segment and the end of its good part; undefined where there is no segment. */
-  readonly tail: { readonly segment: number; readonly validEnd: number } | undefined;
+  /** Undefined where there is no segment. */
+  readonly tail: WalTail | undefined;
   /** Greatest sequence number seen, 0 for none. */
   readonly lastSeq: number;
   /** Greatest segment number seen, 0 for none. */
@@ -40,7 +47,7 @@ export async function replayWal(
   disk: Disk,
   directory: string,
   fromSegment: number,
-  apply: (record: PushRecord, seq: number) => void,
+  apply: (record: LogRecord, seq: number) => void,
   progress: (state: ReplayProgress) => void,
 ): Promise<ReplayResult> {
   const all = await listSegments(disk, directory);
@@ -60,12 +67,12 @@ export async function replayWal(
     // Numbers are given without gaps, so a gap is a file that somebody lost.
     for (; expected < number; expected++) damages.push({ path: segmentPath(directory, expected), offset: 0, bytes: 0 });
     expected = number + 1;
-    const report: FileReport = { damages: [], validEnd: 0, sizeBytes: 0 };
+    const report = newReport();
     for await (const frame of readFrames(disk, path, segmentKind, report)) {
       if (frame.seq > lastSeq) lastSeq = frame.seq;
-      let record: PushRecord;
+      let record: LogRecord;
       try {
-        record = decodePushRecord(frame.bytes, frame.begin, frame.end);
+        record = decodeRecord(frame.bytes, frame.begin, frame.end);
       } catch (error) {
         if (!(error instanceof ByteSourceError)) throw error;
         undecodable++;
@@ -84,7 +91,7 @@ export async function replayWal(
       if (isLast) torn = damage;
       else damages.push(damage);
     }
-    if (isLast) tail = { segment: number, validEnd: report.validEnd };
+    if (isLast) tail = { segment: number, validEnd: report.validEnd, version: report.version };
     bytesBefore += report.sizeBytes;
     progress({ bytesDone: bytesBefore, bytesTotal });
   }

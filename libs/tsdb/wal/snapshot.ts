@@ -9,7 +9,8 @@ import { parseTenantId, type TenantId } from '../../model/tenant-id.ts';
 import { ByteSink } from '../../std/byte-sink.ts';
 import { ByteSource } from '../../std/byte-source.ts';
 import type { Disk } from '../../std/disk.ts';
-import { beginFrame, type Damage, endFrame, type FileReport, readFrames, writeFileHeader } from './frame.ts';
+import { beginFrame, type Damage, endFrame, newReport, readFrames, writeFileHeader } from './frame.ts';
+import { RestoredIds } from './restored-ids.ts';
 
 const snapshotKind = 'MaruSNAP';
 const snapshotPattern = /^(\d{8,})\.snapshot$/;
@@ -21,59 +22,22 @@ const payloadSeries = 1;
 const payloadExtras = 2;
 const payloadEnd = 3;
 
-/** What can be written to a snapshot and restored from one: one tenant's head. Series ids are dense, from 1. */
+/** What can be written to a snapshot and restored from one: one tenant's head. */
 export interface SnapshotState {
   readonly seriesCount: number;
+  /** The greatest number that a series was ever given. */
+  readonly lastId: number;
+  /** Behind the number of the `count`th series from `fromId` on; behind `lastId` if there are no more. */
+  sliceEnd(fromId: number, count: number): number;
   writeSlice(fromId: number, toId: number, out: ByteSink): void;
-  readSlice(bytes: Uint8Array, begin: number, end: number): void;
+  readSlice(bytes: Uint8Array, begin: number, end: number, fromId: number, version: number): void;
+  /** Numbers of the series [fromId, toId), rising. */
+  idsBetween(fromId: number, toId: number): readonly number[];
+  /** Numbers up to this one are not given again. */
+  startAfter(id: number): void;
   /** Exemplars and metadata. */
   writeExtras(out: ByteSink): void;
   readExtras(bytes: Uint8Array, begin: number, end: number): void;
-}
-
-/**
- * Numbers of one tenant's series while a restart is under way: the number that a file uses, the number that memory has now
- * (the same, unless a damaged file lost series before it), and the newest record that the series already holds.
- */
-export class RestoredIds {
-  #idOf = new Uint32Array(1024);
-  readonly #sliceEnd: number[] = [];
-  readonly #sliceSeq: number[] = [];
-  /** Records up to here may be held by some series already. */
-  seqMax = 0;
-
-  addSlice(fromId: number, toId: number, firstIdNow: number, seq: number): void {
-    for (let id = fromId; id < toId; id++) this.set(id, firstIdNow + id - fromId);
-    this.#sliceEnd.push(toId);
-    this.#sliceSeq.push(seq);
-    if (seq > this.seqMax) this.seqMax = seq;
-  }
-
-  set(id: number, idNow: number): void {
-    if (id >= this.#idOf.length) {
-      const grown = new Uint32Array(Math.max(id + 1, this.#idOf.length * 2));
-      grown.set(this.#idOf);
-      this.#idOf = grown;
-    }
-    this.#idOf[id] = idNow;
-  }
-
-  /** 0 where the series is not known. */
-  idNow(id: number): number {
-    return this.#idOf[id] ?? 0;
-  }
-
-  /** Newest record that series `id` holds from a snapshot; 0 if it was in none. */
-  seqOf(id: number): number {
-    let low = 0;
-    let high = this.#sliceEnd.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.#sliceEnd[middle] as number) <= id) low = middle + 1;
-      else high = middle;
-    }
-    return this.#sliceSeq[low] ?? 0;
-  }
 }
 
 export interface SnapshotWritten {
@@ -124,9 +88,9 @@ export async function writeSnapshot(
     for (const state of tenants.values()) seriesTotal += state.seriesCount;
     writeFileHeader(snapshotKind, sink);
     for (const [tenant, state] of [...tenants]) {
-      const endId = state.seriesCount + 1;
-      for (let fromId = 1; fromId < endId; fromId += sliceSeries) {
-        const toId = Math.min(fromId + sliceSeries, endId);
+      const endId = state.lastId + 1;
+      for (let fromId = 1, toId = 0; fromId < endId; fromId = toId) {
+        toId = Math.min(state.sliceEnd(fromId, sliceSeries), endId);
         frame(() => {
           sink.writeUint8(payloadSeries);
           sink.writeText(tenant);
@@ -135,7 +99,7 @@ export async function writeSnapshot(
           sink.writeFloat64(lastSeq());
           state.writeSlice(fromId, toId, sink);
         });
-        series += toId - fromId;
+        series = Math.min(series + sliceSeries, seriesTotal);
         if (sink.length >= writeBytes) await flush();
         else await new Promise((resolve) => setImmediate(resolve));
         progress(series, seriesTotal);
@@ -152,7 +116,7 @@ export async function writeSnapshot(
     await file.sync();
     await file.close();
     closed = true;
-    const report: FileReport = { damages: [], validEnd: 0, sizeBytes: 0 };
+    const report = newReport();
     let framesRead = 0;
     for await (const _ of readFrames(disk, temporary, snapshotKind, report)) framesRead++;
     if (framesRead !== frames || report.damages.length > 0 || report.validEnd !== position) {
@@ -213,7 +177,7 @@ export async function loadSnapshot(
   progress: (bytesDone: number, bytesTotal: number) => void,
 ): Promise<SnapshotLoaded> {
   const path = snapshotPath(directory, segment);
-  const report: FileReport = { damages: [], validEnd: 0, sizeBytes: 0 };
+  const report = newReport();
   const restored = new Map<TenantId, RestoredIds>();
   let lastSeq = 0;
   let series = 0;
@@ -227,12 +191,15 @@ export async function loadSnapshot(
         const toId = source.readUvarint();
         const seq = source.readFloat64();
         const state = stateOf(tenant);
-        const firstIdNow = state.seriesCount + 1;
-        state.readSlice(bytes, source.position, end);
-        series += toId - fromId;
+        state.readSlice(bytes, source.position, end, fromId, report.version);
+        state.startAfter(toId - 1);
         let ids = restored.get(tenant);
         if (ids === undefined) restored.set(tenant, (ids = new RestoredIds()));
-        ids.addSlice(fromId, toId, firstIdNow, seq);
+        ids.addSlice(fromId, toId, seq);
+        for (const id of state.idsBetween(fromId, toId)) {
+          ids.set(id, id);
+          series++;
+        }
         if (seq > lastSeq) lastSeq = seq;
         break;
       }

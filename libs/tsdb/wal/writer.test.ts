@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { Failure } from '../../errors/failure.ts';
 import { ByteSource } from '../../std/byte-source.ts';
 import { FaultyDisk } from './faulty-disk.testing.ts';
-import { type FileReport, frameBytesMax, readFrames } from './frame.ts';
+import { type FileReport, frameBytesMax, newReport, readFrames } from './frame.ts';
 import { listSegments, segmentKind, segmentPath } from './segment.ts';
 import { WalWriter, type WalWriterOptions } from './writer.ts';
 
@@ -32,7 +32,7 @@ async function readAll(disk: FaultyDisk): Promise<{ texts: string[]; seqs: numbe
   const seqs: number[] = [];
   const reports: FileReport[] = [];
   for (const number of await listSegments(disk, directory)) {
-    const report: FileReport = { damages: [], validEnd: 0, sizeBytes: 0 };
+    const report = newReport();
     for await (const frame of readFrames(disk, segmentPath(directory, number), segmentKind, report)) {
       texts.push(new ByteSource(frame.bytes, frame.begin, frame.end).readText());
       seqs.push(frame.seq);
@@ -83,7 +83,11 @@ describe('WalWriter', () => {
     const report = reports[0];
     assert.ok(report !== undefined && report.validEnd < report.sizeBytes);
     const again = await WalWriter.open(
-      optionsFor(disk, { tail: { segment: 1, validEnd: report.validEnd }, nextSegment: 2, nextSeq: 2 }),
+      optionsFor(disk, {
+        tail: { segment: 1, validEnd: report.validEnd, version: report.version },
+        nextSegment: 2,
+        nextSeq: 2,
+      }),
     );
     await again.append(say('later'));
     const after = await readAll(disk);
@@ -195,7 +199,7 @@ describe('WalWriter', () => {
     const disk = new FaultyDisk();
     disk.files.set(segmentPath(directory, 1), { bytes: Buffer.alloc(16), synced: Buffer.alloc(16) });
     const writer = await WalWriter.open(
-      optionsFor(disk, { tail: { segment: 1, validEnd: 0 }, nextSegment: 2, nextSeq: 1 }),
+      optionsFor(disk, { tail: { segment: 1, validEnd: 0, version: 2 }, nextSegment: 2, nextSeq: 1 }),
     );
     await writer.append(say('a'));
     const { texts, reports } = await readAll(disk);

@@ -9,7 +9,16 @@ import { Failure } from '../../errors/failure.ts';
 import { assert } from '../../std/assert.ts';
 import { ByteSink } from '../../std/byte-sink.ts';
 import { type Disk, type DiskFile, isDiskFull } from '../../std/disk.ts';
-import { beginFrame, endFrame, fileHeaderBytes, frameBytesMax, frameHeaderBytes, writeFileHeader } from './frame.ts';
+import {
+  beginFrame,
+  endFrame,
+  fileHeaderBytes,
+  formatVersion,
+  frameBytesMax,
+  frameHeaderBytes,
+  writeFileHeader,
+} from './frame.ts';
+import type { WalTail } from './replay.ts';
 import { segmentKind, segmentPath } from './segment.ts';
 
 export interface WalWriterOptions {
@@ -21,8 +30,8 @@ export interface WalWriterOptions {
   readonly fullRetryMs: number;
   /** Records that wait for the disk may take this much memory; beyond it none is taken until they are written. */
   readonly pendingBytesMax: number;
-  /** Where to go on: the last segment and the end of its good part, or undefined for an empty folder. */
-  readonly tail: { readonly segment: number; readonly validEnd: number } | undefined;
+  /** Where to go on, or undefined for an empty folder. */
+  readonly tail: WalTail | undefined;
   /** Number for a first new segment, above every number ever used. */
   readonly nextSegment: number;
   /** Sequence number of the first record. */
@@ -97,9 +106,10 @@ export class WalWriter {
       const file = await disk.open(segmentPath(directory, tail.segment), 'write');
       await file.truncate(tail.validEnd);
       await file.sync();
-      return new WalWriter(options, file, tail.segment, tail.validEnd);
-    }
-    if (tail !== undefined) {
+      if (tail.version === formatVersion) return new WalWriter(options, file, tail.segment, tail.validEnd);
+      // An older program could not read on where this one writes.
+      await file.close();
+    } else if (tail !== undefined) {
       // Not even its header was synced, so nothing in it was acknowledged. Empty it is no damage when others follow it.
       const torn = await disk.open(segmentPath(directory, tail.segment), 'write');
       await torn.truncate(0);

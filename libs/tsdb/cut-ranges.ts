@@ -1,0 +1,162 @@
+/**
+ * The head lets go: ranges whose time has come are frozen, written to blocks on the local disk, and dropped.
+ * Owns when a range is cut and the order of steps: freeze (in the log) → block written, synced, verified, answering →
+ * drop (in the log) → memory. A crash between any two of them is completed by the next start: what is frozen and in no block is
+ * written again, what is in a block and not dropped is dropped. Does not own how a block is written (its `BlockKeeper`).
+ * Comes from services/ingester's timer through tsdb.ts; goes to local-blocks.ts.
+ */
+import type { TenantId } from '../model/tenant-id.ts';
+import type { HeadRange } from './head/head-range.ts';
+import type { TenantHead } from './head/tenant-head.ts';
+
+/** Where the samples of a range are from the moment on at which the head drops it. */
+export interface BlockKeeper {
+  /** Which generations are in blocks already. Asked once, before a range is written. */
+  recover(): Promise<readonly { readonly tenant: TenantId; readonly generation: number; readonly block: string }[]>;
+  /**
+   * Writes a frozen range as a block; resolves with its name when it is on stable storage, was read back, and answers queries.
+   * Empty if there was nothing to be written.
+   */
+  write(tenant: TenantId, head: TenantHead, range: HeadRange, signal: AbortSignal): Promise<string>;
+}
+
+export interface CutOptions {
+  readonly blocks: BlockKeeper;
+  readonly nowMs: () => number;
+  /** How long after its end a range is cut. */
+  readonly cutDelayMs: () => number;
+}
+
+/** What the cutter does to the heads and the log. */
+export interface CutTarget {
+  readonly heads: ReadonlyMap<TenantId, TenantHead>;
+  freeze(tenant: TenantId, index: number): Promise<HeadRange | undefined>;
+  dropFrozen(tenant: TenantId, generation: number, block: string): Promise<void>;
+  dropEmptySeries(tenant: TenantId): Promise<boolean>;
+  snapshotSoon(): void;
+}
+
+interface CutLog {
+  info(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** A range that was opened after its time had come is cut when nothing came for so long, or when it is so old. */
+const idleMs = 5 * 60_000;
+const reopenedMsMax = 60 * 60_000;
+/** Open ranges of one tenant; beyond it those are cut early in which nothing happened for longest. */
+const openRangesMax = 64;
+/** A tenant whose range could not be written is left alone for so long. */
+const retryMs = 30_000;
+/** Series may wake up while they are dropped: so often in a row it is tried again. */
+const dropTriesMax = 3;
+
+export class RangeCutter {
+  readonly #options: CutOptions;
+  readonly #target: CutTarget;
+  readonly #log: CutLog;
+  readonly #abort = new AbortController();
+  readonly #retryAtMs = new Map<TenantId, number>();
+  #running: Promise<void> | undefined;
+  /** Counters for metrics. */
+  readonly counters = { ranges: 0, failures: 0, seconds: 0 };
+
+  constructor(options: CutOptions, target: CutTarget, log: CutLog) {
+    this.#options = options;
+    this.#target = target;
+    this.#log = log;
+  }
+
+  /** Completes what a crash interrupted behind the block. */
+  async recover(): Promise<void> {
+    for (const { tenant, generation, block } of await this.#options.blocks.recover()) {
+      if (this.#target.heads.get(tenant)?.frozenRanges.has(generation) === true)
+        await this.#target.dropFrozen(tenant, generation, block);
+    }
+  }
+
+  /** One look at all ranges. While one goes on, others join it. */
+  cutDue(): Promise<void> {
+    this.#running ??= this.#cutDue().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async stop(): Promise<void> {
+    this.#abort.abort();
+    await this.#running;
+  }
+
+  async #cutDue(): Promise<void> {
+    let dropped = 0;
+    for (const tenant of [...this.#target.heads.keys()]) {
+      if (this.#abort.signal.aborted) return;
+      if ((this.#retryAtMs.get(tenant) ?? Number.NEGATIVE_INFINITY) > this.#options.nowMs()) continue;
+      try {
+        dropped += await this.#cutTenant(tenant);
+        this.#retryAtMs.delete(tenant);
+      } catch (error) {
+        if (this.#abort.signal.aborted) return;
+        this.counters.failures++;
+        this.#retryAtMs.set(tenant, this.#options.nowMs() + retryMs);
+        this.#log.error(
+          { tenant, error: String(error) },
+          'a range could not be written to a block: it stays in the head',
+        );
+      }
+    }
+    if (dropped > 0) this.#target.snapshotSoon();
+  }
+
+  async #cutTenant(tenant: TenantId): Promise<number> {
+    const head = this.#target.heads.get(tenant);
+    if (head === undefined) return 0;
+    let dropped = 0;
+    for (const range of [...head.frozenRanges.values()]) {
+      await this.#finish(tenant, head, range);
+      dropped++;
+    }
+    for (const index of dueRanges(head, this.#options.nowMs(), this.#options.cutDelayMs())) {
+      if (this.#abort.signal.aborted) return dropped;
+      const range = await this.#target.freeze(tenant, index);
+      if (range === undefined) continue;
+      await this.#finish(tenant, head, range);
+      dropped++;
+    }
+    for (let tries = 0; tries < dropTriesMax && !(await this.#target.dropEmptySeries(tenant)); tries++);
+    return dropped;
+  }
+
+  async #finish(tenant: TenantId, head: TenantHead, range: HeadRange): Promise<void> {
+    const begin = performance.now();
+    const block = await this.#options.blocks.write(tenant, head, range, this.#abort.signal);
+    await this.#target.dropFrozen(tenant, range.generation, block);
+    const seconds = (performance.now() - begin) / 1000;
+    this.counters.ranges++;
+    this.counters.seconds += seconds;
+    this.#log.info(
+      { tenant, block, from: new Date(range.begin).toISOString(), series: range.seriesCount, seconds },
+      'a range has left the head',
+    );
+  }
+}
+
+/** Open ranges whose time has come, the oldest first. */
+function dueRanges(head: TenantHead, nowMs: number, cutDelayMs: number): number[] {
+  const due: number[] = [];
+  const others: number[] = [];
+  for (const [index, { end, openedAtMs, appendedAtMs }] of head.openRanges) {
+    const dueAtMs = end + cutDelayMs;
+    const wasThere = openedAtMs < dueAtMs;
+    const isDue =
+      nowMs >= dueAtMs && (wasThere || nowMs - appendedAtMs >= idleMs || nowMs - openedAtMs >= reopenedMsMax);
+    (isDue ? due : others).push(index);
+  }
+  if (others.length > openRangesMax) {
+    const appendedAt = (index: number) => head.openRanges.get(index)?.appendedAtMs ?? 0;
+    others.sort((a, b) => appendedAt(a) - appendedAt(b));
+    due.push(...others.slice(0, others.length - openRangesMax));
+  }
+  return due.sort((a, b) => a - b);
+}
