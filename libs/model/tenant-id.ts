@@ -25,3 +25,8 @@ export function parseTenantId(header: string | undefined): TenantId {
   if (header === '.' || header === '..') throw new Failure('bad_data', "tenant ID is '.' or '..'");
   return header as TenantId; // the only cast: past this line the type is the proof
 }
+
+/** Whether a text that did not come from a request, such as a name in a listing, is a tenant. */
+export function isTenantId(text: string): text is TenantId {
+  return tenantIdPattern.test(text) && text.length <= tenantIdLengthMax && text !== '.' && text !== '..';
+}

@@ -1,0 +1,70 @@
+/**
+ * The files of a block in the bucket as readers by range.
+ * Owns where their sizes come from: the bucket index, else meta.json, else a look at the object.
+ */
+import { Failure } from '../errors/failure.ts';
+import type { TenantId } from '../model/tenant-id.ts';
+import type { Bucket } from '../object-store/bucket.ts';
+import type { RangeReader } from '../std/range-reader.ts';
+import type { BlockMeta } from '../tsdb/block/meta.ts';
+import type { Ulid } from '../tsdb/block/ulid.ts';
+import { blockKey, blockPrefix, isBlockFile } from './paths.ts';
+
+/** An object of the bucket as a RangeReader. `size` is believed; a range that is not there is an error of the bucket's. */
+export function bucketReader(bucket: Bucket, key: string, size: number): RangeReader {
+  return {
+    name: `${bucket.name}/${key}`,
+    size,
+    async read(begin, end, signal) {
+      if (!(begin >= 0 && begin <= end && end <= size)) throw new RangeError(`${key}: [${begin}, ${end}) of ${size}`);
+      return begin === end ? new Uint8Array(0) : bucket.getRange(key, begin, end, signal);
+    },
+  };
+}
+
+/**
+ * Bytes of every file of a block by its path, meta.json left out.
+ * @throws Failure `not_found` where the block has no index
+ */
+export async function blockFileSizes(
+  bucket: Bucket,
+  tenant: TenantId,
+  meta: Pick<BlockMeta, 'ulid' | 'thanos'>,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, number>> {
+  const sizes = new Map<string, number>();
+  for (const { relPath, sizeBytes } of meta.thanos.files) {
+    if (isBlockFile(relPath) && sizeBytes !== undefined) sizes.set(relPath, sizeBytes);
+  }
+  if (sizes.has('index') && [...sizes.keys()].some((name) => name.startsWith('chunks/'))) return sizes;
+  const found = await listedSizes(bucket, tenant, meta.ulid, signal);
+  if (!found.has('index')) throw new Failure('not_found', `block ${meta.ulid} of ${tenant} has no index`);
+  return found;
+}
+
+async function listedSizes(
+  bucket: Bucket,
+  tenant: TenantId,
+  ulid: Ulid,
+  signal: AbortSignal,
+): Promise<Map<string, number>> {
+  const prefix = blockPrefix(tenant, ulid);
+  const sizes = new Map<string, number>();
+  for await (const entry of bucket.list(prefix, { delimiter: false, signal })) {
+    if (entry.kind !== 'object') continue;
+    const relPath = entry.key.slice(prefix.length);
+    if (isBlockFile(relPath)) sizes.set(relPath, entry.bytes);
+  }
+  return sizes;
+}
+
+/** A file of a block as a reader. */
+export function blockFileReader(
+  bucket: Bucket,
+  tenant: TenantId,
+  ulid: Ulid,
+  relPath: string,
+  size: number,
+): RangeReader {
+  return bucketReader(bucket, blockKey(tenant, ulid, relPath), size);
+}

@@ -1,0 +1,352 @@
+/**
+ * `bucket-index.json.gz`: all blocks of a tenant and their marks in one object, in Mimir's JSON, so that readers need no LIST.
+ * Owns the format (versions 1 and 2 are read, 2 is written), the bounds on what is unpacked, and the generation. What we
+ * add lies in fields named `maru`, which others ignore and drop when they write; then we know less, never something wrong.
+ * Times in the file are seconds, those of blocks milliseconds.
+ */
+import { promisify } from 'node:util';
+import { gunzip, gzip } from 'node:zlib';
+import { Failure } from '../errors/failure.ts';
+import type { TenantId } from '../model/tenant-id.ts';
+import type { Bucket } from '../object-store/bucket.ts';
+import type { BlockMeta } from '../tsdb/block/meta.ts';
+import { isUlid, type Ulid } from '../tsdb/block/ulid.ts';
+import { bucketIndexKey } from './paths.ts';
+
+/** A block as the index tells of it. */
+export interface IndexedBlock {
+  readonly ulid: Ulid;
+  /** Samples lie in [minTime, maxTime). */
+  readonly minTime: number;
+  readonly maxTime: number;
+  readonly uploadedAtMs: number;
+  /** Chunk files 000001 to this; 0 where that is not known. */
+  readonly segmentCount: number;
+  readonly compactionLevel: number;
+  readonly outOfOrder: boolean;
+  /** `receive`, `compactor`, ... */
+  readonly source: string;
+  /** External labels, `__compactor_shard_id__` among them. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Undefined where a stranger wrote the entry: then meta.json tells. */
+  readonly details: IndexedDetails | undefined;
+}
+
+/** What we know of a block beyond Mimir's fields: enough to plan and to open it without another request. */
+export interface IndexedDetails {
+  readonly numSeries: number;
+  readonly numSamples: number;
+  readonly resolutionMs: number;
+  readonly indexBytes: number;
+  /** Of chunk files 000001, 000002, ... */
+  readonly segmentBytes: readonly number[];
+  /** 0 where there are no tombstones. */
+  readonly tombstonesBytes: number;
+  /** Level-1 blocks whose samples are in it. */
+  readonly sources: readonly Ulid[];
+  readonly jobOutputs: readonly Ulid[];
+}
+
+export interface IndexedMark {
+  readonly ulid: Ulid;
+  readonly markedAtMs: number;
+}
+
+export interface BucketIndex {
+  readonly blocks: readonly IndexedBlock[];
+  readonly deletionMarks: readonly IndexedMark[];
+  readonly noCompact: readonly Ulid[];
+  readonly updatedAtMs: number;
+  /** Rises with every writing; 0 where a stranger wrote it. */
+  readonly generation: number;
+  /** Entries that are none, by their own words: named by whoever reads, and left out. */
+  readonly problems: readonly string[];
+}
+
+export interface StoredBucketIndex {
+  readonly index: BucketIndex;
+  /** Of the object, for the next conditional put. */
+  readonly version: string;
+}
+
+const writtenVersion = 2;
+const versionMax = 2;
+const segmentsFormat = '1b6d';
+const shardLabel = '__compactor_shard_id__';
+const packedBytesMax = 64 << 20;
+/** A block's entry has some 500 bytes: room for half a million blocks. */
+const unpackedBytesMax = 256 << 20;
+const updateAttemptsMax = 8;
+const gunzipAsync = promisify(gunzip);
+const gzipAsync = promisify(gzip);
+
+export const emptyBucketIndex: BucketIndex = {
+  blocks: [],
+  deletionMarks: [],
+  noCompact: [],
+  updatedAtMs: 0,
+  generation: 0,
+  problems: [],
+};
+
+/**
+ * The index of a tenant; undefined if there is none.
+ * @throws Failure `bad_data` where it cannot be understood
+ */
+export async function readBucketIndex(
+  bucket: Bucket,
+  tenant: TenantId,
+  signal: AbortSignal,
+): Promise<StoredBucketIndex | undefined> {
+  const key = bucketIndexKey(tenant);
+  try {
+    const { bytes, version } = await bucket.get(key, { bytesMax: packedBytesMax, signal });
+    return { index: await decodeBucketIndex(`${bucket.name}/${key}`, bytes), version };
+  } catch (error) {
+    if (error instanceof Failure && error.kind === 'not_found') return undefined;
+    if (error instanceof Failure && error.kind === 'too_large') throw new Failure('bad_data', error.message);
+    throw error;
+  }
+}
+
+/**
+ * Writes the next index: `change` of the one that stands there, read again and repeated when another was faster.
+ * @param change may be called several times; undefined leaves the index as it is. Generation and time are set here.
+ * @returns what stands in the bucket now, read back
+ */
+export async function updateBucketIndex(
+  bucket: Bucket,
+  tenant: TenantId,
+  nowMs: number,
+  change: (
+    old: BucketIndex | undefined,
+  ) =>
+    | Omit<BucketIndex, 'generation' | 'updatedAtMs' | 'problems'>
+    | undefined
+    | Promise<Omit<BucketIndex, 'generation' | 'updatedAtMs' | 'problems'> | undefined>,
+  signal: AbortSignal,
+): Promise<StoredBucketIndex | undefined> {
+  const key = bucketIndexKey(tenant);
+  for (let attempt = 1; ; attempt++) {
+    const standing = await readForUpdate(bucket, tenant, signal);
+    const next = await change(standing.index);
+    if (next === undefined)
+      return standing.index === undefined ? undefined : await readBucketIndex(bucket, tenant, signal);
+    // Never below the clock: an index that was lost and is written anew is not taken for an older one.
+    const generation = Math.max((standing.index?.generation ?? 0) + 1, Math.floor(nowMs / 1000));
+    const bytes = await encodeBucketIndex({ ...next, generation, updatedAtMs: nowMs, problems: [] });
+    try {
+      const condition = standing.version === undefined ? 'absent' : { version: standing.version };
+      await bucket.put(key, bytes, { condition, signal });
+    } catch (error) {
+      const lost = error instanceof Failure && error.kind === 'precondition_failed';
+      if (!lost || attempt === updateAttemptsMax) throw error;
+      continue;
+    }
+    return readBucketIndex(bucket, tenant, signal);
+  }
+}
+
+/** An index that cannot be understood is as good as none for whoever writes the next, but for its version. */
+async function readForUpdate(
+  bucket: Bucket,
+  tenant: TenantId,
+  signal: AbortSignal,
+): Promise<{ index: BucketIndex | undefined; version: string | undefined }> {
+  try {
+    const stored = await readBucketIndex(bucket, tenant, signal);
+    return { index: stored?.index, version: stored?.version };
+  } catch (error) {
+    if (!(error instanceof Failure) || error.kind !== 'bad_data') throw error;
+    return { index: undefined, version: (await bucket.stat(bucketIndexKey(tenant), signal))?.version };
+  }
+}
+
+/** Whether `next` may replace `known` in a reader: generations never go back. */
+export function isNewerIndex(known: BucketIndex, next: BucketIndex): boolean {
+  // A stranger writes no generation; then the time it says decides.
+  if (next.generation === 0 || known.generation === 0) return next.updatedAtMs >= known.updatedAtMs;
+  return next.generation >= known.generation;
+}
+
+/** What an index says of a block, from its meta.json. */
+export function indexedBlock(meta: BlockMeta, uploadedAtMs: number, sizes: ReadonlyMap<string, number>): IndexedBlock {
+  const segments = [...sizes.keys()].filter((name) => name.startsWith('chunks/')).sort();
+  const numbered = segments.every((name, i) => name === `chunks/${segmentFileName(i)}`);
+  const indexBytes = sizes.get('index');
+  return {
+    ulid: meta.ulid,
+    minTime: meta.minTime,
+    maxTime: meta.maxTime,
+    uploadedAtMs,
+    segmentCount: numbered ? segments.length : 0,
+    compactionLevel: meta.compaction.level,
+    outOfOrder: meta.compaction.hints.includes('from-out-of-order'),
+    source: meta.thanos.source,
+    labels: meta.thanos.labels,
+    details:
+      indexBytes === undefined || !numbered
+        ? undefined
+        : {
+            numSeries: meta.stats.numSeries,
+            numSamples: meta.stats.numSamples,
+            resolutionMs: meta.thanos.resolutionMs,
+            indexBytes,
+            segmentBytes: segments.map((name) => sizes.get(name) ?? 0),
+            tombstonesBytes: sizes.get('tombstones') ?? 0,
+            sources: meta.compaction.sources,
+            jobOutputs: meta.jobOutputs,
+          },
+  };
+}
+
+function segmentFileName(index: number): string {
+  return String(index + 1).padStart(6, '0');
+}
+
+export async function encodeBucketIndex(index: BucketIndex): Promise<Uint8Array> {
+  const json = {
+    version: writtenVersion,
+    blocks: index.blocks.map((block) => ({
+      block_id: block.ulid,
+      min_time: block.minTime,
+      max_time: block.maxTime,
+      segments_format: block.segmentCount > 0 ? segmentsFormat : undefined,
+      segments_num: block.segmentCount > 0 ? block.segmentCount : undefined,
+      uploaded_at: Math.floor(block.uploadedAtMs / 1000),
+      compactor_shard_id: block.labels[shardLabel] || undefined,
+      source: block.source || undefined,
+      compaction_level: block.compactionLevel || undefined,
+      out_of_order: block.outOfOrder || undefined,
+      labels: Object.keys(block.labels).length > 0 ? block.labels : undefined,
+      maru: block.details,
+    })),
+    block_deletion_marks: index.deletionMarks.map(({ ulid, markedAtMs }) => ({
+      block_id: ulid,
+      deletion_time: Math.floor(markedAtMs / 1000),
+    })),
+    updated_at: Math.floor(index.updatedAtMs / 1000),
+    maru: { generation: index.generation, no_compact: index.noCompact },
+  };
+  return gzipAsync(new TextEncoder().encode(JSON.stringify(json)));
+}
+
+/** @throws Failure `bad_data` */
+export async function decodeBucketIndex(name: string, packed: Uint8Array): Promise<BucketIndex> {
+  let json: unknown;
+  try {
+    const bytes = await gunzipAsync(packed, { maxOutputLength: unpackedBytesMax });
+    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw new Failure('bad_data', `${name} is no gzip of JSON within ${unpackedBytesMax} bytes`, { cause });
+  }
+  const index = recordOf(json);
+  if (index === undefined) throw new Failure('bad_data', `${name} is not an object`);
+  const version = index['version'];
+  if (version !== 1 && version !== 2) {
+    throw new Failure('bad_data', `${name} has version ${JSON.stringify(version)}, known are 1 to ${versionMax}`);
+  }
+  const own = recordOf(index['maru']) ?? {};
+  const problems: string[] = [];
+  const blocks: IndexedBlock[] = [];
+  const known = new Set<string>();
+  for (const entry of listOf(name, index, 'blocks')) {
+    const ulid = recordOf(entry)?.['block_id'];
+    if (typeof ulid !== 'string' || !isUlid(ulid)) {
+      problems.push(`${name}: ${JSON.stringify(ulid)?.slice(0, 64)} is no ULID of a block`);
+    } else if (!known.has(ulid)) {
+      known.add(ulid);
+      blocks.push(decodeBlock(name, ulid, recordOf(entry) ?? {}));
+    }
+  }
+  const deletionMarks: IndexedMark[] = [];
+  for (const entry of listOf(name, index, 'block_deletion_marks')) {
+    const ulid = recordOf(entry)?.['block_id'];
+    const seconds = recordOf(entry)?.['deletion_time'];
+    if (typeof ulid === 'string' && isUlid(ulid) && isWhole(seconds)) {
+      deletionMarks.push({ ulid, markedAtMs: seconds * 1000 });
+    } else {
+      problems.push(`${name}: ${JSON.stringify(entry)?.slice(0, 100)} is no deletion mark`);
+    }
+  }
+  const updatedAt = index['updated_at'];
+  return {
+    blocks,
+    deletionMarks,
+    noCompact: ulidsOf(own['no_compact']) ?? [],
+    updatedAtMs: isWhole(updatedAt) ? updatedAt * 1000 : 0,
+    generation: isWhole(own['generation']) && own['generation'] > 0 ? own['generation'] : 0,
+    problems,
+  };
+}
+
+/** A ULID whose entry lies is an error of the whole index: leaving it out would leave its samples out. */
+function decodeBlock(name: string, ulid: Ulid, entry: Readonly<Record<string, unknown>>): IndexedBlock {
+  const wrong = (field: string): Failure =>
+    new Failure('bad_data', `${name}: ${field} of block ${ulid} is ${JSON.stringify(entry[field])?.slice(0, 64)}`);
+  const minTime = entry['min_time'];
+  const maxTime = entry['max_time'];
+  if (!isWhole(minTime)) throw wrong('min_time');
+  if (!isWhole(maxTime) || maxTime < minTime) throw wrong('max_time');
+  const labels: Record<string, string> = Object.create(null);
+  for (const [key, value] of Object.entries(recordOf(entry['labels']) ?? {})) {
+    if (typeof value !== 'string') throw wrong('labels');
+    labels[key] = value;
+  }
+  const shard = entry['compactor_shard_id'];
+  if (typeof shard === 'string' && shard !== '') labels[shardLabel] = shard;
+  const segmentsKnown = entry['segments_format'] === segmentsFormat;
+  return {
+    ulid,
+    minTime,
+    maxTime,
+    uploadedAtMs: countOf(entry['uploaded_at']) * 1000,
+    segmentCount: segmentsKnown ? countOf(entry['segments_num']) : 0,
+    compactionLevel: countOf(entry['compaction_level']),
+    outOfOrder: entry['out_of_order'] === true,
+    source: typeof entry['source'] === 'string' ? entry['source'] : '',
+    labels,
+    details: decodeDetails(entry['maru']),
+  };
+}
+
+function decodeDetails(value: unknown): IndexedDetails | undefined {
+  const own = recordOf(value);
+  const segments = own?.['segmentBytes'];
+  const sources = ulidsOf(own?.['sources']);
+  const jobOutputs = ulidsOf(own?.['jobOutputs']);
+  if (own === undefined || sources === undefined || jobOutputs === undefined) return undefined;
+  if (!Array.isArray(segments) || !segments.every(isCount) || !isCount(own['indexBytes'])) return undefined;
+  return {
+    numSeries: countOf(own['numSeries']),
+    numSamples: countOf(own['numSamples']),
+    resolutionMs: countOf(own['resolutionMs']),
+    indexBytes: own['indexBytes'],
+    segmentBytes: segments,
+    tombstonesBytes: countOf(own['tombstonesBytes']),
+    sources,
+    jobOutputs,
+  };
+}
+
+function recordOf(value: unknown): Readonly<Record<string, unknown>> | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+  // Without a prototype: a field may be called __proto__.
+  return Object.assign(Object.create(null), value) as Record<string, unknown>;
+}
+
+function listOf(name: string, index: Readonly<Record<string, unknown>>, field: string): readonly unknown[] {
+  const value = index[field] ?? [];
+  if (!Array.isArray(value)) throw new Failure('bad_data', `${name}: ${field} is not a list`);
+  return value;
+}
+
+function ulidsOf(value: unknown): Ulid[] | undefined {
+  if (!Array.isArray(value)) return undefined;
+  const ulids = value.filter((one): one is Ulid => typeof one === 'string' && isUlid(one));
+  return ulids.length === value.length ? ulids : undefined;
+}
+
+const isWhole = (value: unknown): value is number => Number.isSafeInteger(value);
+const isCount = (value: unknown): value is number => isWhole(value) && value >= 0;
+const countOf = (value: unknown): number => (isCount(value) ? value : 0);
