@@ -32,7 +32,7 @@ const block = (ulid = a): IndexedBlock => ({
   compactionLevel: 1,
   outOfOrder: false,
   source: 'receive',
-  labels: Object.assign(Object.create(null), { __compactor_shard_id__: '1_of_2' }),
+  labels: new Map([['__compactor_shard_id__', '1_of_2']]),
   details: {
     numSeries: 10,
     numSamples: 1000,
@@ -89,7 +89,7 @@ describe('bucket index', () => {
     };
     const read = await decodeBucketIndex('x', pack(json));
     assert.equal(read.generation, 0);
-    assert.equal(read.blocks[0]?.labels['__compactor_shard_id__'], '2_of_4');
+    assert.equal(read.blocks[0]?.labels.get('__compactor_shard_id__'), '2_of_4');
     assert.equal(read.blocks[0]?.details, undefined);
     assert.equal(read.blocks[0]?.segmentCount, 0);
   });

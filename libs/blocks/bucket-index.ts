@@ -27,7 +27,7 @@ export interface IndexedBlock {
   /** `receive`, `compactor`, ... */
   readonly source: string;
   /** External labels, `__compactor_shard_id__` among them. */
-  readonly labels: Readonly<Record<string, string>>;
+  readonly labels: ReadonlyMap<string, string>;
   /** Undefined where a stranger wrote the entry: then meta.json tells. */
   readonly details: IndexedDetails | undefined;
 }
@@ -214,11 +214,11 @@ export async function encodeBucketIndex(index: BucketIndex): Promise<Uint8Array>
       segments_format: block.segmentCount > 0 ? segmentsFormat : undefined,
       segments_num: block.segmentCount > 0 ? block.segmentCount : undefined,
       uploaded_at: Math.floor(block.uploadedAtMs / 1000),
-      compactor_shard_id: block.labels[shardLabel] || undefined,
+      compactor_shard_id: block.labels.get(shardLabel) || undefined,
       source: block.source || undefined,
       compaction_level: block.compactionLevel || undefined,
       out_of_order: block.outOfOrder || undefined,
-      labels: Object.keys(block.labels).length > 0 ? block.labels : undefined,
+      labels: block.labels.size > 0 ? Object.fromEntries(block.labels) : undefined,
       maru: block.details,
     })),
     block_deletion_marks: index.deletionMarks.map(({ ulid, markedAtMs }) => ({
@@ -288,13 +288,13 @@ function decodeBlock(name: string, ulid: Ulid, entry: Readonly<Record<string, un
   const maxTime = entry['max_time'];
   if (!isWhole(minTime)) throw wrong('min_time');
   if (!isWhole(maxTime) || maxTime < minTime) throw wrong('max_time');
-  const labels: Record<string, string> = Object.create(null);
+  const labels = new Map<string, string>();
   for (const [key, value] of Object.entries(recordOf(entry['labels']) ?? {})) {
     if (typeof value !== 'string') throw wrong('labels');
-    labels[key] = value;
+    labels.set(key, value);
   }
   const shard = entry['compactor_shard_id'];
-  if (typeof shard === 'string' && shard !== '') labels[shardLabel] = shard;
+  if (typeof shard === 'string' && shard !== '') labels.set(shardLabel, shard);
   const segmentsKnown = entry['segments_format'] === segmentsFormat;
   return {
     ulid,
