@@ -60,34 +60,41 @@ function compareNumbers(x: ArrayLike<number>, y: ArrayLike<number>): number {
   return x.length - y.length;
 }
 
-/** Whether row i of a counts against row j of b, both at one timestamp; an equal sample counts as well as the other. */
-function firstCounts(a: SampleColumns, i: number, b: SampleColumns, j: number): boolean {
+/** Which of row i of a and row j of b, both at one timestamp, counts. Positive: that of a, 0: they are equal, negative: that of b. */
+function compareRows(a: SampleColumns, i: number, b: SampleColumns, j: number): number {
   const aHistogram = a.h?.[i] ?? null;
   const bHistogram = b.h?.[j] ?? null;
-  if (aHistogram !== null && bHistogram !== null) return compareHistograms(aHistogram, bHistogram) >= 0;
-  if (aHistogram !== null) return true;
-  if (bHistogram !== null) return false;
+  if (aHistogram !== null && bHistogram !== null) return compareHistograms(aHistogram, bHistogram);
+  if (aHistogram !== null) return 1;
+  if (bHistogram !== null) return -1;
   const aBits = a.vBits;
   const bBits = b.vBits;
   const order = compareFloatBits(aBits[2 * i + 1], aBits[2 * i], a.v[i], bBits[2 * j + 1], bBits[2 * j], b.v[j]);
   // Of equal values the one with the later known start.
-  return order === 0 ? (a.st?.[i] ?? 0) >= (b.st?.[j] ?? 0) : order > 0;
+  return order === 0 ? (a.st?.[i] ?? 0) - (b.st?.[j] ?? 0) : order;
 }
 
 /**
  * Merges rows [0, length) of `a` and `b` into `out` (other memory than either). Where a histogram follows one of the other run, what
  * its source knew of a counter reset no longer holds, so its hint becomes unknown (a gauge stays one).
+ * @returns conflicts: timestamps at which the two had different samples
  */
-export function mergeColumns(a: SampleColumns, b: SampleColumns, out: SampleColumns): void {
+export function mergeColumns(a: SampleColumns, b: SampleColumns, out: SampleColumns): number {
   reserve(out, a.length + b.length, a.st !== null || b.st !== null, a.h !== null || b.h !== null);
   let i = 0;
   let j = 0;
   let row = 0;
+  let conflicts = 0;
   let lastFrom: SampleColumns | null = null;
   while (i < a.length || j < b.length) {
     const onlyA = j >= b.length || (i < a.length && a.t[i] < b.t[j]);
     const onlyB = i >= a.length || (j < b.length && b.t[j] < a.t[i]);
-    const takeA = onlyA || (!onlyB && firstCounts(a, i, b, j));
+    let takeA = onlyA;
+    if (!onlyA && !onlyB) {
+      const order = compareRows(a, i, b, j);
+      if (order !== 0) conflicts++;
+      takeA = order >= 0;
+    }
     if (takeA) copyRow(a, i, out, row, lastFrom === null || lastFrom === a);
     else copyRow(b, j, out, row, lastFrom === null || lastFrom === b);
     lastFrom = takeA ? a : b;
@@ -96,6 +103,7 @@ export function mergeColumns(a: SampleColumns, b: SampleColumns, out: SampleColu
     row++;
   }
   out.length = row;
+  return conflicts;
 }
 
 function copyRow(from: SampleColumns, i: number, to: SampleColumns, row: number, sameRun: boolean): void {
