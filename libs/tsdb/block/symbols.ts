@@ -109,7 +109,7 @@ export class SortedSymbols implements Symbols {
   /** Takes in bytes[begin, end), which come after all that are here; returns their number. */
   append(bytes: Uint8Array, begin: number, end: number): number {
     const length = end - begin;
-    if (this.#used + length > pageBytes) {
+    if (this.#pages.length === 0 || this.#used + length > pageBytes) {
       this.#pages.push(new Uint8Array(Math.max(pageBytes, length)));
       this.#used = 0;
       assert(this.#pages.length <= 1 << (32 - pageShift), 'the symbols fit into 4 GiB');

@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { type TempFolder, tempFolder } from '../../../test/support/temp-folder.ts';
+import { Failure } from '../../errors/failure.ts';
+import { Labels } from '../../model/labels.ts';
+import { realDisk } from '../../std/disk.ts';
+import { Prng } from '../../std/testing/prng.ts';
+import { labelsText, type TestSeries, ulidOf, writeTestBlock } from './block.testing.ts';
+import { blockBegin, expectedSelection, gridOfSeries, randomMatchers, selectRows } from './block-source.testing.ts';
+import { type LocalBlock, openLocalBlock } from './local-block.ts';
+import { encodeTombstones } from './tombstones.ts';
+
+const { signal } = new AbortController();
+const whole = { minT: 0, maxT: Number.MAX_SAFE_INTEGER };
+
+describe('a local block as a source', () => {
+  const series = gridOfSeries(12, 40, 150);
+  let folder: TempFolder;
+  let block: LocalBlock;
+  before(async () => {
+    folder = await tempFolder('block-source');
+    const ulid = ulidOf(new Prng(1));
+    const directory = join(folder.path, ulid);
+    await writeTestBlock({ disk: realDisk, directory: folder.path, ulid, series, segmentBytes: 100_000 });
+    block = await openLocalBlock(realDisk, directory);
+  });
+  after(async () => {
+    await block[Symbol.asyncDispose]();
+    await folder[Symbol.asyncDispose]();
+  });
+
+  it('finds what a look at every series finds, for any matchers and any time', async () => {
+    const prng = new Prng(5);
+    for (let run = 0; run < 100; run++) {
+      const minT = blockBegin + prng.below(2) * prng.below(3_000_000);
+      const query = { matchers: randomMatchers(prng, 12, 40), minT, maxT: minT + prng.below(6_000_000) };
+      const found = (await selectRows(block.source, query)).filter(([, rows]) => rows.length > 0);
+      assert.deepEqual(found, expectedSelection(series, query), `run ${run}: ${JSON.stringify(query)}`);
+    }
+  });
+
+  it('label names, values and series as a look at every series has them', async () => {
+    const prng = new Prng(9);
+    for (let run = 0; run < 60; run++) {
+      const selectors = Array.from({ length: prng.below(3) }, () => randomMatchers(prng, 12, 40));
+      const query = { selectors, ...whole, limit: 0 };
+      const matching = series.filter(
+        ({ labels }) =>
+          selectors.length === 0 ||
+          selectors.some(
+            (matchers) => expectedSelection([{ labels, samples: [{ t: 1, v: 1 }] }], { matchers, ...whole }).length > 0,
+          ),
+      );
+      const names = new Set(matching.flatMap(({ labels }) => labels.pairs.filter((_, i) => i % 2 === 0)));
+      assert.deepEqual((await block.source.labelNames(query, signal)).values, [...names].sort());
+      const zones = new Set(matching.map(({ labels }) => labels.get('zone')).filter((zone) => zone !== ''));
+      assert.deepEqual((await block.source.labelValues('zone', query, signal)).values, [...zones].sort());
+      const found = await block.source.series(query, signal);
+      assert.deepEqual(
+        found.values.map(labelsText),
+        matching.map(({ labels }) => labelsText(labels)),
+      );
+      const cut = await block.source.series({ ...query, limit: 3 }, signal);
+      assert.equal(cut.values.length, Math.min(3, matching.length));
+      assert.equal(cut.warnings.length, matching.length > 3 ? 1 : 0);
+    }
+  });
+
+  it('a bad pattern is an error, whatever else is asked', async () => {
+    const matchers = [
+      { type: '=', name: 'none', value: 'x' },
+      { type: '=~', name: 'job', value: '(' },
+    ] as const;
+    await assert.rejects(block.source.select({ matchers, ...whole }, signal), { kind: 'bad_data' });
+  });
+
+  it('answers again after its lookup was let go', async () => {
+    const query = { matchers: [{ type: '=', name: 'job', value: 'api' } as const], ...whole };
+    const before = await selectRows(block.source, query);
+    assert.ok(block.bytes() > 0);
+    block.release();
+    assert.equal(block.bytes(), 0);
+    assert.deepEqual(await selectRows(block.source, query), before);
+  });
+});
+
+describe('a block with tombstones', () => {
+  it('leaves out what is deleted, to the millisecond', async () => {
+    await using folder = await tempFolder('block-tombstones');
+    const ulid = ulidOf(new Prng(1));
+    const directory = join(folder.path, ulid);
+    const series = gridOfSeries(1, 5, 400);
+    await writeTestBlock({ disk: realDisk, directory: folder.path, ulid, series });
+    const places: number[] = [];
+    {
+      const { openBlockFolder, readBlockSeries } = await import('./read-block.ts');
+      await using files = await openBlockFolder(realDisk, directory);
+      for await (const { place } of readBlockSeries(files, signal)) places.push(place);
+    }
+    const cut = (from: number, to: number): [number, number] => [blockBegin + from * 1000, blockBegin + to * 1000];
+    const deleted = new Map([
+      [0, [cut(0, 30), cut(3000, 3015)]],
+      [2, [cut(0, 1_000_000)]],
+      [4, [cut(900_000, 1_000_000)]],
+    ]);
+    const tombstones = new Map([...deleted].map(([i, cuts]) => [places[i] as number, Float64Array.from(cuts.flat())]));
+    await writeFile(join(directory, 'tombstones'), encodeTombstones(tombstones));
+    await using block = await openLocalBlock(realDisk, directory);
+    const left: TestSeries[] = series.map(({ labels, samples }, i) => ({
+      labels,
+      samples: samples.filter(({ t }) => !(deleted.get(i) ?? []).some(([from, to]) => t >= from && t <= to)),
+    }));
+    const query = { matchers: [], ...whole };
+    const found = (await selectRows(block.source, query)).filter(([, rows]) => rows.length > 0);
+    assert.deepEqual(found, expectedSelection(left, query));
+  });
+});
+
+describe('a block with large series and chunks', () => {
+  it('reads again what is longer than was guessed', async () => {
+    await using folder = await tempFolder('block-large');
+    const ulid = ulidOf(new Prng(1));
+    const directory = join(folder.path, ulid);
+    const prng = new Prng(3);
+    const long = 'x'.repeat(20_000);
+    const series: TestSeries[] = [];
+    for (let i = 0; i < 40; i++) {
+      const labels = Labels.from([
+        ['__name__', `m${String(i).padStart(2, '0')}`],
+        ['note', i % 20 === 19 ? long + i : 'short'],
+        ...(i % 20 === 19 ? Array.from({ length: 300 }, (_, j) => [`label_${j}`, `${i}`] as const) : []),
+      ]);
+      const count = i % 10 === 9 ? 20_000 : 3;
+      const samples = Array.from({ length: count }, (_, s) => ({ t: blockBegin + s * 1000, v: prng.next() }));
+      series.push({ labels, samples });
+    }
+    await writeTestBlock({ disk: realDisk, directory: folder.path, ulid, series, samplesPerChunk: 5000 });
+    await using block = await openLocalBlock(realDisk, directory);
+    const query = { matchers: [], ...whole };
+    assert.deepEqual(await selectRows(block.source, query), expectedSelection(series, query));
+  });
+});
+
+describe('a damaged block', () => {
+  it('is answered rightly or with a Failure, whatever was flipped, cut or spliced', { timeout: 120_000 }, async () => {
+    await using folder = await tempFolder('block-damaged');
+    const ulid = ulidOf(new Prng(1));
+    const directory = join(folder.path, ulid);
+    const series = gridOfSeries(3, 10, 200);
+    await writeTestBlock({ disk: realDisk, directory: folder.path, ulid, series });
+    const query = { matchers: [{ type: '=~', name: 'job', value: 'a.*' } as const], ...whole };
+    const right = expectedSelection(series, query);
+    const prng = new Prng(Number(process.env['MARU_FUZZ_SEED'] ?? 11));
+    let refused = 0;
+    for (const name of ['index', 'chunks/000001']) {
+      const path = join(directory, name);
+      const sound = await readFile(path);
+      for (let run = 0; run < 250; run++) {
+        const bytes = Buffer.from(sound);
+        const at = prng.below(bytes.length);
+        const kind = prng.below(3);
+        if (kind === 0) bytes[at] = prng.below(256);
+        if (kind === 2) bytes.copy(bytes, at, prng.below(bytes.length), prng.below(bytes.length));
+        await writeFile(path, kind === 1 ? bytes.subarray(0, at) : bytes);
+        try {
+          await using block = await openLocalBlock(realDisk, directory);
+          assert.deepEqual(await selectRows(block.source, query), right, `${name} run ${run}`);
+        } catch (error) {
+          if (error instanceof assert.AssertionError) throw error;
+          assert.ok(error instanceof Failure, String(error instanceof Error ? error.stack : error));
+          refused++;
+        }
+      }
+      await writeFile(path, sound);
+    }
+    assert.ok(refused > 200, `${refused} refused`);
+  });
+});

@@ -1,0 +1,100 @@
+/**
+ * A block in a folder of the local disk, opened to be asked: what the ingester answers from until its blocks are in the bucket.
+ * Owns the open files and the lookup, which is loaded when first asked and let go by `release`.
+ */
+import type { SeriesSource } from '../../series/series-source.ts';
+import type { Disk } from '../../std/disk.ts';
+import type { RangeReader } from '../../std/range-reader.ts';
+import { BlockSource } from './block-source.ts';
+import { checkChunksHeader, chunksHeaderBytes } from './chunks-file.ts';
+import { CorruptBlock } from './corrupt-block.ts';
+import { IndexLookup } from './index-lookup.ts';
+import type { BlockMeta } from './meta.ts';
+import { type BlockFiles, openBlockFolder, symbolBytesMax } from './read-block.ts';
+
+export interface LocalBlock extends AsyncDisposable {
+  readonly meta: BlockMeta;
+  readonly source: SeriesSource;
+  /** Memory of the lookup, 0 where it is not loaded. */
+  bytes(): number;
+  /** Lets the lookup go; it is loaded again when asked. */
+  release(): void;
+}
+
+/**
+ * Opens a block; disposing closes its files. Queries that run must have ended before.
+ * @throws Failure `bad_data` (meta.json), CorruptBlock (tombstones), or what the disk throws
+ */
+export async function openLocalBlock(disk: Disk, directory: string): Promise<LocalBlock> {
+  const files = await openBlockFolder(disk, directory);
+  const segments = new Map<number, Promise<RangeReader & Partial<AsyncDisposable>>>();
+  const segment = (index: number): Promise<RangeReader> => {
+    const open = segments.get(index) ?? openSegment(files, index);
+    segments.set(index, open);
+    // One that could not be opened may be there the next time.
+    open.catch(() => segments.delete(index));
+    return open;
+  };
+  let loading: Promise<IndexLookup> | undefined;
+  let loaded: IndexLookup | undefined;
+  const lookup = (): Promise<IndexLookup> => {
+    // Many queries may wait for it: none of them alone stops it.
+    loading ??= IndexLookup.load(files.index, symbolBytesMax, new AbortController().signal).then(
+      (done) => {
+        loaded = done;
+        return done;
+      },
+      (error: unknown) => {
+        loading = undefined;
+        throw error;
+      },
+    );
+    return loading;
+  };
+  const { meta, index, tombstones } = files;
+  const source = new BlockSource({
+    lookup,
+    index,
+    segment,
+    tombstones,
+    seriesCount: meta.stats.numSeries,
+    chunkBytesAverage: averageChunkBytes(meta),
+    minTime: meta.minTime,
+    maxTime: meta.maxTime,
+  });
+  return {
+    meta,
+    source,
+    bytes: () => loaded?.bytes ?? 0,
+    release: () => {
+      loading = undefined;
+      loaded = undefined;
+    },
+    [Symbol.asyncDispose]: async () => {
+      for (const open of segments.values()) await (await open.catch(() => undefined))?.[Symbol.asyncDispose]?.();
+      await files[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function openSegment(files: BlockFiles, index: number): Promise<RangeReader & Partial<AsyncDisposable>> {
+  let reader: RangeReader & Partial<AsyncDisposable>;
+  try {
+    reader = await files.openSegment(index);
+  } catch (cause) {
+    if (typeof cause === 'object' && cause !== null && 'code' in cause && cause.code === 'ENOENT') {
+      throw new CorruptBlock(files.index.name, 0, `it refers to chunk file ${index + 1}, which is missing`, cause);
+    }
+    throw cause;
+  }
+  const header = await reader.read(0, Math.min(chunksHeaderBytes, reader.size), new AbortController().signal);
+  checkChunksHeader(reader.name, header);
+  return reader;
+}
+
+/** Bytes of a chunk record, as far as meta.json tells; else 0. */
+export function averageChunkBytes({ stats, thanos }: BlockMeta): number {
+  let bytes = 0;
+  for (const { relPath, sizeBytes = 0 } of thanos.files) if (relPath.startsWith('chunks/')) bytes += sizeBytes;
+  return stats.numChunks > 0 ? bytes / stats.numChunks : 0;
+}

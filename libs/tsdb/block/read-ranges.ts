@@ -1,0 +1,67 @@
+/**
+ * Few large reads in place of many small ones: ranges that lie close together become one.
+ * Owns the trade: a gap of up to `gapBytesMax` is cheaper to read than a request is to make, and a piece is never so long that
+ * one connection holds everything up.
+ */
+import type { RangeReader } from '../../std/range-reader.ts';
+
+/** What a request to a bucket costs in time, as bytes. */
+export const gapBytesMax: number = 512 << 10;
+const pieceBytesMax = 4 << 20;
+/** Requests at once for one selection. */
+const piecesAtOnceMax = 8;
+
+/** Bytes [begin, end) of a file, and the items [firstItem, lastItem) that begin in them. */
+export interface Piece {
+  readonly begin: number;
+  readonly end: number;
+  readonly firstItem: number;
+  readonly lastItem: number;
+}
+
+/** Items [begin[i], end[i]) in rising order of `begin`, joined into pieces. The ends may be estimates. */
+export function joinRanges(begin: ArrayLike<number>, end: ArrayLike<number>, count: number): Piece[] {
+  const pieces: Piece[] = [];
+  let firstItem = 0;
+  let pieceEnd = 0;
+  for (let i = 0; i <= count; i++) {
+    const joins =
+      i > firstItem && i < count && begin[i] - pieceEnd <= gapBytesMax && end[i] - begin[firstItem] <= pieceBytesMax;
+    if (i === firstItem && i < count) pieceEnd = end[i];
+    else if (joins) pieceEnd = Math.max(pieceEnd, end[i]);
+    else if (count > 0) {
+      pieces.push({ begin: begin[firstItem], end: pieceEnd, firstItem, lastItem: i });
+      firstItem = i;
+      if (i < count) pieceEnd = end[i];
+    }
+  }
+  return pieces;
+}
+
+/** Reads pieces, some at a time, and hands them out in their order. */
+export async function* readPieces(
+  reader: RangeReader,
+  pieces: readonly Piece[],
+  signal: AbortSignal,
+): AsyncGenerator<{ readonly piece: Piece; readonly bytes: Uint8Array }> {
+  const stop = new AbortController();
+  const stopped = AbortSignal.any([signal, stop.signal]);
+  const reads: Promise<Uint8Array>[] = [];
+  try {
+    for (let i = 0; i < pieces.length; i++) {
+      while (reads.length < Math.min(pieces.length, i + piecesAtOnceMax)) {
+        const { begin, end } = pieces[reads.length];
+        const read = reader.read(begin, end, stopped);
+        // Its failure is told when its turn comes; before that nobody looks.
+        read.catch(() => undefined);
+        reads.push(read);
+      }
+      yield { piece: pieces[i], bytes: await reads[i] };
+      reads[i] = released;
+    }
+  } finally {
+    stop.abort();
+  }
+}
+
+const released: Promise<Uint8Array> = Promise.resolve(new Uint8Array(0));
