@@ -52,6 +52,12 @@ export interface ThanosMeta {
   readonly files: readonly BlockFile[];
 }
 
+/** A range as it was when it was frozen (libs/tsdb/FORMAT.md). */
+export interface CutFrom {
+  readonly range: number;
+  readonly generation: number;
+}
+
 export interface BlockMeta {
   readonly ulid: Ulid;
   /** First millisecond, and the one behind the last. */
@@ -62,6 +68,8 @@ export interface BlockMeta {
   readonly thanos: ThanosMeta;
   /** All blocks that the job which made this one has made, this one among them; empty where it was cut from a head, or is not ours. */
   readonly jobOutputs: readonly Ulid[];
+  /** Which part of a head it was cut from, by the numbers of that data folder; undefined where it was merged, or is not ours. */
+  readonly cutFrom: CutFrom | undefined;
   /** The file as it was read: fields unknown to us survive a rewrite. */
   readonly unknown: Readonly<Record<string, unknown>>;
 }
@@ -74,6 +82,7 @@ export interface BlockMetaExtras {
   readonly compaction?: Partial<BlockCompaction>;
   readonly thanos?: Partial<Omit<ThanosMeta, 'files' | 'segmentFiles'>>;
   readonly jobOutputs?: readonly Ulid[];
+  readonly cutFrom?: CutFrom;
 }
 
 /** Larger is no meta.json of anybody's. */
@@ -114,6 +123,7 @@ export function parseMeta(name: string, bytes: Uint8Array): BlockMeta {
     compaction: parseCompaction(meta.object('compaction')),
     thanos: parseThanos(thanos),
     jobOutputs: meta.object('maru').ulids('jobOutputs'),
+    cutFrom: parseCutFrom(meta.object('maru')),
     unknown: meta.json,
   };
 }
@@ -142,6 +152,12 @@ function parseCompaction(compaction: Fields): BlockCompaction {
     deletable: compaction.flag('deletable'),
     failed: compaction.flag('failed'),
   };
+}
+
+function parseCutFrom(maru: Fields): CutFrom | undefined {
+  if (!maru.has('cutFrom')) return undefined;
+  const cutFrom = maru.object('cutFrom');
+  return { range: cutFrom.integer('range'), generation: cutFrom.integer('generation') };
 }
 
 function parseThanos(thanos: Fields): ThanosMeta {
@@ -187,7 +203,13 @@ export function encodeMeta(meta: BlockMeta): Uint8Array<ArrayBuffer> {
       files: thanos.files.length > 0 ? thanos.files.map(encodeFile) : undefined,
     },
   };
-  if (meta.jobOutputs.length > 0) json['maru'] = { ...unknown.object('maru').json, jobOutputs: meta.jobOutputs };
+  if (meta.jobOutputs.length > 0 || meta.cutFrom !== undefined) {
+    json['maru'] = {
+      ...unknown.object('maru').json,
+      jobOutputs: meta.jobOutputs.length > 0 ? meta.jobOutputs : undefined,
+      cutFrom: meta.cutFrom,
+    };
+  }
   return new TextEncoder().encode(`${JSON.stringify(json, undefined, '\t')}\n`);
 }
 

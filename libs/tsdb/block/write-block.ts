@@ -201,7 +201,7 @@ export class LinkedBlockWriter implements AsyncDisposable {
     return this.#sealing;
   }
 
-  async #seal({ minTime, maxTime, compaction, thanos, jobOutputs = [] }: BlockMetaExtras): Promise<BlockMeta> {
+  async #seal({ minTime, maxTime, compaction, thanos, jobOutputs = [], cutFrom }: BlockMetaExtras): Promise<BlockMeta> {
     const { disk, directory, ulid } = this.#options;
     await this.#chunksWriter.seal();
     await disk.syncDirectory(join(this.#path, 'chunks'));
@@ -242,6 +242,7 @@ export class LinkedBlockWriter implements AsyncDisposable {
         files,
       },
       jobOutputs,
+      cutFrom,
       unknown: {},
     };
     await this.#writeFile('meta.json', encodeMeta(meta));
