@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseTenantId, type TenantId } from '../model/tenant-id.ts';
 import { Prng } from '../std/testing/prng.ts';
-import type { BlockKeeper } from './cut-ranges.ts';
+import type { BlockKeeper, CutBlock } from './cut-ranges.ts';
 import type { HeadRange } from './head/head-range.ts';
 import { HeadSource } from './head/head-source.ts';
 import { TenantHead } from './head/tenant-head.ts';
@@ -20,12 +20,16 @@ type Contents = Awaited<ReturnType<typeof contentsOf>>;
 
 /** Blocks in memory, which outlive the process as those on a disk do. */
 class MemoryBlocks implements BlockKeeper {
-  readonly blocks: { tenant: TenantId; generation: number; block: string; samples: Contents }[] = [];
+  readonly blocks: (CutBlock & { samples: Contents })[] = [];
   /** Called before a block is there and after it. */
   step: (when: 'before' | 'after') => Promise<void> = async () => undefined;
 
   async recover(): Promise<MemoryBlocks['blocks']> {
     return this.blocks;
+  }
+
+  async verify(): Promise<boolean> {
+    return true;
   }
 
   async write(tenant: TenantId, head: TenantHead, range: HeadRange): Promise<string> {
@@ -35,7 +39,14 @@ class MemoryBlocks implements BlockKeeper {
     const samples = await contentsOf(new HeadSource(alone));
     await this.step('before');
     const block = `block-${this.blocks.length}`;
-    this.blocks.push({ tenant, generation: range.generation, block, samples });
+    this.blocks.push({
+      tenant,
+      block,
+      range: range.begin / rangeMs,
+      generation: range.generation,
+      seriesCount: range.seriesCount,
+      samples,
+    });
     await this.step('after');
     return block;
   }

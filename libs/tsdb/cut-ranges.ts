@@ -6,13 +6,24 @@
  * Comes from services/ingester's timer through tsdb.ts; goes to local-blocks.ts.
  */
 import type { TenantId } from '../model/tenant-id.ts';
-import type { HeadRange } from './head/head-range.ts';
+import { type HeadRange, rangeMs } from './head/head-range.ts';
 import type { TenantHead } from './head/tenant-head.ts';
+
+/** A block that was cut from a head of this data folder. */
+export interface CutBlock {
+  readonly tenant: TenantId;
+  readonly block: string;
+  readonly range: number;
+  readonly generation: number;
+  readonly seriesCount: number;
+}
 
 /** Where the samples of a range are from the moment on at which the head drops it. */
 export interface BlockKeeper {
-  /** Which generations are in blocks already. Asked once, before a range is written. */
-  recover(): Promise<readonly { readonly tenant: TenantId; readonly generation: number; readonly block: string }[]>;
+  /** The blocks that are there already. Asked once, before a range is written. */
+  recover(): Promise<readonly CutBlock[]>;
+  /** Whether a block that was there already is whole. One that is not is gone afterwards. */
+  verify(tenant: TenantId, block: string): Promise<boolean>;
   /**
    * Writes a frozen range as a block; resolves with its name when it is on stable storage, was read back, and answers queries.
    * Empty if there was nothing to be written.
@@ -69,9 +80,12 @@ export class RangeCutter {
 
   /** Completes what a crash interrupted behind the block. */
   async recover(): Promise<void> {
-    for (const { tenant, generation, block } of await this.#options.blocks.recover()) {
-      if (this.#target.heads.get(tenant)?.frozenRanges.has(generation) === true)
-        await this.#target.dropFrozen(tenant, generation, block);
+    const { blocks } = this.#options;
+    for (const { tenant, generation, block, range, seriesCount } of await blocks.recover()) {
+      const frozen = this.#target.heads.get(tenant)?.frozenRanges.get(generation);
+      // Numbers begin anew where a log was lost: the same number alone is no proof.
+      if (frozen === undefined || frozen.begin !== range * rangeMs || frozen.seriesCount !== seriesCount) continue;
+      if (await blocks.verify(tenant, block)) await this.#target.dropFrozen(tenant, generation, block);
     }
   }
 

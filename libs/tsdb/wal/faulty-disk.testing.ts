@@ -77,10 +77,11 @@ export class FaultyDisk implements Disk {
 
   async list(directory: string): Promise<string[]> {
     const prefix = `${directory}/`;
-    return [...this.files.keys()]
-      .filter((path) => path.startsWith(prefix) && !path.slice(prefix.length).includes('/'))
-      .map((path) => path.slice(prefix.length))
-      .sort();
+    const names = new Set<string>();
+    for (const path of this.files.keys()) {
+      if (path.startsWith(prefix)) names.add(path.slice(prefix.length).replace(/\/.*/, ''));
+    }
+    return [...names].sort();
   }
 
   async makeDirectory(): Promise<void> {}
