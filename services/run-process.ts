@@ -3,9 +3,10 @@
  * Owns the exit code: 0 after a signal, 1 when something broke, 2 for a mistake in the configuration.
  */
 import { resolve } from 'node:path';
+import { ConfigError } from '../libs/config/config-error.ts';
 import { readFeatures } from '../libs/config/features.ts';
 import { printReference } from '../libs/config/print-reference.ts';
-import { ConfigError, readConfig } from '../libs/config/read-config.ts';
+import { readConfig } from '../libs/config/read-config.ts';
 import { createHttpServer } from '../libs/http/server.ts';
 import { anonymousTenant, tenantReader } from '../libs/http/tenant-header.ts';
 import { DataFolderInUse, lockDataFolder } from '../libs/lifecycle/data-folder-lock.ts';

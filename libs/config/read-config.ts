@@ -5,12 +5,9 @@
  */
 import { readFileSync } from 'node:fs';
 import { isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
+import { ConfigError } from './config-error.ts';
 import { type ConfigKey, type ConfigTree, KeyTypeError, type ValuesOf } from './config-key.ts';
-
-/** A mistake of the operator: every message names the key, where it stood, and what was meant. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
-}
+import { nearestName } from './nearest-name.ts';
 
 export interface ConfigSources {
   readonly args: readonly string[];
@@ -188,25 +185,5 @@ function readFile(path: string, known: ReadonlyMap<string, NamedKey>): Map<Named
 }
 
 function unknownKey(where: string, name: string, known: readonly string[]): string {
-  let nearest = '';
-  let distance = Number.POSITIVE_INFINITY;
-  for (const candidate of known) {
-    const d = editDistance(name, candidate);
-    if (d < distance) [nearest, distance] = [candidate, d];
-  }
-  return `${where}: no such key; the nearest known one is ${nearest} (see --help)`;
-}
-
-/** Levenshtein distance of two short names. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const substitution = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(substitution, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
+  return `${where}: no such key; the nearest known one is ${nearestName(name, known)} (see --help)`;
 }

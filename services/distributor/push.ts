@@ -34,6 +34,8 @@ export interface PushDeps {
   readonly limitsOf: (tenant: TenantId) => PushLimits;
   readonly rate: IngestionRate;
   readonly resolved: ResolvedSeries;
+  /** `st-storage`: without it start timestamps are taken and forgotten, as in Prometheus. */
+  readonly keepsStartTimes: boolean;
 }
 
 /** What is stored now, and what is not. */
@@ -66,6 +68,7 @@ export async function push(
   for (const refused of scan.refusedHistograms) refusals.add('native-histogram-invalid', 1, () => refused.reason);
   const toldMetadata: number[] = [];
   let batch = batchOf(tenant, receiveTimeMs, scan, resolved, aliases, limits, toldMetadata);
+  if (!deps.keepsStartTimes) batch = withoutStartTimes(batch);
   const window = acceptWindow(receiveTimeMs, limits.pastGraceMs, limits.creationGraceMs);
   if (scan.minT < window.minT || scan.maxT > window.maxT) {
     const inside = keepInside(batch, window);
@@ -145,6 +148,12 @@ function batchOf(
             toldMetadata,
           ),
   };
+}
+
+function withoutStartTimes(batch: WriteBatch): WriteBatch {
+  const { sampleST, histograms } = batch;
+  if (sampleST === null && !histograms.some(({ st }) => st !== 0)) return batch;
+  return { ...batch, sampleST: null, histograms: histograms.map((sample) => ({ ...sample, st: 0 })) };
 }
 
 /** Exemplars may be of any age. One that is no exemplar (labels over 128 characters, the future) is left out without an error. */

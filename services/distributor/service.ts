@@ -27,6 +27,8 @@ export interface DistributorDeps {
   /** A tenant that only this process writes; undefined where clients may write every tenant. */
   readonly reservedTenant: TenantId | undefined;
   readonly bodyLimits: BodyLimits;
+  /** Names of `--enable-feature`. */
+  readonly features: ReadonlySet<string>;
   readonly nowMs: () => number;
 }
 
@@ -42,6 +44,7 @@ export function createDistributor(config: DistributorConfig, deps: DistributorDe
     limitsOf: (tenant) => pushLimits(deps.limits.of(tenant)),
     rate: new IngestionRate(monotonicMs),
     resolved: new ResolvedSeries(config.maxDecompressedBytes),
+    keepsStartTimes: deps.features.has('st-storage'),
     scan: new WriteScan(),
     decompressedBytesMax: config.maxDecompressedBytes,
     counters: createPushCounters(deps.metrics, inflight, registry),
