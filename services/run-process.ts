@@ -11,6 +11,7 @@ import { createHttpServer } from '../libs/http/server.ts';
 import { anonymousTenant, tenantReader } from '../libs/http/tenant-header.ts';
 import { DataFolderInUse, lockDataFolder } from '../libs/lifecycle/data-folder-lock.ts';
 import { type StartedModules, startModules } from '../libs/lifecycle/start-modules.ts';
+import { watchTenantLimits } from '../libs/limits/tenant-limits.ts';
 import { parseTenantId, type TenantId } from '../libs/model/tenant-id.ts';
 import { createLogger } from '../libs/telemetry/log.ts';
 import { Metrics } from '../libs/telemetry/metrics.ts';
@@ -62,8 +63,12 @@ async function run(config: Config): Promise<void> {
   const missingHeader =
     config.tenancy.missingHeader === 'auto' ? (isAll ? 'anonymous' : 'reject') : config.tenancy.missingHeader;
   const selfTenant = selfTenantOf(config.selfMetrics.tenant, isAll);
-  const lock = await lockDataFolder(dataDir);
   const metrics = new Metrics(version);
+  const limits = watchTenantLimits(config.runtimeConfig, config.limits, {
+    log: log.child({ component: 'limits' }),
+    metrics,
+  });
+  const lock = await lockDataFolder(dataDir);
   let started: StartedModules | undefined;
   let isGreeted = false;
   const http = createHttpServer(config.server, {
@@ -88,6 +93,7 @@ async function run(config: Config): Promise<void> {
       await selfMetrics?.stop();
       await http.close();
       await started?.stop();
+      limits.stop();
       await lock.release();
       log.info('stopped');
       process.exit(code);
@@ -119,7 +125,7 @@ async function run(config: Config): Promise<void> {
     app: http.app,
     log,
     metrics,
-    limits: { of: () => config.limits },
+    limits,
     tenantOf: tenantReader(missingHeader),
     features: enabled,
     reservedTenant: selfTenant === anonymousTenant ? undefined : selfTenant,
