@@ -13,6 +13,7 @@ import { DataFolderInUse, lockDataFolder } from '../libs/lifecycle/data-folder-l
 import { type StartedModules, startModules } from '../libs/lifecycle/start-modules.ts';
 import { watchTenantLimits } from '../libs/limits/tenant-limits.ts';
 import { parseTenantId, type TenantId } from '../libs/model/tenant-id.ts';
+import { startTraceExport } from '../libs/telemetry/export-traces.ts';
 import { createLogger } from '../libs/telemetry/log.ts';
 import { Metrics } from '../libs/telemetry/metrics.ts';
 import { version } from '../libs/telemetry/version.ts';
@@ -68,6 +69,7 @@ async function run(config: Config): Promise<void> {
     log: log.child({ component: 'limits' }),
     metrics,
   });
+  const traces = await startTraceExport(process.env, version);
   const lock = await lockDataFolder(dataDir);
   let started: StartedModules | undefined;
   let isGreeted = false;
@@ -94,6 +96,7 @@ async function run(config: Config): Promise<void> {
       await http.close();
       await started?.stop();
       limits.stop();
+      await traces?.stop();
       await lock.release();
       log.info('stopped');
       process.exit(code);

@@ -10,6 +10,7 @@ import type { ExemplarSample, WriteBatch } from '../../libs/contracts/write-batc
 import { canonicalizeExemplar, type LabelLimits } from '../../libs/model/canonical-labels.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import { ByteSink } from '../../libs/std/byte-sink.ts';
+import { traced } from '../../libs/telemetry/trace.ts';
 import type { WriteScan } from '../../libs/wire/write-scan.ts';
 import { acceptWindow, keepInside, outsideText } from './accept-window.ts';
 import type { IngestionRate, RateLimits } from './ingestion-rate.ts';
@@ -90,7 +91,9 @@ export async function push(
   const { version } = scan;
   let outcome: PushOutcome;
   try {
-    outcome = await deps.ingester.push(batch);
+    outcome = await traced('ingester.push', { 'maru.series': batch.seriesCount, 'maru.samples': samples }, () =>
+      deps.ingester.push(batch),
+    );
   } catch (error) {
     // The sender comes again with it.
     if (aliases.generation === generation) for (const alias of toldMetadata) aliases.forgetMetadata(alias);
