@@ -5,49 +5,11 @@
  */
 import { compressSync } from 'snappy';
 import { labelsOf, sampleTime, sampleValue } from './label-recipe.ts';
+import { ProtobufWriter } from './protobuf-writer.ts';
 
 export type Protocol = 'v1' | 'v2';
 
 const text = new TextEncoder();
-
-/** A growing buffer of protobuf fields. */
-class Writer {
-  bytes: Buffer;
-  length = 0;
-
-  constructor(capacity: number) {
-    this.bytes = Buffer.alloc(capacity);
-  }
-
-  reserve(count: number): void {
-    if (this.length + count <= this.bytes.length) return;
-    const grown = Buffer.alloc(Math.max(this.bytes.length * 2, this.length + count));
-    this.bytes.copy(grown);
-    this.bytes = grown;
-  }
-
-  varint(value: number): void {
-    this.reserve(10);
-    let rest = value;
-    while (rest >= 0x80) {
-      this.bytes[this.length++] = (rest % 0x80) | 0x80;
-      rest = Math.floor(rest / 0x80);
-    }
-    this.bytes[this.length++] = rest;
-  }
-
-  field(tag: number, content: Uint8Array): void {
-    this.varint(tag);
-    this.varint(content.length);
-    this.reserve(content.length);
-    this.bytes.set(content, this.length);
-    this.length += content.length;
-  }
-
-  written(): Buffer {
-    return this.bytes.subarray(0, this.length);
-  }
-}
 
 /** `09 value(8) 10 timestamp(6)`: times of these decades are varints of six bytes. */
 const sampleBytes = 16;
@@ -62,7 +24,7 @@ export class BodyTemplate {
   constructor(protocol: Protocol, firstSeries: number, seriesCount: number) {
     this.firstSeries = firstSeries;
     this.#valueAt = new Uint32Array(seriesCount);
-    const body = new Writer(1 << 20);
+    const body = new ProtobufWriter(1 << 20);
     const symbols = new Map<string, number>([['', 0]]);
     const seriesTexts: Uint8Array[] = [];
     for (let i = 0; i < seriesCount; i++) {
@@ -108,9 +70,9 @@ export class BodyTemplate {
 }
 
 function labelFields(labels: readonly (readonly [string, string])[]): Uint8Array {
-  const out = new Writer(512);
+  const out = new ProtobufWriter(512);
   for (const [name, value] of labels) {
-    const label = new Writer(512);
+    const label = new ProtobufWriter(512);
     label.field(0x0a, text.encode(name));
     label.field(0x12, text.encode(value));
     out.field(0x0a, label.written());
@@ -119,7 +81,7 @@ function labelFields(labels: readonly (readonly [string, string])[]): Uint8Array
 }
 
 function labelRefs(labels: readonly (readonly [string, string])[], symbols: Map<string, number>): Uint8Array {
-  const refs = new Writer(512);
+  const refs = new ProtobufWriter(512);
   for (const symbol of labels.flat()) {
     let ref = symbols.get(symbol);
     if (ref === undefined) {
@@ -128,7 +90,7 @@ function labelRefs(labels: readonly (readonly [string, string])[], symbols: Map<
     }
     refs.varint(ref);
   }
-  const out = new Writer(512);
+  const out = new ProtobufWriter(512);
   out.field(0x0a, refs.written());
   return Uint8Array.from(out.written());
 }

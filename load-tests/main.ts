@@ -6,6 +6,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Progress } from './progress.ts';
+import { runSuite, suites } from './query-suite.ts';
 import { type Measured, machineLine, markdownTable } from './report.ts';
 import { measureServer, scenarios } from './scenarios.ts';
 import { serverKinds } from './servers.ts';
@@ -18,15 +19,19 @@ const { values, positionals } = parseArgs({
     connections: { type: 'string', default: '4' },
     /** Where the tables go; `-` writes none. */
     results: { type: 'string', default: join(import.meta.dirname, 'results') },
+    /** Of the query suites: where filled folders stay for the next run, and which cases are asked. */
+    keep: { type: 'string' },
+    cases: { type: 'string', default: '' },
   },
 });
 
-const names = positionals.includes('all') ? [...scenarios.keys()] : positionals;
-const unknown = names.filter((name) => !scenarios.has(name));
+const known = [...scenarios.keys(), ...suites.keys()];
+const names = positionals.includes('all') ? known : positionals;
+const unknown = names.filter((name) => !known.includes(name));
 if (names.length === 0 || unknown.length > 0) {
   console.error(
-    `npm run load -- [--servers=a,b] [--scale=0.1] [--connections=4] [--results=-] <scenario>...|all\n` +
-      `scenarios: ${[...scenarios.keys()].join(', ')}${unknown.length > 0 ? `; unknown: ${unknown.join(', ')}` : ''}`,
+    `npm run load -- [--servers=a,b] [--scale=0.1] [--connections=4] [--results=-] [--keep=folder] [--cases=word] <scenario>...|all\n` +
+      `scenarios: ${known.join(', ')}${unknown.length > 0 ? `; unknown: ${unknown.join(', ')}` : ''}`,
   );
   process.exit(2);
 }
@@ -34,6 +39,26 @@ if (names.length === 0 || unknown.length > 0) {
 const progress = new Progress(process.stderr);
 const options = { scale: Number(values.scale), connections: Number(values.connections), progress };
 const wanted = values.servers.split(',');
+
+const command = `npm run load -- ${process.argv
+  .slice(2)
+  .filter((word) => word !== '--')
+  .join(' ')}`;
+
+function writeResult(name: string, title: string, body: string): void {
+  const text = `# ${title}\n\n${new Date().toISOString()}, ${machineLine()}\n\n\`${command}\`\n\n${body}`;
+  console.log(`\n${text}`);
+  if (values.results === '-') return;
+  mkdirSync(values.results, { recursive: true });
+  writeFileSync(join(values.results, `${name}.md`), text);
+}
+
+for (const name of names) {
+  const suite = suites.get(name);
+  if (suite === undefined) continue;
+  const table = await runSuite(name, suite, { ...options, servers: wanted, keep: values.keep, only: values.cases });
+  writeResult(name, `queries over ${suite.title}`, table);
+}
 
 for (const name of names) {
   const scenario = scenarios.get(name);
@@ -50,18 +75,11 @@ for (const name of names) {
     if (one !== undefined) measured.push(one);
   }
   const table = markdownTable(scenario.figures, measured);
-  const text =
-    `# ${scenario.title}\n\n${new Date().toISOString()}, ${machineLine()}\n\n` +
-    `\`npm run load -- ${process.argv
-      .slice(2)
-      .filter((word) => word !== '--')
-      .join(' ')}\`\n\n` +
+  writeResult(
+    name,
+    scenario.title,
     `${plan.seriesCount} series, ${plan.scrapes} scrapes, bodies of 2,000 series, ${values.connections} connections; ` +
-    `${(plan.rawBytes / samples).toFixed(1)} bytes a sample, ${(plan.wireBytes / samples).toFixed(1)} compressed. ` +
-    `CPU is user and system time of the process tree until it is quiet again.\n\n${table}\n`;
-  console.log(`\n${text}`);
-  if (values.results !== '-') {
-    mkdirSync(values.results, { recursive: true });
-    writeFileSync(join(values.results, `${name}.md`), text);
-  }
+      `${(plan.rawBytes / samples).toFixed(1)} bytes a sample, ${(plan.wireBytes / samples).toFixed(1)} compressed. ` +
+      `CPU is user and system time of the process tree until it is quiet again.\n\n${table}\n`,
+  );
 }

@@ -52,6 +52,16 @@ export function residentBytes(pid: number): number {
   return kilobytes * 1024;
 }
 
+/** Anonymous resident bytes of the tree: memory of its own, without files that it has mapped. */
+export function anonymousBytes(pid: number): number {
+  let kilobytes = 0;
+  for (const one of tree(pid)) {
+    const status = read(`/proc/${one}/status`);
+    for (const [, amount] of status.matchAll(/Rss(?:Anon|Shmem):\s+(\d+)/g)) kilobytes += Number(amount);
+  }
+  return kilobytes * 1024;
+}
+
 /** Bytes that the files below a folder take on disk. */
 export function diskBytes(folder: string): number {
   let bytes = 0;

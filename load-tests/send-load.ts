@@ -42,7 +42,8 @@ export class LoadResult {
   }
 }
 
-class Sender {
+/** Pushes bodies over a number of connections that stay open. */
+export class Sender {
   readonly #agent: Agent;
   readonly #server: RunningServer;
   readonly #protocol: Protocol;

@@ -59,6 +59,8 @@ export const serverKinds: readonly ServerKind[] = [
         // A query of ten seconds holds more points than the default maximum of 50 million lets pass.
         '--query.max-samples=1000000000',
         '--query.max-memory-bytes=4GiB',
+        // A history is written that began long ago.
+        '--limits.past-grace-period=0',
         ...(process.env.MARU_TEST_FLAGS ?? '').split(' ').filter((flag) => flag !== ''),
       ],
     ],
@@ -82,6 +84,8 @@ export const serverKinds: readonly ServerKind[] = [
           `--web.listen-address=127.0.0.1:${port}`,
           '--log.level=error',
           '--query.timeout=5m',
+          '--query.max-samples=1000000000',
+          '--storage.tsdb.retention.time=1y',
           '--web.enable-remote-write-receiver',
           '--web.remote-write-receiver.accepted-protobuf-messages=prometheus.WriteRequest',
           '--web.remote-write-receiver.accepted-protobuf-messages=io.prometheus.write.v2.Request',
@@ -105,6 +109,7 @@ export const serverKinds: readonly ServerKind[] = [
           `-httpListenAddr=127.0.0.1:${port}`,
           '-loggerLevel=ERROR',
           '-search.maxQueryDuration=5m',
+          '-retentionPeriod=1y',
         ],
       ];
     },
@@ -116,23 +121,33 @@ export class RunningServer {
   readonly kind: ServerKind;
   readonly folder: string;
   readonly port: number;
+  readonly #afterwards: 'delete' | 'keep';
   #child: ChildProcess | undefined;
   #output = '';
 
-  private constructor(kind: ServerKind, folder: string, port: number) {
+  private constructor(kind: ServerKind, folder: string, port: number, afterwards: 'delete' | 'keep') {
     this.kind = kind;
     this.folder = folder;
     this.port = port;
+    this.#afterwards = afterwards;
   }
 
   /** Starts a server on an empty folder; undefined where its program is absent. */
   static async start(kind: ServerKind): Promise<RunningServer | undefined> {
     const folder = mkdtempSync(join(process.env.MARU_TEST_DATA_DIR ?? tmpdir(), `load-${kind.name}-`));
-    const server = new RunningServer(kind, folder, await freePort());
-    if (kind.command(folder, server.port) === undefined) {
-      rmSync(folder, { recursive: true });
-      return undefined;
-    }
+    const server = await RunningServer.startIn(kind, folder, 'delete');
+    if (server === undefined) rmSync(folder, { recursive: true });
+    return server;
+  }
+
+  /** Starts a server on a folder that may hold data; undefined where its program is absent. */
+  static async startIn(
+    kind: ServerKind,
+    folder: string,
+    afterwards: 'delete' | 'keep',
+  ): Promise<RunningServer | undefined> {
+    const server = new RunningServer(kind, folder, await freePort(), afterwards);
+    if (kind.command(folder, server.port) === undefined) return undefined;
     await server.launch();
     return server;
   }
@@ -192,9 +207,19 @@ export class RunningServer {
     await gone;
   }
 
+  /** Asks it to end and waits until it has, a minute at most. */
+  async stop(): Promise<void> {
+    const child = this.#child;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGTERM');
+    await Promise.race([gone, new Promise((resolve) => setTimeout(resolve, 60_000).unref())]);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#afterwards === 'keep') await this.stop();
     await this.kill();
-    rmSync(this.folder, { recursive: true, force: true });
+    if (this.#afterwards === 'delete') rmSync(this.folder, { recursive: true, force: true });
   }
 
   readonly #killWithParent = (): void => {

@@ -42,6 +42,13 @@ export const configKeys = {
     interval: duration('15s', 'How often they are written.'),
   },
   bucket: bucketKeys,
+  runtimeConfig: {
+    file: text(
+      '',
+      'YAML file with limits of single tenants, under overrides: and the name of the tenant; taken over without a restart.',
+    ),
+    reloadPeriod: duration('10s', 'How often that file is read again.'),
+  },
   distributor: distributorKeys,
   ingester: ingesterKeys,
   query: querierKeys,

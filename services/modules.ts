@@ -6,7 +6,7 @@ import type { FastifyInstance } from 'fastify';
 import type { IngesterContract } from '../libs/contracts/ingester.ts';
 import type { TenantOf } from '../libs/http/tenant-header.ts';
 import type { ModuleRow } from '../libs/lifecycle/start-modules.ts';
-import type { TenantLimits } from '../libs/limits/limits.ts';
+import type { TenantLimits } from '../libs/limits/tenant-limits.ts';
 import type { TenantId } from '../libs/model/tenant-id.ts';
 import type { Bucket } from '../libs/object-store/bucket.ts';
 import { assert } from '../libs/std/assert.ts';

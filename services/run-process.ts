@@ -3,15 +3,18 @@
  * Owns the exit code: 0 after a signal, 1 when something broke, 2 for a mistake in the configuration.
  */
 import { resolve } from 'node:path';
+import { ConfigError } from '../libs/config/config-error.ts';
 import { readFeatures } from '../libs/config/features.ts';
 import { printReference } from '../libs/config/print-reference.ts';
-import { ConfigError, readConfig } from '../libs/config/read-config.ts';
+import { readConfig } from '../libs/config/read-config.ts';
 import { createHttpServer } from '../libs/http/server.ts';
 import { anonymousTenant, tenantReader } from '../libs/http/tenant-header.ts';
 import { DataFolderInUse, lockDataFolder } from '../libs/lifecycle/data-folder-lock.ts';
 import { type StartedModules, startModules } from '../libs/lifecycle/start-modules.ts';
+import { watchTenantLimits } from '../libs/limits/tenant-limits.ts';
 import { parseTenantId, type TenantId } from '../libs/model/tenant-id.ts';
 import { openBucket } from '../libs/object-store/open-bucket.ts';
+import { startTraceExport } from '../libs/telemetry/export-traces.ts';
 import { createLogger } from '../libs/telemetry/log.ts';
 import { Metrics } from '../libs/telemetry/metrics.ts';
 import { version } from '../libs/telemetry/version.ts';
@@ -64,6 +67,11 @@ async function run(config: Config): Promise<void> {
   const selfTenant = selfTenantOf(config.selfMetrics.tenant, isAll);
   const metrics = new Metrics(version);
   const bucket = await openBucket(config.bucket, dataDir, metrics);
+  const limits = watchTenantLimits(config.runtimeConfig, config.limits, {
+    log: log.child({ component: 'limits' }),
+    metrics,
+  });
+  const traces = await startTraceExport(process.env, version);
   const lock = await lockDataFolder(dataDir);
   let started: StartedModules | undefined;
   let isGreeted = false;
@@ -89,6 +97,8 @@ async function run(config: Config): Promise<void> {
       await selfMetrics?.stop();
       await http.close();
       await started?.stop();
+      limits.stop();
+      await traces?.stop();
       await lock.release();
       log.info('stopped');
       process.exit(code);
@@ -121,7 +131,7 @@ async function run(config: Config): Promise<void> {
     log,
     metrics,
     bucket,
-    limits: { of: () => config.limits },
+    limits,
     tenantOf: tenantReader(missingHeader),
     features: enabled,
     reservedTenant: selfTenant === anonymousTenant ? undefined : selfTenant,

@@ -1,7 +1,10 @@
 /**
  * `--enable-feature`: Prometheus' own names (cmd/prometheus/main.go of 3.15), so that a user's flags can stay.
- * Owns which of them mean something here, which are always on, and which have no meaning for a backend.
+ * Owns which of them mean something here, which are always on, and which have no meaning for a backend. Surprising: a name that
+ * Prometheus does not know is an error here, where Prometheus only warns: a feature that was misspelt is not on.
  */
+import { ConfigError } from './config-error.ts';
+import { nearestName } from './nearest-name.ts';
 
 /** Features that change something here when they are named. */
 const known = new Set([
@@ -48,7 +51,10 @@ const meaningless = new Set([
 /** The names that mean something here, for the reference. */
 export const featureNames: readonly string[] = [...known].sort();
 
-/** Splits the list into what is on, and what the operator should hear about the rest. */
+/**
+ * Splits the list into what is on, and what the operator should hear about the rest.
+ * @throws ConfigError for a name that Prometheus 3.15 does not know either
+ */
 export function readFeatures(names: readonly string[]): { enabled: ReadonlySet<string>; warnings: string[] } {
   const enabled = new Set<string>();
   const warnings: string[] = [];
@@ -56,7 +62,10 @@ export function readFeatures(names: readonly string[]): { enabled: ReadonlySet<s
     if (known.has(name)) enabled.add(name);
     else if (alwaysOn.has(name)) warnings.push(`--enable-feature=${name}: always on`);
     else if (meaningless.has(name)) warnings.push(`--enable-feature=${name}: has no meaning here and is ignored`);
-    else warnings.push(`--enable-feature=${name}: no such feature, ignored`);
+    else {
+      const nearest = nearestName(name, [...known, ...alwaysOn, ...meaningless]);
+      throw new ConfigError(`flag --enable-feature: there is no feature ${name}; the nearest known one is ${nearest}`);
+    }
   }
   return { enabled, warnings };
 }

@@ -3,9 +3,10 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { ConfigError } from './config-error.ts';
 import { bytes, duration, integer, list, oneOf, text } from './config-key.ts';
 import { printReference } from './print-reference.ts';
-import { ConfigError, readConfig } from './read-config.ts';
+import { readConfig } from './read-config.ts';
 
 const tree = {
   dataDir: text('./data', 'Where data is.'),

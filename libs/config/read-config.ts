@@ -5,12 +5,9 @@
  */
 import { readFileSync } from 'node:fs';
 import { isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
+import { ConfigError } from './config-error.ts';
 import { type ConfigKey, type ConfigTree, KeyTypeError, type ValuesOf } from './config-key.ts';
-
-/** A mistake of the operator: every message names the key, where it stood, and what was meant. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
-}
+import { nearestName } from './nearest-name.ts';
 
 export interface ConfigSources {
   readonly args: readonly string[];
@@ -143,6 +140,20 @@ function readEnvironment(env: ConfigSources['env'], known: ReadonlyMap<string, N
 }
 
 function readFile(path: string, known: ReadonlyMap<string, NamedKey>): Map<NamedKey, Given> {
+  const file = parseYamlFile(path);
+  const given = new Map<NamedKey, Given>();
+  if (file.contents !== null) collectKeys(file, file.contents, '', known, given);
+  return given;
+}
+
+/** A YAML file with the lines of its nodes, for errors. */
+interface YamlFile {
+  readonly path: string;
+  readonly contents: unknown;
+  readonly lineOf: (node: unknown) => number;
+}
+
+function parseYamlFile(path: string): YamlFile {
   let source: string;
   try {
     source = readFileSync(path, 'utf8');
@@ -154,59 +165,86 @@ function readFile(path: string, known: ReadonlyMap<string, NamedKey>): Map<Named
   const [first] = document.errors;
   if (first !== undefined)
     throw new ConfigError(`configuration file ${path}:${lines.linePos(first.pos[0]).line}: ${first.message}`);
-  const given = new Map<NamedKey, Given>();
-  const visit = (node: unknown, prefix: string): void => {
-    if (!isMap(node))
-      throw new ConfigError(`configuration file ${path}: ${prefix === '' ? 'the file' : prefix} must be a map of keys`);
-    for (const pair of node.items) {
-      const keyNode = pair.key;
-      const keyText = isScalar(keyNode) ? String(keyNode.value) : '';
-      const name = prefix === '' ? keyText : `${prefix}.${keyText}`;
-      const line = isScalar(keyNode) && keyNode.range ? lines.linePos(keyNode.range[0]).line : 1;
-      const where = `${path}:${line}: key ${name}`;
-      const named = known.get(name);
-      if (named === undefined) {
-        if (isMap(pair.value) && [...known.keys()].some((key) => key.startsWith(`${name}.`))) {
-          visit(pair.value, name);
-          continue;
-        }
-        throw new ConfigError(unknownKey(where, name, [...known.keys()]));
-      }
-      const value = pair.value;
-      if (value === null || (isScalar(value) && value.value === null)) continue;
-      if (isScalar(value)) given.set(named, { text: value.source ?? String(value.value), where });
-      else if (isSeq(value)) {
-        given.set(named, {
-          text: value.items.map((item) => (isScalar(item) ? String(item.value) : '')).join(','),
-          where,
-        });
-      } else throw new ConfigError(`${where}: a value is wanted (${named.key.type}), not a map`);
-    }
+  return {
+    path,
+    contents: document.contents,
+    lineOf: (node) => (isScalar(node) && node.range ? lines.linePos(node.range[0]).line : 1),
   };
-  if (document.contents !== null) visit(document.contents, '');
-  return given;
+}
+
+/** The pairs of a map with the name of each and where it stands. */
+function pairsOf(file: YamlFile, node: unknown, name: string): { name: string; where: string; value: unknown }[] {
+  if (!isMap(node)) {
+    throw new ConfigError(`configuration file ${file.path}: ${name === '' ? 'the file' : name} must be a map of keys`);
+  }
+  return node.items.map(({ key, value }) => {
+    const own = isScalar(key) ? String(key.value) : '';
+    const whole = name === '' ? own : `${name}.${own}`;
+    return { name: own, where: `${file.path}:${file.lineOf(key)}: key ${whole}`, value };
+  });
+}
+
+/** Keys below `node`, which stands at `prefix` of the tree of `known`; `shown` is what stands before it in the file. */
+function collectKeys(
+  file: YamlFile,
+  node: unknown,
+  prefix: string,
+  known: ReadonlyMap<string, NamedKey>,
+  given: Map<NamedKey, Given>,
+  shown = '',
+): void {
+  for (const pair of pairsOf(file, node, [shown, prefix].filter((part) => part !== '').join('.'))) {
+    const { where, value } = pair;
+    const name = prefix === '' ? pair.name : `${prefix}.${pair.name}`;
+    const named = known.get(name);
+    if (named === undefined) {
+      if (isMap(value) && [...known.keys()].some((key) => key.startsWith(`${name}.`))) {
+        collectKeys(file, value, name, known, given, shown);
+        continue;
+      }
+      throw new ConfigError(unknownKey(where, name, [...known.keys()]));
+    }
+    if (value === null || (isScalar(value) && value.value === null)) continue;
+    if (isScalar(value)) given.set(named, { text: value.source ?? String(value.value), where });
+    else if (isSeq(value)) {
+      given.set(named, {
+        text: value.items.map((item) => (isScalar(item) ? String(item.value) : '')).join(','),
+        where,
+      });
+    } else throw new ConfigError(`${where}: a value is wanted (${named.key.type}), not a map`);
+  }
+}
+
+/**
+ * Reads a file that holds under the key `section`, for each of many names, some keys of a flat tree:
+ * `overrides: { team-a: { ingestion_rate: 1000 } }`. An empty file has none.
+ * @returns for each name the values of the keys that it gives
+ * @throws ConfigError for anything that is not a known key with a value of its type
+ */
+export function readSections<T extends ConfigTree>(
+  path: string,
+  section: string,
+  tree: T,
+): Map<string, { readonly where: string; readonly values: Partial<ValuesOf<T>> }> {
+  const file = parseYamlFile(path);
+  const byYaml = new Map(namedKeys(tree).map((named) => [named.yaml, named]));
+  const found = new Map<string, { where: string; values: Partial<ValuesOf<T>> }>();
+  if (file.contents === null || (isScalar(file.contents) && file.contents.value === null)) return found;
+  for (const top of pairsOf(file, file.contents, '')) {
+    if (top.name !== section) throw new ConfigError(unknownKey(top.where, top.name, [section]));
+    if (top.value === null || (isScalar(top.value) && top.value.value === null)) continue;
+    for (const { name, where, value } of pairsOf(file, top.value, section)) {
+      const given = new Map<NamedKey, Given>();
+      const isEmpty = value === null || (isScalar(value) && value.value === null);
+      if (!isEmpty) collectKeys(file, value, '', byYaml, given, `${section}.${name}`);
+      const values: Record<string, unknown> = {};
+      for (const [named, text] of given) place(values, named.path, parsed(named, text));
+      found.set(name, { where, values: values as Partial<ValuesOf<T>> }); // built key by key from the same tree
+    }
+  }
+  return found;
 }
 
 function unknownKey(where: string, name: string, known: readonly string[]): string {
-  let nearest = '';
-  let distance = Number.POSITIVE_INFINITY;
-  for (const candidate of known) {
-    const d = editDistance(name, candidate);
-    if (d < distance) [nearest, distance] = [candidate, d];
-  }
-  return `${where}: no such key; the nearest known one is ${nearest} (see --help)`;
-}
-
-/** Levenshtein distance of two short names. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const substitution = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(substitution, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
+  return `${where}: no such key; the nearest known one is ${nearestName(name, known)} (see --help)`;
 }

@@ -10,6 +10,7 @@ import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { version } from '../telemetry/version.ts';
 import { isUnexpected, sendFailure } from './failure-response.ts';
+import { traceRequests } from './trace-requests.ts';
 
 export interface HttpConfig {
   readonly httpAddress: string;
@@ -70,6 +71,7 @@ export function createHttpServer(config: HttpConfig, { metrics, log, notReady }:
     for (const one of [method].flat()) methods.add(one);
     methodsOf.set(url, methods);
   });
+  traceRequests(app, (url) => !operatorUrls.has(url));
   app.setErrorHandler((error, request, reply) => {
     if (isUnexpected(error)) {
       const { method, routeOptions } = request;
@@ -120,6 +122,9 @@ export function createHttpServer(config: HttpConfig, { metrics, log, notReady }:
     },
   };
 }
+
+/** What probes, scrapes and browsers ask: never traced. */
+const operatorUrls: ReadonlySet<string> = new Set(['/', '/ready', '/-/ready', '/healthz', '/-/healthy', '/metrics']);
 
 const stackOf = (error: unknown): string | undefined => (error instanceof Error ? error.stack : undefined);
 

@@ -1,9 +1,9 @@
 /**
  * Limits per tenant: one type, every key with Mimir's name, a default and a sentence; grouped by who enforces it.
- * Owns what may be limited. Enforcing is the room's work. Ask `limits.of(tenant)` at the moment of use.
+ * Owns what may be limited. Enforcing is the room's work; what a tenant has instead of the defaults is tenant-limits.ts. Ask
+ * `limits.of(tenant)` at the moment of use.
  */
 import { duration, integer, type ValuesOf } from '../config/config-key.ts';
-import type { TenantId } from '../model/tenant-id.ts';
 
 /** Slice `limits` of the configuration. */
 export const limitKeys = {
@@ -28,7 +28,3 @@ export const limitKeys = {
 } as const;
 
 export type Limits = ValuesOf<typeof limitKeys>;
-
-export interface TenantLimits {
-  of(tenant: TenantId): Limits;
-}

@@ -4,18 +4,23 @@
  * results are float histograms. Sums can be compensated (Kahan, Neumaier): the lost part then is a histogram of its own.
  */
 import { customBucketsSchema, type Histogram, ResetHint } from './histogram.ts';
+import { areAligned, combineAligned } from './histogram-aligned.ts';
 import { exponentialBound } from './histogram-bounds.ts';
+import { hintOfBoth, isHintCollision } from './histogram-hints.ts';
 import { bucketIndexInSchema } from './histogram-resolution.ts';
 import { bucketIndexes, sameNumbers, spansOfIndexes } from './histogram-spans.ts';
 
 export interface HistogramSum {
   readonly histogram: Histogram;
-  /** What rounding took from each number of `histogram`, to be added at the end; of the same layout. */
-  readonly compensation: Histogram;
   /** One said that its counter was reset, the other that it was not. */
   readonly resetCollision: boolean;
   /** Custom bounds differed and only those of both are left. */
   readonly boundsReconciled: boolean;
+}
+
+export interface CompensatedHistogramSum extends HistogramSum {
+  /** What rounding took from each number of `histogram`, to be added at the end; of the same layout. */
+  readonly compensation: Histogram;
 }
 
 /** Sums and what they lost, in pairs of columns. */
@@ -71,12 +76,21 @@ function partsOf(h: Histogram, compensation: Histogram | undefined): Parts {
 
 /** The sum of two histograms, or null where one has custom buckets and the other has not. Empty buckets are kept. */
 export function addHistograms(a: Histogram, b: Histogram): HistogramSum | null {
-  return combine(a, undefined, b, 1, 'plain');
+  return combinePlain(a, b, 1);
 }
 
 /** `a` less `b`, as addHistograms. The counter reset hint is an addition's: the operator - makes a gauge of it. */
 export function subtractHistograms(a: Histogram, b: Histogram): HistogramSum | null {
-  return combine(a, undefined, b, -1, 'plain');
+  return combinePlain(a, b, -1);
+}
+
+function combinePlain(a: Histogram, b: Histogram, sign: 1 | -1): HistogramSum | null {
+  if (!areAligned(a, b)) return combine(a, undefined, b, sign, 'plain');
+  return {
+    histogram: combineAligned(a, b, sign),
+    resetCollision: isHintCollision(a.resetHint, b.resetHint),
+    boundsReconciled: false,
+  };
 }
 
 /**
@@ -87,7 +101,7 @@ export function addHistogramsKahan(
   a: Histogram,
   compensation: Histogram | undefined,
   b: Histogram,
-): HistogramSum | null {
+): CompensatedHistogramSum | null {
   return combine(a, compensation, b, 1, 'compensated');
 }
 
@@ -97,7 +111,7 @@ function combine(
   b: Histogram,
   sign: 1 | -1,
   method: 'plain' | 'compensated',
-): HistogramSum | null {
+): CompensatedHistogramSum | null {
   const custom = a.schema === customBucketsSchema;
   if (custom !== (b.schema === customBucketsSchema)) return null;
   const sum = partsOf(a, compensation);
@@ -148,22 +162,9 @@ function combine(
       positiveBuckets: Float64Array.from(sum.positive.counts.lost),
       negativeBuckets: Float64Array.from(sum.negative.counts.lost),
     },
-    resetCollision: isCollision(a.resetHint, b.resetHint),
+    resetCollision: isHintCollision(a.resetHint, b.resetHint),
     boundsReconciled,
   };
-}
-
-function isCollision(a: ResetHint, b: ResetHint): boolean {
-  return (
-    a !== b &&
-    (a === ResetHint.reset || a === ResetHint.notReset) &&
-    (b === ResetHint.reset || b === ResetHint.notReset)
-  );
-}
-
-function hintOfBoth(a: ResetHint, b: ResetHint): ResetHint {
-  if (a === b) return a;
-  return a === ResetHint.gauge || b === ResetHint.gauge ? ResetHint.gauge : ResetHint.unknown;
 }
 
 /** Adds or subtracts the buckets of `b`, both of the schema of `parts`; those of b that lie in the zero bucket are in it already. */
@@ -346,29 +347,42 @@ export function zeroBucketWithThreshold(h: Histogram, threshold: number): { zero
 
 /** All counts and the sum times `factor`; a negative one makes a gauge of it. */
 export function multiplyHistogram(h: Histogram, factor: number): Histogram {
-  return scale(h, factor, (value) => value * factor);
+  return scale(h, factor, 'multiply');
 }
 
 /** All counts and the sum by `divisor`; a negative one makes a gauge of it, zero takes the buckets away. */
 export function divideHistogram(h: Histogram, divisor: number): Histogram {
-  const scaled = scale(h, divisor, (value) => value / divisor);
+  const scaled = scale(h, divisor, 'divide');
   if (divisor !== 0) return scaled;
   const none = new Int32Array(0);
   const empty = new Float64Array(0);
   return { ...scaled, positiveSpans: none, negativeSpans: none, positiveBuckets: empty, negativeBuckets: empty };
 }
 
-function scale(h: Histogram, by: number, apply: (value: number) => number): Histogram {
+function scale(h: Histogram, by: number, how: 'multiply' | 'divide'): Histogram {
+  const apply = (value: number): number => (how === 'multiply' ? value * by : value / by);
   return {
-    ...h,
     integer: false,
     resetHint: by < 0 ? ResetHint.gauge : h.resetHint,
+    schema: h.schema,
+    zeroThreshold: h.zeroThreshold,
     zeroCount: apply(h.zeroCount),
     count: apply(h.count),
     sum: apply(h.sum),
-    positiveBuckets: h.positiveBuckets.map(apply),
-    negativeBuckets: h.negativeBuckets.map(apply),
+    positiveSpans: h.positiveSpans,
+    negativeSpans: h.negativeSpans,
+    positiveBuckets: scaleCounts(h.positiveBuckets, by, how),
+    negativeBuckets: scaleCounts(h.negativeBuckets, by, how),
+    customValues: h.customValues,
+    stale: h.stale,
   };
+}
+
+function scaleCounts(counts: Float64Array, by: number, how: 'multiply' | 'divide'): Float64Array {
+  const scaled = new Float64Array(counts.length);
+  if (how === 'multiply') for (let i = 0; i < scaled.length; i++) scaled[i] = counts[i] * by;
+  else for (let i = 0; i < scaled.length; i++) scaled[i] = counts[i] / by;
+  return scaled;
 }
 
 /** The histogram without empty buckets, in the fewest spans (Compact(0)). */

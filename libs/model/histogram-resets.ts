@@ -3,6 +3,7 @@
  * any count but the sum fell, a bucket that had a count is gone, or the grid of buckets changed in a way only a restart explains.
  */
 import { customBucketsSchema, type Histogram, ResetHint } from './histogram.ts';
+import { areAligned, hasAnyFallen } from './histogram-aligned.ts';
 import { zeroBucketWithThreshold } from './histogram-arithmetic.ts';
 import { exponentialBound } from './histogram-bounds.ts';
 import { reduceBuckets } from './histogram-resolution.ts';
@@ -13,6 +14,7 @@ export function detectReset(current: Histogram, previous: Histogram): boolean {
   if (current.resetHint === ResetHint.reset) return true;
   if (current.resetHint === ResetHint.notReset) return false;
   if (current.count < previous.count) return true;
+  if (areAligned(current, previous)) return hasAnyFallen(current, previous);
   if (current.schema === customBucketsSchema) {
     if (previous.schema !== customBucketsSchema) return true;
     if (!sameBounds(current.customValues, previous.customValues)) return hasFallenAtSharedBounds(current, previous);

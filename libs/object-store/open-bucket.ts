@@ -4,7 +4,7 @@
  * than everything else at a start.
  */
 import { join, resolve } from 'node:path';
-import { ConfigError } from '../config/read-config.ts';
+import { ConfigError } from '../config/config-error.ts';
 import { Failure } from '../errors/failure.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Bucket, ListEntry } from './bucket.ts';

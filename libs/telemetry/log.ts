@@ -1,10 +1,12 @@
 /**
  * Structured logs: pino, as JSON lines or, for a person at a terminal, as logfmt.
- * Owns the form of a line. Fields are named as everywhere: `ts`, `level`, `component`, `tenant`, `msg`.
+ * Owns the form of a line. Fields are named as everywhere: `ts`, `level`, `component`, `tenant`,
+ * `trace_id`, `msg`.
  */
 import { Writable } from 'node:stream';
 import { type Logger as PinoLogger, pino } from 'pino';
 import { logfmtLine } from './logfmt.ts';
+import { traceFields } from './trace.ts';
 
 export type Logger = PinoLogger;
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
@@ -23,6 +25,7 @@ export function createLogger(config: LogConfig): Logger {
     level: config.level,
     base: null,
     messageKey: 'msg',
+    mixin: traceFields,
     timestamp: () => `,"ts":"${new Date().toISOString()}"`,
     formatters: { level: (label: string) => ({ level: label }) },
   };

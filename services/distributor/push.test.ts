@@ -22,6 +22,7 @@ const tenant = parseTenantId('team-a');
 class MemoryIngester implements IngesterContract {
   readonly ids = new Map<string, number>();
   readonly samples: { key: string; t: number; v: number; st: number }[] = [];
+  readonly histogramStarts: number[] = [];
   readonly batches: { rows: number; known: number; metadata: number; histograms: number; exemplars: number }[] = [];
   epoch = 1;
   /** Numbers that it has dropped. */
@@ -76,6 +77,7 @@ class MemoryIngester implements IngesterContract {
         });
       }
     }
+    this.histogramStarts.push(...batch.histograms.map(({ st }) => st));
     this.batches.push({
       rows: batch.seriesCount,
       known,
@@ -106,7 +108,10 @@ const limits: PushLimits = {
   exemplarsMax: 10,
 };
 
-function room(changes: Partial<PushLimits> = {}): { ingester: MemoryIngester; deps: PushRouteDeps } {
+function room(
+  changes: Partial<PushLimits> = {},
+  { keepsStartTimes = true } = {},
+): { ingester: MemoryIngester; deps: PushRouteDeps } {
   const ingester = new MemoryIngester();
   const registry = new AliasRegistry(1 << 24, () => 0);
   const deps: PushRouteDeps = {
@@ -115,6 +120,7 @@ function room(changes: Partial<PushLimits> = {}): { ingester: MemoryIngester; de
     limitsOf: () => ({ ...limits, ...changes }),
     rate: new IngestionRate(() => 0),
     resolved: new ResolvedSeries(1 << 16),
+    keepsStartTimes,
     scan: new WriteScan(),
     decompressedBytesMax: 1 << 24,
     counters: { wireBytes: 0, rawBytes: 0, samples: 0, histograms: 0, exemplars: 0, refused: () => undefined },
@@ -282,7 +288,10 @@ describe('push', () => {
   }
 
   it('is one series in every order and both protocols', async () => {
-    const label = fc.tuple(fc.stringMatching(/^[a-z_]{1,6}$/), fc.string({ unit: 'grapheme', maxLength: 10 }));
+    const value = fc.string({ unit: 'grapheme', maxLength: 10 }).filter(
+      (text) => Buffer.byteLength(text) <= limits.labelValueLengthMax, // one grapheme may be many code points
+    );
+    const label = fc.tuple(fc.stringMatching(/^[a-z_]{1,6}$/), value);
     await fc.assert(
       fc.asyncProperty(
         fc.uniqueArray(label, { selector: ([name]) => name, maxLength: 8 }),
@@ -407,6 +416,25 @@ describe('push', () => {
       assert.equal(response.status, status, response.text);
       assert.equal(ingester.batches.length, status === 204 ? 1 : 0);
       if (status === 415) assert.match(response.text, /prometheus\.WriteRequest.*io\.prometheus\.write\.v2\.Request/);
+    });
+  }
+
+  for (const keepsStartTimes of [true, false]) {
+    it(`start timestamps ${keepsStartTimes ? 'are kept' : 'are taken and forgotten'}`, async () => {
+      const { ingester, deps } = room({}, { keepsStartTimes });
+      const histogram = { t: now, st: now - 5, kind: 'integer', count: 0, sum: 0, schema: 0 } as const;
+      const series: SentSeries[] = [
+        { ...up('a', 1), samples: [{ t: now, v: 1, st: now - 5 }] },
+        { labels: up('b', 1).labels, histograms: [histogram] },
+      ];
+      const response = await send(deps, 'v2', series);
+      assert.equal(response.status, 204, response.text);
+      assert.equal(written(response), 1);
+      assert.deepEqual(
+        ingester.samples.map(({ st }) => st),
+        [keepsStartTimes ? now - 5 : 0],
+      );
+      assert.deepEqual(ingester.histogramStarts, [keepsStartTimes ? now - 5 : 0]);
     });
   }
 });

@@ -10,6 +10,7 @@ import type { ExemplarSample, WriteBatch } from '../../libs/contracts/write-batc
 import { canonicalizeExemplar, type LabelLimits } from '../../libs/model/canonical-labels.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import { ByteSink } from '../../libs/std/byte-sink.ts';
+import { traced } from '../../libs/telemetry/trace.ts';
 import type { WriteScan } from '../../libs/wire/write-scan.ts';
 import { acceptWindow, keepInside, outsideText } from './accept-window.ts';
 import type { IngestionRate, RateLimits } from './ingestion-rate.ts';
@@ -34,6 +35,8 @@ export interface PushDeps {
   readonly limitsOf: (tenant: TenantId) => PushLimits;
   readonly rate: IngestionRate;
   readonly resolved: ResolvedSeries;
+  /** `st-storage`: without it start timestamps are taken and forgotten, as in Prometheus. */
+  readonly keepsStartTimes: boolean;
 }
 
 /** What is stored now, and what is not. */
@@ -66,6 +69,7 @@ export async function push(
   for (const refused of scan.refusedHistograms) refusals.add('native-histogram-invalid', 1, () => refused.reason);
   const toldMetadata: number[] = [];
   let batch = batchOf(tenant, receiveTimeMs, scan, resolved, aliases, limits, toldMetadata);
+  if (!deps.keepsStartTimes) batch = withoutStartTimes(batch);
   const window = acceptWindow(receiveTimeMs, limits.pastGraceMs, limits.creationGraceMs);
   if (scan.minT < window.minT || scan.maxT > window.maxT) {
     const inside = keepInside(batch, window);
@@ -87,7 +91,9 @@ export async function push(
   const { version } = scan;
   let outcome: PushOutcome;
   try {
-    outcome = await deps.ingester.push(batch);
+    outcome = await traced('ingester.push', { 'maru.series': batch.seriesCount, 'maru.samples': samples }, () =>
+      deps.ingester.push(batch),
+    );
   } catch (error) {
     // The sender comes again with it.
     if (aliases.generation === generation) for (const alias of toldMetadata) aliases.forgetMetadata(alias);
@@ -145,6 +151,12 @@ function batchOf(
             toldMetadata,
           ),
   };
+}
+
+function withoutStartTimes(batch: WriteBatch): WriteBatch {
+  const { sampleST, histograms } = batch;
+  if (sampleST === null && !histograms.some(({ st }) => st !== 0)) return batch;
+  return { ...batch, sampleST: null, histograms: histograms.map((sample) => ({ ...sample, st: 0 })) };
 }
 
 /** Exemplars may be of any age. One that is no exemplar (labels over 128 characters, the future) is left out without an error. */

@@ -6,7 +6,8 @@ import type { IngesterContract } from '../../libs/contracts/ingester.ts';
 import { type BodyLimits, InflightBytes, readBody } from '../../libs/http/read-body.ts';
 import type { TenantOf } from '../../libs/http/tenant-header.ts';
 import type { Service } from '../../libs/lifecycle/service.ts';
-import type { Limits, TenantLimits } from '../../libs/limits/limits.ts';
+import type { Limits } from '../../libs/limits/limits.ts';
+import type { TenantLimits } from '../../libs/limits/tenant-limits.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import type { Metrics } from '../../libs/telemetry/metrics.ts';
 import { WriteScan } from '../../libs/wire/write-scan.ts';
@@ -27,6 +28,8 @@ export interface DistributorDeps {
   /** A tenant that only this process writes; undefined where clients may write every tenant. */
   readonly reservedTenant: TenantId | undefined;
   readonly bodyLimits: BodyLimits;
+  /** Names of `--enable-feature`. */
+  readonly features: ReadonlySet<string>;
   readonly nowMs: () => number;
 }
 
@@ -42,6 +45,7 @@ export function createDistributor(config: DistributorConfig, deps: DistributorDe
     limitsOf: (tenant) => pushLimits(deps.limits.of(tenant)),
     rate: new IngestionRate(monotonicMs),
     resolved: new ResolvedSeries(config.maxDecompressedBytes),
+    keepsStartTimes: deps.features.has('st-storage'),
     scan: new WriteScan(),
     decompressedBytesMax: config.maxDecompressedBytes,
     counters: createPushCounters(deps.metrics, inflight, registry),

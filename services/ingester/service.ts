@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import type { Service } from '../../libs/lifecycle/service.ts';
-import type { TenantLimits } from '../../libs/limits/limits.ts';
+import type { TenantLimits } from '../../libs/limits/tenant-limits.ts';
 import { realDisk } from '../../libs/std/disk.ts';
 import type { Logger } from '../../libs/telemetry/log.ts';
 import type { Metrics } from '../../libs/telemetry/metrics.ts';

@@ -11,6 +11,7 @@ import type { MetricMetadata } from '../../libs/model/metadata.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import { quoteText } from '../../libs/promql/syntax/go-text.ts';
 import type { ExemplarSeries, LabelQuery } from '../../libs/series/series-source.ts';
+import { traced } from '../../libs/telemetry/trace.ts';
 import type { ApiAnswer } from './api-answer.ts';
 import { listAnswer, successAnswer, writeLabels } from './api-answer.ts';
 import { buildInfoJson } from './build-info.ts';
@@ -32,6 +33,8 @@ import { checkRulesParameters } from './rules-parameters.ts';
 import { unescapeLabelName } from './unescape-label-name.ts';
 
 const truncated = 'results truncated due to limit';
+/** A longer expression is cut in its span. */
+const tracedQueryLengthMax = 1_000;
 
 /** What the API asks of the language; its errors are Failures of kind `bad_data`. */
 export interface SelectorSyntax {
@@ -102,13 +105,15 @@ async function evaluate(
   timeoutMs: number | undefined,
   request: QueryRequest,
 ): Promise<ApiAnswer> {
-  const answer = await deps.pool.run({
-    tenant,
-    request,
-    source: deps.ingester.source(tenant),
-    signal,
-    timeoutMs: Math.min(timeoutMs ?? deps.timeoutMs, deps.timeoutMs),
-  });
+  const answer = await traced('querier.query', { 'maru.query': request.query.slice(0, tracedQueryLengthMax) }, () =>
+    deps.pool.run({
+      tenant,
+      request,
+      source: deps.ingester.source(tenant),
+      signal,
+      timeoutMs: Math.min(timeoutMs ?? deps.timeoutMs, deps.timeoutMs),
+    }),
+  );
   return { httpStatus: 200, body: answer.chunks };
 }
 

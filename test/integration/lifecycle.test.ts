@@ -92,6 +92,11 @@ describe('starting', { timeout: 120_000 }, () => {
       yaml: 'server:\n  http_port: many\n',
       says: [/http_port/, /maru\.yaml/],
     },
+    {
+      name: 'an unknown feature',
+      args: ['--enable-feature=promql-experimental-function'],
+      says: [/enable-feature/, /nearest known one is promql-experimental-functions/],
+    },
     { name: 'an unknown target', args: ['--target=everything'], says: [/everything/, /target/] },
   ] as readonly { name: string; args: string[]; env?: Record<string, string>; yaml?: string; says: RegExp[] }[]) {
     it(`${name} is an error that names the key, its place and the nearest`, async () => {

@@ -79,10 +79,10 @@ export function runScript(text: string, evaluate: Evaluate): ScriptOutcome {
   return { total, failures };
 }
 
-type Ask = (question: Question) => Answer;
+export type Ask = (question: Question) => Answer;
 
-/** What was wrong first; undefined if nothing. */
-function runEval(command: EvalCommand, ask: Ask): string | undefined {
+/** Asks all questions of one eval command. Returns what was wrong first; undefined if nothing. */
+export function runEval(command: EvalCommand, ask: Ask): string | undefined {
   const { expr, startMs, endMs, stepMs, range } = command;
   const own: Question = { expr, startMs, endMs, stepMs };
   if (range) return faultOf(command, own, ask);

@@ -4,6 +4,7 @@
  * Facts: Prometheus promql/functions.go (funcAvgOverTime, funcSumOverTime), engine.go (aggregation).
  */
 import { type Histogram, ResetHint } from '../../../model/histogram.ts';
+import { AlignedTotal, areAligned } from '../../../model/histogram-aligned.ts';
 import {
   addHistograms,
   addHistogramsKahan,
@@ -17,6 +18,8 @@ import type { KernelInput } from './range-function.ts';
 export class HistogramTotal {
   #sum: Histogram;
   #lost: Histogram | undefined;
+  /** The sum and what it lost, as long as all that comes has the same buckets; then `#sum` and `#lost` are behind. */
+  #aligned: AlignedTotal | undefined;
   /** The mean so far, once the sum would have overflown; then `#lost` belongs to it. */
   #mean: Histogram | undefined;
   #resetSeen = false;
@@ -36,6 +39,7 @@ export class HistogramTotal {
   /** Adds one more. False where its buckets are of another kind: then the total is of no use any more. */
   add(h: Histogram): boolean {
     this.#see(h);
+    if (this.#addAligned(h, 'any')) return true;
     const added = addHistogramsKahan(this.#sum, this.#lost, h);
     if (added === null) return false;
     if (added.boundsReconciled) this.boundsReconciled = true;
@@ -44,10 +48,31 @@ export class HistogramTotal {
     return true;
   }
 
+  /** Adds in place what has the same buckets and, if so wanted, gives a finite sum. Else `#sum` is up to date afterwards. */
+  #addAligned(h: Histogram, wanted: 'any' | 'finite'): boolean {
+    if (this.#aligned === undefined && areAligned(this.#sum, h)) {
+      this.#aligned = new AlignedTotal(this.#sum, this.#lost);
+    }
+    if (this.#aligned?.takes(h) === true && (wanted === 'any' || !this.#aligned.overflowsWith(h))) {
+      this.#aligned.add(h);
+      return true;
+    }
+    this.#endAligned();
+    return false;
+  }
+
+  #endAligned(): void {
+    if (this.#aligned === undefined) return;
+    this.#sum = this.#aligned.sum();
+    this.#lost = this.#aligned.lost();
+    this.#aligned = undefined;
+  }
+
   /** As add, for a mean: `count` is how many there are with this one. */
   addToMean(h: Histogram, count: number): boolean {
     this.#see(h);
     if (this.#mean === undefined) {
+      if (this.#addAligned(h, 'finite')) return true;
       const added = addHistogramsKahan(this.#sum, this.#lost, h);
       if (added === null) return false;
       if (added.boundsReconciled) this.boundsReconciled = true;
@@ -70,10 +95,12 @@ export class HistogramTotal {
   }
 
   sum(): Histogram {
+    this.#endAligned();
     return this.#withLost(this.#sum, this.#lost);
   }
 
   mean(count: number): Histogram {
+    this.#endAligned();
     if (this.#mean !== undefined) return this.#withLost(this.#mean, this.#lost);
     return this.#withLost(
       divideHistogram(this.#sum, count),

@@ -59,26 +59,91 @@ export function subtractHistogramNoted(base: Histogram, other: Histogram, notes:
   return difference.histogram;
 }
 
+/**
+ * Where the histograms of a series begin anew, found once a series however many windows look there.
+ */
+export class HistogramResets {
+  readonly #samples: RangeSamples;
+  /** Indexes of the samples that begin a counter anew against the one before. */
+  readonly indexes: number[] = [];
+  /** All histograms have the same kind and resolution of buckets, none is a gauge, and start times are unknown. */
+  readonly isUniform: boolean;
+
+  constructor(samples: RangeSamples) {
+    this.#samples = samples;
+    const { histograms, histogramCount, histogramSt } = samples;
+    let isUniform = histogramSt === null;
+    const first = histograms[0] as Histogram;
+    for (let i = 0; i < histogramCount && isUniform; i++) {
+      const h = histograms[i] as Histogram;
+      isUniform = h.schema === first.schema && h.resetHint !== ResetHint.gauge;
+    }
+    this.isUniform = isUniform;
+    for (let i = 1; i < histogramCount; i++) {
+      if (this.isReset(i, histograms[i - 1] as Histogram)) this.indexes.push(i);
+    }
+  }
+
+  /** Whether sample i begins anew after `before`, which stands for the sample before it. */
+  isReset(i: number, before: Histogram): boolean {
+    const { histograms, histogramT, histogramSt } = this.#samples;
+    const startReset =
+      histogramSt !== null && isStartTimeReset(histogramSt[i - 1], histogramT[i - 1], histogramSt[i], histogramT[i]);
+    return startReset || detectReset(histograms[i] as Histogram, before);
+  }
+}
+
+/** As histogramIncrease, of a counter whose samples are uniform: only the ends and the resets are looked at. */
+function uniformIncrease(
+  { histograms }: RangeSamples,
+  resets: readonly number[],
+  begin: number,
+  end: number,
+  notes: KernelNotes,
+): Histogram | undefined {
+  let next = firstAbove(resets, begin);
+  let before = histograms[begin] as Histogram;
+  if (resets[next] === begin + 1) {
+    // What the first looked like does not matter then.
+    before = nothingLike(histograms[begin + 1] as Histogram);
+    next++;
+  }
+  let increase = subtractHistogramNoted(histograms[end - 1] as Histogram, before, notes);
+  for (; increase !== undefined && next < resets.length && resets[next] < end; next++) {
+    increase = addHistogramNoted(increase, histograms[resets[next] - 1] as Histogram, notes);
+  }
+  return increase === undefined ? undefined : compactHistogram({ ...increase, resetHint: ResetHint.gauge });
+}
+
+/** Place of the first number above `bound` in a rising list. */
+function firstAbove(rising: readonly number[], bound: number): number {
+  let from = 0;
+  let to = rising.length;
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if ((rising[middle] as number) > bound) to = middle;
+    else from = middle + 1;
+  }
+  return from;
+}
+
 /** Increase from sample begin to sample end - 1, of which there are at least two; undefined, with a note, where there is none. */
 export function histogramIncrease(
   samples: RangeSamples,
+  resets: HistogramResets,
   begin: number,
   end: number,
   isCounter: boolean,
   notes: KernelNotes,
 ): Histogram | undefined {
   const { histograms, histogramT, histogramSt } = samples;
+  if (isCounter && resets.isUniform) return uniformIncrease(samples, resets.indexes, begin, end, notes);
   const first = histograms[begin] as Histogram;
   const last = histograms[end - 1] as Histogram;
   let gauge = isCounter && (first.resetHint === ResetHint.gauge || last.resetHint === ResetHint.gauge);
-  const isReset = (i: number, before: Histogram): boolean => {
-    const startReset =
-      histogramSt !== null && isStartTimeReset(histogramSt[i - 1], histogramT[i - 1], histogramSt[i], histogramT[i]);
-    return startReset || detectReset(histograms[i] as Histogram, before);
-  };
   // Where the counter begins anew with the second sample, what the first looked like does not matter.
   const second = histograms[begin + 1] as Histogram;
-  const origin = isCounter && isReset(begin + 1, first) ? nothingLike(second) : first;
+  const origin = isCounter && resets.isReset(begin + 1, first) ? nothingLike(second) : first;
   const custom = isCustom(origin);
   if (isCustom(last) !== custom) {
     if (gauge) notes.notCounter();
@@ -105,7 +170,7 @@ export function histogramIncrease(
     let overlap = false;
     for (let i = begin + 1; i < end; i++) {
       overlap ||= histogramSt !== null && overlapsStartTime(histogramSt[i - 1], histogramT[i - 1], histogramSt[i]);
-      if (isReset(i, before)) {
+      if (resets.isReset(i, before)) {
         increase = addHistogramNoted(increase, before, notes);
         if (increase === undefined) return undefined;
       }

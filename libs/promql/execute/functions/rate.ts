@@ -11,7 +11,7 @@ import { windowEndMs } from '../operator.ts';
 import type { RangeSamples } from '../scan/range-samples.ts';
 import type { StepColumn } from '../step-column.ts';
 import type { KernelInput, RangeKernel } from './range-function.ts';
-import { addHistogramNoted, histogramIncrease } from './rate-histogram.ts';
+import { addHistogramNoted, HistogramResets, histogramIncrease } from './rate-histogram.ts';
 import { isStartTimeReset, overlapsStartTime } from './start-time.ts';
 
 export interface RateKind {
@@ -139,6 +139,8 @@ function histogramRates(input: KernelInput, { isCounter, isRate }: RateKind, out
   const { samples, bounds, windows, notes, worked } = input;
   const { histogramT, histograms, histogramSt } = samples;
   const rangeSeconds = secondsOfMs(windows.rangeMs);
+  const resets = new HistogramResets(samples);
+  worked(workPerHistogram * samples.histogramCount);
   for (let step = 0; step < bounds.histogramBegin.length; step++) {
     const begin = bounds.histogramBegin[step];
     const end = bounds.histogramEnd[step];
@@ -151,8 +153,8 @@ function histogramRates(input: KernelInput, { isCounter, isRate }: RateKind, out
     const first = histograms[begin] as Histogram;
     let increase: Histogram | undefined;
     if (begin < last) {
-      increase = histogramIncrease(samples, begin, end, isCounter, notes);
-      worked(workPerHistogram * (end - begin));
+      increase = histogramIncrease(samples, resets, begin, end, isCounter, notes);
+      worked(resets.isUniform ? workPerHistogram : workPerHistogram * (end - begin));
       if (increase === undefined) continue;
     }
     const windowEnd = windowEndMs(windows, step);

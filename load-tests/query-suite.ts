@@ -1,0 +1,298 @@
+/**
+ * The same questions to every server, on the same history, in one run: latency cold and warm, CPU, peak memory.
+ * Owns the order: servers are filled one after the other, then all stand by while one after the other is asked each case, so that a
+ * machine that is slower for a while is so for all. The filled folders can be kept, so that a run can be cut into pieces.
+ */
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { Agent, request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fillHistory, type History } from './fill-history.ts';
+import { anonymousBytes, cpuSeconds } from './measure-process.ts';
+import type { Progress } from './progress.ts';
+import { type Ask, daysCases, type HistoryCase, hoursCases } from './query-cases.ts';
+import { RunningServer, type ServerKind, serverKinds } from './servers.ts';
+
+export interface SuiteOptions {
+  readonly scale: number;
+  readonly connections: number;
+  readonly servers: readonly string[];
+  /** Where filled folders are kept from run to run; undefined for a folder that goes with the run. */
+  readonly keep: string | undefined;
+  /** Only cases with this in their names. */
+  readonly only: string;
+  readonly progress: Progress;
+}
+
+interface Suite {
+  readonly title: string;
+  readonly cases: readonly HistoryCase[];
+  readonly seriesCount: number;
+  readonly scrapes: number;
+  readonly intervalMs: number;
+}
+
+export const suites: ReadonlyMap<string, Suite> = new Map([
+  [
+    'query-hours',
+    { title: '100k series x 6 h at 15 s', cases: hoursCases, seriesCount: 100_000, scrapes: 1440, intervalMs: 15_000 },
+  ],
+  [
+    'query-days',
+    { title: '1,000 series x 30 d at 60 s', cases: daysCases, seriesCount: 1000, scrapes: 43_200, intervalMs: 60_000 },
+  ],
+]);
+
+interface CaseFigures {
+  readonly coldMs: number;
+  readonly warmMs: number;
+  readonly cpuMs: number;
+  readonly peakBytes: number;
+  /** Series (or values) of all answers, to see that all servers answer alike. */
+  readonly series: number;
+  readonly error: string | undefined;
+}
+
+const warmAsksMax = 25;
+const warmAsksMin = 3;
+const warmSeconds = 4;
+const memoryPollMs = 5;
+
+/** Runs a suite; @returns the text of its table */
+export async function runSuite(name: string, suite: Suite, options: SuiteOptions): Promise<string> {
+  const { keep, progress, scale } = options;
+  const folder =
+    keep === undefined
+      ? mkdtempSync(join(process.env.MARU_TEST_DATA_DIR ?? tmpdir(), 'load-suite-'))
+      : join(keep, `${name}-${scale}`);
+  mkdirSync(folder, { recursive: true });
+  const history = historyOf(folder, suite, scale);
+  const running: RunningServer[] = [];
+  try {
+    for (const kind of serverKinds) {
+      if (!options.servers.includes(kind.name)) continue;
+      const server = await startFilled(kind, folder, history, options);
+      if (server === undefined) progress.say(`${kind.name}: not on this machine`);
+      else running.push(server);
+    }
+    const cases = suite.cases.filter((one) => one.name.includes(options.only));
+    const figures = new Map<string, CaseFigures[]>();
+    for (const server of running) figures.set(server.kind.name, []);
+    for (const one of cases) {
+      for (const server of running) {
+        const measured = await measureCase(server, one, history);
+        figures.get(server.kind.name)?.push(measured);
+        progress.say(
+          `${server.kind.name}: ${one.name}: ${measured.coldMs.toFixed(1)} ms cold, ${measured.warmMs.toFixed(1)} warm, ` +
+            `${measured.cpuMs.toFixed(1)} CPU, ${(measured.peakBytes / 1e6).toFixed(0)} MB, ${measured.series} series${measured.error === undefined ? '' : `, ${measured.error}`}`,
+        );
+      }
+    }
+    return suiteTable(cases, figures, history, suite.title);
+  } finally {
+    for (const server of running) await server[Symbol.asyncDispose]();
+    if (keep === undefined) rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function historyOf(folder: string, suite: Suite, scale: number): History {
+  const file = join(folder, 'history.json');
+  if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as History;
+  const { scrapes, intervalMs } = suite;
+  const endMs = Math.floor(Date.now() / 60_000) * 60_000;
+  const history = { seriesCount: Math.round(suite.seriesCount * scale), scrapes, intervalMs, endMs };
+  writeFileSync(file, JSON.stringify(history));
+  return history;
+}
+
+async function startFilled(
+  kind: ServerKind,
+  parent: string,
+  history: History,
+  { connections, progress }: SuiteOptions,
+): Promise<RunningServer | undefined> {
+  const folder = join(parent, kind.name);
+  const mark = join(parent, `${kind.name}.filled`);
+  const filled = existsSync(mark);
+  if (!filled) rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  const server = await RunningServer.startIn(kind, folder, 'keep');
+  if (server === undefined || filled) return server;
+  const protocol = kind.protocols.includes('v2') ? 'v2' : 'v1';
+  await fillHistory(server, protocol, history, connections, progress);
+  await server.stop();
+  writeFileSync(mark, '');
+  return RunningServer.startIn(kind, folder, 'keep');
+}
+
+async function measureCase(server: RunningServer, one: HistoryCase, history: History): Promise<CaseFigures> {
+  const agent = new Agent({ keepAlive: true, maxSockets: 32 });
+  try {
+    const cold = await askAll(server, agent, one, history);
+    if (cold.error !== undefined) {
+      return {
+        coldMs: Number.NaN,
+        warmMs: Number.NaN,
+        cpuMs: Number.NaN,
+        peakBytes: Number.NaN,
+        series: 0,
+        error: cold.error,
+      };
+    }
+    const idleBytes = anonymousBytes(server.pid);
+    let peakBytes = idleBytes;
+    const poll = setInterval(() => {
+      peakBytes = Math.max(peakBytes, anonymousBytes(server.pid));
+    }, memoryPollMs);
+    const cpuBegin = cpuSeconds(server.pid);
+    const begin = performance.now();
+    const times: number[] = [];
+    while (
+      times.length < warmAsksMin ||
+      (times.length < warmAsksMax && performance.now() - begin < warmSeconds * 1000)
+    ) {
+      times.push((await askAll(server, agent, one, history)).milliseconds);
+    }
+    clearInterval(poll);
+    const cpuMs = ((cpuSeconds(server.pid) - cpuBegin) * 1000) / times.length;
+    times.sort((a, b) => a - b);
+    return {
+      coldMs: cold.milliseconds,
+      warmMs: times[times.length >> 1] as number,
+      cpuMs,
+      peakBytes: peakBytes - idleBytes,
+      series: cold.series,
+      error: undefined,
+    };
+  } finally {
+    agent.destroy();
+  }
+}
+
+interface Asked {
+  readonly milliseconds: number;
+  readonly series: number;
+  readonly error: string | undefined;
+}
+
+/** All requests of a case at once, until the last has been answered. */
+async function askAll(server: RunningServer, agent: Agent, one: HistoryCase, history: History): Promise<Asked> {
+  const begin = performance.now();
+  const answers = await Promise.all(one.asks.map((ask) => send(server, agent, ask, history)));
+  const milliseconds = performance.now() - begin;
+  let series = 0;
+  let error: string | undefined;
+  for (const { status, body } of answers) {
+    if (status !== 200) error = `${status}: ${body.toString('utf8', 0, 300)}`;
+    else series += resultCount(body);
+  }
+  return { milliseconds, series, error };
+}
+
+function send(
+  server: RunningServer,
+  agent: Agent,
+  { path, parameters, range }: Ask,
+  { endMs, intervalMs }: History,
+): Promise<{ status: number; body: Buffer }> {
+  const form = new URLSearchParams(Object.fromEntries(parameters));
+  // The last interval is not whole for all series.
+  const end = endMs / 1000 - (2 * intervalMs) / 1000;
+  if (range !== undefined) {
+    form.set('start', String(end - range.seconds));
+    form.set('end', String(end));
+    form.set('step', String(range.stepSeconds));
+  } else if (path === 'query') {
+    form.set('time', String(end));
+  } else {
+    form.set('start', String(end - 3600));
+    form.set('end', String(end));
+  }
+  return new Promise((resolve, reject) => {
+    const asked = request(
+      {
+        agent,
+        host: '127.0.0.1',
+        port: server.port,
+        path: `${server.kind.queryPath}/api/v1/${path}?${form}`,
+      },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks) }));
+        response.on('error', reject);
+      },
+    );
+    asked.on('error', reject);
+    asked.end();
+  });
+}
+
+function resultCount(body: Buffer): number {
+  const { data } = JSON.parse(body.toString('utf8')) as { data: { result?: readonly unknown[] } | readonly unknown[] };
+  if (Array.isArray(data)) return data.length;
+  return (data as { result?: readonly unknown[] }).result?.length ?? 0;
+}
+
+function geomean(values: readonly number[]): number {
+  const known = values.filter((value) => Number.isFinite(value));
+  return Math.exp(known.reduce((sum, value) => sum + Math.log(value), 0) / known.length);
+}
+
+function suiteTable(
+  cases: readonly HistoryCase[],
+  figures: ReadonlyMap<string, readonly CaseFigures[]>,
+  { seriesCount, scrapes, intervalMs }: History,
+  title: string,
+): string {
+  const servers = [...figures.keys()];
+  const of = (server: string, i: number): CaseFigures => figures.get(server)?.[i] as CaseFigures;
+  const peers = servers[0] === 'maru' ? servers.slice(1) : [];
+  const header = [
+    'case',
+    ...servers.map((server) => `${server} (ms)`),
+    ...peers.map((peer) => `maru / ${peer}`),
+    ...peers.map((peer) => `cold / ${peer}`),
+    ...servers.map((server) => `${server} CPU (ms)`),
+    ...servers.map((server) => `${server} peak (MB)`),
+  ];
+  const lines = [`| ${header.join(' | ')} |`, `|${header.map(() => '---').join('|')}|`];
+  const remarks: string[] = [];
+  cases.forEach((one, i) => {
+    const ratio = (peer: string, of_: 'warmMs' | 'coldMs') => (of('maru', i)[of_] / of(peer, i)[of_]).toFixed(2);
+    lines.push(
+      `| ${[
+        one.name,
+        ...servers.map((server) => of(server, i).warmMs.toFixed(1)),
+        ...peers.map((peer) => ratio(peer, 'warmMs')),
+        ...peers.map((peer) => ratio(peer, 'coldMs')),
+        ...servers.map((server) => of(server, i).cpuMs.toFixed(1)),
+        ...servers.map((server) => (of(server, i).peakBytes / 1e6).toFixed(0)),
+      ].join(' | ')} |`,
+    );
+    for (const server of servers) {
+      const { error, series } = of(server, i);
+      if (error !== undefined) remarks.push(`${server}: ${one.name}: ${error}`);
+      else if (series !== of(servers[0] as string, i).series) {
+        remarks.push(
+          `${one.name}: ${server} answers ${series}, ${servers[0]} ${of(servers[0] as string, i).series} series`,
+        );
+      }
+    }
+  });
+  for (const peer of peers) {
+    for (const which of ['warmMs', 'coldMs', 'cpuMs'] as const) {
+      const ratios = cases.map((_, i) => Math.max(of('maru', i)[which], 0.05) / Math.max(of(peer, i)[which], 0.05));
+      const known = ratios.filter((value) => Number.isFinite(value));
+      const worst = ratios.indexOf(Math.max(...known));
+      const word = { warmMs: 'latency, warm', coldMs: 'latency, cold', cpuMs: 'CPU' }[which];
+      remarks.push(
+        `**maru / ${peer}, ${word}: geometric mean ${geomean(ratios).toFixed(2)}, worst ${(ratios[worst] ?? Number.NaN).toFixed(2)} (${cases[worst]?.name}), ${known.length} cases**`,
+      );
+    }
+  }
+  return (
+    `${title}; here ${seriesCount} series, ${scrapes} scrapes every ${intervalMs / 1000} s. Latency until the last byte; warm is the median of up to ` +
+    `${warmAsksMax}, cold the first asking after a start. CPU and peak (anonymous memory above idle) are of the warm askings.\n\n${lines.join('\n')}\n\n${remarks.join('\n\n')}\n`
+  );
+}
