@@ -36,6 +36,7 @@ const block = (ulid = a): IndexedBlock => ({
   details: {
     numSeries: 10,
     numSamples: 1000,
+    numChunks: 20,
     resolutionMs: 0,
     indexBytes: 5000,
     segmentBytes: [100, 200],

@@ -36,6 +36,7 @@ export interface IndexedBlock {
 export interface IndexedDetails {
   readonly numSeries: number;
   readonly numSamples: number;
+  readonly numChunks: number;
   readonly resolutionMs: number;
   readonly indexBytes: number;
   /** Of chunk files 000001, 000002, ... */
@@ -190,6 +191,7 @@ export function indexedBlock(meta: BlockMeta, uploadedAtMs: number, sizes: Reado
         : {
             numSeries: meta.stats.numSeries,
             numSamples: meta.stats.numSamples,
+            numChunks: meta.stats.numChunks,
             resolutionMs: meta.thanos.resolutionMs,
             indexBytes,
             segmentBytes: segments.map((name) => sizes.get(name) ?? 0),
@@ -320,6 +322,7 @@ function decodeDetails(value: unknown): IndexedDetails | undefined {
   return {
     numSeries: countOf(own['numSeries']),
     numSamples: countOf(own['numSamples']),
+    numChunks: countOf(own['numChunks']),
     resolutionMs: countOf(own['resolutionMs']),
     indexBytes: own['indexBytes'],
     segmentBytes: segments,

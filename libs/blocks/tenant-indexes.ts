@@ -1,0 +1,140 @@
+/**
+ * The bucket indexes of tenants as a reader knows them: read when asked for and too old, kept when the bucket is away.
+ * Owns their age and that none goes back to a lower generation. A tenant without an index has no blocks. What is asked for at once is
+ * read once.
+ */
+import { Failure } from '../errors/failure.ts';
+import type { TenantId } from '../model/tenant-id.ts';
+import type { Bucket } from '../object-store/bucket.ts';
+import { type BucketIndex, emptyBucketIndex, isNewerIndex, readBucketIndex } from './bucket-index.ts';
+
+export interface TenantIndexesOptions {
+  readonly bucket: Bucket;
+  readonly nowMs: () => number;
+  /** An index read longer ago is read again before it is used. */
+  readonly ageMsMax: number;
+  /** While the bucket cannot be read, one is used as long as this; then reads of the tenant fail. */
+  readonly staleMsMax: number;
+  /** Something to tell the operator: entries that are none, an index that went back. */
+  readonly onProblem: (tenant: TenantId, problem: string) => void;
+}
+
+interface Known {
+  index: BucketIndex;
+  readAtMs: number;
+  usedAtMs: number;
+  reading: Promise<BucketIndex> | undefined;
+}
+
+/** Tenants whose index is held; the one used longest ago goes first. */
+const tenantsMax = 10_000;
+
+export class TenantIndexes {
+  readonly #options: TenantIndexesOptions;
+  readonly #known = new Map<TenantId, Known>();
+
+  constructor(options: TenantIndexesOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The index of a tenant, not older than ageMsMax where the bucket can be read.
+   * @throws Failure `unavailable`; `bad_data` where the index cannot be understood and none before it is known
+   */
+  async of(tenant: TenantId, signal: AbortSignal): Promise<BucketIndex> {
+    const { nowMs, ageMsMax } = this.#options;
+    const known = this.#known.get(tenant);
+    if (known !== undefined) {
+      known.usedAtMs = nowMs();
+      if (nowMs() - known.readAtMs <= ageMsMax) return known.index;
+    }
+    return untilAborted(this.refresh(tenant), signal);
+  }
+
+  /** What is held of a tenant, however old. */
+  held(tenant: TenantId): { readonly index: BucketIndex; readonly readAtMs: number } | undefined {
+    const known = this.#known.get(tenant);
+    return known === undefined || known.readAtMs === 0 ? undefined : known;
+  }
+
+  /** Tenants that were asked for since. */
+  usedSince(sinceMs: number): TenantId[] {
+    return [...this.#known].filter(([, { usedAtMs }]) => usedAtMs >= sinceMs).map(([tenant]) => tenant);
+  }
+
+  /** Reads the index now. */
+  refresh(tenant: TenantId): Promise<BucketIndex> {
+    const known = this.#of(tenant);
+    known.reading ??= this.#read(tenant, known).finally(() => {
+      known.reading = undefined;
+    });
+    return known.reading;
+  }
+
+  async #read(tenant: TenantId, known: Known): Promise<BucketIndex> {
+    const { bucket, nowMs, staleMsMax, onProblem } = this.#options;
+    try {
+      // For all that wait: none of them alone stops it. The bucket has its own time-outs.
+      const stored = await readBucketIndex(bucket, tenant, new AbortController().signal);
+      const next = stored?.index ?? emptyBucketIndex;
+      const isBack =
+        known.readAtMs > 0 && (stored === undefined ? known.index.blocks.length > 0 : !isNewerIndex(known.index, next));
+      if (isBack && nowMs() - known.readAtMs <= staleMsMax) {
+        onProblem(
+          tenant,
+          `the bucket index went from generation ${known.index.generation} to ${next.generation}: passed over`,
+        );
+        return known.index;
+      }
+      for (const problem of next.problems) onProblem(tenant, problem);
+      known.index = next;
+      known.readAtMs = nowMs();
+      return next;
+    } catch (error) {
+      const isKnown = known.readAtMs > 0 && nowMs() - known.readAtMs <= staleMsMax;
+      if (!isKnown) throw error;
+      onProblem(tenant, `the bucket index cannot be read: ${error instanceof Failure ? error.message : String(error)}`);
+      return known.index;
+    }
+  }
+
+  #of(tenant: TenantId): Known {
+    const { nowMs } = this.#options;
+    const known = this.#known.get(tenant) ?? {
+      index: emptyBucketIndex,
+      readAtMs: 0,
+      usedAtMs: nowMs(),
+      reading: undefined,
+    };
+    if (!this.#known.has(tenant)) {
+      if (this.#known.size >= tenantsMax) this.#dropOldest();
+      this.#known.set(tenant, known);
+    }
+    return known;
+  }
+
+  #dropOldest(): void {
+    let oldest: TenantId | undefined;
+    let usedAtMs = Number.POSITIVE_INFINITY;
+    for (const [tenant, known] of this.#known) {
+      if (known.usedAtMs >= usedAtMs || known.reading !== undefined) continue;
+      oldest = tenant;
+      usedAtMs = known.usedAtMs;
+    }
+    if (oldest !== undefined) this.#known.delete(oldest);
+  }
+}
+
+async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  let stop = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason);
+    signal.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}

@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { compareLabels, Labels } from '../model/labels.ts';
+import { Prng } from '../std/testing/prng.ts';
+import { mergeSelections } from './merge-sources.ts';
+import type { ChunkBatch, SelectedSeries } from './series-source.ts';
+
+const { signal } = new AbortController();
+
+interface Row {
+  readonly labels: Labels;
+  /** Times of chunks, each of one millisecond; the bytes of a chunk are its text. */
+  readonly chunks: readonly { readonly t: number; readonly text: string }[];
+}
+
+function selectionOf(rows: readonly Row[], perBatch: number): SelectedSeries {
+  const strings: string[] = [];
+  const begin = [0];
+  const refs: number[] = [];
+  const place = (text: string): number => {
+    const known = strings.indexOf(text);
+    return known >= 0 ? known : strings.push(text) - 1;
+  };
+  for (const { labels } of rows) {
+    for (const text of labels.pairs) refs.push(place(text));
+    begin.push(refs.length);
+  }
+  return {
+    labels: { strings, begin: Uint32Array.from(begin), refs: Uint32Array.from(refs) },
+    warnings: [`of ${rows.length}`],
+    async *chunks() {
+      for (let at = 0; at < rows.length; at += perBatch) yield batchOf(rows.slice(at, at + perBatch), at);
+    },
+  };
+}
+
+function batchOf(rows: readonly Row[], firstSeries: number): ChunkBatch {
+  const all = rows.flatMap(({ chunks }) => chunks);
+  const parts = all.map(({ text }) => new TextEncoder().encode(text));
+  const sums = (counts: readonly number[]): Uint32Array => {
+    const begin = new Uint32Array(counts.length + 1);
+    counts.forEach((count, i) => {
+      begin[i + 1] = begin[i] + count;
+    });
+    return begin;
+  };
+  return {
+    firstSeries,
+    chunkBegin: sums(rows.map(({ chunks }) => chunks.length)),
+    encoding: Uint8Array.from(all, ({ t }) => (t % 3) + 1),
+    minT: Float64Array.from(all, ({ t }) => t),
+    maxT: Float64Array.from(all, ({ t }) => t + 1),
+    byteBegin: sums(parts.map(({ length }) => length)),
+    bytes: new Uint8Array(Buffer.concat(parts)),
+  };
+}
+
+async function rowsOf(selected: SelectedSeries): Promise<Row[]> {
+  const { strings, begin, refs } = selected.labels;
+  const rows = Array.from({ length: begin.length - 1 }, (_, i) => ({
+    labels: new Labels(Array.from(refs.subarray(begin[i], begin[i + 1]), (ref) => strings[ref] as string)),
+    chunks: [] as { t: number; text: string }[],
+  }));
+  let next = 0;
+  for await (const batch of selected.chunks(signal)) {
+    assert.equal(batch.firstSeries, next);
+    next += batch.chunkBegin.length - 1;
+    for (let i = 0; i + 1 < batch.chunkBegin.length; i++) {
+      for (let c = batch.chunkBegin[i]; c < batch.chunkBegin[i + 1]; c++) {
+        const text = new TextDecoder().decode(batch.bytes.subarray(batch.byteBegin[c], batch.byteBegin[c + 1]));
+        assert.equal(batch.encoding[c], (batch.minT[c] % 3) + 1);
+        rows[batch.firstSeries + i]?.chunks.push({ t: batch.minT[c], text });
+      }
+    }
+  }
+  assert.equal(next, rows.length);
+  return rows;
+}
+
+describe('merged selections', () => {
+  it('each series once, in order, with the chunks of all, whatever the order of the sources', async () => {
+    const prng = new Prng(3);
+    for (let run = 0; run < 150; run++) {
+      const names = ['a', 'b', '\u{1f600}', '\uffee', 'zz', 'é'];
+      const all = new Map<string, { labels: Labels; chunks: { t: number; text: string }[] }>();
+      const sources = Array.from({ length: 1 + prng.below(5) }, (_, source) => {
+        const own = new Map<string, { labels: Labels; chunks: { t: number; text: string }[] }>();
+        for (let i = prng.below(40); i > 0; i--) {
+          const labels = Labels.from(
+            Array.from({ length: 1 + prng.below(3) }, () => [names[prng.below(6)] ?? '', `${prng.below(4)}`] as const),
+          );
+          const begin = prng.below(10);
+          const chunks = Array.from({ length: prng.below(3) }, (_, c) => ({
+            t: begin + c * 5,
+            text: `${source}:${c}`,
+          }));
+          own.set(labels.key, { labels, chunks });
+        }
+        const isSorted = prng.below(2) === 0;
+        const rows = [...own.values()];
+        if (isSorted) rows.sort((a, b) => compareLabels(a.labels, b.labels));
+        for (const { labels, chunks } of rows) {
+          const known = all.get(labels.key) ?? { labels, chunks: [] };
+          all.set(labels.key, { labels, chunks: [...known.chunks, ...chunks] });
+        }
+        return selectionOf(rows, 1 + prng.below(7));
+      });
+      const merged = mergeSelections(sources);
+      const found = await rowsOf(merged);
+      const sorted = (rows: readonly Row[]): unknown =>
+        rows.map(({ labels, chunks }) => [labels.pairs, chunks.map(({ t, text }) => `${t} ${text}`).sort()]);
+      const expected = [...all.values()].sort((a, b) => compareLabels(a.labels, b.labels));
+      // One source alone is passed on as it is.
+      if (sources.length === 1) found.sort((a, b) => compareLabels(a.labels, b.labels));
+      const inOrder = sources.filter(({ labels }) => labels.begin.length > 1).length > 1;
+      if (!inOrder) found.sort((a, b) => compareLabels(a.labels, b.labels));
+      assert.deepEqual(sorted(found), sorted(expected), `run ${run}`);
+      for (const { chunks } of found) {
+        if (inOrder) assert.ok(chunks.every(({ t }, i) => i === 0 || t >= (chunks[i - 1]?.t ?? 0)));
+      }
+    }
+  });
+
+  it('a source that fails half-way fails the whole', async () => {
+    const rows = Array.from({ length: 5 }, (_, i) => ({ labels: Labels.from([['n', `${i}`]]), chunks: [] }));
+    const failing = {
+      ...selectionOf(rows, 1),
+      async *chunks(): AsyncGenerator<ChunkBatch> {
+        yield batchOf(rows.slice(0, 1), 0);
+        throw new Error('block x is gone');
+      },
+    };
+    await assert.rejects(rowsOf(mergeSelections([selectionOf(rows, 2), failing])), /block x is gone/);
+  });
+});
