@@ -11,9 +11,10 @@ import { logFormats, logLevels } from '../libs/telemetry/log.ts';
 import { distributorKeys } from './distributor/config.ts';
 import { ingesterKeys } from './ingester/config.ts';
 import { querierKeys } from './querier/config.ts';
+import { storeGatewayKeys } from './store-gateway/config.ts';
 
 export const configKeys = {
-  target: list('all', 'Rooms that run in this process: all, or some of distributor, ingester, querier.'),
+  target: list('all', 'Rooms that run in this process: all, or some of distributor, ingester, store-gateway, querier.'),
   dataDir: text('./data', 'Folder that holds everything this process keeps.'),
   enableFeature: list('', `Features to switch on, by Prometheus' names: ${featureNames.join(', ')}.`),
   config: { file: text('', 'YAML file with any of these keys; environment and flags win over it.') },
@@ -51,6 +52,7 @@ export const configKeys = {
   },
   distributor: distributorKeys,
   ingester: ingesterKeys,
+  storeGateway: storeGatewayKeys,
   query: querierKeys,
   limits: limitKeys,
 } as const;

@@ -4,6 +4,7 @@
  */
 import type { FastifyInstance } from 'fastify';
 import type { IngesterContract } from '../libs/contracts/ingester.ts';
+import type { StoreGatewayContract } from '../libs/contracts/store-gateway.ts';
 import type { TenantOf } from '../libs/http/tenant-header.ts';
 import type { ModuleRow } from '../libs/lifecycle/start-modules.ts';
 import type { TenantLimits } from '../libs/limits/tenant-limits.ts';
@@ -16,6 +17,7 @@ import type { Config } from './config.ts';
 import { createDistributor } from './distributor/service.ts';
 import { createIngester } from './ingester/service.ts';
 import { createQuerier } from './querier/service.ts';
+import { createStoreGateway } from './store-gateway/service.ts';
 
 /** What the process offers its rooms, and where rooms leave what they offer each other. */
 export interface House {
@@ -31,6 +33,7 @@ export interface House {
   readonly nowMs: () => number;
   readonly onFatal: (error: unknown) => void;
   ingester?: IngesterContract;
+  storeGateway?: StoreGatewayContract;
 }
 
 export const modules: Readonly<Record<string, ModuleRow<House>>> = {
@@ -55,6 +58,18 @@ export const modules: Readonly<Record<string, ModuleRow<House>>> = {
         bodyLimits: { bytesMax: house.config.server.maxBodyBytes, arrivalMs: house.config.server.readTimeout },
       }),
   },
+  'store-gateway': {
+    needs: [],
+    build: (house) => {
+      const { service, handler } = createStoreGateway(house.config.storeGateway, {
+        ...house,
+        dataDir: house.config.dataDir,
+        log: house.log.child({ component: 'store-gateway' }),
+      });
+      house.storeGateway = handler;
+      return service;
+    },
+  },
   querier: {
     needs: ['ingester'],
     build: (house) =>
@@ -64,7 +79,7 @@ export const modules: Readonly<Record<string, ModuleRow<House>>> = {
         log: house.log.child({ component: 'querier' }),
       }),
   },
-  all: { needs: ['distributor', 'ingester', 'querier'] },
+  all: { needs: ['distributor', 'ingester', 'store-gateway', 'querier'] },
 };
 
 function ingesterOf(house: House): IngesterContract {

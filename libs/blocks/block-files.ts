@@ -6,18 +6,32 @@ import { Failure } from '../errors/failure.ts';
 import type { TenantId } from '../model/tenant-id.ts';
 import type { Bucket } from '../object-store/bucket.ts';
 import type { RangeReader } from '../std/range-reader.ts';
+import { CorruptBlock } from '../tsdb/block/corrupt-block.ts';
 import type { BlockMeta } from '../tsdb/block/meta.ts';
 import type { Ulid } from '../tsdb/block/ulid.ts';
 import { blockKey, blockPrefix, isBlockFile } from './paths.ts';
 
-/** An object of the bucket as a RangeReader. `size` is believed; a range that is not there is an error of the bucket's. */
-export function bucketReader(bucket: Bucket, key: string, size: number): RangeReader {
+/** An object of a block as a RangeReader. `size` is believed: a range of it that is not there is damage of the block. */
+function bucketReader(bucket: Bucket, key: string, size: number): RangeReader {
   return {
     name: `${bucket.name}/${key}`,
     size,
     async read(begin, end, signal) {
       if (!(begin >= 0 && begin <= end && end <= size)) throw new RangeError(`${key}: [${begin}, ${end}) of ${size}`);
-      return begin === end ? new Uint8Array(0) : bucket.getRange(key, begin, end, signal);
+      if (begin === end) return new Uint8Array(0);
+      try {
+        return await bucket.getRange(key, begin, end, signal);
+      } catch (error) {
+        if (error instanceof Failure && error.kind === 'bad_data') {
+          throw new CorruptBlock(
+            `${bucket.name}/${key}`,
+            begin,
+            `it should have ${size} bytes: ${error.message}`,
+            error,
+          );
+        }
+        throw error;
+      }
     },
   };
 }

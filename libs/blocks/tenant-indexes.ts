@@ -6,6 +6,7 @@
 import { Failure } from '../errors/failure.ts';
 import type { TenantId } from '../model/tenant-id.ts';
 import type { Bucket } from '../object-store/bucket.ts';
+import { untilAborted } from '../std/until-aborted.ts';
 import { type BucketIndex, emptyBucketIndex, isNewerIndex, readBucketIndex } from './bucket-index.ts';
 
 export interface TenantIndexesOptions {
@@ -122,19 +123,5 @@ export class TenantIndexes {
       usedAtMs = known.usedAtMs;
     }
     if (oldest !== undefined) this.#known.delete(oldest);
-  }
-}
-
-async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  let stop = (): void => {};
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason);
-    signal.addEventListener('abort', stop, { once: true });
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', stop);
   }
 }

@@ -93,7 +93,7 @@ async function openSegment(files: BlockFiles, index: number): Promise<RangeReade
 }
 
 /** Bytes of a chunk record, as far as meta.json tells; else 0. */
-export function averageChunkBytes({ stats, thanos }: BlockMeta): number {
+function averageChunkBytes({ stats, thanos }: BlockMeta): number {
   let bytes = 0;
   for (const { relPath, sizeBytes = 0 } of thanos.files) if (relPath.startsWith('chunks/')) bytes += sizeBytes;
   return stats.numChunks > 0 ? bytes / stats.numChunks : 0;

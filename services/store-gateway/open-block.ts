@@ -1,0 +1,340 @@
+/**
+ * One block of the bucket as the gateway holds it: found by name, its header built or opened, its lookup loaded when asked.
+ * Owns these states, and the quarantine: a block whose bytes are not what they must be is set aside for a while, with its reason,
+ * and what was kept of it is let go, so that damage of the local disk or of memory is not taken for damage of the block for ever.
+ */
+import { blockFileReader, blockFileSizes } from '../../libs/blocks/block-files.ts';
+import type { IndexedBlock } from '../../libs/blocks/bucket-index.ts';
+import { fetchMeta } from '../../libs/blocks/fetch-metas.ts';
+import { blockKey, metaName } from '../../libs/blocks/paths.ts';
+import { Failure } from '../../libs/errors/failure.ts';
+import type { TenantId } from '../../libs/model/tenant-id.ts';
+import type { Bucket } from '../../libs/object-store/bucket.ts';
+import type { Disk } from '../../libs/std/disk.ts';
+import type { RangeReader } from '../../libs/std/range-reader.ts';
+import { untilAborted } from '../../libs/std/until-aborted.ts';
+import { BlockSource } from '../../libs/tsdb/block/block-source.ts';
+import { segmentName } from '../../libs/tsdb/block/chunks-file.ts';
+import { CorruptBlock } from '../../libs/tsdb/block/corrupt-block.ts';
+import {
+  BadIndexHeader,
+  buildIndexHeader,
+  type HeaderedIndex,
+  openIndexHeader,
+} from '../../libs/tsdb/block/index-header.ts';
+import { IndexLookup } from '../../libs/tsdb/block/index-lookup.ts';
+import { parseTombstones, type Tombstones } from '../../libs/tsdb/block/tombstones.ts';
+import type { Ulid } from '../../libs/tsdb/block/ulid.ts';
+import type { HeaderFiles } from './header-files.ts';
+import { cachedReader, countedReader, type MemoryPageCache, type ReadCounts } from './page-cache.ts';
+
+export interface OpenBlockDeps {
+  readonly bucket: Bucket;
+  readonly disk: Disk;
+  readonly headers: HeaderFiles;
+  readonly cache: MemoryPageCache;
+  readonly headerPostingsBytes: number;
+  readonly lookupBytesMax: number;
+  readonly quarantineMs: number;
+  readonly nowMs: () => number;
+  readonly onQuarantine: (tenant: TenantId, ulid: Ulid, reason: string) => void;
+  /** A header was found damaged and will be built anew. */
+  readonly onBadHeader: (reason: string) => void;
+}
+
+/** What is known of a block before its first byte is read. */
+interface BlockFacts {
+  readonly minTime: number;
+  readonly maxTime: number;
+  readonly numSeries: number;
+  readonly numChunks: number;
+  readonly indexBytes: number;
+  readonly segmentBytes: readonly number[];
+  readonly tombstonesBytes: number;
+}
+
+interface Opened {
+  readonly facts: BlockFacts;
+  readonly header: HeaderedIndex;
+  readonly tombstones: Tombstones;
+}
+
+export interface Quarantine {
+  readonly reason: string;
+  readonly sinceMs: number;
+}
+
+export class GatewayBlock {
+  readonly tenant: TenantId;
+  readonly ulid: Ulid;
+  readonly #deps: OpenBlockDeps;
+  #opening: Promise<Opened> | undefined;
+  #lookup: Promise<IndexLookup> | undefined;
+  #lookupBytes = 0;
+  #users = 0;
+  #quarantine: Quarantine | undefined;
+  usedAtMs = 0;
+
+  constructor(tenant: TenantId, ulid: Ulid, deps: OpenBlockDeps) {
+    this.tenant = tenant;
+    this.ulid = ulid;
+    this.#deps = deps;
+  }
+
+  /** Memory of the lookup. */
+  get bytes(): number {
+    return this.#lookupBytes;
+  }
+
+  get isOpen(): boolean {
+    return this.#opening !== undefined;
+  }
+
+  get isInUse(): boolean {
+    return this.#users > 0;
+  }
+
+  /** Why it is set aside; undefined where it is not. */
+  get quarantine(): Quarantine | undefined {
+    const { nowMs, quarantineMs } = this.#deps;
+    if (this.#quarantine !== undefined && nowMs() - this.#quarantine.sinceMs > quarantineMs)
+      this.#quarantine = undefined;
+    return this.#quarantine;
+  }
+
+  /**
+   * Does something with the block as a source. Its failures name the block.
+   * @param known what the bucket index says of it
+   */
+  async use<T>(
+    known: IndexedBlock | undefined,
+    counts: ReadCounts,
+    signal: AbortSignal,
+    act: (source: BlockSource) => Promise<T>,
+  ): Promise<T> {
+    this.usedAtMs = this.#deps.nowMs();
+    this.#users++;
+    try {
+      this.#refuseQuarantined();
+      const opened = await untilAborted(this.#open(known), signal);
+      return await act(this.#source(opened, counts));
+    } catch (error) {
+      throw await this.told(error);
+    } finally {
+      this.#users--;
+    }
+  }
+
+  /** Builds the header where there is none, without anybody waiting. */
+  async prepare(known: IndexedBlock): Promise<void> {
+    if (this.quarantine !== undefined || this.#deps.headers.has(this.tenant, this.ulid)) return;
+    this.#users++;
+    try {
+      await this.#open(known);
+    } catch (error) {
+      throw await this.told(error);
+    } finally {
+      this.#users--;
+    }
+  }
+
+  /** Lets go of the lookup and the open file; both come again when asked. Does nothing while it is in use. */
+  async release(): Promise<void> {
+    if (this.#users > 0) return;
+    const opening = this.#opening;
+    this.#opening = undefined;
+    this.#lookup = undefined;
+    this.#lookupBytes = 0;
+    const opened = await opening?.catch(() => undefined);
+    await opened?.header[Symbol.asyncDispose]();
+  }
+
+  /** What a failure of this block's bytes is to whoever asked. Sets the block aside where that is the reason. */
+  async told(error: unknown): Promise<unknown> {
+    const name = `block ${this.ulid} of tenant ${this.tenant}`;
+    if (error instanceof CorruptBlock) {
+      this.#setAside(error.message);
+      return new Failure('internal', `${name} is quarantined: ${error.message}`, { cause: error });
+    }
+    if (!(error instanceof Failure)) {
+      // The local disk, or a header that was closed under a read.
+      const isOfSystem =
+        typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string';
+      return isOfSystem ? new Failure('unavailable', `${name}: ${String(error)}`, { cause: error }) : error;
+    }
+    if (error.kind === 'not_found') return this.#missing(name, error);
+    if (error.kind !== 'unavailable' || error.message.startsWith(name)) return error;
+    return new Failure('unavailable', `${name}: ${error.message}`, { cause: error });
+  }
+
+  /** A block without its meta.json is deleted; one that has it, and lacks another file, is damaged. */
+  async #missing(name: string, cause: Failure): Promise<Failure> {
+    const { bucket } = this.#deps;
+    if (cause.message.startsWith(name)) return cause;
+    try {
+      const signal = new AbortController().signal;
+      if ((await bucket.stat(blockKey(this.tenant, this.ulid, metaName), signal)) === undefined) {
+        this.#forget();
+        return new Failure('not_found', `${name} is not in the bucket`, { cause });
+      }
+    } catch (error) {
+      return new Failure('unavailable', `${name}: ${error instanceof Error ? error.message : String(error)}`, {
+        cause,
+      });
+    }
+    this.#setAside(cause.message);
+    return new Failure('internal', `${name} is quarantined: ${cause.message}`, { cause });
+  }
+
+  #refuseQuarantined(): void {
+    const { quarantine } = this;
+    if (quarantine === undefined) return;
+    throw new Failure('internal', `block ${this.ulid} of tenant ${this.tenant} is quarantined: ${quarantine.reason}`);
+  }
+
+  #setAside(reason: string): void {
+    const { nowMs, onQuarantine } = this.#deps;
+    if (this.quarantine === undefined) onQuarantine(this.tenant, this.ulid, reason);
+    this.#quarantine = { reason, sinceMs: nowMs() };
+    this.#forget();
+  }
+
+  /** Drops every copy of its bytes. */
+  #forget(): void {
+    const { cache, headers } = this.#deps;
+    cache.dropPrefix(`${this.tenant}/${this.ulid}/`);
+    const opening = this.#opening;
+    this.#opening = undefined;
+    this.#lookup = undefined;
+    this.#lookupBytes = 0;
+    // Whoever still reads the file gets an error, and the block is set aside anyway.
+    void opening?.then(({ header }) => header[Symbol.asyncDispose]()).catch(() => undefined);
+    void headers.remove(this.tenant, this.ulid).catch(() => undefined);
+  }
+
+  #open(known: IndexedBlock | undefined): Promise<Opened> {
+    this.#opening ??= this.#openNow(known).catch((error: unknown) => {
+      this.#opening = undefined;
+      throw error;
+    });
+    return this.#opening;
+  }
+
+  async #openNow(known: IndexedBlock | undefined): Promise<Opened> {
+    // For all that wait: none of them alone stops it. The bucket has its own time-outs.
+    const { signal } = new AbortController();
+    const facts = factsOf(known) ?? (await this.#readFacts(signal));
+    const [header, tombstones] = await Promise.all([
+      this.#openHeader(facts, signal),
+      this.#readTombstones(facts, signal),
+    ]);
+    return { facts, header, tombstones };
+  }
+
+  async #readFacts(signal: AbortSignal): Promise<BlockFacts> {
+    const { bucket } = this.#deps;
+    try {
+      const meta = await fetchMeta(bucket, this.tenant, this.ulid, signal);
+      const sizes = await blockFileSizes(bucket, this.tenant, meta, signal);
+      const segmentBytes: number[] = [];
+      for (
+        let size = sizes.get(segmentPath(0));
+        size !== undefined;
+        size = sizes.get(segmentPath(segmentBytes.length))
+      ) {
+        segmentBytes.push(size);
+      }
+      return {
+        minTime: meta.minTime,
+        maxTime: meta.maxTime,
+        numSeries: meta.stats.numSeries,
+        numChunks: meta.stats.numChunks,
+        indexBytes: sizes.get('index') ?? 0,
+        segmentBytes,
+        tombstonesBytes: sizes.get('tombstones') ?? 0,
+      };
+    } catch (error) {
+      if (!(error instanceof Failure) || error.kind !== 'bad_data') throw error;
+      throw new CorruptBlock(blockKey(this.tenant, this.ulid, metaName), 0, error.message, error);
+    }
+  }
+
+  async #openHeader(facts: BlockFacts, signal: AbortSignal): Promise<HeaderedIndex> {
+    const { disk, headers, headerPostingsBytes, onBadHeader } = this.#deps;
+    const path = headers.path(this.tenant, this.ulid);
+    if (headers.has(this.tenant, this.ulid)) {
+      try {
+        const header = await openIndexHeader(disk, path, facts.indexBytes, signal);
+        headers.keep(this.tenant, this.ulid, header.bytes);
+        return header;
+      } catch (error) {
+        const isGone = typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT';
+        if (!(error instanceof BadIndexHeader) && !isGone) throw error;
+        onBadHeader(error instanceof Error ? error.message : path);
+        await headers.remove(this.tenant, this.ulid);
+      }
+    }
+    const index = this.#file('index', facts.indexBytes);
+    headers.keep(this.tenant, this.ulid, await buildIndexHeader(index, disk, path, headerPostingsBytes, signal));
+    const header = await openIndexHeader(disk, path, facts.indexBytes, signal);
+    await headers.makeRoom();
+    return header;
+  }
+
+  async #readTombstones({ tombstonesBytes }: BlockFacts, signal: AbortSignal): Promise<Tombstones> {
+    if (tombstonesBytes === 0) return new Map();
+    const reader = this.#file('tombstones', tombstonesBytes);
+    return parseTombstones(reader.name, await reader.read(0, tombstonesBytes, signal));
+  }
+
+  #source({ facts, header, tombstones }: Opened, counts: ReadCounts): BlockSource {
+    const { cache } = this.#deps;
+    const readerOf = (relPath: string, size: number): RangeReader => {
+      const key = blockKey(this.tenant, this.ulid, relPath);
+      return cachedReader(countedReader(this.#file(relPath, size), counts), cache, key, counts);
+    };
+    const index = header.reader(readerOf('index', facts.indexBytes));
+    const chunkBytes = facts.segmentBytes.reduce((sum, bytes) => sum + bytes, 0);
+    return new BlockSource({
+      lookup: (signal) => untilAborted(this.#load(index), signal),
+      index,
+      segment: (at) => {
+        const size = facts.segmentBytes[at];
+        if (size !== undefined) return readerOf(segmentPath(at), size);
+        throw new CorruptBlock(index.name, 0, `it refers to chunk file ${at + 1} of ${facts.segmentBytes.length}`);
+      },
+      tombstones,
+      chunkBytesAverage: facts.numChunks > 0 ? chunkBytes / facts.numChunks : 0,
+      seriesCount: facts.numSeries,
+      minTime: facts.minTime,
+      maxTime: facts.maxTime,
+    });
+  }
+
+  #load(index: RangeReader): Promise<IndexLookup> {
+    if (this.#lookup === undefined) {
+      const loading = IndexLookup.load(index, this.#deps.lookupBytesMax, new AbortController().signal);
+      this.#lookup = loading;
+      loading.then(
+        ({ bytes }) => {
+          if (this.#lookup === loading) this.#lookupBytes = bytes;
+        },
+        () => {
+          if (this.#lookup === loading) this.#lookup = undefined;
+        },
+      );
+    }
+    return this.#lookup;
+  }
+
+  #file(relPath: string, size: number): RangeReader {
+    return blockFileReader(this.#deps.bucket, this.tenant, this.ulid, relPath, size);
+  }
+}
+
+const segmentPath = (index: number): string => `chunks/${segmentName(index)}`;
+
+function factsOf(known: IndexedBlock | undefined): BlockFacts | undefined {
+  if (known?.details === undefined) return undefined;
+  return { minTime: known.minTime, maxTime: known.maxTime, ...known.details };
+}

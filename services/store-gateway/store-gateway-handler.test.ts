@@ -1,0 +1,331 @@
+import assert from 'node:assert/strict';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { blockFileSizes } from '../../libs/blocks/block-files.ts';
+import { emptyBucketIndex, indexedBlock, updateBucketIndex } from '../../libs/blocks/bucket-index.ts';
+import { TenantIndexes } from '../../libs/blocks/tenant-indexes.ts';
+import { uploadBlock } from '../../libs/blocks/upload-block.ts';
+import { Failure } from '../../libs/errors/failure.ts';
+import { parseTenantId } from '../../libs/model/tenant-id.ts';
+import type { Bucket } from '../../libs/object-store/bucket.ts';
+import { MemoryBucket } from '../../libs/object-store/memory.ts';
+import { realDisk } from '../../libs/std/disk.ts';
+import { Prng } from '../../libs/std/testing/prng.ts';
+import { type TestSeries, ulidOf, writeTestBlock } from '../../libs/tsdb/block/block.testing.ts';
+import {
+  blockBegin,
+  expectedSelection,
+  gridOfSeries,
+  randomMatchers,
+  selectRows,
+} from '../../libs/tsdb/block/block-source.testing.ts';
+import type { Ulid } from '../../libs/tsdb/block/ulid.ts';
+import { tempFolder } from '../../test/support/temp-folder.ts';
+import { HeaderFiles } from './header-files.ts';
+import { MemoryPageCache } from './page-cache.ts';
+import { StoreGatewayHandler } from './store-gateway-handler.ts';
+
+const { signal } = new AbortController();
+const tenant = parseTenantId('team-a');
+const whole = { matchers: [], minT: 0, maxT: Number.MAX_SAFE_INTEGER };
+
+interface Rig extends AsyncDisposable {
+  handler: StoreGatewayHandler;
+  cache: MemoryPageCache;
+  headers: HeaderFiles;
+  quarantined: string[];
+  clock: { nowMs: number };
+}
+
+function rigOf(bucket: Bucket, folder: string, change: { cacheBytes?: number; indexMemoryBytes?: number } = {}): Rig {
+  const clock = { nowMs: 1_800_000_000_000 };
+  const nowMs = () => clock.nowMs;
+  const quarantined: string[] = [];
+  const headers = new HeaderFiles(realDisk, join(folder, 'headers'), 1 << 30, nowMs);
+  const cache = new MemoryPageCache(change.cacheBytes ?? 64 << 20);
+  const onProblem = (_: string, problem: string): void => assert.fail(problem);
+  const handler = new StoreGatewayHandler({
+    bucket,
+    disk: realDisk,
+    headers,
+    cache,
+    indexes: new TenantIndexes({ bucket, nowMs, ageMsMax: 60_000, staleMsMax: 600_000, onProblem }),
+    headerPostingsBytes: 1 << 30,
+    indexMemoryBytes: change.indexMemoryBytes ?? 1 << 30,
+    lookupBytesMax: 1 << 30,
+    quarantineMs: 300_000,
+    nowMs,
+    onQuarantine: (_, ulid) => quarantined.push(ulid),
+    onBadHeader: () => {},
+  });
+  return { handler, cache, headers, quarantined, clock, [Symbol.asyncDispose]: () => handler.close() };
+}
+
+/** Uploads a block with these series and puts it into the tenant's index, if `indexed`. */
+async function ship(
+  bucket: Bucket,
+  folder: string,
+  seed: number,
+  series: readonly TestSeries[],
+  indexed = true,
+): Promise<Ulid> {
+  const ulid = ulidOf(new Prng(seed));
+  await writeTestBlock({ disk: realDisk, directory: folder, ulid, series, segmentBytes: 1 << 20 });
+  const { meta } = await uploadBlock(bucket, tenant, ulid, join(folder, ulid), signal);
+  if (!indexed) return ulid;
+  const sizes = await blockFileSizes(bucket, tenant, meta, signal);
+  const entry = indexedBlock(meta, 1_000, sizes);
+  await updateBucketIndex(
+    bucket,
+    tenant,
+    1_000,
+    (old = emptyBucketIndex) => ({ ...old, blocks: [...old.blocks, entry] }),
+    signal,
+  );
+  return ulid;
+}
+
+/** A grid whose samples begin so many milliseconds later. */
+const later = (series: readonly TestSeries[], ms: number): TestSeries[] =>
+  series.map(({ labels, samples }) => ({
+    labels,
+    samples: samples.map((sample) => ({ ...sample, t: sample.t + ms })),
+  }));
+
+describe('the store-gateway', () => {
+  it('answers over exactly the named blocks, known to the index or not, in the order of labels', async () => {
+    await using folder = await tempFolder('gateway');
+    const bucket = new MemoryBucket();
+    const grid = gridOfSeries(6, 20, 100);
+    const hours = [0, 1, 2].map((hour) =>
+      later(
+        grid.filter((_, i) => i % (hour + 2) !== 0),
+        hour * 7_200_000,
+      ),
+    );
+    const ulids: Ulid[] = [];
+    for (const [i, series] of hours.entries()) ulids.push(await ship(bucket, folder.path, i + 1, series, i !== 1));
+    await using rig = rigOf(bucket, folder.path);
+    const { handler } = rig;
+    const prng = new Prng(2);
+    for (let run = 0; run < 40; run++) {
+      const chosen = [0, 1, 2].filter(() => prng.below(3) > 0);
+      const minT = blockBegin + prng.below(15_000_000);
+      const query = { matchers: randomMatchers(prng, 6, 20), minT, maxT: minT + prng.below(15_000_000) };
+      const { source, reads } = handler.source(
+        tenant,
+        chosen.map((i) => ulids[i] as string),
+      );
+      const found = (await selectRows(source, query)).filter(([, rows]) => rows.length > 0);
+      const joined = new Map<string, TestSeries>();
+      for (const { labels, samples } of chosen.flatMap((i) => hours[i] ?? [])) {
+        joined.set(labels.key, { labels, samples: [...(joined.get(labels.key)?.samples ?? []), ...samples] });
+      }
+      const all = grid.flatMap(({ labels }) => joined.get(labels.key) ?? []);
+      assert.deepEqual(found, expectedSelection(all, query), `run ${run}`);
+      assert.deepEqual(reads().blocks.toSorted(), chosen.map((i) => ulids[i]).toSorted());
+    }
+  });
+
+  it('one metric name of many: few requests, two rounds, little more than it needs', async () => {
+    await using folder = await tempFolder('gateway');
+    const bucket = new MemoryBucket();
+    // 50 metrics of 200 series: one name is 200 of 10,000.
+    const series = gridOfSeries(50, 200, 240);
+    const ulid = await ship(bucket, folder.path, 1, series);
+    let running = 0;
+    let rounds = 0;
+    const rounding: Bucket = new Proxy(bucket, {
+      get(target, name: keyof Bucket) {
+        const value = target[name];
+        if (typeof value !== 'function') return value;
+        if (name !== 'getRange') return value.bind(target);
+        return async (...args: Parameters<Bucket['getRange']>) => {
+          if (running++ === 0) rounds++;
+          await new Promise((resolve) => setTimeout(resolve, 5));
+          running--;
+          return target.getRange(...args);
+        };
+      },
+    });
+    await using rig = rigOf(rounding, folder.path);
+    const { handler, cache } = rig;
+    await handler.source(tenant, [ulid]).source.labelNames({ selectors: [], minT: 0, maxT: 2e12, limit: 0 }, signal);
+    for (const matcher of [
+      { type: '=', name: '__name__', value: 'metric_0023' },
+      { type: '=~', name: '__name__', value: 'metric_000[1-3]' },
+      { type: '=', name: 'instance', value: 'host-00007' },
+    ] as const) {
+      cache.dropPrefix('');
+      rounds = 0;
+      const { source, reads } = handler.source(tenant, [ulid]);
+      const query = { ...whole, matchers: [matcher] };
+      const found = await selectRows(source, query);
+      assert.deepEqual(found, expectedSelection(series, query));
+      const { requests, bytes } = reads();
+      assert.ok(rounds <= 2, `${rounds} rounds`);
+      if (matcher.name === '__name__' && matcher.type === '=') {
+        assert.ok(requests <= 12, `${requests} requests`);
+        const needed = (await stat(bucket, ulid)) / 50;
+        assert.ok(bytes <= needed * 1.5, `${bytes} of ${needed} bytes`);
+      }
+      const again = handler.source(tenant, [ulid]);
+      await selectRows(again.source, query);
+      assert.equal(again.reads().requests, 0);
+      assert.ok(again.reads().cachedBytes > 0);
+    }
+  });
+
+  it('a damaged block is set aside by name, and only what needs it fails', async () => {
+    await using folder = await tempFolder('gateway');
+    const bucket = new MemoryBucket();
+    const series = gridOfSeries(3, 10, 50);
+    const sound = await ship(bucket, folder.path, 1, series);
+    const whatIs: [string, (ulid: Ulid) => Promise<void>][] = [
+      ['no index', (ulid) => bucket.delete(`team-a/${ulid}/index`, signal)],
+      ['an index of nothing', (ulid) => put(bucket, `team-a/${ulid}/index`, new Uint8Array(0))],
+      ['no chunk file', (ulid) => bucket.delete(`team-a/${ulid}/chunks/000001`, signal)],
+      ['a flipped chunk', (ulid) => flip(bucket, `team-a/${ulid}/chunks/000001`, 100)],
+      ['a flipped index', (ulid) => flip(bucket, `team-a/${ulid}/index`, 200)],
+      ['a chunk file cut short', (ulid) => cut(bucket, `team-a/${ulid}/chunks/000001`)],
+      ['an index cut short', (ulid) => cut(bucket, `team-a/${ulid}/index`)],
+    ];
+    for (const [i, [name, damage]] of whatIs.entries()) {
+      const ulid = await ship(bucket, folder.path, 10 + i, later(series, 7_200_000), i % 2 === 0);
+      await damage(ulid);
+      await using rig = rigOf(bucket, join(folder.path, String(i)));
+      const { handler, quarantined, clock } = rig;
+      const asked = selectRows(handler.source(tenant, [sound, ulid]).source, whole);
+      await assert.rejects(asked, (error: Failure) => error.kind === 'internal' && error.message.includes(ulid), name);
+      assert.deepEqual(quarantined, [ulid], name);
+      assert.deepEqual(
+        await selectRows(handler.source(tenant, [sound]).source, whole),
+        expectedSelection(series, whole),
+      );
+      const states = await handler.states(tenant, signal);
+      assert.ok(states.find((state) => state.ulid === ulid)?.quarantine?.reason, name);
+      const again = selectRows(handler.source(tenant, [ulid]).source, whole);
+      await assert.rejects(again, { kind: 'internal' });
+      // Mended, and after a while it is tried again.
+      await uploadAnew(bucket, folder.path, ulid);
+      clock.nowMs += 300_001;
+      const mended = await selectRows(handler.source(tenant, [ulid]).source, whole);
+      assert.deepEqual(mended, expectedSelection(later(series, 7_200_000), whole), name);
+    }
+  });
+
+  it('a block that is gone, and a bucket that is away, are told apart', async () => {
+    await using folder = await tempFolder('gateway');
+    const bucket = new MemoryBucket();
+    const ulid = await ship(bucket, folder.path, 1, gridOfSeries(2, 5, 10));
+    let away = true;
+    const unsteady: Bucket = new Proxy(bucket, {
+      get(target, name: keyof Bucket) {
+        const value = target[name];
+        if (typeof value !== 'function') return value;
+        return (...args: never[]) => {
+          if (away) throw new Failure('unavailable', 'SlowDown');
+          return (value as (...all: never[]) => unknown).apply(target, args);
+        };
+      },
+    });
+    await using rig = rigOf(unsteady, folder.path);
+    const { handler, quarantined } = rig;
+    const asked = () => selectRows(handler.source(tenant, [ulid]).source, whole);
+    await assert.rejects(asked(), (error: Failure) => error.kind === 'unavailable' && error.message.includes(ulid));
+    away = false;
+    assert.equal((await asked()).length, 10);
+    const none = ulidOf(new Prng(99));
+    const gone = selectRows(handler.source(tenant, [none]).source, whole);
+    await assert.rejects(gone, (error: Failure) => error.kind === 'not_found' && error.message.includes(none));
+    assert.deepEqual(quarantined, []);
+    assert.throws(() => handler.source(tenant, ['../x']), { kind: 'bad_data' });
+  });
+
+  it('a header that was damaged on the local disk is built anew', async () => {
+    await using folder = await tempFolder('gateway');
+    const bucket = new MemoryBucket();
+    const series = gridOfSeries(2, 5, 10);
+    const ulid = await ship(bucket, folder.path, 1, series);
+    await using first = rigOf(bucket, folder.path);
+    await selectRows(first.handler.source(tenant, [ulid]).source, whole);
+    await first.handler.close();
+    const path = first.headers.path(tenant, ulid);
+    const bytes = await readFile(path);
+    bytes[50] ^= 255;
+    await writeFile(path, bytes);
+    await using second = rigOf(bucket, folder.path);
+    await second.headers.scan();
+    assert.equal(second.headers.count, 1);
+    assert.deepEqual(
+      await selectRows(second.handler.source(tenant, [ulid]).source, whole),
+      expectedSelection(series, whole),
+    );
+    await second.handler.close();
+    await rm(path);
+    assert.deepEqual(
+      await selectRows(second.handler.source(tenant, [ulid]).source, whole),
+      expectedSelection(series, whole),
+    );
+  });
+
+  it('memory is bounded: lookups go and come again, pages go', async () => {
+    await using folder = await tempFolder('gateway');
+    const bucket = new MemoryBucket();
+    const series = gridOfSeries(4, 30, 60);
+    const ulids: Ulid[] = [];
+    for (let i = 0; i < 6; i++) ulids.push(await ship(bucket, folder.path, i + 1, series));
+    await using rig = rigOf(bucket, folder.path, { cacheBytes: 100_000, indexMemoryBytes: 20_000 });
+    const { handler, cache } = rig;
+    for (let run = 0; run < 3; run++) {
+      for (const ulid of ulids) {
+        assert.equal((await selectRows(handler.source(tenant, [ulid]).source, whole)).length, 120);
+        assert.ok(handler.memoryBytes <= 20_000 + 20_000, `${handler.memoryBytes}`);
+        assert.ok(cache.bytes <= 100_000);
+      }
+    }
+  });
+
+  it("tenants do not meet: another tenant's block of the same name is another block", async () => {
+    await using folder = await tempFolder('gateway');
+    const bucket = new MemoryBucket();
+    const series = gridOfSeries(2, 5, 10);
+    const ulid = await ship(bucket, folder.path, 1, series);
+    await using rig = rigOf(bucket, folder.path);
+    const { handler } = rig;
+    assert.equal((await selectRows(handler.source(tenant, [ulid]).source, whole)).length, 10);
+    const other = selectRows(handler.source(parseTenantId('team-b'), [ulid]).source, whole);
+    await assert.rejects(other, { kind: 'not_found' });
+  });
+});
+
+async function put(bucket: Bucket, key: string, bytes: Uint8Array): Promise<void> {
+  await bucket.put(key, bytes, { signal });
+}
+
+async function flip(bucket: Bucket, key: string, at: number): Promise<void> {
+  const { bytes } = await bucket.get(key, { bytesMax: 1 << 30, signal });
+  for (let i = at; i < bytes.length; i += 997) bytes[i] ^= 1;
+  await put(bucket, key, bytes);
+}
+
+async function cut(bucket: Bucket, key: string): Promise<void> {
+  const { bytes } = await bucket.get(key, { bytesMax: 1 << 30, signal });
+  await put(bucket, key, bytes.subarray(0, bytes.length >> 1));
+}
+
+async function uploadAnew(bucket: Bucket, folder: string, ulid: Ulid): Promise<void> {
+  for (const name of ['index', 'chunks/000001']) {
+    await put(bucket, `team-a/${ulid}/${name}`, new Uint8Array(await readFile(join(folder, ulid, name))));
+  }
+}
+
+/** Bytes of the chunks of a block, and of its series. */
+async function stat(bucket: Bucket, ulid: Ulid): Promise<number> {
+  let bytes = 0;
+  for await (const entry of bucket.list(`team-a/${ulid}/chunks/`, { delimiter: false, signal })) {
+    if (entry.kind === 'object') bytes += entry.bytes;
+  }
+  return bytes;
+}

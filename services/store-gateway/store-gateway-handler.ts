@@ -1,0 +1,163 @@
+/**
+ * The store-gateway behind its contract: sources over named blocks, merged.
+ * Owns which blocks are held and how much memory their lookups take; those used longest ago are let go. Does not own what a block
+ * is (open-block.ts) nor which blocks a query needs (the querier says).
+ */
+import type { IndexedBlock } from '../../libs/blocks/bucket-index.ts';
+import type { TenantIndexes } from '../../libs/blocks/tenant-indexes.ts';
+import type { BlockReads, BlocksSource, StoreGatewayContract } from '../../libs/contracts/store-gateway.ts';
+import type { TenantId } from '../../libs/model/tenant-id.ts';
+import { mergeSources } from '../../libs/series/merge-sources.ts';
+import type { ChunkBatch, SelectedSeries, SeriesSource } from '../../libs/series/series-source.ts';
+import type { BlockSource } from '../../libs/tsdb/block/block-source.ts';
+import { parseUlid, type Ulid } from '../../libs/tsdb/block/ulid.ts';
+import { GatewayBlock, type OpenBlockDeps, type Quarantine } from './open-block.ts';
+import type { ReadCounts } from './page-cache.ts';
+
+export interface HandlerDeps extends OpenBlockDeps {
+  readonly indexes: TenantIndexes;
+  /** Of all lookups together; those in use may be more. */
+  readonly indexMemoryBytes: number;
+}
+
+/** A block as an operator sees it. */
+export interface BlockState {
+  readonly ulid: Ulid;
+  /** Undefined where the bucket index does not have it. */
+  readonly indexed: IndexedBlock | undefined;
+  readonly markedAtMs: number | undefined;
+  readonly isOpen: boolean;
+  readonly memoryBytes: number;
+  readonly quarantine: Quarantine | undefined;
+}
+
+export class StoreGatewayHandler implements StoreGatewayContract {
+  readonly #deps: HandlerDeps;
+  readonly #blocks = new Map<TenantId, Map<Ulid, GatewayBlock>>();
+  readonly counters = { queries: 0, blocksRead: 0, requests: 0, bytes: 0 };
+
+  constructor(deps: HandlerDeps) {
+    this.#deps = deps;
+  }
+
+  source(tenant: TenantId, blocks: readonly string[]): BlocksSource {
+    const counts: ReadCounts = { requests: 0, bytes: 0, cachedBytes: 0 };
+    const read = new Set<Ulid>();
+    const names = [...new Set(blocks.map(parseUlid))];
+    this.counters.queries++;
+    const sources = names.map((ulid) => this.#blockSource(tenant, ulid, counts, read));
+    const reads = (): BlockReads => ({ blocks: [...read], ...counts });
+    return { source: mergeSources(sources), reads };
+  }
+
+  /** Every block that is held. */
+  *held(): Iterable<GatewayBlock> {
+    for (const blocks of this.#blocks.values()) yield* blocks.values();
+  }
+
+  get memoryBytes(): number {
+    let bytes = 0;
+    for (const block of this.held()) bytes += block.bytes;
+    return bytes;
+  }
+
+  /** The block of that name, held from now on. */
+  block(tenant: TenantId, ulid: Ulid): GatewayBlock {
+    const blocks = this.#blocks.get(tenant) ?? new Map<Ulid, GatewayBlock>();
+    const block = blocks.get(ulid) ?? new GatewayBlock(tenant, ulid, this.#deps);
+    this.#blocks.set(tenant, blocks);
+    blocks.set(ulid, block);
+    return block;
+  }
+
+  /** What there is to know of a tenant's blocks, in the order of time. @throws Failure */
+  async states(tenant: TenantId, signal: AbortSignal): Promise<BlockState[]> {
+    const index = await this.#deps.indexes.of(tenant, signal);
+    const indexed = new Map(index.blocks.map((block) => [block.ulid, block]));
+    const marked = new Map(index.deletionMarks.map(({ ulid, markedAtMs }) => [ulid, markedAtMs]));
+    const held = this.#blocks.get(tenant);
+    const states = [...new Set([...indexed.keys(), ...(held?.keys() ?? [])])].map((ulid): BlockState => {
+      const block = held?.get(ulid);
+      return {
+        ulid,
+        indexed: indexed.get(ulid),
+        markedAtMs: marked.get(ulid),
+        isOpen: block?.isOpen ?? false,
+        memoryBytes: block?.bytes ?? 0,
+        quarantine: block?.quarantine,
+      };
+    });
+    return states.sort((a, b) => (a.indexed?.minTime ?? 0) - (b.indexed?.minTime ?? 0) || (a.ulid < b.ulid ? -1 : 1));
+  }
+
+  /** Lets go of blocks that the bucket has no more. */
+  async forget(tenant: TenantId, isGone: (block: GatewayBlock) => boolean): Promise<void> {
+    const blocks = this.#blocks.get(tenant);
+    for (const [ulid, block] of blocks ?? []) {
+      if (block.isInUse || !isGone(block)) continue;
+      blocks?.delete(ulid);
+      await block.release();
+    }
+    if (blocks?.size === 0) this.#blocks.delete(tenant);
+  }
+
+  /** Closes what is open. */
+  async close(): Promise<void> {
+    for (const block of this.held()) await block.release();
+    this.#blocks.clear();
+  }
+
+  #blockSource(tenant: TenantId, ulid: Ulid, counts: ReadCounts, read: Set<Ulid>): SeriesSource {
+    const block = this.block(tenant, ulid);
+    const ask = async <T>(signal: AbortSignal, act: (source: BlockSource) => Promise<T>): Promise<T> => {
+      const before = { ...counts };
+      const known = this.#deps.indexes.held(tenant)?.index.blocks.find((one) => one.ulid === ulid);
+      try {
+        const answer = await block.use(known, counts, signal, act);
+        read.add(ulid);
+        this.counters.blocksRead++;
+        return answer;
+      } finally {
+        this.counters.requests += counts.requests - before.requests;
+        this.counters.bytes += counts.bytes - before.bytes;
+        await this.#boundMemory(block);
+      }
+    };
+    return {
+      select: (query, signal) =>
+        ask(signal, async (source) => {
+          const selected = await source.select(query, signal);
+          return { ...selected, chunks: (stop) => toldChunks(block, selected, stop) };
+        }),
+      labelNames: (query, signal) => ask(signal, (source) => source.labelNames(query, signal)),
+      labelValues: (name, query, signal) => ask(signal, (source) => source.labelValues(name, query, signal)),
+      series: (query, signal) => ask(signal, (source) => source.series(query, signal)),
+      exemplars: async () => ({ values: [], warnings: [] }),
+      metadata: async () => ({ values: [], warnings: [] }),
+    };
+  }
+
+  async #boundMemory(justUsed: GatewayBlock): Promise<void> {
+    let bytes = this.memoryBytes;
+    if (bytes <= this.#deps.indexMemoryBytes) return;
+    const oldest = [...this.held()].filter((block) => block.bytes > 0 && block !== justUsed);
+    for (const block of oldest.sort((a, b) => a.usedAtMs - b.usedAtMs)) {
+      if (bytes <= this.#deps.indexMemoryBytes) return;
+      if (block.isInUse) continue;
+      bytes -= block.bytes;
+      await block.release();
+    }
+  }
+}
+
+async function* toldChunks(
+  block: GatewayBlock,
+  selected: SelectedSeries,
+  signal: AbortSignal,
+): AsyncGenerator<ChunkBatch> {
+  try {
+    yield* selected.chunks(signal);
+  } catch (error) {
+    throw await block.told(error);
+  }
+}
