@@ -9,7 +9,7 @@ import { limitKeys } from '../libs/limits/limits.ts';
 import { bucketKeys } from '../libs/object-store/config.ts';
 import { logFormats, logLevels } from '../libs/telemetry/log.ts';
 import { distributorKeys } from './distributor/config.ts';
-import { ingesterKeys } from './ingester/config.ts';
+import { headKeys, ingesterKeys } from './ingester/config.ts';
 import { querierKeys } from './querier/config.ts';
 import { storeGatewayKeys } from './store-gateway/config.ts';
 
@@ -51,6 +51,7 @@ export const configKeys = {
     reloadPeriod: duration('10s', 'How often that file is read again.'),
   },
   distributor: distributorKeys,
+  head: headKeys,
   ingester: ingesterKeys,
   storeGateway: storeGatewayKeys,
   query: querierKeys,

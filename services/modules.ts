@@ -40,9 +40,11 @@ export const modules: Readonly<Record<string, ModuleRow<House>>> = {
   ingester: {
     needs: [],
     build: (house) => {
-      const { service, handler } = createIngester(house.config.ingester, {
+      const { service, handler } = createIngester(house.config.ingester, house.config.head, {
         ...house,
         dataDir: house.config.dataDir,
+        indexAgeMsMax: house.config.query.bucketIndexMaxAge,
+        queryMsMax: house.config.query.timeout,
         log: house.log.child({ component: 'ingester' }),
       });
       house.ingester = handler;
@@ -71,11 +73,12 @@ export const modules: Readonly<Record<string, ModuleRow<House>>> = {
     },
   },
   querier: {
-    needs: ['ingester'],
+    needs: ['ingester', 'store-gateway'],
     build: (house) =>
       createQuerier(house.config.query, {
         ...house,
         ingester: ingesterOf(house),
+        storeGateway: storeGatewayOf(house),
         log: house.log.child({ component: 'querier' }),
       }),
   },
@@ -85,4 +88,9 @@ export const modules: Readonly<Record<string, ModuleRow<House>>> = {
 function ingesterOf(house: House): IngesterContract {
   assert(house.ingester !== undefined, 'the ingester is built before the rooms that need it');
   return house.ingester;
+}
+
+function storeGatewayOf(house: House): StoreGatewayContract {
+  assert(house.storeGateway !== undefined, 'the store-gateway is built before the rooms that need it');
+  return house.storeGateway;
 }

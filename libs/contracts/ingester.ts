@@ -26,6 +26,15 @@ export interface PushOutcome {
   readonly exemplarsDropped: number;
 }
 
+/** Samples younger than this are in an ingester, whether or not they are in a block of the bucket as well. */
+export const recentBlocksMs = 3 * 3_600_000;
+
+/** Recent samples of one tenant: what is in no block of the bucket, and some of what is. */
+export interface RecentSource extends SeriesSource {
+  /** Names of blocks that it answers for: whoever reads blocks from the bucket needs not read these. */
+  readonly blocks: readonly string[];
+}
+
 export interface IngesterContract {
   /**
    * Changes whenever numbers given out before stop being valid (another process, a series table built anew).
@@ -44,5 +53,5 @@ export interface IngesterContract {
    */
   push(batch: WriteBatch): Promise<PushOutcome>;
   /** Recent samples of one tenant. A tenant that never wrote is empty, not an error. */
-  source(tenant: TenantId): SeriesSource;
+  source(tenant: TenantId): RecentSource;
 }

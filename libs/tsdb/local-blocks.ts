@@ -1,12 +1,14 @@
 /**
  * Blocks on the local disk: what was cut from the head and is not yet safe elsewhere, `<directory>/<tenant>/<ULID>/`.
- * Owns which there are, writing one more, and removing one when its last reader has left. Does not own when a range is cut
+ * Owns which there are, writing one more, and removing one when its last reader must have left. Does not own when a range is cut
  * (cut-ranges.ts), nor what is shipped. A folder that is no good block is set aside and named; the rest is served.
  */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { parseTenantId, type TenantId } from '../model/tenant-id.ts';
+import type { SeriesSource } from '../series/series-source.ts';
 import type { Disk } from '../std/disk.ts';
+import { type LocalBlock, openLocalBlock } from './block/local-block.ts';
 import type { BlockMeta } from './block/meta.ts';
 import { openBlockFolder } from './block/read-block.ts';
 import { isUlid, makeUlid, type Ulid } from './block/ulid.ts';
@@ -16,6 +18,9 @@ import { rangeMs } from './head/head-range.ts';
 import type { TenantHead } from './head/tenant-head.ts';
 import { feedOf, type RangeFeed } from './range-feed.ts';
 import { verifyFolder, type WriteRangeOptions } from './write-range.ts';
+
+/** Files that nobody has asked for so long are closed. */
+const openIdleMs = 5 * 60_000;
 
 interface LocalBlocksLog {
   error(fields: object, message: string): void;
@@ -38,46 +43,61 @@ export interface LocalBlocksOptions {
   ) => Promise<BlockMeta>;
 }
 
-/** A block that answers. */
-export class LocalBlock {
+/** A block that answers. Its files are opened by the first question and closed when nobody has asked for a while. */
+export class HeldBlock {
   readonly tenant: TenantId;
   readonly path: string;
   readonly meta: BlockMeta;
   readonly bytes: number;
-  #readers = 0;
-  #unread: (() => void) | undefined;
+  readonly source: SeriesSource;
+  readonly #disk: Disk;
+  #open: Promise<LocalBlock> | undefined;
+  #usedAtMs = 0;
 
-  constructor(tenant: TenantId, path: string, meta: BlockMeta) {
+  constructor(disk: Disk, tenant: TenantId, path: string, meta: BlockMeta) {
+    this.#disk = disk;
     this.tenant = tenant;
     this.path = path;
     this.meta = meta;
     this.bytes = meta.thanos.files.reduce((sum, { sizeBytes = 0 }) => sum + sizeBytes, 0);
-  }
-
-  /** Keeps its files until the call of what it returns. */
-  hold(): () => void {
-    this.#readers++;
-    let isHeld = true;
-    return () => {
-      if (!isHeld) return;
-      isHeld = false;
-      if (--this.#readers === 0) this.#unread?.();
+    this.source = {
+      select: async (query, signal) => (await this.#source()).select(query, signal),
+      labelNames: async (query, signal) => (await this.#source()).labelNames(query, signal),
+      labelValues: async (name, query, signal) => (await this.#source()).labelValues(name, query, signal),
+      series: async (query, signal) => (await this.#source()).series(query, signal),
+      exemplars: async () => ({ values: [], warnings: [] }),
+      metadata: async () => ({ values: [], warnings: [] }),
     };
   }
 
-  /** Resolves when nobody holds it. */
-  async unread(): Promise<void> {
-    if (this.#readers > 0) {
-      await new Promise<void>((resolve) => {
-        this.#unread = resolve;
-      });
-    }
+  /** Whether a sample of it may lie from minT to maxT. */
+  overlaps(minT: number, maxT: number): boolean {
+    return this.meta.minTime <= maxT && this.meta.maxTime > minT;
+  }
+
+  /** Closes its files if the last question came before `usedBeforeMs` of performance.now(). */
+  async closeIdle(usedBeforeMs: number): Promise<void> {
+    if (this.#open === undefined || this.#usedAtMs >= usedBeforeMs) return;
+    const open = this.#open;
+    this.#open = undefined;
+    await (await open.catch(() => undefined))?.[Symbol.asyncDispose]();
+  }
+
+  async #source(): Promise<SeriesSource> {
+    this.#usedAtMs = performance.now();
+    this.#open ??= openLocalBlock(this.#disk, this.path).catch((error: unknown) => {
+      this.#open = undefined;
+      throw error;
+    });
+    return (await this.#open).source;
   }
 }
 
 export class LocalBlocks implements BlockKeeper {
   readonly #options: LocalBlocksOptions;
-  readonly #byTenant = new Map<TenantId, Map<Ulid, LocalBlock>>();
+  readonly #byTenant = new Map<TenantId, Map<Ulid, HeldBlock>>();
+  /** Removed, but queries that began before may still read them. */
+  readonly #leaving = new Map<HeldBlock, number>();
   /** Folders that were set aside. */
   damaged = 0;
 
@@ -86,12 +106,12 @@ export class LocalBlocks implements BlockKeeper {
   }
 
   /** The blocks of a tenant. */
-  of(tenant: TenantId): LocalBlock[] {
+  of(tenant: TenantId): HeldBlock[] {
     return [...(this.#byTenant.get(tenant)?.values() ?? [])];
   }
 
   /** All blocks. */
-  *all(): Generator<LocalBlock> {
+  *all(): Generator<HeldBlock> {
     for (const blocks of this.#byTenant.values()) yield* blocks.values();
   }
 
@@ -112,7 +132,7 @@ export class LocalBlocks implements BlockKeeper {
           const files = await openBlockFolder(disk, path);
           await files[Symbol.asyncDispose]();
           const { meta } = files;
-          this.#add(new LocalBlock(tenant, path, meta));
+          this.#add(new HeldBlock(disk, tenant, path, meta));
           if (meta.cutFrom !== undefined) {
             cut.push({ tenant, block: folder, ...meta.cutFrom, seriesCount: meta.stats.numSeries });
           }
@@ -146,20 +166,31 @@ export class LocalBlocks implements BlockKeeper {
     const cutFrom = { range: range.begin / rangeMs, generation: range.generation };
     const feed = feedOf(head.series, range);
     const meta = await this.#options.write(feed, { directory, ulid, cutFrom, withStartTimes }, signal);
-    this.#add(new LocalBlock(tenant, join(directory, ulid), meta));
+    this.#add(new HeldBlock(disk, tenant, join(directory, ulid), meta));
     return ulid;
   }
 
-  /** Removes a block: no read that begins from now on sees it, those that do keep it until they end. */
-  async remove({ tenant, path, meta }: LocalBlock): Promise<void> {
-    const block = this.#byTenant.get(tenant)?.get(meta.ulid);
-    this.#byTenant.get(tenant)?.delete(meta.ulid);
-    await block?.unread();
-    await this.#options.disk.removeTree(path);
+  /** Removes a block: no query that begins from now on sees it. Its files go with the sweep that comes `queryMs` later. */
+  remove(block: HeldBlock): void {
+    if (this.#byTenant.get(block.tenant)?.delete(block.meta.ulid) === true) {
+      this.#leaving.set(block, performance.now());
+    }
   }
 
-  #add(block: LocalBlock): void {
-    const blocks = this.#byTenant.get(block.tenant) ?? new Map<Ulid, LocalBlock>();
+  /** Closes what nobody reads, and deletes what was removed longer ago than any query may take. */
+  async sweep(queryMs: number): Promise<void> {
+    const before = performance.now() - queryMs;
+    for (const block of this.all()) await block.closeIdle(Math.min(before, performance.now() - openIdleMs));
+    for (const [block, removedAtMs] of [...this.#leaving]) {
+      if (removedAtMs > before) continue;
+      await block.closeIdle(Number.POSITIVE_INFINITY);
+      await this.#options.disk.removeTree(block.path);
+      this.#leaving.delete(block);
+    }
+  }
+
+  #add(block: HeldBlock): void {
+    const blocks = this.#byTenant.get(block.tenant) ?? new Map<Ulid, HeldBlock>();
     this.#byTenant.set(block.tenant, blocks);
     blocks.set(block.meta.ulid, block);
   }

@@ -1,5 +1,5 @@
 /** The ingester's slice of the configuration. */
-import { bytes, type ValuesOf } from '../../libs/config/config-key.ts';
+import { bytes, duration, type ValuesOf } from '../../libs/config/config-key.ts';
 
 export const ingesterKeys = {
   walSegmentBytes: bytes(
@@ -10,6 +10,19 @@ export const ingesterKeys = {
     '64MiB',
     'A snapshot of the head is written when the log has grown by this, and by the size of the snapshot before.',
   ),
+  shipInterval: duration(
+    '30s',
+    'How often it is looked for blocks to be uploaded, and for blocks that are safe in the bucket and may leave the disk.',
+  ),
 } as const;
 
+/** The head's slice. */
+export const headKeys = {
+  cutDelay: duration(
+    '1h',
+    'How long after the end of a range of two hours its samples leave memory and the log for a block on the local disk.',
+  ),
+} as const;
+
+export type HeadConfig = ValuesOf<typeof headKeys>;
 export type IngesterConfig = ValuesOf<typeof ingesterKeys>;

@@ -3,17 +3,24 @@
  * Owns the time before the Tsdb is there: writes and reads are refused with the reason, never answered from half of the data.
  * Comes from services/distributor and services/querier through libs/contracts; goes to libs/tsdb.
  */
-import type { IngesterContract, PushOutcome } from '../../libs/contracts/ingester.ts';
+import type { IngesterContract, PushOutcome, RecentSource } from '../../libs/contracts/ingester.ts';
 import type { WriteBatch } from '../../libs/contracts/write-batch.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
-import type { SeriesSource } from '../../libs/series/series-source.ts';
+import type { LocalBlocks } from '../../libs/tsdb/local-blocks.ts';
 import type { RestoreProgress, RestoreReport, Tsdb } from '../../libs/tsdb/tsdb.ts';
+import { recentSource } from './recent-source.ts';
 
 export class IngesterHandler implements IngesterContract {
+  readonly #blocks: Pick<LocalBlocks, 'of'>;
   #tsdb: Tsdb | undefined;
   #progress: RestoreProgress | undefined;
   #stopping = false;
+
+  /** @param blocks cut from the heads and still here */
+  constructor(blocks: Pick<LocalBlocks, 'of'>) {
+    this.#blocks = blocks;
+  }
 
   /** What there is to know about the restart while it runs. */
   readonly progress = (state: RestoreProgress): void => {
@@ -65,8 +72,8 @@ export class IngesterHandler implements IngesterContract {
     return this.#open().push(batch);
   }
 
-  source(tenant: TenantId): SeriesSource {
-    return this.#open().source(tenant);
+  source(tenant: TenantId): RecentSource {
+    return recentSource(tenant, this.#open().source(tenant), this.#blocks);
   }
 
   #open(): Tsdb {

@@ -1,8 +1,10 @@
 /** What the ingester reports: counters of heads and log, read when somebody scrapes. */
 import type { Metrics, Sampled } from '../../libs/telemetry/metrics.ts';
 import type { TenantHead } from '../../libs/tsdb/head/tenant-head.ts';
+import type { LocalBlocks } from '../../libs/tsdb/local-blocks.ts';
 import type { Tsdb } from '../../libs/tsdb/tsdb.ts';
 import type { IngesterHandler } from './ingester-handler.ts';
+import type { BlockShipper } from './ship-blocks.ts';
 
 export function registerIngesterMetrics(metrics: Metrics, handler: IngesterHandler): void {
   const ofTsdb = (read: (tsdb: Tsdb) => number) => (): Sampled[] =>
@@ -95,5 +97,38 @@ export function registerIngesterMetrics(metrics: Metrics, handler: IngesterHandl
   );
   metrics.gaugeOf('maru_ingester_restore_seconds', 'How long the last start took to restore the head.', [], () =>
     handler.report === undefined ? [] : [{ value: handler.report.seconds }],
+  );
+}
+
+export function registerBlockMetrics(
+  metrics: Metrics,
+  handler: IngesterHandler,
+  blocks: LocalBlocks,
+  shipper: BlockShipper,
+): void {
+  const count = (name: string, help: string, read: () => number) =>
+    metrics.counterOf(name, help, [], () => [{ value: read() }]);
+  const gauge = (name: string, help: string, read: () => number) =>
+    metrics.gaugeOf(name, help, [], () => [{ value: read() }]);
+  const cuts = () => handler.tsdb?.cutCounters;
+  count('maru_ingester_cut_ranges_total', 'Ranges that left the head for a block.', () => cuts()?.ranges ?? 0);
+  count('maru_ingester_cut_failures_total', 'Ranges that could not be written.', () => cuts()?.failures ?? 0);
+  count('maru_ingester_cut_seconds_total', 'Time spent in writing ranges to blocks.', () => cuts()?.seconds ?? 0);
+  gauge('maru_ingester_local_blocks', 'Blocks on the local disk.', () => [...blocks.all()].length);
+  gauge('maru_ingester_local_block_bytes', 'Bytes of them.', () =>
+    [...blocks.all()].reduce((sum, { bytes }) => sum + bytes, 0),
+  );
+  gauge('maru_ingester_unshipped_blocks', 'Blocks that are not in the bucket yet.', () => shipper.unshipped);
+  gauge(
+    'maru_ingester_damaged_blocks',
+    'Local folders that were no good blocks and were set aside; an error.',
+    () => blocks.damaged,
+  );
+  count('maru_ingester_shipped_blocks_total', 'Blocks brought to the bucket.', () => shipper.counters.shipped);
+  count('maru_ingester_ship_failures_total', 'Failures of it.', () => shipper.counters.failures);
+  count(
+    'maru_ingester_removed_blocks_total',
+    'Blocks that left the disk as the bucket has them.',
+    () => shipper.counters.removed,
   );
 }

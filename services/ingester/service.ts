@@ -1,38 +1,77 @@
 /**
  * The ingester: holds the newest hours of every tenant, on disk before it is acknowledged.
- * Owns the start of the Tsdb (in the background: the process listens meanwhile and says how far it is) and its end.
+ * Owns the start of the Tsdb (in the background: the process listens meanwhile and says how far it is), its upkeep and its end.
  */
 import { join } from 'node:path';
+import { emptyBucketIndex, readBucketIndex } from '../../libs/blocks/bucket-index.ts';
+import { uploadBlock } from '../../libs/blocks/upload-block.ts';
+import { recentBlocksMs } from '../../libs/contracts/ingester.ts';
 import type { Service } from '../../libs/lifecycle/service.ts';
 import type { TenantLimits } from '../../libs/limits/tenant-limits.ts';
+import type { Bucket } from '../../libs/object-store/bucket.ts';
 import { realDisk } from '../../libs/std/disk.ts';
 import type { Logger } from '../../libs/telemetry/log.ts';
 import type { Metrics } from '../../libs/telemetry/metrics.ts';
+import { CutThread } from '../../libs/tsdb/cut-thread.ts';
+import { LocalBlocks } from '../../libs/tsdb/local-blocks.ts';
 import { type RestoreProgress, Tsdb } from '../../libs/tsdb/tsdb.ts';
-import type { IngesterConfig } from './config.ts';
+import type { HeadConfig, IngesterConfig } from './config.ts';
 import { IngesterHandler, reportFields } from './ingester-handler.ts';
-import { registerIngesterMetrics } from './metrics.ts';
+import { registerBlockMetrics, registerIngesterMetrics } from './metrics.ts';
+import { BlockShipper } from './ship-blocks.ts';
 
 export interface IngesterDeps {
   readonly dataDir: string;
   readonly limits: TenantLimits;
   readonly log: Logger;
   readonly metrics: Metrics;
+  readonly features: ReadonlySet<string>;
+  readonly bucket: Bucket;
+  readonly nowMs: () => number;
+  /** How long a reader may hold a bucket index that is not the newest, and how long a query may take. */
+  readonly indexAgeMsMax: number;
+  readonly queryMsMax: number;
   /** Durability can no longer be promised, or the data cannot be opened: the process must end with an error. */
   readonly onFatal: (error: unknown) => void;
 }
 
 const fullRetryMs = 1_000;
 const progressEveryMs = 2_000;
+/** How often it is looked for ranges whose time has come. */
+const cutEveryMs = 10_000;
+/** Beyond the end of a query, until files that it read are deleted. */
+const queryMarginMs = 60_000;
 
 export function createIngester(
   config: IngesterConfig,
+  headConfig: HeadConfig,
   deps: IngesterDeps,
 ): { service: Service; handler: IngesterHandler } {
   const { log } = deps;
-  const handler = new IngesterHandler();
+  const thread = new CutThread();
+  const blocks = new LocalBlocks({
+    disk: realDisk,
+    directory: join(deps.dataDir, 'blocks'),
+    damagedDirectory: join(deps.dataDir, 'damaged'),
+    log,
+    nowMs: deps.nowMs,
+    withStartTimes: deps.features.has('st-storage'),
+    write: (feed, options, signal) => thread.write(feed, options, signal),
+  });
+  const shipper = new BlockShipper({
+    blocks,
+    readIndex: async (tenant) =>
+      (await readBucketIndex(deps.bucket, tenant, new AbortController().signal))?.index ?? emptyBucketIndex,
+    upload: ({ tenant, meta, path }, signal) => uploadBlock(deps.bucket, tenant, meta.ulid, path, signal),
+    nowMs: deps.nowMs,
+    settleMs: deps.indexAgeMsMax + deps.queryMsMax,
+    recentMs: recentBlocksMs,
+    log,
+  });
+  const handler = new IngesterHandler(blocks);
   let opening: Promise<void> | undefined;
   registerIngesterMetrics(deps.metrics, handler);
+  registerBlockMetrics(deps.metrics, handler, blocks, shipper);
 
   const open = async (): Promise<void> => {
     let toldAtMs = performance.now();
@@ -56,6 +95,7 @@ export function createIngester(
           `per-user series limit of ${seriesMax} exceeded (err-mimir-max-series-per-user). To adjust the related per-tenant ` +
           'limit, configure limits.max-global-series-per-user, or contact your service administrator.',
         headOptions: (tenant) => ({ exemplarsMax: deps.limits.of(tenant).maxGlobalExemplarsPerUser }),
+        cut: { blocks, nowMs: deps.nowMs, cutDelayMs: () => headConfig.cutDelay },
       },
       progress,
     );
@@ -76,6 +116,22 @@ export function createIngester(
       log.error({ rows: report.orphanRows }, 'rows of the log were dropped: their series was lost with a damaged file');
     log.info({ dataDir: join(deps.dataDir), ...reportFields(report) }, 'the head is restored');
     handler.restored(tsdb, report);
+    timers.push(
+      every(cutEveryMs, () => tsdb.cutDue()),
+      every(config.shipInterval, async () => {
+        await shipper.shipDue();
+        await blocks.sweep(deps.queryMsMax + queryMarginMs);
+      }),
+    );
+  };
+  const timers: NodeJS.Timeout[] = [];
+  /** Failures are told where they happen; what gets here is our mistake and is told as well. */
+  const every = (ms: number, act: () => Promise<void>): NodeJS.Timeout => {
+    const run = () => {
+      act().catch((error: unknown) => log.error({ error: String(error) }, 'the upkeep of blocks failed'));
+    };
+    run();
+    return setInterval(run, ms).unref();
   };
 
   const service: Service = {
@@ -85,7 +141,10 @@ export function createIngester(
     stop: async () => {
       handler.stopping();
       await opening;
+      for (const timer of timers) clearInterval(timer);
+      await shipper.stop();
       await handler.tsdb?.close();
+      await thread.close();
     },
     notReadyReason: () => handler.notReadyReason(),
   };

@@ -14,6 +14,15 @@ export const querierKeys = {
   maxSamples: integer(50_000_000, 'Most samples that one query may hold in memory at a time.', 1),
   maxMemoryBytes: bytes('1GiB', 'Most memory that the samples of one query may take at a time.'),
   lookbackDelta: duration('5m', 'How far back a selector looks for the newest sample.'),
+  bucketIndexMaxAge: duration(
+    '15m',
+    'Oldest list of the blocks in the bucket that a query goes by; where none so young can be had, queries that need blocks fail.',
+  ),
+  bucketIndexRefresh: duration('1m', 'A list older than this is read again, while queries go on with it.'),
+  markedBlocksServed: duration(
+    '1h',
+    'How long blocks are still read that are marked for deletion; longer than readers need to hear of what replaces them.',
+  ),
   maxFormBytes: bytes('4MiB', 'Largest form body of a request to the query API; beyond it the answer is 413.'),
 };
 

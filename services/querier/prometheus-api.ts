@@ -4,13 +4,12 @@
  * web/api/v1/api.go). Does not own routes and headers (prometheus-routes.ts), evaluation (query-worker.ts), or the language
  * (libs/promql). Label endpoints are answered on this thread, since the head that knows labels lives here, in pieces.
  */
-import type { IngesterContract } from '../../libs/contracts/ingester.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { Matcher } from '../../libs/model/matcher.ts';
 import type { MetricMetadata } from '../../libs/model/metadata.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import { quoteText } from '../../libs/promql/syntax/go-text.ts';
-import type { ExemplarSeries, LabelQuery } from '../../libs/series/series-source.ts';
+import type { ExemplarSeries, LabelQuery, SeriesSource } from '../../libs/series/series-source.ts';
 import { traced } from '../../libs/telemetry/trace.ts';
 import type { ApiAnswer } from './api-answer.ts';
 import { listAnswer, successAnswer, writeLabels } from './api-answer.ts';
@@ -47,7 +46,8 @@ export interface SelectorSyntax {
 }
 
 export interface ApiDeps {
-  readonly ingester: Pick<IngesterContract, 'source'>;
+  /** Everything there is of a tenant. */
+  readonly sourceOf: (tenant: TenantId) => SeriesSource;
   readonly pool: QueryPool;
   readonly syntax: SelectorSyntax;
   readonly timeoutMs: number;
@@ -109,7 +109,7 @@ async function evaluate(
     deps.pool.run({
       tenant,
       request,
-      source: deps.ingester.source(tenant),
+      source: deps.sourceOf(tenant),
       signal,
       timeoutMs: Math.min(timeoutMs ?? deps.timeoutMs, deps.timeoutMs),
     }),
@@ -128,7 +128,7 @@ async function queryExemplars({ form, tenant, signal }: ApiCall, deps: ApiDeps):
   // Prometheus has no content where nothing is selected.
   if (selectors.length === 0) return { httpStatus: 204, body: undefined };
   const labelQuery = { selectors, minT: range.startMs, maxT: range.endMs, limit: 0 };
-  const { values, warnings } = await deps.ingester.source(tenant).exemplars(labelQuery, signal);
+  const { values, warnings } = await deps.sourceOf(tenant).exemplars(labelQuery, signal);
   return { httpStatus: 200, body: listAnswer(values, { open: '[', close: ']', write: writeExemplars }, warnings) };
 }
 
@@ -184,7 +184,7 @@ function textsAnswer(values: readonly string[], warnings: readonly string[]): Ap
 
 async function labels({ form, tenant, signal }: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
   const asked = labelQuery(form, deps.syntax);
-  const source = deps.ingester.source(tenant);
+  const source = deps.sourceOf(tenant);
   const { values, warnings } = await source.labelNames({ ...asked, limit: hintOf(asked.limit) }, signal);
   return textsAnswer(...cut(values, warnings, asked.limit));
 }
@@ -193,7 +193,7 @@ async function labelValues({ form, tenant, labelName, signal }: ApiCall, deps: A
   const name = unescapeLabelName(labelName);
   if (name === '' || !name.isWellFormed()) throw new Failure('bad_data', `invalid label name: ${quoteText(name)}`);
   const asked = labelQuery(form, deps.syntax);
-  const source = deps.ingester.source(tenant);
+  const source = deps.sourceOf(tenant);
   const { values, warnings } = await source.labelValues(name, { ...asked, limit: hintOf(asked.limit) }, signal);
   return textsAnswer(...cut(values, warnings, asked.limit));
 }
@@ -210,7 +210,7 @@ async function series({ form, tenant, signal }: ApiCall, deps: ApiDeps): Promise
     throw error instanceof Failure ? invalidParameter('match[]', error.message) : error;
   }
   const asked = { selectors, minT: startMs, maxT: endMs, limit: hintOf(limit) };
-  const { values, warnings } = await deps.ingester.source(tenant).series(asked, signal);
+  const { values, warnings } = await deps.sourceOf(tenant).series(asked, signal);
   const [shown, said] = cut(values, warnings, limit);
   const write = (json: JsonBytes, one: { readonly pairs: readonly string[] }) => writeLabels(json, one.pairs);
   return { httpStatus: 200, body: listAnswer(shown, { open: '[', close: ']', write }, said) };
@@ -232,7 +232,7 @@ async function metadata({ form, tenant }: ApiCall, deps: ApiDeps): Promise<ApiAn
   const limitPerMetric = readMetadataLimit(form, 'limit_per_metric');
   if (limit === 0) return successAnswer('{}');
   const metric = form.get('metric');
-  const source = deps.ingester.source(tenant);
+  const source = deps.sourceOf(tenant);
   const { values, warnings } = await source.metadata(metric === '' ? undefined : metric, limit, limitPerMetric);
   const byMetric = new Map<string, MetricMetadata[]>();
   for (const one of values) {

@@ -43,7 +43,7 @@ const app = Fastify();
 before(async () => {
   await app.register(
     prometheusRoutes({
-      ingester: { source: () => source },
+      sourceOf: () => source,
       pool,
       syntax: {
         parseSelector: parseMetricSelector,

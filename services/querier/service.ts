@@ -5,15 +5,20 @@
  */
 import { availableParallelism } from 'node:os';
 import type { FastifyInstance } from 'fastify';
+import { TenantIndexes } from '../../libs/blocks/tenant-indexes.ts';
 import type { IngesterContract } from '../../libs/contracts/ingester.ts';
+import type { StoreGatewayContract } from '../../libs/contracts/store-gateway.ts';
 import type { TenantOf } from '../../libs/http/tenant-header.ts';
 import type { Service } from '../../libs/lifecycle/service.ts';
 import { compileMatcher } from '../../libs/model/matcher-predicate.ts';
+import type { Bucket } from '../../libs/object-store/bucket.ts';
 import { parseMetricSelector } from '../../libs/promql/syntax/parser.ts';
 import type { Logger } from '../../libs/telemetry/log.ts';
 import type { Metrics } from '../../libs/telemetry/metrics.ts';
+import type { BlockAccess } from './block-source.ts';
 import type { QuerierConfig } from './config.ts';
 import { logFailure } from './log-failures.ts';
+import { mergedSource } from './merged-source.ts';
 import { createQuerierMetrics } from './metrics.ts';
 import { prometheusRoutes } from './prometheus-routes.ts';
 import { QueryPool } from './query-pool.ts';
@@ -33,6 +38,8 @@ const subqueryStepMs = 60_000;
 
 export interface QuerierDeps {
   readonly ingester: Pick<IngesterContract, 'source'>;
+  readonly storeGateway: StoreGatewayContract;
+  readonly bucket: Bucket;
   /** Where the routes go. */
   readonly app: FastifyInstance;
   readonly tenantOf: TenantOf;
@@ -71,10 +78,24 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Service
     workerUrl: new URL('./query-worker.ts', import.meta.url),
     workerData,
   });
+  const access: BlockAccess = {
+    gateway: deps.storeGateway,
+    indexes: new TenantIndexes({
+      bucket: deps.bucket,
+      nowMs: deps.nowMs,
+      ageMsMax: config.bucketIndexRefresh,
+      staleMsMax: config.bucketIndexMaxAge,
+      onProblem: (tenant, problem) => deps.log.warn({ tenant, problem }, 'a bucket index has a problem'),
+    }),
+    nowMs: deps.nowMs,
+    indexAgeMsMax: config.bucketIndexMaxAge,
+    indexRefreshMs: config.bucketIndexRefresh,
+    markedServedMs: config.markedBlocksServed,
+  };
   const count = createQuerierMetrics(deps.metrics, pool);
   deps.app.register(
     prometheusRoutes({
-      ingester: deps.ingester,
+      sourceOf: (tenant) => mergedSource(tenant, deps.ingester, access),
       pool,
       syntax: {
         parseSelector: parseMetricSelector,

@@ -31,7 +31,7 @@ const silent = { info: () => undefined, warn: () => undefined, error: () => unde
 
 describe('promqltest over a head', { skip }, () => {
   const folder = tempFolder('corpus');
-  const ingester = new IngesterHandler();
+  const ingester = new IngesterHandler({ of: () => [] });
   let pushDeps: PushRouteDeps;
   let pool: QueryPool;
   let tenants = 0;

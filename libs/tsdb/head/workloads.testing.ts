@@ -24,7 +24,7 @@ export interface Sample {
   readonly h: Histogram | null;
 }
 
-export const labelSets = Array.from({ length: 6 }, (_, i) =>
+const labelSets = Array.from({ length: 6 }, (_, i) =>
   Labels.from([
     ['__name__', `m${i % 3}`],
     ['i', `${i}`],
@@ -105,7 +105,7 @@ function wins(a: Sample, b: Sample): boolean {
   return compareFloatBits(a.hi, a.lo, numberOf(a), b.hi, b.lo, numberOf(b)) > 0;
 }
 
-export function numberOf({ hi, lo }: Sample): number {
+function numberOf({ hi, lo }: Sample): number {
   scratchBits[0] = lo;
   scratchBits[1] = hi;
   return scratch[0] as number;
@@ -146,7 +146,7 @@ export const values = fc.oneof(
   fc.constantFrom([staleNaNHi, staleNaNLo] as const, [0x7ff80000, 1] as const, [-0x80000000, 0] as const),
 );
 
-export const histograms: fc.Arbitrary<Histogram> = fc.oneof(
+const histograms: fc.Arbitrary<Histogram> = fc.oneof(
   { weight: 1, arbitrary: fc.boolean().map(staleHistogram) },
   {
     weight: 8,
@@ -177,7 +177,7 @@ export const histograms: fc.Arbitrary<Histogram> = fc.oneof(
   },
 );
 
-export function sampleOf(times: fc.Arbitrary<number>, histogramWeight: number): fc.Arbitrary<Sample> {
+function sampleOf(times: fc.Arbitrary<number>, histogramWeight: number): fc.Arbitrary<Sample> {
   const kinds = fc.oneof(
     { weight: 10 - histogramWeight, arbitrary: fc.constant(null) },
     { weight: histogramWeight, arbitrary: histograms },

@@ -1,0 +1,152 @@
+/**
+ * Local blocks into the bucket, and off the local disk when they are safe there.
+ * Owns when a block may go: it, or a merge of it, has stood in the tenant's bucket index for as long as a reader may hold an
+ * older index and as the longest query may take; and it is old enough that nobody asks the head's neighbours alone. So neither a
+ * bucket that is away nor a compactor that is down (which writes the index) hides a sample. Does not own how a block is uploaded.
+ */
+import type { BucketIndex } from '../../libs/blocks/bucket-index.ts';
+import type { TenantId } from '../../libs/model/tenant-id.ts';
+import type { Ulid } from '../../libs/tsdb/block/ulid.ts';
+import type { HeldBlock, LocalBlocks } from '../../libs/tsdb/local-blocks.ts';
+
+export interface ShipDeps {
+  readonly blocks: LocalBlocks;
+  /** The index as it stands in the bucket now. @throws Failure */
+  readonly readIndex: (tenant: TenantId) => Promise<BucketIndex>;
+  /** Can be repeated after any end. @throws Failure */
+  readonly upload: (block: HeldBlock, signal: AbortSignal) => Promise<unknown>;
+  readonly nowMs: () => number;
+  /** How long a block must have stood in the index. */
+  readonly settleMs: number;
+  /** A block with samples younger than this stays, whatever the index says. */
+  readonly recentMs: number;
+  readonly log: { info(fields: object, message: string): void; error(fields: object, message: string): void };
+}
+
+interface Progress {
+  uploadedAtMs: number | undefined;
+  indexedAtMs: number | undefined;
+  failures: number;
+  retryAtMs: number;
+}
+
+const retryMsMin = 5_000;
+const retryMsMax = 300_000;
+/** An index that does not name an uploaded block yet is read again after this. */
+const indexPollMs = 60_000;
+
+export class BlockShipper {
+  readonly #deps: ShipDeps;
+  readonly #progress = new Map<Ulid, Progress>();
+  readonly #indexes = new Map<TenantId, { readonly index: BucketIndex; readonly readAtMs: number }>();
+  readonly #abort = new AbortController();
+  #running: Promise<void> | undefined;
+  /** Counters for metrics. */
+  readonly counters = { shipped: 0, failures: 0, removed: 0 };
+
+  constructor(deps: ShipDeps) {
+    this.#deps = deps;
+  }
+
+  /** Blocks that are not in the bucket yet. */
+  get unshipped(): number {
+    let count = 0;
+    for (const { meta } of this.#deps.blocks.all()) {
+      if (this.#progress.get(meta.ulid)?.uploadedAtMs === undefined) count++;
+    }
+    return count;
+  }
+
+  /** One look at all local blocks. While one goes on, others join it. */
+  shipDue(): Promise<void> {
+    this.#running ??= this.#shipDue().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async stop(): Promise<void> {
+    this.#abort.abort();
+    await this.#running;
+  }
+
+  async #shipDue(): Promise<void> {
+    const { blocks } = this.#deps;
+    const there = new Set<Ulid>();
+    const tenants = new Set<TenantId>();
+    for (const block of [...blocks.all()]) {
+      if (this.#abort.signal.aborted) return;
+      there.add(block.meta.ulid);
+      tenants.add(block.tenant);
+      const progress = this.#of(block.meta.ulid);
+      if (progress.retryAtMs > this.#deps.nowMs()) continue;
+      try {
+        await this.#step(block, progress);
+        progress.failures = 0;
+      } catch (error) {
+        if (this.#abort.signal.aborted) return;
+        this.counters.failures++;
+        progress.retryAtMs = this.#deps.nowMs() + Math.min(retryMsMax, retryMsMin * 2 ** progress.failures++);
+        this.#deps.log.error(
+          { tenant: block.tenant, block: block.meta.ulid, error: String(error) },
+          'a block could not be brought to the bucket: it stays on the local disk and is tried again',
+        );
+      }
+    }
+    for (const ulid of this.#progress.keys()) if (!there.has(ulid)) this.#progress.delete(ulid);
+    for (const tenant of this.#indexes.keys()) if (!tenants.has(tenant)) this.#indexes.delete(tenant);
+  }
+
+  async #step(block: HeldBlock, progress: Progress): Promise<void> {
+    const { blocks, nowMs, settleMs, recentMs, upload, log } = this.#deps;
+    const { tenant, meta } = block;
+    if (progress.uploadedAtMs === undefined) {
+      // After a restart it may be there, or be merged already and gone again: then it must not come back.
+      const begin = performance.now();
+      if (!isIndexed(await this.#index(tenant, 0), meta.ulid)) await upload(block, this.#abort.signal);
+      progress.uploadedAtMs = nowMs();
+      this.counters.shipped++;
+      const seconds = (performance.now() - begin) / 1000;
+      log.info({ tenant, block: meta.ulid, bytes: block.bytes, seconds }, 'a block is in the bucket');
+      return;
+    }
+    if (progress.indexedAtMs === undefined) {
+      if (isIndexed(await this.#index(tenant, indexPollMs), meta.ulid)) progress.indexedAtMs = nowMs();
+      return;
+    }
+    if (nowMs() - progress.indexedAtMs < settleMs || nowMs() < meta.maxTime + recentMs) return;
+    if (!isIndexed(await this.#index(tenant, 0), meta.ulid)) {
+      // Whoever took it out of the index took it away: it is shipped once more.
+      progress.uploadedAtMs = undefined;
+      progress.indexedAtMs = undefined;
+      return;
+    }
+    blocks.remove(block);
+    this.counters.removed++;
+    log.info({ tenant, block: meta.ulid }, 'a block that is safe in the bucket leaves the local disk');
+  }
+
+  /** The index of a tenant, read at most this long ago. */
+  async #index(tenant: TenantId, ageMsMax: number): Promise<BucketIndex> {
+    const { nowMs, readIndex } = this.#deps;
+    const known = this.#indexes.get(tenant);
+    if (known !== undefined && nowMs() - known.readAtMs < ageMsMax) return known.index;
+    const index = await readIndex(tenant);
+    this.#indexes.set(tenant, { index, readAtMs: nowMs() });
+    return index;
+  }
+
+  #of(ulid: Ulid): Progress {
+    let progress = this.#progress.get(ulid);
+    if (progress === undefined) {
+      progress = { uploadedAtMs: undefined, indexedAtMs: undefined, failures: 0, retryAtMs: Number.NEGATIVE_INFINITY };
+      this.#progress.set(ulid, progress);
+    }
+    return progress;
+  }
+}
+
+/** Whether the index names the block, or one that holds its samples. */
+function isIndexed({ blocks }: BucketIndex, ulid: Ulid): boolean {
+  return blocks.some((block) => block.ulid === ulid || block.details?.sources.includes(ulid) === true);
+}

@@ -1,0 +1,59 @@
+/**
+ * Which blocks of the bucket an answer needs, and whether each was read.
+ * Owns both halves of one promise: an answer never misses a block silently. Pure: what the index says and what was read come in.
+ */
+import type { BucketIndex, IndexedBlock } from '../../libs/blocks/bucket-index.ts';
+import { Failure } from '../../libs/errors/failure.ts';
+
+export interface NeededQuery {
+  readonly minT: number;
+  readonly maxT: number;
+  readonly nowMs: number;
+  /** Blocks marked for deletion longer ago are not read any more. */
+  readonly markedServedMs: number;
+  /** Names of blocks that somebody else answers for. */
+  readonly elsewhere: ReadonlySet<string>;
+}
+
+/** Names of the blocks whose samples belong into an answer over [minT, maxT]. */
+export function neededBlocks(index: BucketIndex, query: NeededQuery): string[] {
+  const { minT, maxT, nowMs, markedServedMs, elsewhere } = query;
+  const overlapping = index.blocks.filter(({ minTime, maxTime }) => minTime <= maxT && maxTime > minT);
+  if (overlapping.length === 0) return [];
+  const markedAtMs = new Map(index.deletionMarks.map((mark) => [mark.ulid, mark.markedAtMs]));
+  const standing = new Set<string>();
+  for (const { ulid } of index.blocks) if (!markedAtMs.has(ulid)) standing.add(ulid);
+  const needed: string[] = [];
+  for (const block of overlapping) {
+    if (elsewhere.has(block.ulid)) continue;
+    // Downsampled blocks stand beside those with all samples.
+    if ((block.details?.resolutionMs ?? 0) > 0) continue;
+    const marked = markedAtMs.get(block.ulid);
+    if (marked !== undefined) {
+      if (nowMs - marked > markedServedMs || isReplaced(block, overlapping, standing)) continue;
+    }
+    needed.push(block.ulid);
+  }
+  return needed;
+}
+
+/** Whether all samples of a marked block stand in the outputs of one job. */
+function isReplaced(block: IndexedBlock, others: readonly IndexedBlock[], standing: ReadonlySet<string>): boolean {
+  const sources = block.details?.sources;
+  if (sources === undefined || sources.length === 0) return false;
+  return others.some(({ ulid, details }) => {
+    if (details === undefined || ulid === block.ulid || !standing.has(ulid)) return false;
+    if (!sources.every((source) => details.sources.includes(source))) return false;
+    // Where a job split its series, one of its outputs has a part of them only.
+    return details.jobOutputs.length > 0 && details.jobOutputs.every((output) => standing.has(output));
+  });
+}
+
+/** @throws Failure `internal` that names a block that was needed and not read */
+export function checkAllRead(needed: readonly string[], read: readonly string[]): void {
+  const there = new Set(read);
+  const missing = needed.filter((name) => !there.has(name));
+  if (missing.length === 0) return;
+  const more = missing.length > 1 ? ` and ${missing.length - 1} more` : '';
+  throw new Failure('internal', `the answer would miss block ${missing[0]}${more}: it was needed and not read`);
+}

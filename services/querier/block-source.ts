@@ -1,0 +1,131 @@
+/**
+ * The blocks of the bucket for one tenant, as a query needs them.
+ * Owns how old the index may be that says which blocks there are, that each of them was read, and what a query that needs none
+ * is told when the index cannot be had. Does not own how a block is read (the store-gateway behind its contract).
+ */
+import type { BucketIndex } from '../../libs/blocks/bucket-index.ts';
+import type { TenantIndexes } from '../../libs/blocks/tenant-indexes.ts';
+import { recentBlocksMs } from '../../libs/contracts/ingester.ts';
+import type { StoreGatewayContract } from '../../libs/contracts/store-gateway.ts';
+import { Failure } from '../../libs/errors/failure.ts';
+import type { Labels } from '../../libs/model/labels.ts';
+import type { MetricMetadata } from '../../libs/model/metadata.ts';
+import type { TenantId } from '../../libs/model/tenant-id.ts';
+import type {
+  ExemplarSeries,
+  LabelQuery,
+  LabelTable,
+  Listed,
+  SelectedSeries,
+  SelectQuery,
+  SeriesSource,
+} from '../../libs/series/series-source.ts';
+import { checkAllRead, neededBlocks } from './block-consistency.ts';
+
+export interface BlockAccess {
+  readonly gateway: StoreGatewayContract;
+  readonly indexes: TenantIndexes;
+  readonly nowMs: () => number;
+  /** An index older than this is not gone by. */
+  readonly indexAgeMsMax: number;
+  /** One older than this is read again, while queries go on with it. */
+  readonly indexRefreshMs: number;
+  readonly markedServedMs: number;
+}
+
+interface TimeSpan {
+  readonly minT: number;
+  readonly maxT: number;
+}
+
+const noLabels: LabelTable = { strings: [], begin: new Uint32Array(1), refs: new Uint32Array(0) };
+
+export class BucketSource implements SeriesSource {
+  readonly #access: BlockAccess;
+  readonly #tenant: TenantId;
+  readonly #elsewhere: ReadonlySet<string>;
+
+  /** @param elsewhere names of blocks that are answered for already */
+  constructor(access: BlockAccess, tenant: TenantId, elsewhere: readonly string[]) {
+    this.#access = access;
+    this.#tenant = tenant;
+    this.#elsewhere = new Set(elsewhere);
+  }
+
+  async select(query: SelectQuery, signal: AbortSignal): Promise<SelectedSeries> {
+    const nothing = { labels: noLabels, warnings: [], chunks: async function* () {} };
+    return this.#ask(query, nothing, (source) => source.select(query, signal), signal);
+  }
+
+  async labelNames(query: LabelQuery, signal: AbortSignal): Promise<Listed<string>> {
+    return this.#ask(query, { values: [], warnings: [] }, (source) => source.labelNames(query, signal), signal);
+  }
+
+  async labelValues(name: string, query: LabelQuery, signal: AbortSignal): Promise<Listed<string>> {
+    return this.#ask(query, { values: [], warnings: [] }, (source) => source.labelValues(name, query, signal), signal);
+  }
+
+  async series(query: LabelQuery, signal: AbortSignal): Promise<Listed<Labels>> {
+    return this.#ask(query, { values: [], warnings: [] }, (source) => source.series(query, signal), signal);
+  }
+
+  async exemplars(): Promise<Listed<ExemplarSeries>> {
+    return { values: [], warnings: [] };
+  }
+
+  async metadata(): Promise<Listed<MetricMetadata>> {
+    return { values: [], warnings: [] };
+  }
+
+  /**
+   * Asks a source over the blocks that the time needs; every one of them has answered then.
+   * @param nothing the answer where no block is needed
+   * @throws Failure where one of them did not, or the index cannot be had and blocks may be needed
+   */
+  async #ask<T extends { readonly warnings: readonly string[] }>(
+    span: TimeSpan,
+    nothing: T,
+    act: (source: SeriesSource) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T> {
+    const { gateway, indexes, nowMs } = this.#access;
+    let index: BucketIndex;
+    try {
+      index = this.#held() ?? (await indexes.of(this.#tenant, signal));
+    } catch (error) {
+      if (!(error instanceof Failure) || span.minT < nowMs() - recentBlocksMs) throw error;
+      return { ...nothing, warnings: [`blocks of the bucket were not considered: ${error.message}`] };
+    }
+    for (let isRetry = false; ; isRetry = true) {
+      const needed = this.#needed(index, span);
+      if (needed.length === 0) return nothing;
+      const blocks = gateway.source(this.#tenant, needed);
+      try {
+        const value = await act(blocks.source);
+        checkAllRead(needed, blocks.reads().blocks);
+        return value;
+      } catch (error) {
+        // Merged or past its retention since the index was written: a newer one knows.
+        if (isRetry || !(error instanceof Failure) || error.kind !== 'not_found') throw error;
+        index = await indexes.refresh(this.#tenant);
+      }
+    }
+  }
+
+  #needed(index: BucketIndex, { minT, maxT }: TimeSpan): string[] {
+    const { nowMs, markedServedMs } = this.#access;
+    return neededBlocks(index, { minT, maxT, nowMs: nowMs(), markedServedMs, elsewhere: this.#elsewhere });
+  }
+
+  /** An index that is young enough to go by, without waiting. */
+  #held(): BucketIndex | undefined {
+    const { indexes, nowMs, indexAgeMsMax, indexRefreshMs } = this.#access;
+    const held = indexes.held(this.#tenant);
+    if (held === undefined) return undefined;
+    const ageMs = nowMs() - held.readAtMs;
+    if (ageMs > indexAgeMsMax) return undefined;
+    // Whether that fails is seen by the query that cannot go by this one any more.
+    if (ageMs > indexRefreshMs) indexes.refresh(this.#tenant).catch(() => undefined);
+    return held.index;
+  }
+}
