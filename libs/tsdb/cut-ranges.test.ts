@@ -89,7 +89,7 @@ async function open(world: World, changes: Partial<TsdbOptions> = {}): Promise<T
       seriesMax: () => 0,
       seriesRefusal: () => 'too many',
       headOptions: () => ({ exemplarsMax: 100 }),
-      cut: { blocks: world.blocks, nowMs: () => world.now, cutDelayMs: () => hourMs },
+      cut: { blocks: world.blocks, nowMs: () => world.now, cutDelayMs: hourMs, idleMs: 300_000 },
       ...changes,
     },
     () => undefined,

@@ -35,7 +35,9 @@ export interface CutOptions {
   readonly blocks: BlockKeeper;
   readonly nowMs: () => number;
   /** How long after its end a range is cut. */
-  readonly cutDelayMs: () => number;
+  readonly cutDelayMs: number;
+  /** A range that was opened after its time had come is cut when nothing came for so long. */
+  readonly idleMs: number;
 }
 
 /** What the cutter does to the heads and the log. */
@@ -52,8 +54,7 @@ interface CutLog {
   error(fields: object, message: string): void;
 }
 
-/** A range that was opened after its time had come is cut when nothing came for so long, or when it is so old. */
-const idleMs = 5 * 60_000;
+/** Or when it is so old. */
 const reopenedMsMax = 60 * 60_000;
 /** Open ranges of one tenant; beyond it those are cut early in which nothing happened for longest. */
 const openRangesMax = 64;
@@ -131,7 +132,7 @@ export class RangeCutter {
       await this.#finish(tenant, head, range);
       dropped++;
     }
-    for (const index of dueRanges(head, this.#options.nowMs(), this.#options.cutDelayMs())) {
+    for (const index of dueRanges(head, this.#options.nowMs(), this.#options)) {
       if (this.#abort.signal.aborted) return dropped;
       const range = await this.#target.freeze(tenant, index);
       if (range === undefined) continue;
@@ -157,7 +158,7 @@ export class RangeCutter {
 }
 
 /** Open ranges whose time has come, the oldest first. */
-function dueRanges(head: TenantHead, nowMs: number, cutDelayMs: number): number[] {
+function dueRanges(head: TenantHead, nowMs: number, { cutDelayMs, idleMs }: CutOptions): number[] {
   const due: number[] = [];
   const others: number[] = [];
   for (const [index, { end, openedAtMs, appendedAtMs }] of head.openRanges) {

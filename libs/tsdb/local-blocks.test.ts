@@ -231,7 +231,7 @@ describe('a process that is killed while it cuts', () => {
             seriesMax: () => 0,
             seriesRefusal: () => 'too many',
             headOptions: () => ({ exemplarsMax: 100 }),
-            cut: { blocks, nowMs: () => now, cutDelayMs: () => hourMs },
+            cut: { blocks, nowMs: () => now, cutDelayMs: hourMs, idleMs: 300_000 },
           },
           () => undefined,
         );

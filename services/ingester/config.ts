@@ -22,6 +22,10 @@ export const headKeys = {
     '1h',
     'How long after the end of a range of two hours its samples leave memory and the log for a block on the local disk.',
   ),
+  idleDelay: duration(
+    '5m',
+    'What comes for a range after that time leaves memory when nothing came for so long, or after an hour.',
+  ),
 } as const;
 
 export type HeadConfig = ValuesOf<typeof headKeys>;

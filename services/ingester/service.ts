@@ -95,7 +95,7 @@ export function createIngester(
           `per-user series limit of ${seriesMax} exceeded (err-mimir-max-series-per-user). To adjust the related per-tenant ` +
           'limit, configure limits.max-global-series-per-user, or contact your service administrator.',
         headOptions: (tenant) => ({ exemplarsMax: deps.limits.of(tenant).maxGlobalExemplarsPerUser }),
-        cut: { blocks, nowMs: deps.nowMs, cutDelayMs: () => headConfig.cutDelay },
+        cut: { blocks, nowMs: deps.nowMs, cutDelayMs: headConfig.cutDelay, idleMs: headConfig.idleDelay },
       },
       progress,
     );
