@@ -6,7 +6,7 @@
 import { readBucketIndex, updateBucketIndex } from '../../libs/blocks/bucket-index.ts';
 import { markNoCompact } from '../../libs/blocks/deletion-mark.ts';
 import { listTenant, listTenants } from '../../libs/blocks/fetch-metas.ts';
-import type { TenantLimits } from '../../libs/limits/limits.ts';
+import type { TenantLimits } from '../../libs/limits/tenant-limits.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
 import type { Logger } from '../../libs/telemetry/log.ts';

@@ -49,6 +49,7 @@ function block({
     details: {
       numSeries: 1,
       numSamples: 1,
+      numChunks: 1,
       resolutionMs: 0,
       indexBytes: 1,
       segmentBytes: [1],
