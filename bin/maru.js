@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * The door for any node from 20 on: installs what is missing, finds a node that runs TypeScript as it is (24 or newer), and
- * hands over. Plain JavaScript on purpose. `maru.js start ...`, `maru.js test ...`, `maru.js bench ...`, `maru.js load ...`.
+ * hands over. Plain JavaScript on purpose. `maru.js start ...`, `maru.js blocks ...`, `maru.js test ...`, `maru.js bench ...`, `maru.js load ...`.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
@@ -16,6 +16,7 @@ const installedLock = join(root, 'node_modules', '.package-lock.json');
 
 const commands = {
   start: [join(root, 'services/main.ts')],
+  blocks: [join(root, 'services/blocks-command.ts')],
   test: ['test/run-tests.ts'],
   bench: ['test/run-benches.ts'],
   load: ['load-tests/main.ts'],
@@ -65,7 +66,10 @@ function findNode() {
 }
 
 function run(node, parts) {
-  const child = spawn(node, parts, { cwd: command === 'start' ? process.cwd() : root, stdio: 'inherit' });
+  const child = spawn(node, parts, {
+    cwd: command === 'start' || command === 'blocks' ? process.cwd() : root,
+    stdio: 'inherit',
+  });
   // A terminal signals the child as well; a supervisor knows only this pid.
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) {
     process.on(signal, () => {

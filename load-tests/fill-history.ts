@@ -2,9 +2,10 @@
  * Writes a history into a server, in order of time, so that every server takes it in order.
  * Owns how it is cut into requests: all series move on together by a few minutes at a time.
  */
+
+import type { Progress } from '../libs/telemetry/progress.ts';
 import type { Protocol } from './encode-body.ts';
 import { historyBody } from './history-body.ts';
-import type { Progress } from './progress.ts';
 import { Sender } from './send-load.ts';
 import type { RunningServer } from './servers.ts';
 

@@ -1,9 +1,10 @@
 /**
  * All bodies of a load, encoded ahead: bodies[scrape][shard]. Memory: about 35 bytes a sample (v1).
  */
+
+import type { Progress } from '../libs/telemetry/progress.ts';
 import { BodyTemplate, type Protocol } from './encode-body.ts';
 import { scrapeIntervalMs } from './label-recipe.ts';
-import type { Progress } from './progress.ts';
 
 export const seriesPerBody = 2000;
 

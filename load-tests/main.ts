@@ -5,7 +5,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { Progress } from './progress.ts';
+import { Progress } from '../libs/telemetry/progress.ts';
 import { runSuite, suites } from './query-suite.ts';
 import { type Measured, machineLine, markdownTable } from './report.ts';
 import { measureServer, scenarios } from './scenarios.ts';

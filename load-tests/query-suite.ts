@@ -7,9 +7,9 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Progress } from '../libs/telemetry/progress.ts';
 import { fillHistory, type History } from './fill-history.ts';
 import { anonymousBytes, cpuSeconds } from './measure-process.ts';
-import type { Progress } from './progress.ts';
 import { type Ask, daysCases, type HistoryCase, hoursCases } from './query-cases.ts';
 import { RunningServer, type ServerKind, serverKinds } from './servers.ts';
 

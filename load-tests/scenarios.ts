@@ -2,11 +2,12 @@
  * What is measured, a function a scenario: each runs one server from an empty folder and returns its figures.
  * Owns the order of warm-up, measurement and settling. Does not own sending (send-load.ts) nor the servers (servers.ts).
  */
+
+import type { Progress } from '../libs/telemetry/progress.ts';
 import type { Protocol } from './encode-body.ts';
 import { scrapeIntervalMs } from './label-recipe.ts';
 import { type LoadPlan, planLoad, seriesPerBody } from './load-plan.ts';
 import { cpuSeconds, diskBytes, residentBytes } from './measure-process.ts';
-import type { Progress } from './progress.ts';
 import { ask, askUntil, heavyQuery, queryCases } from './query-load.ts';
 import type { Figure, Measured } from './report.ts';
 import { type LoadResult, sendClosed, sendOpen } from './send-load.ts';

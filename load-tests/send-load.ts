@@ -5,9 +5,9 @@
  * free connection is latency too.
  */
 import { Agent, request } from 'node:http';
+import type { Progress } from '../libs/telemetry/progress.ts';
 import type { Protocol } from './encode-body.ts';
 import type { LoadPlan } from './load-plan.ts';
-import type { Progress } from './progress.ts';
 import type { RunningServer } from './servers.ts';
 
 const headersOf = {

@@ -8,13 +8,17 @@ import { missingHeaderWords } from '../libs/http/tenant-header.ts';
 import { limitKeys } from '../libs/limits/limits.ts';
 import { bucketKeys } from '../libs/object-store/config.ts';
 import { logFormats, logLevels } from '../libs/telemetry/log.ts';
+import { compactorKeys } from './compactor/config.ts';
 import { distributorKeys } from './distributor/config.ts';
 import { headKeys, ingesterKeys } from './ingester/config.ts';
 import { querierKeys } from './querier/config.ts';
 import { storeGatewayKeys } from './store-gateway/config.ts';
 
 export const configKeys = {
-  target: list('all', 'Rooms that run in this process: all, or some of distributor, ingester, store-gateway, querier.'),
+  target: list(
+    'all',
+    'Rooms that run in this process: all, or some of distributor, ingester, store-gateway, querier, compactor.',
+  ),
   dataDir: text('./data', 'Folder that holds everything this process keeps.'),
   enableFeature: list('', `Features to switch on, by Prometheus' names: ${featureNames.join(', ')}.`),
   config: { file: text('', 'YAML file with any of these keys; environment and flags win over it.') },
@@ -55,6 +59,7 @@ export const configKeys = {
   ingester: ingesterKeys,
   storeGateway: storeGatewayKeys,
   query: querierKeys,
+  compactor: compactorKeys,
   limits: limitKeys,
 } as const;
 

@@ -3,6 +3,7 @@
  * Rooms never import one another: what one offers another goes through the contracts here.
  */
 import type { FastifyInstance } from 'fastify';
+import { indexStaleMsMax } from '../libs/blocks/tenant-indexes.ts';
 import type { IngesterContract } from '../libs/contracts/ingester.ts';
 import type { StoreGatewayContract } from '../libs/contracts/store-gateway.ts';
 import type { TenantOf } from '../libs/http/tenant-header.ts';
@@ -13,6 +14,7 @@ import type { Bucket } from '../libs/object-store/bucket.ts';
 import { assert } from '../libs/std/assert.ts';
 import type { Logger } from '../libs/telemetry/log.ts';
 import type { Metrics } from '../libs/telemetry/metrics.ts';
+import { createCompactor } from './compactor/service.ts';
 import type { Config } from './config.ts';
 import { createDistributor } from './distributor/service.ts';
 import { createIngester } from './ingester/service.ts';
@@ -82,7 +84,17 @@ export const modules: Readonly<Record<string, ModuleRow<House>>> = {
         log: house.log.child({ component: 'querier' }),
       }),
   },
-  all: { needs: ['distributor', 'ingester', 'store-gateway', 'querier'] },
+  compactor: {
+    needs: [],
+    build: (house) =>
+      createCompactor(house.config.compactor, {
+        ...house,
+        dataDir: house.config.dataDir,
+        log: house.log.child({ component: 'compactor' }),
+        readers: { indexAgeMaxMs: indexStaleMsMax, longestQueryMs: house.config.query.timeout },
+      }),
+  },
+  all: { needs: ['distributor', 'ingester', 'store-gateway', 'querier', 'compactor'] },
 };
 
 function ingesterOf(house: House): IngesterContract {

@@ -17,7 +17,7 @@ const layers: readonly (readonly string[])[] = [
   ['libs/contracts', 'libs/promql', 'libs/http'],
   ['libs/tsdb'],
   ['libs/blocks'],
-  ['services/distributor', 'services/ingester', 'services/store-gateway', 'services/querier'],
+  ['services/compactor', 'services/distributor', 'services/ingester', 'services/store-gateway', 'services/querier'],
   ['services'],
 ];
 

@@ -57,7 +57,7 @@ async function putMark(
 }
 
 /**
- * When a block was marked to be deleted; undefined if it is not.
+ * When a block was marked to be deleted, and why; undefined if it is not.
  * @throws Failure `bad_data` for a mark that cannot be read
  */
 export async function readDeletionMark(
@@ -65,7 +65,7 @@ export async function readDeletionMark(
   tenant: TenantId,
   ulid: Ulid,
   signal: AbortSignal,
-): Promise<{ readonly markedAtMs: number } | undefined> {
+): Promise<{ readonly markedAtMs: number; readonly details: string } | undefined> {
   const { global } = markKeys(tenant, ulid, 'deletion');
   let json: unknown;
   try {
@@ -81,7 +81,8 @@ export async function readDeletionMark(
   if (fields['version'] !== 1 || typeof seconds !== 'number' || !Number.isSafeInteger(seconds)) {
     throw new Failure('bad_data', `${global} is no deletion mark of version 1`);
   }
-  return { markedAtMs: seconds * 1000 };
+  const details = fields['details'];
+  return { markedAtMs: seconds * 1000, details: typeof details === 'string' ? details : '' };
 }
 
 /**

@@ -27,6 +27,8 @@ interface Known {
   reading: Promise<BucketIndex> | undefined;
 }
 
+/** How old an index may be that readers go by, while the bucket cannot be read: what is deleted must have been marked for longer. */
+export const indexStaleMsMax = 3_600_000;
 /** Tenants whose index is held; the one used longest ago goes first. */
 const tenantsMax = 10_000;
 

@@ -25,6 +25,17 @@ export const limitKeys = {
   // ingester
   maxGlobalSeriesPerUser: integer(0, 'Most series a tenant may have in memory; 0 is no limit.'),
   maxGlobalExemplarsPerUser: integer(100_000, 'Exemplars kept for a tenant, the newest; 0 stores none.'),
+  // compactor
+  compactorBlocksRetentionPeriod: duration(
+    '0',
+    'Blocks whose last sample is older than this are deleted; 0 keeps them.',
+  ),
+  compactorSplitAndMergeShards: integer(
+    0,
+    'Shards into which blocks are split when they are merged; 0 or 1 is none.',
+    0,
+    1024,
+  ),
 } as const;
 
 export type Limits = ValuesOf<typeof limitKeys>;

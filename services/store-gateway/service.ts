@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
-import { TenantIndexes } from '../../libs/blocks/tenant-indexes.ts';
+import { indexStaleMsMax, TenantIndexes } from '../../libs/blocks/tenant-indexes.ts';
 import type { TenantOf } from '../../libs/http/tenant-header.ts';
 import type { Service } from '../../libs/lifecycle/service.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
@@ -29,9 +29,6 @@ export interface StoreGatewayDeps {
   readonly nowMs: () => number;
 }
 
-/** While the bucket cannot be read, what its indexes said last is shown this long. */
-const staleMsMax = 3_600_000;
-
 export function createStoreGateway(
   config: StoreGatewayConfig,
   deps: StoreGatewayDeps,
@@ -44,7 +41,7 @@ export function createStoreGateway(
     bucket,
     nowMs,
     ageMsMax: config.syncInterval,
-    staleMsMax,
+    staleMsMax: indexStaleMsMax,
     onProblem: (tenant, problem) => log.warn({ tenant, problem }, 'a bucket index has a problem'),
   });
   const badHeaders = deps.metrics.counter('maru_store_gateway_bad_headers_total', 'Headers that were built anew.', []);

@@ -1,0 +1,153 @@
+/**
+ * What of a tenant may go: blocks that others cover and blocks beyond the retention are marked; what was marked long enough ago is
+ * deleted, if what it was merged into still stands; uploads that nobody finished; everything, where the tenant itself is deleted.
+ * Owns the decisions and their order. Does not own the order in which one block's objects go (libs/blocks/deletion-mark.ts).
+ */
+import { type BucketIndex, type IndexedMark, updateBucketIndex } from '../../libs/blocks/bucket-index.ts';
+import { deleteBlock, markForDeletion, readDeletionMark } from '../../libs/blocks/deletion-mark.ts';
+import type { TenantListing } from '../../libs/blocks/fetch-metas.ts';
+import { bucketIndexKey, tenantDeletionMarkKey, tenantPrefix } from '../../libs/blocks/paths.ts';
+import type { TenantId } from '../../libs/model/tenant-id.ts';
+import type { Bucket } from '../../libs/object-store/bucket.ts';
+import type { Ulid } from '../../libs/tsdb/block/ulid.ts';
+import { coveredBlocks } from './coverage.ts';
+import { compactedDetails, needsCover } from './run-job.ts';
+
+export interface CleanOptions {
+  readonly nowMs: number;
+  readonly deletionDelayMs: number;
+  /** 0 is for ever. */
+  readonly retentionMs: number;
+  /** 0 is never. */
+  readonly partialDelayMs: number;
+}
+
+export interface Cleaned {
+  readonly marked: readonly Ulid[];
+  readonly deleted: readonly Ulid[];
+  readonly partialsDeleted: readonly Ulid[];
+  /** Uploads under way, or left behind and not old enough. */
+  readonly partials: number;
+  /** Due, but what they were merged into is not there: named, kept. */
+  readonly held: readonly Ulid[];
+  /** The index after all this. */
+  readonly index: BucketIndex;
+}
+
+/** Cleans by an index that was read back after the listing. */
+export async function cleanTenant(
+  bucket: Bucket,
+  tenant: TenantId,
+  index: BucketIndex,
+  listing: TenantListing,
+  options: CleanOptions,
+  signal: AbortSignal,
+): Promise<Cleaned> {
+  const { nowMs, deletionDelayMs, partialDelayMs } = options;
+  const covered = coveredBlocks(index.blocks, new Set(index.noCompact));
+  const marked = await markBlocks(bucket, tenant, index, covered, options, signal);
+  const due = [...index.deletionMarks]
+    .filter(({ markedAtMs }) => markedAtMs + deletionDelayMs <= nowMs)
+    .sort((a, b) => a.markedAtMs - b.markedAtMs);
+  const held: Ulid[] = [];
+  const deletable: Ulid[] = [];
+  const indexed = new Set(index.blocks.map(({ ulid }) => ulid));
+  for (const { ulid } of due) {
+    if (indexed.has(ulid) && !covered.has(ulid)) {
+      const mark = await readDeletionMark(bucket, tenant, ulid, signal);
+      // The mark was taken away again, or says that others hold what the block does, which they do not.
+      if (mark === undefined || needsCover(mark.details)) {
+        held.push(ulid);
+        continue;
+      }
+    }
+    deletable.push(ulid);
+  }
+  const next = await publish(bucket, tenant, index, marked, new Set(deletable), nowMs, signal);
+  for (const ulid of deletable) await deleteBlock(bucket, tenant, ulid, signal);
+  const partialsDeleted: Ulid[] = [];
+  let partials = 0;
+  for (const [ulid, { uploadedAtMs, modifiedMs }] of listing.blocks) {
+    if (uploadedAtMs !== undefined || deletable.includes(ulid)) continue;
+    partials++;
+    if (partialDelayMs === 0 || modifiedMs + partialDelayMs > nowMs) continue;
+    await deleteBlock(bucket, tenant, ulid, signal);
+    partialsDeleted.push(ulid);
+  }
+  return { marked: marked.map(({ ulid }) => ulid), deleted: deletable, partialsDeleted, partials, held, index: next };
+}
+
+/** Marks what is covered, and what is older than anybody wants. */
+async function markBlocks(
+  bucket: Bucket,
+  tenant: TenantId,
+  index: BucketIndex,
+  covered: ReadonlyMap<Ulid, readonly Ulid[]>,
+  { nowMs, retentionMs }: CleanOptions,
+  signal: AbortSignal,
+): Promise<IndexedMark[]> {
+  const known = new Set(index.deletionMarks.map(({ ulid }) => ulid));
+  const markedAtMs = Math.floor(nowMs / 1000) * 1000;
+  const marked: IndexedMark[] = [];
+  for (const { ulid, maxTime } of index.blocks) {
+    if (known.has(ulid)) continue;
+    const outputs = covered.get(ulid);
+    const isOld = retentionMs > 0 && maxTime <= nowMs - retentionMs;
+    if (outputs === undefined && !isOld) continue;
+    const details = isOld ? `beyond the retention of ${retentionMs / 1000} s` : compactedDetails(outputs ?? []);
+    await markForDeletion(bucket, tenant, ulid, { nowMs: markedAtMs, details }, signal);
+    marked.push({ ulid, markedAtMs });
+  }
+  return marked;
+}
+
+/** New marks into the index, and what is about to be deleted out of it: readers are told before the objects go. */
+async function publish(
+  bucket: Bucket,
+  tenant: TenantId,
+  index: BucketIndex,
+  marked: readonly IndexedMark[],
+  deleted: ReadonlySet<Ulid>,
+  nowMs: number,
+  signal: AbortSignal,
+): Promise<BucketIndex> {
+  if (marked.length === 0 && deleted.size === 0) return index;
+  const stored = await updateBucketIndex(
+    bucket,
+    tenant,
+    nowMs,
+    (old) => {
+      if (old === undefined) return undefined;
+      const known = new Set(old.deletionMarks.map(({ ulid }) => ulid));
+      return {
+        blocks: old.blocks.filter(({ ulid }) => !deleted.has(ulid)),
+        deletionMarks: [...old.deletionMarks, ...marked.filter(({ ulid }) => !known.has(ulid))].filter(
+          ({ ulid }) => !deleted.has(ulid),
+        ),
+        noCompact: old.noCompact.filter((ulid) => !deleted.has(ulid)),
+      };
+    },
+    signal,
+  );
+  return stored?.index ?? index;
+}
+
+/** Deletes everything of a tenant that is marked so; its mark goes last, after a delay, so that late uploads are met by it. */
+export async function deleteTenant(
+  bucket: Bucket,
+  tenant: TenantId,
+  listing: TenantListing,
+  options: { readonly nowMs: number; readonly cleanupDelayMs: number },
+  signal: AbortSignal,
+): Promise<{ blocksDeleted: number; isGone: boolean }> {
+  await bucket.delete(bucketIndexKey(tenant), signal);
+  for (const ulid of listing.blocks.keys()) await deleteBlock(bucket, tenant, ulid, signal);
+  const markKey = tenantDeletionMarkKey(tenant);
+  for await (const entry of bucket.list(tenantPrefix(tenant), { delimiter: false, signal })) {
+    if (entry.kind === 'object' && entry.key !== markKey) await bucket.delete(entry.key, signal);
+  }
+  const mark = await bucket.stat(markKey, signal);
+  const isGone = mark !== undefined && mark.modifiedMs + options.cleanupDelayMs <= options.nowMs;
+  if (isGone) await bucket.delete(markKey, signal);
+  return { blocksDeleted: listing.blocks.size, isGone };
+}

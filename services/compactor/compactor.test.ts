@@ -1,0 +1,367 @@
+/** The compactor on a bucket in memory: what it merges, what it deletes, and that a stop at any operation changes no answer. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { readBucketIndex } from '../../libs/blocks/bucket-index.ts';
+import { downloadBlock } from '../../libs/blocks/download-block.ts';
+import { blockKey } from '../../libs/blocks/paths.ts';
+import { uploadBlock } from '../../libs/blocks/upload-block.ts';
+import { limitKeys } from '../../libs/limits/limits.ts';
+import { Labels } from '../../libs/model/labels.ts';
+import { parseTenantId } from '../../libs/model/tenant-id.ts';
+import type { Bucket } from '../../libs/object-store/bucket.ts';
+import { MemoryBucket } from '../../libs/object-store/memory.ts';
+import { realDisk } from '../../libs/std/disk.ts';
+import { Prng } from '../../libs/std/testing/prng.ts';
+import { createLogger } from '../../libs/telemetry/log.ts';
+import { readTestBlock, type TestSeries, ulidOf, writeTestBlock } from '../../libs/tsdb/block/block.testing.ts';
+import { openBlockFolder } from '../../libs/tsdb/block/read-block.ts';
+import type { Ulid } from '../../libs/tsdb/block/ulid.ts';
+import { type TempFolder, tempFolder } from '../../test/support/temp-folder.ts';
+import { Compactor } from './compactor.ts';
+import { compactorKeys } from './config.ts';
+
+const hour = 3_600_000;
+const begin = Math.floor(1_750_000_000_000 / (24 * hour)) * 24 * hour;
+const tenant = parseTenantId('team-a');
+const { signal } = new AbortController();
+const defaults = Object.fromEntries(Object.entries(compactorKeys).map(([name, key]) => [name, key.defaultValue])) as {
+  [K in keyof typeof compactorKeys]: (typeof compactorKeys)[K]['defaultValue'];
+};
+const limitDefaults = Object.fromEntries(Object.entries(limitKeys).map(([name, key]) => [name, key.defaultValue])) as {
+  [K in keyof typeof limitKeys]: (typeof limitKeys)[K]['defaultValue'];
+};
+
+let folder: TempFolder;
+before(async () => {
+  folder = await tempFolder('compactor');
+});
+after(() => folder[Symbol.asyncDispose]());
+
+let rooms = 0;
+
+/** A house with a clock of its own. */
+class Room {
+  nowMs = begin + 100 * hour;
+  readonly bucket = new MemoryBucket(() => this.nowMs);
+  readonly prng = new Prng(++rooms);
+  readonly directory = join(folder.path, `${rooms}`);
+  retentionMs = 0;
+  shards = 0;
+
+  compactor(bucket: Bucket = this.bucket): Compactor {
+    return new Compactor(defaults, {
+      bucket,
+      limits: {
+        of: () => ({
+          ...limitDefaults,
+          compactorBlocksRetentionPeriod: this.retentionMs,
+          compactorSplitAndMergeShards: this.shards,
+        }),
+      },
+      log: createLogger({ level: 'error', format: 'json' }).child({}, { level: 'silent' }),
+      nowMs: () => this.nowMs,
+      newUlid: () => ulidOf(this.prng, this.nowMs),
+      directory: join(this.directory, 'compactor'),
+      rangesMs: [2 * hour, 12 * hour, 24 * hour],
+    });
+  }
+
+  /** A block of two hours, uploaded. Several of the same range overlap. */
+  async upload(range: number, seriesCount = 3): Promise<Ulid> {
+    const ulid = ulidOf(this.prng, this.nowMs);
+    const from = begin + range * 2 * hour;
+    const series: TestSeries[] = Array.from({ length: seriesCount }, (_, i) => ({
+      labels: Labels.from([
+        ['__name__', 'm'],
+        ['i', `${i}`],
+      ]),
+      samples: Array.from({ length: 1 + this.prng.below(200) }, (_, j) => ({ t: from + j * 15_000, v: j % 7 })),
+    }));
+    const directory = join(this.directory, 'cut');
+    const extras = { minTime: from, maxTime: from + 2 * hour };
+    await writeTestBlock({ disk: realDisk, directory, ulid, series, extras });
+    await uploadBlock(this.bucket, tenant, ulid, join(directory, ulid), signal);
+    return ulid;
+  }
+
+  async index() {
+    const stored = await readBucketIndex(this.bucket, tenant, signal);
+    assert.ok(stored !== undefined);
+    return stored.index;
+  }
+
+  /** All timestamps of all series in the blocks that the index names, as a reader would merge them. */
+  async content(): Promise<Map<string, Set<string>>> {
+    const found = new Map<string, Set<string>>();
+    for (const { ulid } of (await this.index()).blocks) {
+      const directory = join(this.directory, 'read', ulid);
+      await downloadBlock(this.bucket, tenant, ulid, directory, signal);
+      await using files = await openBlockFolder(realDisk, directory);
+      for (const [key, rows] of await readTestBlock(files)) {
+        const all = found.get(key) ?? new Set();
+        for (const row of rows) all.add(row);
+        found.set(key, all);
+      }
+    }
+    return new Map([...found].sort());
+  }
+
+  async blocks(): Promise<string[]> {
+    const { blocks, deletionMarks } = await this.index();
+    const marked = new Set(deletionMarks.map(({ ulid }) => ulid));
+    return blocks
+      .filter(({ ulid }) => !marked.has(ulid))
+      .map(({ minTime, maxTime, compactionLevel, labels }) => {
+        const shard = labels.get('__compactor_shard_id__');
+        return `${(minTime - begin) / hour}-${(maxTime - begin) / hour} level ${compactionLevel}${shard === undefined ? '' : ` ${shard}`}`;
+      })
+      .sort();
+  }
+
+  async objectsOf(ulid: Ulid): Promise<string[]> {
+    const keys: string[] = [];
+    for await (const entry of this.bucket.list(`${tenant}/${ulid}/`, { delimiter: false, signal })) {
+      if (entry.kind === 'object') keys.push(entry.key);
+    }
+    return keys;
+  }
+}
+
+/** A bucket that fails from its nth operation on, as one does whose process was killed. */
+function failingAfter(bucket: Bucket, operations: number): { bucket: Bucket; count: () => number } {
+  let count = 0;
+  const step = (): undefined => {
+    if (++count > operations) throw new Error('killed');
+  };
+  const failing: Bucket = {
+    name: bucket.name,
+    get: async (...args) => step() ?? bucket.get(...args),
+    getRange: async (...args) => step() ?? bucket.getRange(...args),
+    stat: async (...args) => step() ?? bucket.stat(...args),
+    put: async (...args) => step() ?? bucket.put(...args),
+    list: (...args) => step() ?? bucket.list(...args),
+    delete: async (...args) => step() ?? bucket.delete(...args),
+  };
+  return { bucket: failing, count: () => count };
+}
+
+describe('the compactor', () => {
+  it('merges two hours to twelve and to a day, and deletes the sources after the delay', async () => {
+    const room = new Room();
+    const sources: Ulid[] = [];
+    for (let range = 0; range < 12; range++) sources.push(await room.upload(range));
+    sources.push(await room.upload(4));
+    const compactor = room.compactor();
+    await compactor.clean(signal);
+    const content = await room.content();
+    assert.equal(await compactor.compact(signal), 0, 'fresh blocks wait for others');
+    room.nowMs += defaults.firstLevelCompactionWaitPeriod;
+    assert.equal(await compactor.compact(signal), 4);
+    assert.deepEqual(await room.blocks(), ['0-24 level 4']);
+    assert.deepEqual(await room.content(), content);
+    room.nowMs += defaults.deletionDelay - 1000;
+    await compactor.clean(signal);
+    assert.equal((await room.objectsOf(sources[0] as Ulid)).length > 0, true);
+    room.nowMs += 1000;
+    await compactor.clean(signal);
+    for (const ulid of sources) assert.deepEqual(await room.objectsOf(ulid), []);
+    assert.equal((await room.index()).blocks.length, 1);
+    assert.deepEqual((await room.index()).deletionMarks, []);
+    assert.deepEqual(await room.content(), content);
+  });
+
+  it('splits into shards, and merges each', async () => {
+    const room = new Room();
+    room.shards = 2;
+    for (let range = 0; range < 7; range++) await room.upload(range, 20);
+    const compactor = room.compactor();
+    await compactor.clean(signal);
+    const content = await room.content();
+    room.nowMs += defaults.firstLevelCompactionWaitPeriod;
+    await compactor.compact(signal);
+    assert.deepEqual(await room.blocks(), [
+      '0-12 level 3 1_of_2',
+      '0-12 level 3 2_of_2',
+      '12-14 level 2 1_of_2',
+      '12-14 level 2 2_of_2',
+    ]);
+    assert.deepEqual(await room.content(), content);
+    room.nowMs += defaults.deletionDelay + 1000;
+    await compactor.clean(signal);
+    assert.equal((await room.index()).blocks.length, 4);
+    assert.deepEqual(await room.content(), content);
+  });
+
+  it('a damaged block is set aside by name, and the others are merged', async () => {
+    const room = new Room();
+    const sources: Ulid[] = [];
+    for (let range = 0; range < 7; range++) sources.push(await room.upload(range));
+    const damaged = sources[2] as Ulid;
+    const key = blockKey(tenant, damaged, 'chunks/000001');
+    const { bytes } = await room.bucket.get(key, { bytesMax: 1e9, signal });
+    const broken = Uint8Array.from(bytes);
+    broken[60] ^= 1;
+    await room.bucket.put(key, broken, { signal });
+    const compactor = room.compactor();
+    await compactor.clean(signal);
+    for (let attempt = 1; attempt < defaults.compactionRetries; attempt++) {
+      room.nowMs += 10 * hour;
+      assert.equal(await compactor.compact(signal), 1);
+      const { jobs } = await compactor.jobsOf(tenant, signal);
+      assert.equal(jobs[0]?.failed?.corrupt, damaged);
+      assert.equal(await compactor.compact(signal), 0, 'it waits before it is tried again');
+    }
+    room.nowMs += 10 * hour;
+    assert.equal(await compactor.compact(signal), 2, 'it fails once more, and the others are merged without it');
+    assert.deepEqual((await room.index()).noCompact, [damaged]);
+    assert.deepEqual(await room.blocks(), ['0-12 level 2', '12-14 level 1', '4-6 level 1']);
+    await compactor.clean(signal);
+    assert.deepEqual((await room.index()).noCompact, [damaged]);
+  });
+
+  it('keeps what is due, as long as what it was merged into is not there', async () => {
+    const room = new Room();
+    const sources = [await room.upload(0), await room.upload(0)];
+    const compactor = room.compactor();
+    await compactor.clean(signal);
+    room.nowMs += defaults.firstLevelCompactionWaitPeriod;
+    await compactor.compact(signal);
+    const output = (await room.index()).blocks.find(({ compactionLevel }) => compactionLevel === 2);
+    assert.ok(output !== undefined);
+    for (const objectKey of await room.objectsOf(output.ulid)) await room.bucket.delete(objectKey, signal);
+    room.nowMs += defaults.deletionDelay + 1000;
+    await compactor.clean(signal);
+    for (const ulid of sources) assert.notDeepEqual(await room.objectsOf(ulid), []);
+    assert.equal(compactor.state.tenants.get(tenant)?.held, 2);
+  });
+
+  it('deletes what is beyond the retention, uploads that were not finished, and tenants', async () => {
+    const room = new Room();
+    const old = await room.upload(0);
+    const young = await room.upload(11);
+    const partial = ulidOf(room.prng);
+    await room.bucket.put(blockKey(tenant, partial, 'index'), new Uint8Array(7), { signal });
+    const compactor = room.compactor();
+    room.retentionMs = room.nowMs - (begin + 4 * hour);
+    await compactor.clean(signal);
+    assert.deepEqual(
+      (await room.index()).deletionMarks.map(({ ulid }) => ulid),
+      [old],
+    );
+    assert.equal(compactor.state.tenants.get(tenant)?.partials, 1);
+    room.nowMs += defaults.deletionDelay;
+    room.retentionMs += defaults.deletionDelay;
+    await compactor.clean(signal);
+    assert.deepEqual(
+      (await room.index()).blocks.map(({ ulid }) => ulid),
+      [young],
+    );
+    assert.equal((await room.objectsOf(partial)).length, 1);
+    room.nowMs += defaults.partialBlockDeletionDelay;
+    await compactor.clean(signal);
+    assert.deepEqual(await room.objectsOf(partial), []);
+    await room.bucket.put(`${tenant}/markers/tenant-deletion-mark.json`, new Uint8Array(2), { signal });
+    await compactor.clean(signal);
+    assert.deepEqual(await room.objectsOf(young), []);
+    room.nowMs += defaults.tenantCleanupDelay;
+    await compactor.clean(signal);
+    const left = [];
+    for await (const entry of room.bucket.list('', { delimiter: false, signal })) left.push(entry);
+    assert.deepEqual(left, []);
+  });
+
+  it('names what is foreign, and goes on', async () => {
+    const room = new Room();
+    await room.upload(0);
+    await room.upload(0);
+    const write = (key: string, text: string) => room.bucket.put(key, new TextEncoder().encode(text), { signal });
+    const future = ulidOf(room.prng);
+    const empty = ulidOf(room.prng);
+    await write(`${tenant}/notes.txt`, 'x');
+    await write('..%2f/x', 'x');
+    await write(blockKey(tenant, future, 'meta.json'), `{"ulid":"${future}","minTime":0,"maxTime":1,"version":7}`);
+    await write(blockKey(tenant, empty, 'meta.json'), '');
+    await write(`${tenant}/bucket-index.json.gz`, 'no gzip');
+    const compactor = room.compactor();
+    await compactor.clean(signal);
+    assert.equal(compactor.state.tenants.get(tenant)?.broken, 2);
+    room.nowMs += defaults.firstLevelCompactionWaitPeriod;
+    assert.equal(await compactor.compact(signal), 1);
+  });
+
+  it('stopped at any operation on the bucket and begun again, changes no answer', async () => {
+    const template = new Room();
+    for (let range = 0; range < 6; range++) await template.upload(range, 2);
+    await template.upload(3, 2);
+    const makeRoom = async () => {
+      const room = new Room();
+      for await (const entry of template.bucket.list('', { delimiter: false, signal })) {
+        if (entry.kind !== 'object') continue;
+        const { bytes } = await template.bucket.get(entry.key, { bytesMax: 1e9, signal });
+        await room.bucket.put(entry.key, bytes, { signal });
+      }
+      await room.compactor().clean(signal);
+      room.nowMs += defaults.firstLevelCompactionWaitPeriod;
+      return room;
+    };
+    const whole = await makeRoom();
+    const counted = failingAfter(whole.bucket, Number.POSITIVE_INFINITY);
+    await whole.compactor(counted.bucket).compact(signal);
+    const operations = counted.count();
+    assert.ok(operations > 40);
+    const end = ['0-12 level 3'];
+    assert.deepEqual(await whole.blocks(), end);
+    for (let stop = 1; stop < operations; stop += 7) {
+      const room = await makeRoom();
+      const content = await room.content();
+      await room
+        .compactor(failingAfter(room.bucket, stop).bucket)
+        .compact(signal)
+        .catch(() => undefined);
+      assert.deepEqual(await room.content(), content, `stopped after ${stop} operations`);
+      // Another one comes, cleans, and does the rest.
+      const next = room.compactor();
+      await next.clean(signal);
+      assert.deepEqual(await room.content(), content, `cleaned after ${stop} operations`);
+      await next.compact(signal);
+      assert.deepEqual(
+        (await room.blocks()).map((text) => text.replace(/level \d/, 'level 3')),
+        end,
+      );
+      room.nowMs += defaults.deletionDelay + defaults.partialBlockDeletionDelay + 1000;
+      await next.clean(signal);
+      assert.equal((await room.index()).blocks.length, 1);
+      assert.deepEqual(await room.content(), content, `deleted after ${stop} operations`);
+    }
+  });
+
+  it('two at once harm nothing', async () => {
+    const room = new Room();
+    for (let range = 0; range < 6; range++) await room.upload(range);
+    const compactors = [room.compactor(), room.compactor()];
+    // Each has a folder of its own, as on two machines.
+    await Promise.all(compactors.map((compactor) => compactor.clean(signal)));
+    const content = await room.content();
+    room.nowMs += defaults.firstLevelCompactionWaitPeriod;
+    const other = new Room();
+    const second = new Compactor(defaults, {
+      bucket: room.bucket,
+      limits: { of: () => limitDefaults },
+      log: createLogger({ level: 'error', format: 'json' }).child({}, { level: 'silent' }),
+      nowMs: () => room.nowMs,
+      newUlid: () => ulidOf(other.prng, room.nowMs),
+      directory: join(other.directory, 'compactor'),
+      rangesMs: [2 * hour, 12 * hour, 24 * hour],
+    });
+    await Promise.all([room.compactor().compact(signal), second.compact(signal)]);
+    assert.deepEqual(await room.content(), content);
+    for (let round = 0; round < 3; round++) {
+      room.nowMs += defaults.deletionDelay + 1000;
+      await second.clean(signal);
+      await second.compact(signal);
+      assert.deepEqual(await room.content(), content);
+    }
+    assert.deepEqual((await room.blocks()).length, 1);
+  });
+});

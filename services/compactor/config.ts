@@ -1,0 +1,24 @@
+/** The compactor's slice of the configuration. */
+import { duration, integer, list, text, type ValuesOf } from '../../libs/config/config-key.ts';
+
+export const compactorKeys = {
+  blockRanges: list('2h,12h,24h', 'Ranges that blocks are merged into, rising, each a multiple of the one before.'),
+  compactionInterval: duration('5m', 'How often the bucket index is looked at for blocks to merge.'),
+  cleanupInterval: duration(
+    '15m',
+    "How often a tenant's blocks are listed, its index rewritten, and what is due deleted.",
+  ),
+  deletionDelay: duration('12h', 'Time from the mark of a block to its deletion.'),
+  tenantCleanupDelay: duration('6h', 'Time from the deletion of a tenant to that of its last object, its mark.'),
+  partialBlockDeletionDelay: duration('1d', 'An upload that was not finished is deleted after this; 0 is never.'),
+  firstLevelCompactionWaitPeriod: duration('25m', 'Time that a fresh block waits for others of its range.'),
+  compactionRetries: integer(
+    3,
+    'Failures over the same damaged block after which it is marked and left alone.',
+    1,
+    100,
+  ),
+  dataDir: text('', 'Folder for blocks under way; empty is compactor below the data folder.'),
+} as const;
+
+export type CompactorConfig = ValuesOf<typeof compactorKeys>;

@@ -1,0 +1,158 @@
+/**
+ * The bucket index of a tenant against what lies in the bucket: one listing, meta.json of blocks that are new, one write.
+ * Owns what enters and leaves the index. Surprising: others write it too (ingesters that ship, jobs that end), so this says only what
+ * has changed since the index was read before the listing; what came meanwhile stays.
+ */
+import {
+  type BucketIndex,
+  type IndexedBlock,
+  type IndexedMark,
+  indexedBlock,
+  readBucketIndex,
+  updateBucketIndex,
+} from '../../libs/blocks/bucket-index.ts';
+import { readDeletionMark } from '../../libs/blocks/deletion-mark.ts';
+import { fetchMeta, type ListedBlock, type TenantListing } from '../../libs/blocks/fetch-metas.ts';
+import { Failure } from '../../libs/errors/failure.ts';
+import type { TenantId } from '../../libs/model/tenant-id.ts';
+import type { Bucket } from '../../libs/object-store/bucket.ts';
+import { mapBounded } from '../../libs/std/bounded.ts';
+import type { Ulid } from '../../libs/tsdb/block/ulid.ts';
+
+const requestsAtOnceMax = 16;
+
+export interface RefreshedIndex {
+  /** What was read back. */
+  readonly index: BucketIndex;
+  /** What is not what it must be, in sentences. */
+  readonly problems: readonly string[];
+  /** Blocks that are there but say nothing that can be understood. */
+  readonly broken: readonly Ulid[];
+}
+
+/** The index as it stands before a listing; an index that is damaged is as good as none. */
+export async function indexBefore(
+  bucket: Bucket,
+  tenant: TenantId,
+  signal: AbortSignal,
+): Promise<{ index: BucketIndex | undefined; problems: string[] }> {
+  try {
+    const stored = await readBucketIndex(bucket, tenant, signal);
+    return { index: stored?.index, problems: [...(stored?.index.problems ?? [])] };
+  } catch (error) {
+    if (!(error instanceof Failure) || error.kind !== 'bad_data') throw error;
+    return { index: undefined, problems: [error.message] };
+  }
+}
+
+/** Brings the index up to the listing. `before` was read before the listing was begun. */
+export async function refreshIndex(
+  bucket: Bucket,
+  tenant: TenantId,
+  before: BucketIndex | undefined,
+  listing: TenantListing,
+  nowMs: number,
+  signal: AbortSignal,
+): Promise<RefreshedIndex> {
+  const known = new Map(before?.blocks.map((block) => [block.ulid, block]));
+  const complete = [...listing.blocks].filter(([, { uploadedAtMs }]) => uploadedAtMs !== undefined);
+  const unknown = complete.filter(([ulid]) => known.get(ulid)?.details === undefined);
+  const problems: string[] = [];
+  const broken: Ulid[] = [];
+  const found = await mapBounded(unknown, requestsAtOnceMax, async ([ulid, block]) => {
+    try {
+      return await look(bucket, tenant, ulid, block, signal);
+    } catch (error) {
+      if (!(error instanceof Failure) || (error.kind !== 'bad_data' && error.kind !== 'not_found')) throw error;
+      if (error.kind === 'bad_data') broken.push(ulid);
+      problems.push(error.message);
+      return undefined;
+    }
+  });
+  const added = found.filter((block) => block !== undefined);
+  const marks = await newMarks(bucket, tenant, before, listing, problems, signal);
+  const gone = new Set([...known.keys()].filter((ulid) => listing.blocks.get(ulid)?.uploadedAtMs === undefined));
+  const stored = await updateBucketIndex(
+    bucket,
+    tenant,
+    nowMs,
+    (old) => changed(old, { added, marks, gone, listing, markedBefore: before?.deletionMarks ?? [] }),
+    signal,
+  );
+  if (stored === undefined)
+    throw new Failure('unavailable', `${bucket.name} has no index of ${tenant} after it was written`);
+  return { index: stored.index, problems, broken };
+}
+
+async function look(
+  bucket: Bucket,
+  tenant: TenantId,
+  ulid: Ulid,
+  block: ListedBlock,
+  signal: AbortSignal,
+): Promise<IndexedBlock> {
+  const meta = await fetchMeta(bucket, tenant, ulid, signal);
+  for (const { relPath, sizeBytes } of meta.thanos.files) {
+    const there = block.files.get(relPath);
+    const isData = relPath === 'index' || relPath.startsWith('chunks/');
+    if (isData && (there === undefined || (sizeBytes !== undefined && there !== sizeBytes))) {
+      throw new Failure(
+        'bad_data',
+        `block ${ulid} of ${tenant}: ${relPath} has ${there ?? 'no'} bytes, meta.json says ${sizeBytes}`,
+      );
+    }
+  }
+  if (!block.files.has('index')) throw new Failure('bad_data', `block ${ulid} of ${tenant} has no index`);
+  return indexedBlock(meta, block.uploadedAtMs ?? 0, block.files);
+}
+
+async function newMarks(
+  bucket: Bucket,
+  tenant: TenantId,
+  before: BucketIndex | undefined,
+  listing: TenantListing,
+  problems: string[],
+  signal: AbortSignal,
+): Promise<IndexedMark[]> {
+  const known = new Set(before?.deletionMarks.map(({ ulid }) => ulid));
+  const unknown = [...listing.deletionMarks].filter((ulid) => !known.has(ulid));
+  const marks = await mapBounded(unknown, requestsAtOnceMax, async (ulid) => {
+    try {
+      const mark = await readDeletionMark(bucket, tenant, ulid, signal);
+      return mark === undefined ? undefined : { ulid, markedAtMs: mark.markedAtMs };
+    } catch (error) {
+      if (!(error instanceof Failure) || error.kind !== 'bad_data') throw error;
+      problems.push(error.message);
+      return undefined;
+    }
+  });
+  return marks.filter((mark) => mark !== undefined);
+}
+
+interface Change {
+  readonly added: readonly IndexedBlock[];
+  readonly marks: readonly IndexedMark[];
+  /** In the index before, and no longer in the bucket. */
+  readonly gone: ReadonlySet<Ulid>;
+  readonly listing: TenantListing;
+  readonly markedBefore: readonly IndexedMark[];
+}
+
+/** The next index: also without a change, so that its time says that somebody looks. */
+function changed(
+  old: BucketIndex | undefined,
+  { added, marks, gone, listing, markedBefore }: Change,
+): Pick<BucketIndex, 'blocks' | 'deletionMarks' | 'noCompact'> {
+  const blocks = new Map(old?.blocks.map((block) => [block.ulid, block]));
+  for (const ulid of gone) blocks.delete(ulid);
+  for (const block of added) blocks.set(block.ulid, block);
+  const known = new Set(markedBefore.map(({ ulid }) => ulid));
+  const deletionMarks = new Map(old?.deletionMarks.map((mark) => [mark.ulid, mark]));
+  for (const ulid of known) if (!listing.deletionMarks.has(ulid)) deletionMarks.delete(ulid);
+  for (const mark of marks) deletionMarks.set(mark.ulid, mark);
+  return {
+    blocks: [...blocks.values()].sort((a, b) => (a.ulid < b.ulid ? -1 : 1)),
+    deletionMarks: [...deletionMarks.values()],
+    noCompact: [...listing.noCompactMarks],
+  };
+}

@@ -1,0 +1,163 @@
+/**
+ * One job from its sources in the bucket to their marks: download → merge and verify in a thread → upload → index → read the index
+ * back → mark the sources. Can be repeated after any end: until the last step the sources stand, and what an interrupted run left in
+ * the bucket is either a whole set of outputs, which covers the sources (coverage.ts), or is merged again.
+ */
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { indexedBlock, updateBucketIndex } from '../../libs/blocks/bucket-index.ts';
+import { markForDeletion } from '../../libs/blocks/deletion-mark.ts';
+import { downloadBlock } from '../../libs/blocks/download-block.ts';
+import { type UploadedBlock, uploadBlock } from '../../libs/blocks/upload-block.ts';
+import { Failure } from '../../libs/errors/failure.ts';
+import type { TenantId } from '../../libs/model/tenant-id.ts';
+import type { Bucket } from '../../libs/object-store/bucket.ts';
+import type { MergeCounts } from '../../libs/tsdb/block/merge-blocks.ts';
+import type { Ulid } from '../../libs/tsdb/block/ulid.ts';
+import type { PlannedJob } from './plan-jobs.ts';
+import { runMerge } from './run-merge.ts';
+
+export interface JobDeps {
+  readonly bucket: Bucket;
+  /** Folder for blocks under way. */
+  readonly directory: string;
+  readonly nowMs: () => number;
+  readonly newUlid: () => Ulid;
+  readonly onProgress: (step: JobStep) => void;
+}
+
+export interface JobStep {
+  readonly step: 'downloading' | 'merging' | 'uploading' | 'marking';
+  /** From 0 to 1. */
+  readonly done: number;
+}
+
+export interface JobResult {
+  readonly outputs: readonly Ulid[];
+  readonly counts: MergeCounts;
+}
+
+/** @throws MergeFailure, or what the bucket and the disk throw */
+export async function runJob(
+  tenant: TenantId,
+  job: PlannedJob,
+  deps: JobDeps,
+  signal: AbortSignal,
+): Promise<JobResult> {
+  const directory = join(deps.directory, job.id);
+  await rm(directory, { recursive: true, force: true });
+  await mkdir(join(directory, 'out'), { recursive: true });
+  try {
+    const sourceDirectories = await download(tenant, job, directory, deps, signal);
+    const samples = job.sources.reduce((sum, { details }) => sum + (details?.numSamples ?? 0), 0);
+    const outputDirectory = join(directory, 'out');
+    const merged = await runMerge(
+      {
+        sourceDirectories,
+        outputDirectory,
+        outputs: Array.from({ length: Math.max(1, job.shardCount) }, deps.newUlid),
+      },
+      (_, samplesDone) =>
+        deps.onProgress({ step: 'merging', done: samples > 0 ? Math.min(1, samplesDone / samples) : 0 }),
+      signal,
+    );
+    const uploaded: UploadedBlock[] = [];
+    for (const ulid of merged.outputs) {
+      deps.onProgress({ step: 'uploading', done: uploaded.length / merged.outputs.length });
+      uploaded.push(await uploadBlock(deps.bucket, tenant, ulid, join(outputDirectory, ulid), signal));
+    }
+    deps.onProgress({ step: 'marking', done: 0 });
+    await publish(tenant, job, uploaded, deps, signal);
+    return merged;
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function download(
+  tenant: TenantId,
+  job: PlannedJob,
+  directory: string,
+  deps: JobDeps,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const bytesOf = job.sources.map(({ details }) =>
+    (details?.segmentBytes ?? []).reduce((sum, bytes) => sum + bytes, details?.indexBytes ?? 0),
+  );
+  const bytesTotal = bytesOf.reduce((sum, bytes) => sum + bytes, 0);
+  let bytesDone = 0;
+  const directories: string[] = [];
+  for (const { ulid } of job.sources) {
+    const path = join(directory, ulid);
+    await mkdir(path);
+    await downloadBlock(deps.bucket, tenant, ulid, path, signal, (bytes) => {
+      bytesDone += bytes;
+      deps.onProgress({ step: 'downloading', done: bytesTotal > 0 ? Math.min(1, bytesDone / bytesTotal) : 0 });
+    });
+    directories.push(path);
+  }
+  return directories;
+}
+
+/** Outputs into the index, the index read back, and only then the sources marked. */
+async function publish(
+  tenant: TenantId,
+  job: PlannedJob,
+  uploaded: readonly UploadedBlock[],
+  { bucket, nowMs }: JobDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const added = uploaded.map(({ meta, sizes }) => indexedBlock(meta, nowMs(), sizes));
+  const names = new Set(added.map(({ ulid }) => ulid));
+  const stored = await updateBucketIndex(
+    bucket,
+    tenant,
+    nowMs(),
+    (old) => ({
+      blocks: [...(old?.blocks ?? []).filter(({ ulid }) => !names.has(ulid)), ...added],
+      deletionMarks: old?.deletionMarks ?? [],
+      noCompact: old?.noCompact ?? [],
+    }),
+    signal,
+  );
+  const indexed = new Set(stored?.index.blocks.map(({ ulid }) => ulid));
+  for (const ulid of names) {
+    if (!indexed.has(ulid)) throw new Failure('unavailable', `block ${ulid} is not in the index that was read back`);
+  }
+  const details = names.size === 0 ? emptiedDetails : compactedDetails([...names]);
+  const markedAtMs = Math.floor(nowMs() / 1000) * 1000;
+  const sources = new Set(job.sources.map(({ ulid }) => ulid));
+  for (const ulid of sources) await markForDeletion(bucket, tenant, ulid, { nowMs: markedAtMs, details }, signal);
+  await updateBucketIndex(
+    bucket,
+    tenant,
+    nowMs(),
+    (old) =>
+      old === undefined
+        ? undefined
+        : {
+            ...old,
+            deletionMarks: [
+              ...old.deletionMarks,
+              ...[...sources]
+                .filter((ulid) => !old.deletionMarks.some((mark) => mark.ulid === ulid))
+                .map((ulid) => ({ ulid, markedAtMs })),
+            ],
+          },
+    signal,
+  );
+}
+
+const compactedWords = 'compacted into ';
+/** Every sample of the sources was deleted by tombstones. */
+const emptiedDetails = 'compacted into nothing: every sample was deleted';
+
+/** What the mark of a merged block says. */
+export function compactedDetails(outputs: readonly Ulid[]): string {
+  return compactedWords + outputs.join(', ');
+}
+
+/** Whether a mark says that its block may go because others hold what it does: then they must, when it goes. */
+export function needsCover(details: string): boolean {
+  return details.startsWith(compactedWords) && details !== emptiedDetails;
+}

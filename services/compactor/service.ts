@@ -1,0 +1,105 @@
+/**
+ * The compactor as a room: two loops, one that cleans and one that merges, which end with the process. Nothing waits for them: a query is
+ * right without a compactor.
+ */
+import { randomBytes } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FastifyInstance } from 'fastify';
+import { ConfigError } from '../../libs/config/config-error.ts';
+import { duration } from '../../libs/config/config-key.ts';
+import type { TenantOf } from '../../libs/http/tenant-header.ts';
+import type { Service } from '../../libs/lifecycle/service.ts';
+import type { TenantLimits } from '../../libs/limits/tenant-limits.ts';
+import type { Bucket } from '../../libs/object-store/bucket.ts';
+import type { Logger } from '../../libs/telemetry/log.ts';
+import type { Metrics } from '../../libs/telemetry/metrics.ts';
+import { makeUlid } from '../../libs/tsdb/block/ulid.ts';
+import { Compactor } from './compactor.ts';
+import { registerCompactorRoutes } from './compactor-routes.ts';
+import type { CompactorConfig } from './config.ts';
+import { checkDeletionTiming, type DeletionTiming } from './deletion-timing.ts';
+import { registerCompactorMetrics } from './metrics.ts';
+
+export interface CompactorRoomDeps {
+  readonly app: FastifyInstance;
+  readonly bucket: Bucket;
+  readonly limits: TenantLimits;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly tenantOf: TenantOf;
+  readonly nowMs: () => number;
+  readonly dataDir: string;
+  /** What readers of the bucket do, wherever they run. */
+  readonly readers: Omit<DeletionTiming, 'deletionDelayMs'>;
+}
+
+const rangesMax = 10;
+const rangeMsMax = 366 * 86_400_000;
+
+/** @throws ConfigError */
+export function createCompactor(config: CompactorConfig, deps: CompactorRoomDeps): Service {
+  checkDeletionTiming({ ...deps.readers, deletionDelayMs: config.deletionDelay });
+  const directory = config.dataDir === '' ? join(deps.dataDir, 'compactor') : config.dataDir;
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const compactor = new Compactor(config, {
+    ...deps,
+    directory,
+    rangesMs: parseRanges(config.blockRanges),
+    newUlid: () => makeUlid(deps.nowMs(), randomBytes(10)),
+  });
+  compactor.metrics = registerCompactorMetrics(deps.metrics, compactor.state);
+  registerCompactorRoutes(deps.app, { ...deps, compactor, signal });
+  const loops: Promise<void>[] = [];
+
+  const repeat = async (intervalMs: number, what: string, round: () => Promise<unknown>): Promise<void> => {
+    while (!signal.aborted) {
+      try {
+        await round();
+      } catch (error) {
+        if (signal.aborted) return;
+        deps.log.error({ error: String(error) }, `${what} failed; tried again in ${intervalMs / 1000} s`);
+      }
+      await sleep(intervalMs, undefined, { signal, ref: false }).catch(() => undefined);
+    }
+  };
+
+  return {
+    start: async () => {
+      // Whatever was under way is begun anew.
+      await rm(directory, { recursive: true, force: true });
+      const firstCleaning = Promise.withResolvers<void>();
+      const clean = () => compactor.clean(signal).finally(firstCleaning.resolve);
+      loops.push(repeat(config.cleanupInterval, 'a round of cleaning', clean));
+      // The first plan is made by an index that somebody has looked after.
+      const merge = () => compactor.compact(signal);
+      loops.push(firstCleaning.promise.then(() => repeat(config.compactionInterval, 'a round of merging', merge)));
+    },
+    stop: async () => {
+      stopping.abort(new Error('the process is stopping'));
+      await Promise.all(loops);
+    },
+    notReadyReason: () => undefined,
+  };
+}
+
+function parseRanges(texts: readonly string[]): number[] {
+  const key = duration('0', '');
+  const ranges = texts.map((text) => {
+    try {
+      return key.parse(text);
+    } catch {
+      throw new ConfigError(`key compactor.block-ranges: ${JSON.stringify(text)} is not a duration like 2h`);
+    }
+  });
+  const isRising = ranges.every((range, i) => {
+    const before = ranges[i - 1];
+    return range > 0 && range <= rangeMsMax && (before === undefined || (range > before && range % before === 0));
+  });
+  if (ranges.length === 0 || ranges.length > rangesMax || !isRising) {
+    throw new ConfigError('key compactor.block-ranges: up to ten durations, rising, each a multiple of the one before');
+  }
+  return ranges;
+}
