@@ -3,7 +3,7 @@
  * Rooms never import one another: what one offers another goes through the contracts here.
  */
 import type { FastifyInstance } from 'fastify';
-import type { IngesterContract } from '../libs/contracts/ingester.ts';
+import type { IngesterContract, IngesterStatusContract } from '../libs/contracts/ingester.ts';
 import type { TenantOf } from '../libs/http/tenant-header.ts';
 import type { ModuleRow } from '../libs/lifecycle/start-modules.ts';
 import type { TenantLimits } from '../libs/limits/tenant-limits.ts';
@@ -28,7 +28,7 @@ export interface House {
   readonly reservedTenant: TenantId | undefined;
   readonly nowMs: () => number;
   readonly onFatal: (error: unknown) => void;
-  ingester?: IngesterContract;
+  ingester?: IngesterContract & IngesterStatusContract;
 }
 
 export const modules: Readonly<Record<string, ModuleRow<House>>> = {
@@ -65,7 +65,7 @@ export const modules: Readonly<Record<string, ModuleRow<House>>> = {
   all: { needs: ['distributor', 'ingester', 'querier'] },
 };
 
-function ingesterOf(house: House): IngesterContract {
+function ingesterOf(house: House): IngesterContract & IngesterStatusContract {
   assert(house.ingester !== undefined, 'the ingester is built before the rooms that need it');
   return house.ingester;
 }

@@ -5,7 +5,7 @@
  * head/tenant-head.ts and wal/writer.ts.
  */
 import { join } from 'node:path';
-import type { PushOutcome, RejectedSeries } from '../contracts/ingester.ts';
+import type { HeadStatus, PushOutcome, RejectedSeries } from '../contracts/ingester.ts';
 import { keepRows } from '../contracts/keep-rows.ts';
 import type { WriteBatch } from '../contracts/write-batch.ts';
 import type { TenantId } from '../model/tenant-id.ts';
@@ -13,6 +13,8 @@ import type { SeriesSource } from '../series/series-source.ts';
 import { assert } from '../std/assert.ts';
 import { type Disk, isDiskFull } from '../std/disk.ts';
 import { HeadSource } from './head/head-source.ts';
+import { headStatusOf } from './head/head-status.ts';
+import { runInSlices } from './head/steps.ts';
 import { TenantHead, type TenantHeadOptions } from './head/tenant-head.ts';
 import type { Damage } from './wal/frame.ts';
 import { encodePushRecord, type PushRecord } from './wal/record.ts';
@@ -238,6 +240,12 @@ export class Tsdb {
   source(tenant: TenantId): SeriesSource {
     this.#wal();
     return new HeadSource(this.#heads.get(tenant) ?? new TenantHead(this.#options.headOptions(tenant)));
+  }
+
+  /** How large the head of a tenant is. @throws what `signal` was aborted with */
+  headStatus(tenant: TenantId, countMax: number, signal: AbortSignal): Promise<HeadStatus> {
+    const head = this.#heads.get(tenant) ?? new TenantHead(this.#options.headOptions(tenant));
+    return runInSlices(headStatusOf(head, countMax), signal);
   }
 
   /** Stops taking writes, makes durable what was taken. A snapshot under way is finished first. */

@@ -3,14 +3,19 @@
  * Owns the time before the Tsdb is there: writes and reads are refused with the reason, never answered from half of the data.
  * Comes from services/distributor and services/querier through libs/contracts; goes to libs/tsdb.
  */
-import type { IngesterContract, PushOutcome } from '../../libs/contracts/ingester.ts';
+import type {
+  HeadStatus,
+  IngesterContract,
+  IngesterStatusContract,
+  PushOutcome,
+} from '../../libs/contracts/ingester.ts';
 import type { WriteBatch } from '../../libs/contracts/write-batch.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import type { SeriesSource } from '../../libs/series/series-source.ts';
 import type { RestoreProgress, RestoreReport, Tsdb } from '../../libs/tsdb/tsdb.ts';
 
-export class IngesterHandler implements IngesterContract {
+export class IngesterHandler implements IngesterContract, IngesterStatusContract {
   #tsdb: Tsdb | undefined;
   #progress: RestoreProgress | undefined;
   #stopping = false;
@@ -63,6 +68,15 @@ export class IngesterHandler implements IngesterContract {
 
   source(tenant: TenantId): SeriesSource {
     return this.#open().source(tenant);
+  }
+
+  headStatus(tenant: TenantId, countMax: number, signal: AbortSignal): Promise<HeadStatus> {
+    return this.#open().headStatus(tenant, countMax, signal);
+  }
+
+  restoreProgress(): { readonly bytesDone: number; readonly bytesTotal: number } {
+    const { bytesDone, bytesTotal } = this.#progress ?? { bytesDone: 0, bytesTotal: 0 };
+    return { bytesDone: this.#tsdb === undefined ? bytesDone : bytesTotal, bytesTotal };
   }
 
   #open(): Tsdb {

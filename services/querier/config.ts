@@ -15,6 +15,7 @@ export const querierKeys = {
   maxMemoryBytes: bytes('1GiB', 'Most memory that the samples of one query may take at a time.'),
   lookbackDelta: duration('5m', 'How far back a selector looks for the newest sample.'),
   maxFormBytes: bytes('4MiB', 'Largest form body of a request to the query API; beyond it the answer is 413.'),
+  searchLimitMax: integer(10_000, 'Most results that a request to the search API may ask for; 0 is any number.'),
 };
 
 export type QuerierConfig = ValuesOf<typeof querierKeys>;

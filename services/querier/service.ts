@@ -5,7 +5,7 @@
  */
 import { availableParallelism } from 'node:os';
 import type { FastifyInstance } from 'fastify';
-import type { IngesterContract } from '../../libs/contracts/ingester.ts';
+import type { IngesterContract, IngesterStatusContract } from '../../libs/contracts/ingester.ts';
 import type { TenantOf } from '../../libs/http/tenant-header.ts';
 import type { Service } from '../../libs/lifecycle/service.ts';
 import { compileMatcher } from '../../libs/model/matcher-predicate.ts';
@@ -32,7 +32,7 @@ const workerHeapMb = 1024;
 const subqueryStepMs = 60_000;
 
 export interface QuerierDeps {
-  readonly ingester: Pick<IngesterContract, 'source'>;
+  readonly ingester: Pick<IngesterContract, 'source'> & IngesterStatusContract;
   /** Where the routes go. */
   readonly app: FastifyInstance;
   readonly tenantOf: TenantOf;
@@ -82,6 +82,10 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Service
         matchesEmpty: (matcher) => compileMatcher(matcher).matchesEmpty,
       },
       timeoutMs: config.timeout,
+      lookbackMs: config.lookbackDelta,
+      searchLimitMax: config.searchLimitMax,
+      features: deps.features,
+      startMs: deps.nowMs(),
       nowMs: deps.nowMs,
       maxFormBytes: config.maxFormBytes,
       tenantOf: deps.tenantOf,

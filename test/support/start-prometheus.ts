@@ -16,6 +16,8 @@ export interface PrometheusOptions {
   readonly version: 2 | 3;
   /** Job name to `host:port`; a job called `self` with an empty address is Prometheus itself. */
   readonly scrape: Readonly<Record<string, string>>;
+  /** Further names of `--enable-feature`; version 3 only. */
+  readonly features?: readonly string[];
   readonly remoteWrite?: { readonly url: string; readonly protocol: Protocol; readonly tenant?: string };
 }
 
@@ -43,7 +45,7 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Prome
         ? [
             '--web.remote-write-receiver.accepted-protobuf-messages=prometheus.WriteRequest',
             '--web.remote-write-receiver.accepted-protobuf-messages=io.prometheus.write.v2.Request',
-            '--enable-feature=exemplar-storage',
+            `--enable-feature=${['exemplar-storage', ...(options.features ?? [])].join(',')}`,
           ]
         : ['--enable-feature=exemplar-storage,native-histograms']),
     ],
