@@ -52,7 +52,12 @@ export function histogramQuantile(q: number, h: Histogram, note: NaNNote): numbe
   rank = forward ? rank - (count - bucket.count) : count - rank;
   if (hasNaNSum) {
     let total = count;
-    for (; at < buckets.length; at++) total += (buckets[at] as HistogramBucket).count;
+    // Prometheus goes on with the last of the buckets that it adds up here, and so do we.
+    for (; at < buckets.length; at++) {
+      bucket = buckets[at] as HistogramBucket;
+      ({ lower, upper } = bucket);
+      total += bucket.count;
+    }
     if (total < h.count) note('skew');
   }
   const fraction = rank / bucket.count;
