@@ -16,6 +16,8 @@ import { endpoints } from './endpoints.ts';
 import { RequestForm } from './request-form.ts';
 
 const prefixes = ['/prometheus', ''];
+/** Every answer ends with it, as a rule after all is sent: made once, because an error with a stack is not cheap. */
+const clientLeft = new Failure('canceled', 'the client has left');
 const formType = 'application/x-www-form-urlencoded';
 
 /** What is told about every call when it has ended. */
@@ -87,7 +89,7 @@ async function answer(
   let failure: Failure | undefined;
   let result: ApiAnswer;
   const client = new AbortController();
-  reply.raw.once('close', () => client.abort());
+  reply.raw.once('close', () => client.abort(clientLeft));
   try {
     tenant = row.isOpen === true ? anonymousTenant : deps.tenantOf(request.headers);
     const { name = '' } = request.params as { name?: string };

@@ -9,10 +9,12 @@ import type { IngesterContract, IngesterStatusContract } from '../../libs/contra
 import type { TenantOf } from '../../libs/http/tenant-header.ts';
 import type { Service } from '../../libs/lifecycle/service.ts';
 import { compileMatcher } from '../../libs/model/matcher-predicate.ts';
+import { createEngine } from '../../libs/promql/engine.ts';
 import { parseMetricSelector } from '../../libs/promql/syntax/parser.ts';
 import type { Logger } from '../../libs/telemetry/log.ts';
 import type { Metrics } from '../../libs/telemetry/metrics.ts';
 import type { QuerierConfig } from './config.ts';
+import { earlyReads } from './early-reads.ts';
 import { logFailure } from './log-failures.ts';
 import { createQuerierMetrics } from './metrics.ts';
 import { prometheusRoutes } from './prometheus-routes.ts';
@@ -70,6 +72,7 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Service
     heapMb: workerHeapMb,
     workerUrl: new URL('./query-worker.ts', import.meta.url),
     workerData,
+    readsOf: earlyReads(createEngine(workerData.engine), syntax),
   });
   const count = createQuerierMetrics(deps.metrics, pool);
   deps.app.register(

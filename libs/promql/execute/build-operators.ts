@@ -17,7 +17,7 @@ import { VectorVectorOperation } from './binary/vector-vector.ts';
 import type { ExecutionContext } from './execution-context.ts';
 import { buildVectorCall } from './functions/build-call.ts';
 import { negate } from './functions/negate.ts';
-import { type Grid, makeGrid } from './grid.ts';
+import { type Grid, makeGrid, subqueryGrid } from './grid.ts';
 import type { RangeOperator, ScalarOperator, VectorOperator } from './operator.ts';
 import {
   constantScalar,
@@ -30,7 +30,7 @@ import {
 } from './scalars.ts';
 import { RangeSelectorScan } from './scan/range-selector.ts';
 import { SmoothedSelectorScan } from './scan/smoothed-selector.ts';
-import { SubquerySource, subqueryGrid } from './scan/subquery-source.ts';
+import { SubquerySource } from './scan/subquery-source.ts';
 import { VectorSelectorScan } from './scan/vector-selector.ts';
 import { SeriesMap } from './series-map.ts';
 import { StepInvariantVector, stepInvariantScalar } from './step-invariant.ts';
