@@ -85,6 +85,9 @@ describe('native histograms', () => {
 
     eval instant at 0 histogram_count(rate(h[1m]))
 
+    eval instant at 0 histogram_stddev(h)
+      {} 1.4164544482586533
+
     eval instant at 0 histogram_stdvar(h)
       {} 2.006343203812402
 
