@@ -18,6 +18,7 @@ import {
   series,
   syntaxEndpoint,
 } from './prometheus-api.ts';
+import { remoteRead } from './read-endpoint.ts';
 import { searchLabelNames, searchLabelValues, searchMetricNames } from './search-endpoints.ts';
 import { disabled, features, fixed, runtimeInfo, tsdbStatus, walReplay } from './status-endpoints.ts';
 
@@ -64,6 +65,7 @@ export const endpoints: readonly EndpointRow[] = [
   get({ path: '/api/v1/status/tsdb', endpoint: tsdbStatus }),
   get({ path: '/api/v1/status/walreplay', endpoint: walReplay, dress: uncompressedDress }),
   get({ path: '/api/v1/openapi.yaml', endpoint: openApi, dress: plainDress, isOpen: true }),
+  { path: '/api/v1/read', methods: ['POST'], endpoint: remoteRead, dress: plainDress },
   admin({ path: '/api/v1/admin/tsdb/delete_series', endpoint: noAdmin }),
   admin({ path: '/api/v1/admin/tsdb/clean_tombstones', endpoint: noAdmin }),
   admin({ path: '/api/v1/admin/tsdb/snapshot', endpoint: noAdmin }),

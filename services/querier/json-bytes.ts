@@ -98,6 +98,17 @@ export class JsonBytes {
     this.#at = at;
   }
 
+  /** Bytes of an answer that is not JSON, as many as there are. */
+  block(from: Uint8Array): void {
+    for (let begin = 0; begin < from.length; ) {
+      this.#room();
+      const end = Math.min(from.length, begin + chunkBytes - this.#at);
+      this.#buffer.set(from.subarray(begin, end), this.#at);
+      this.#at += end - begin;
+      begin = end;
+    }
+  }
+
   /** Milliseconds as seconds with up to three decimals. */
   timestamp(ms: number): void {
     this.#room();

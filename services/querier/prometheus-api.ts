@@ -24,7 +24,7 @@ import {
   readSteps,
   readTimeoutMs,
 } from './query-parameters.ts';
-import type { QueryRequest } from './query-request.ts';
+import type { ExpressionRequest } from './query-request.ts';
 import type { RequestForm } from './request-form.ts';
 import { checkRulesParameters } from './rules-parameters.ts';
 import { unescapeLabelName } from './unescape-label-name.ts';
@@ -71,7 +71,7 @@ async function evaluate(
   { tenant, signal }: ApiCall,
   deps: ApiDeps,
   timeoutMs: number | undefined,
-  request: QueryRequest,
+  request: ExpressionRequest,
 ): Promise<ApiAnswer> {
   const answer = await traced('querier.query', { 'maru.query': request.query.slice(0, tracedQueryLengthMax) }, () =>
     deps.pool.run({

@@ -1,6 +1,10 @@
 /** One piece of work for a query worker, as data: what the HTTP parameters came to. Times are whole milliseconds. */
 
-export type QueryRequest = EvaluationRequest | SyntaxRequest;
+import type { ReadForm, ReadQuery } from '../../libs/wire/read-request.ts';
+
+export type QueryRequest = ExpressionRequest | ReadRequest;
+
+export type ExpressionRequest = EvaluationRequest | SyntaxRequest;
 
 export interface EvaluationRequest {
   readonly kind: 'evaluate';
@@ -23,4 +27,11 @@ export interface SyntaxRequest {
   /** The tree as JSON, or the text over as many lines as it needs. */
   readonly wanted: 'tree' | 'text';
   readonly query: string;
+}
+
+/** Samples for another server. */
+export interface ReadRequest {
+  readonly kind: 'read';
+  readonly form: ReadForm;
+  readonly queries: readonly ReadQuery[];
 }

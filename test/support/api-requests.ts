@@ -401,10 +401,25 @@ function statusRequests(): readonly ApiRequest[] {
   for (const path of ['delete_series', 'clean_tombstones', 'snapshot']) {
     for (const method of ['POST', 'PUT', 'GET']) list.push({ method, path: `/api/v1/admin/tsdb/${path}` });
   }
-  for (const path of ['status/tsdb', 'features', 'targets', 'query', 'series', 'format_query', 'metadata']) {
+  for (const path of ['status/tsdb', 'features', 'read', 'targets', 'query', 'series', 'format_query', 'metadata']) {
     for (const method of ['HEAD', 'DELETE', 'PATCH']) list.push({ method, path: `/api/v1/${path}` });
   }
   return list;
+}
+
+function readRequests(): readonly ApiRequest[] {
+  const post = (body: string, type: string) => ({
+    method: 'POST',
+    path: '/api/v1/read',
+    body,
+    headers: { 'content-type': type },
+  });
+  // The second body is a snappy block of nothing: a request without queries.
+  return [
+    post('x', 'application/x-protobuf'),
+    post('\0', 'application/x-protobuf'),
+    { method: 'GET', path: '/api/v1/read' },
+  ];
 }
 
 /** Everything that is asked, in order. */
@@ -416,5 +431,6 @@ export function apiRequests(): readonly ApiRequest[] {
     ...searchRequests(),
     ...headerRequests(),
     ...statusRequests(),
+    ...readRequests(),
   ];
 }

@@ -16,6 +16,8 @@ export interface PrometheusOptions {
   readonly version: 2 | 3;
   /** Job name to `host:port`; a job called `self` with an empty address is Prometheus itself. */
   readonly scrape: Readonly<Record<string, string>>;
+  /** Where it reads what it does not have itself. */
+  readonly remoteRead?: { readonly url: string; readonly tenant: string };
   /** Further names of `--enable-feature`; version 3 only. */
   readonly features?: readonly string[];
   readonly remoteWrite?: { readonly url: string; readonly protocol: Protocol; readonly tenant?: string };
@@ -82,6 +84,17 @@ function configuration(options: PrometheusOptions, port: number): unknown {
       job_name: job,
       static_configs: [{ targets: [job === 'self' ? `127.0.0.1:${port}` : address] }],
     })),
+    ...(options.remoteRead === undefined
+      ? {}
+      : {
+          remote_read: [
+            {
+              url: options.remoteRead.url,
+              read_recent: true,
+              headers: { 'X-Scope-OrgID': options.remoteRead.tenant },
+            },
+          ],
+        }),
     ...(options.remoteWrite === undefined ? {} : { remote_write: [remoteWrite(options, options.remoteWrite)] }),
   };
 }
