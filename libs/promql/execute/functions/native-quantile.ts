@@ -6,6 +6,7 @@
  */
 import { customBucketsSchema, type Histogram } from '../../../model/histogram.ts';
 import { allBuckets, fractionBelow, type HistogramBucket } from '../../../model/histogram-buckets.ts';
+import { goLog2 } from '../../go-math.ts';
 
 /** What is to be said about NaN observations. */
 type NaNNote = (what: 'result' | 'skew' | 'fraction') => void;
@@ -62,8 +63,8 @@ export function histogramQuantile(q: number, h: Histogram, note: NaNNote): numbe
   }
   const fraction = rank / bucket.count;
   if (h.schema === customBucketsSchema || (lower <= 0 && upper >= 0)) return lower + (upper - lower) * fraction;
-  const logLower = Math.log2(Math.abs(lower));
-  const logUpper = Math.log2(Math.abs(upper));
+  const logLower = goLog2(Math.abs(lower));
+  const logUpper = goLog2(Math.abs(upper));
   if (lower > 0) return 2 ** (logLower + (logUpper - logLower) * fraction);
   return -(2 ** (logUpper + (logLower - logUpper) * (1 - fraction)));
 }
