@@ -7,7 +7,7 @@ import type { Grid } from '../grid.ts';
 import type { OutputSeries, RangeOperator, RangeWindows } from '../operator.ts';
 import { emptyRangeSamples, type RangeSamples, splitSamples } from './range-samples.ts';
 import { rangeSelectQuery, windowMargins } from './select-queries.ts';
-import { OpenSelection } from './selection.ts';
+import { OpenSelection, outputSeries } from './selection.ts';
 
 export class RangeSelectorScan implements RangeOperator {
   readonly windows: RangeWindows;
@@ -32,7 +32,7 @@ export class RangeSelectorScan implements RangeOperator {
   series(): readonly OutputSeries[] {
     const query = rangeSelectQuery(this.#node, this.windows.grid, this.#context.lookbackMs);
     this.#selection = new OpenSelection(this.#context, query, this.#node.selector);
-    return this.#selection.labels.map((labels) => ({ labels, dropName: false }));
+    return outputSeries(this.#context, this.#selection.labels);
   }
 
   next(): RangeSamples {

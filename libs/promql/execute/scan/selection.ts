@@ -10,6 +10,7 @@ import type { SeriesSelection } from '../../../series/series-reader.ts';
 import type { LabelTable, SelectQuery } from '../../../series/series-source.ts';
 import type { VectorSelectorNode } from '../../plan/logical-plan.ts';
 import type { ExecutionContext } from '../execution-context.ts';
+import type { OutputSeries } from '../operator.ts';
 import { HistogramStatistics } from './histogram-statistics.ts';
 
 const bytesPerLabelRef = 8;
@@ -71,4 +72,9 @@ function labelsOfTable(context: ExecutionContext, { strings, begin, refs }: Labe
     context.worked(pairs.length);
   }
   return labels;
+}
+
+/** The label sets of a selection, of which no two are equal, as output series. */
+export function outputSeries(context: ExecutionContext, labels: readonly Labels[]): readonly OutputSeries[] {
+  return context.distinct(labels.map((one) => ({ labels: one, dropName: false })));
 }

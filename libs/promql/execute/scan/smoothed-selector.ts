@@ -15,7 +15,7 @@ import type { OutputSeries, RangeWindows, VectorOperator } from '../operator.ts'
 import type { StepColumn } from '../step-column.ts';
 import { emptyRangeSamples, splitSamples, WindowBounds } from './range-samples.ts';
 import { instantSelectQuery } from './select-queries.ts';
-import { OpenSelection } from './selection.ts';
+import { OpenSelection, outputSeries } from './selection.ts';
 
 export class SmoothedSelectorScan implements VectorOperator {
   readonly #context: ExecutionContext;
@@ -46,7 +46,7 @@ export class SmoothedSelectorScan implements VectorOperator {
   series(): readonly OutputSeries[] {
     const query = instantSelectQuery(this.#node, this.#windows.grid, this.#context.lookbackMs);
     this.#selection = new OpenSelection(this.#context, query, this.#node);
-    return this.#selection.labels.map((labels) => ({ labels, dropName: false }));
+    return outputSeries(this.#context, this.#selection.labels);
   }
 
   next(out: StepColumn): void {

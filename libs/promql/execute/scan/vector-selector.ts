@@ -13,7 +13,7 @@ import type { OutputSeries, VectorOperator } from '../operator.ts';
 import { formatLabels } from '../series-labels.ts';
 import type { StepColumn } from '../step-column.ts';
 import { instantSelectQuery } from './select-queries.ts';
-import { OpenSelection } from './selection.ts';
+import { OpenSelection, outputSeries } from './selection.ts';
 
 /** What of the sample found is given: its value, when it was taken, or since when it counts. An info sample must be a float. */
 type SampleAspect = 'value' | 'timestampMs' | 'startTimestampMs' | 'infoTimestampMs';
@@ -46,7 +46,7 @@ export class VectorSelectorScan implements VectorOperator {
   series(): readonly OutputSeries[] {
     const query = instantSelectQuery(this.#node, this.#grid, this.#lookbackMs);
     this.#selection = new OpenSelection(this.#context, query, this.#node);
-    return this.#selection.labels.map((labels) => ({ labels, dropName: false }));
+    return outputSeries(this.#context, this.#selection.labels);
   }
 
   next(out: StepColumn): void {
