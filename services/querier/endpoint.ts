@@ -64,6 +64,8 @@ export const apiDress: Dress = { cors: true, compresses: true, failure: failureA
 export const uncompressedDress: Dress = { cors: true, compresses: false, failure: failureAnswer };
 /** What browsers do not ask for: errors are a line of text. */
 export const plainDress: Dress = { cors: false, compresses: false, failure: plainFailureAnswer };
+/** Of /federate. */
+export const federateDress: Dress = { cors: false, compresses: true, failure: plainFailureAnswer };
 
 export interface EndpointRow {
   /** Below the prefix of all (`/prometheus` or nothing), in fastify's syntax. */

@@ -5,7 +5,8 @@
  * backend that has none, so that a page or tool made for Prometheus finds nothing rather than an error.
  */
 import { buildInfoJson } from './build-info.ts';
-import { apiDress, type EndpointRow, plainDress, uncompressedDress } from './endpoint.ts';
+import { apiDress, type EndpointRow, federateDress, plainDress, uncompressedDress } from './endpoint.ts';
+import { federate } from './federate-endpoint.ts';
 import { openApi } from './open-api.ts';
 import {
   labels,
@@ -66,6 +67,7 @@ export const endpoints: readonly EndpointRow[] = [
   get({ path: '/api/v1/status/walreplay', endpoint: walReplay, dress: uncompressedDress }),
   get({ path: '/api/v1/openapi.yaml', endpoint: openApi, dress: plainDress, isOpen: true }),
   { path: '/api/v1/read', methods: ['POST'], endpoint: remoteRead, dress: plainDress },
+  get({ path: '/federate', endpoint: federate, dress: federateDress }),
   admin({ path: '/api/v1/admin/tsdb/delete_series', endpoint: noAdmin }),
   admin({ path: '/api/v1/admin/tsdb/clean_tombstones', endpoint: noAdmin }),
   admin({ path: '/api/v1/admin/tsdb/snapshot', endpoint: noAdmin }),

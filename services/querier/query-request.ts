@@ -1,8 +1,10 @@
 /** One piece of work for a query worker, as data: what the HTTP parameters came to. Times are whole milliseconds. */
 
+import type { Matcher } from '../../libs/model/matcher.ts';
 import type { ReadForm, ReadQuery } from '../../libs/wire/read-request.ts';
+import type { ExpositionForm } from './exposition-form.ts';
 
-export type QueryRequest = ExpressionRequest | ReadRequest;
+export type QueryRequest = ExpressionRequest | ReadRequest | FederateRequest;
 
 export type ExpressionRequest = EvaluationRequest | SyntaxRequest;
 
@@ -34,4 +36,13 @@ export interface ReadRequest {
   readonly kind: 'read';
   readonly form: ReadForm;
   readonly queries: readonly ReadQuery[];
+}
+
+/** The newest samples, for a server that scrapes them. */
+export interface FederateRequest {
+  readonly kind: 'federate';
+  readonly selectors: readonly (readonly Matcher[])[];
+  readonly minT: number;
+  readonly maxT: number;
+  readonly form: ExpositionForm;
 }

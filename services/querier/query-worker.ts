@@ -14,6 +14,7 @@ import type { ParseOptions } from '../../libs/promql/syntax/parser.ts';
 import { parseExpr } from '../../libs/promql/syntax/parser.ts';
 import { prettyExpr } from '../../libs/promql/syntax/prettier.ts';
 import { writeResult } from './encode-result.ts';
+import { executeFederate } from './execute-federate.ts';
 import { executeRead } from './execute-read.ts';
 import { quoteJson } from './json-bytes.ts';
 import { invalidParameter } from './query-parameters.ts';
@@ -39,6 +40,7 @@ runWorker((given) => {
 function execute(context: JobContext, engine: Engine, { syntax, limits }: QueryWorkerOptions): JobStats {
   const { request, output, reader, checkStopped } = context;
   if (request.kind === 'read') return { samples: executeRead({ ...request, reader, output, limits, checkStopped }) };
+  if (request.kind === 'federate') return { samples: executeFederate({ ...request, reader, output, checkStopped }) };
   const begin = performance.now();
   const expr = parseQuery(request, syntax);
   if (request.kind === 'syntax') {

@@ -4,7 +4,7 @@ import type { JobContext } from './worker-loop.ts';
 import { runWorker } from './worker-loop.ts';
 
 runWorker(() => ({ request, reader, output, checkStopped }: JobContext) => {
-  const text = request.kind === 'read' ? JSON.stringify(request.queries) : request.query;
+  const text = 'query' in request ? request.query : JSON.stringify(request);
   const [order = '', argument = ''] = text.split(' ');
   switch (order) {
     case 'read': {

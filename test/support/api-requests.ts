@@ -67,6 +67,24 @@ export function apiSeries(): SentSeries[] {
         },
       ],
     },
+    {
+      labels: [names.name('api_custom'), ['instance', 'x']],
+      histograms: [
+        {
+          t: at(2),
+          kind: 'integer',
+          count: 9,
+          sum: 1e6,
+          schema: -53,
+          customValues: [-1, 0.25, 1e-7, 2e6].sort((a, b) => a - b),
+          positiveSpans: [
+            [0, 1],
+            [1, 2],
+          ],
+          positive: [3, 1, -2],
+        },
+      ],
+    },
   ];
 }
 
@@ -350,12 +368,12 @@ function searchRequests(): readonly ApiRequest[] {
 function headerRequests(): readonly ApiRequest[] {
   const list: ApiRequest[] = [];
   const paths = ['/api/v1/query?query=1&time=1', '/api/v1/labels', '/api/v1/query?query=)', '/api/v1/alerts'];
-  for (const path of [...paths, '/api/v1/status/walreplay', '/api/v1/notifications']) {
+  for (const path of [...paths, '/api/v1/status/walreplay', '/api/v1/notifications', '/federate?match[]=api_plain']) {
     for (const encoding of ['gzip', 'deflate', 'deflate, gzip', 'gzip;q=1.0, *', ' gzip ,br', 'GZIP', 'br', '']) {
       list.push({ method: 'GET', path, headers: { 'accept-encoding': encoding } });
     }
     for (const accept of ['application/json', 'text/html', '*/*', 'application/xml;q=0.9']) {
-      list.push({ method: 'GET', path, headers: { accept } });
+      if (!path.startsWith('/federate')) list.push({ method: 'GET', path, headers: { accept } });
     }
   }
   for (const origin of ['http://grafana', 'null', '']) {
@@ -407,6 +425,35 @@ function statusRequests(): readonly ApiRequest[] {
   return list;
 }
 
+function federateRequests(): readonly ApiRequest[] {
+  const list: ApiRequest[] = [];
+  const get = (query: string, accept?: string) =>
+    list.push({ method: 'GET', path: `/federate?${query}`, ...(accept === undefined ? {} : { headers: { accept } }) });
+  for (const match of ['api_plain', 'api_odd', 'api_gone', 'api_histogram', 'api_custom', 'nothing', '{job="a"}']) {
+    get(`match[]=${match}`);
+  }
+  for (const match of ['', '{', '{}', '{a=""}', 'up[5m]', 'sum(up)']) get(`match[]=${match}`);
+  get('');
+  get('match[]=api_plain&match[]={job="a"}&match[]=api_odd');
+  get('match[]=api_plain&x=%zz');
+  for (const accept of [
+    'text/plain',
+    'text/plain;version=0.0.4;escaping=allow-utf-8',
+    'text/plain;version=0.0.4;escaping=dots',
+    'text/plain;version=0.0.4;escaping=values',
+    'text/plain;version=0.0.4;escaping=underscores',
+    'text/plain;version=0.0.4;escaping=x',
+    'text/plain;version=1.0.0',
+    'application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.3,*/*;q=0.2',
+    'application/json',
+    '*/*',
+  ]) {
+    get('match[]={__name__=~"api_.*"}', accept);
+  }
+  list.push({ method: 'POST', path: '/federate?match[]=up' }, { method: 'PUT', path: '/federate' });
+  return list;
+}
+
 function readRequests(): readonly ApiRequest[] {
   const post = (body: string, type: string) => ({
     method: 'POST',
@@ -431,6 +478,7 @@ export function apiRequests(): readonly ApiRequest[] {
     ...searchRequests(),
     ...headerRequests(),
     ...statusRequests(),
+    ...federateRequests(),
     ...readRequests(),
   ];
 }
