@@ -228,6 +228,16 @@ describe('switches', () => {
     assert.equal(ask(two, 'label_replace(rate({x="1"}[5m]), "y", "$1", "__name__", "(.*)")', asked).series.length, 2);
   });
 
+  it('with it, an instant query may even choose among equal ones that a function made', () => {
+    const source = sourceOf('load 1m\n h{x="1"} {{count:2 buckets:[1 1]}}\n h{x="2"} {{count:2 buckets:[1 1]}}');
+    const flags = { delayedNameRemoval: true };
+    const equal = 'histogram_quantiles(h, "x", 0.5, 1)';
+    assert.equal(ask(source, `count(${equal})`, { flags }).series[0]?.v[0], 4);
+    assert.match(failureOf(() => ask(source, equal, { flags })).message, /same labelset/);
+    const range = { flags, endMs: 60_000, stepMs: 60_000 };
+    assert.match(failureOf(() => ask(source, `count(${equal})`, range)).message, /same labelset/);
+  });
+
   it('with types and units, the type says what is a counter', () => {
     const source = sourceOf('load 1m\n g_total{__type__="gauge"} 1 2\n c{__type__="counter"} 1 2');
     const asked = { startMs: 60_000, flags: { typeAndUnitLabels: true } };

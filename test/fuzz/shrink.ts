@@ -5,6 +5,7 @@
 import type { Expr } from '../../libs/promql/syntax/ast.ts';
 import { formatExpr } from '../../libs/promql/syntax/printer.ts';
 import { agreementOf } from './agreement.ts';
+import { childrenOf, partsOf } from './parts.ts';
 import type { Dataset } from './random-data.ts';
 import type { Question, When } from './random-question.ts';
 import { treeOf } from './two-servers.ts';
@@ -94,15 +95,9 @@ function* smallerRanges({ start, end, step }: When & { kind: 'range' }): Generat
 
 /** Trees with one node less or more, the smallest first: any part for the whole, and parts for their parents. */
 function* smallerTrees(tree: Expr): Generator<Expr> {
-  const parts: Expr[] = [];
-  const visit = (node: Expr): void => {
-    for (const child of childrenOf(node)) {
-      parts.push(child);
-      visit(child);
-    }
-  };
-  visit(tree);
-  yield* parts.filter(({ type }) => type === 'vector' || type === 'scalar' || type === 'matrix').reverse();
+  yield* partsOf(tree)
+    .filter(({ type }) => type !== 'string')
+    .reverse();
   yield* rewrites(tree);
 }
 
@@ -130,27 +125,6 @@ function* rewrites(node: Expr): Generator<Expr> {
     case 'number':
       if (node.value !== 1) yield { ...node, value: 1, duration: false };
       break;
-  }
-}
-
-function childrenOf(node: Expr): readonly Expr[] {
-  switch (node.kind) {
-    case 'number':
-    case 'string':
-    case 'vectorSelector':
-      return [];
-    case 'matrixSelector':
-      return [node.selector];
-    case 'subquery':
-    case 'unary':
-    case 'paren':
-      return [node.expr];
-    case 'call':
-      return node.args;
-    case 'aggregate':
-      return node.param === undefined ? [node.expr] : [node.param, node.expr];
-    case 'binary':
-      return [node.lhs, node.rhs];
   }
 }
 

@@ -7,6 +7,7 @@
 import { Failure } from '../../libs/errors/failure.ts';
 import type { Expr } from '../../libs/promql/syntax/ast.ts';
 import { parseExpr } from '../../libs/promql/syntax/parser.ts';
+import { formatExpr } from '../../libs/promql/syntax/printer.ts';
 import { type Agreement, compareAnswers } from '../support/compare-answers.ts';
 import { type PushAnswer, push } from '../support/push-client.ts';
 import { type Answer, ask, type QueryData, type QueryTarget } from '../support/query-client.ts';
@@ -14,6 +15,7 @@ import { requestsOfLoad } from '../support/sent-load.ts';
 import { type Maru, startMaru } from '../support/start-maru.ts';
 import { type PrometheusServer, startPrometheus } from '../support/start-prometheus.ts';
 import { agreementOf } from './agreement.ts';
+import { partsOf } from './parts.ts';
 import type { Dataset } from './random-data.ts';
 import type { Question } from './random-question.ts';
 
@@ -145,6 +147,9 @@ export class TwoServers implements AsyncDisposable {
       const result = (expected.data as QueryData | undefined)?.result ?? [];
       return { kind: 'same', hasData: result.length > 0, failed: expected.status === 'error' };
     }
+    if (expr !== undefined && (await this.#failsTwice(expr, question.when, expected, actual))) {
+      return { kind: 'same', hasData: false, failed: true };
+    }
     for (let i = 0; i < askedAgainMax; i++) {
       expected = await this.#askPrometheus(question);
       if (difference().length === 0 || this.#differences(first, expected, 'bits', ordered).length > 0) {
@@ -152,6 +157,17 @@ export class TwoServers implements AsyncDisposable {
       }
     }
     return { kind: 'different', differences };
+  }
+
+  /** Whether two parts of the expression are wrong, and each server tells of another one. */
+  async #failsTwice(expr: Expr, when: Question['when'], expected: Answer, actual: Answer): Promise<boolean> {
+    if (expected.errorType === undefined || expected.errorType !== actual.errorType) return false;
+    for (const part of partsOf(expr)) {
+      if (part.type === 'string' || (part.type === 'matrix' && when.kind === 'range')) continue;
+      const { error } = await this.#askPrometheus({ expr: formatExpr(part), when });
+      if (error === actual.error) return true;
+    }
+    return false;
   }
 
   #askPrometheus(question: Question): Promise<Answer> {

@@ -106,6 +106,15 @@ export class OperatorBuilder {
     return this.context.flags.delayedNameRemoval ? operator : this.unique(operator, policy);
   }
 
+  /**
+   * Puts series of equal labels together behind what makes new labels at each step. With delayed removal Prometheus lets them be where
+   * there is one step only: what comes next may still choose among them.
+   */
+  uniqueOverSteps(operator: VectorOperator): VectorOperator {
+    const { delayedNameRemoval } = this.context.flags;
+    return delayedNameRemoval && this.grid.stepCount === 1 ? operator : this.unique(operator, 'merge');
+  }
+
   unique(operator: VectorOperator, policy: UniquePolicy): VectorOperator {
     return new UniqueSeries(this.context, operator, this.grid, policy);
   }
@@ -135,7 +144,7 @@ export class OperatorBuilder {
     const operator = isSetOp(op)
       ? new SetOperation(this.context, op, left, right, matching, this.grid)
       : new VectorVectorOperation(this.context, left, right, this.grid, { op, matching, returnBool, place });
-    return this.unique(operator, 'merge');
+    return this.uniqueOverSteps(operator);
   }
 
   #aggregate(node: AggregateNode): VectorOperator {
