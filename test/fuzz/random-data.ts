@@ -86,6 +86,8 @@ class DataMaker {
       ),
       this.#series({ __name__: 'build_info', ...places[0], goversion: '1.26' }, () => 1),
       ...jobs.map(({ job }) => this.#series({ __name__: 'quoted.name', job, 'utf8.name': `ü${job}` }, this.#counter())),
+      // Enough of few values for the order of equals to show.
+      ...Array.from({ length: 30 }, (_, n) => this.#series({ __name__: 'many', n: `${n}` }, this.#smallIntegers())),
       this.#series({ __name__: 'hle', job: 'a', le: '0.5' }, this.#native(true)),
       this.#series({ __name__: 'only_a', job: 'a', le: 'x' }, this.#gauge()),
     ];

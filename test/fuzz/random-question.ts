@@ -32,7 +32,7 @@ const gauges = ['gauge', 'level', 'gauge{job="b"}', 'sparse', 'odd', 'hf', 'mix'
 const ranges = ['1m', '5m', '47s', '15s', '10m', '100s', '30s'];
 const modifiers = ['', '', '', '', '', ' offset 1m', ' @ 1200', ' anchored', ' smoothed', ' @ end()', ' offset -30s'];
 const quantiles = ['0.5', '0.9', '0', '1', '0.25', '-1', '2', 'NaN', '0.99'];
-const counts = ['1', '2', '3', '5', '0', '-1', '2.7'];
+const counts = ['1', '2', '3', '5', '0', '-1', '2.7', '14', '25'];
 const rateLike = new Set(['rate', 'increase', 'irate', 'resets', 'changes']);
 const plainRange = /_over_time$|^delta$|^idelta$|^deriv$|^predict_linear$|^double_exponential_smoothing$/;
 
@@ -50,7 +50,8 @@ function argument(name: string, index: number, random: Random): string | undefin
         : pick(...(index === 2 ? ['"-"', '""'] : ['"dst"', '"job"', '"instance"', '"__name__"']));
     case 'sort_by_label':
     case 'sort_by_label_desc':
-      return index === 0 ? undefined : pick('"job"', '"instance"', '"le"', '"nothing"');
+      if (index === 0) return random() < 0.4 ? 'many' : undefined;
+      return pick('"job"', '"instance"', '"le"', '"nothing"', '"n"');
     case 'count_values':
       return index === 0 ? pick('"value"', '"job"', '"v.w"') : pick('level', 'round(gauge, 10)', 'hf', 'odd', 'mix');
     case 'info':
@@ -66,7 +67,11 @@ function argument(name: string, index: number, random: Random): string | undefin
     case 'topk':
     case 'bottomk':
     case 'limitk':
-      return index === 0 && random() < 0.8 ? pick(...counts) : undefined;
+      if (index === 1) return random() < 0.3 ? pick('many', 'many % 3', 'req_total') : undefined;
+      return random() < 0.8 ? pick(...counts) : undefined;
+    case 'sort':
+    case 'sort_desc':
+      return random() < 0.5 ? pick('many', 'many * -1', 'level', 'odd', 'many / many') : undefined;
     case 'limit_ratio':
       return index === 0 && random() < 0.8 ? pick('0.5', '-0.5', '0.1', '1', '-1', '2') : undefined;
     case 'quantile':
@@ -143,7 +148,7 @@ const words: Vocabulary = {
       'h',
       'hf',
     ],
-    ...['cb', 'mix', 'sparse', 'odd', 'target_info', 'build_info', 'only_a', 'hle', 'nothing'],
+    ...['cb', 'mix', 'sparse', 'odd', 'many', 'target_info', 'build_info', 'only_a', 'hle', 'nothing'],
   ],
   // Never of floats and of histograms: where they meet under the same labels, Prometheus loses points.
   quotedMetrics: [
