@@ -2,7 +2,7 @@
  * Float functions where JavaScript's answer differs from Go's (math package), so that PromQL has Go's.
  * Owns the special cases, and the ways that lose more than a last digit (an arc cosine is what an arc sine leaves of a quarter, a
  * logarithm to 2 is that of a fraction and an exponent); the rest is Math's. Facts: Go math.{Max,Min,Pow,Log2,Asin,Sinh}.
- * Wanted differences: on amd64 Go's logarithm of numbers below 2^-1022 is wrong and its exp overflows above 709.43; neither is here.
+ * What Go has wrong on amd64 alone is not here: DIFFERENCES.md.
  */
 
 /** math.Max: +Infinity wins over NaN. */
