@@ -19,14 +19,20 @@ export interface History {
 const seriesPerBody = 1000;
 const scrapesPerBody = 20;
 
-/** @throws Error where the server refuses any of it */
+/**
+ * Writes from a scrape on, until all is written or the time is over; @returns the first scrape that is not written
+ * @throws Error where the server refuses any of it
+ */
 export async function fillHistory(
   server: RunningServer,
   protocol: Protocol,
   { seriesCount, scrapes, intervalMs, endMs }: History,
   connections: number,
   progress: Progress,
-): Promise<void> {
+  resumeAt: number,
+  seconds: number,
+): Promise<number> {
+  const stopAt = performance.now() + seconds * 1000;
   const sender = new Sender(server, protocol, connections);
   const beginMs = endMs - scrapes * intervalMs;
   const bodies = Math.ceil(seriesCount / seriesPerBody);
@@ -34,7 +40,8 @@ export async function fillHistory(
     `${server.kind.name}: write ${seriesCount} series x ${scrapes} scrapes`,
     Math.ceil(scrapes / scrapesPerBody),
   );
-  for (let firstScrape = 0; firstScrape < scrapes; firstScrape += scrapesPerBody) {
+  let firstScrape = resumeAt;
+  for (; firstScrape < scrapes && performance.now() < stopAt; firstScrape += scrapesPerBody) {
     let next = 0;
     const connection = async (): Promise<void> => {
       for (let body = next++; body < bodies; body = next++) {
@@ -57,4 +64,5 @@ export async function fillHistory(
   }
   sender.close();
   progress.end();
+  return firstScrape;
 }

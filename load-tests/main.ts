@@ -22,6 +22,7 @@ const { values, positionals } = parseArgs({
     /** Of the query suites: where filled folders stay for the next run, and which cases are asked. */
     keep: { type: 'string' },
     cases: { type: 'string', default: '' },
+    'fill-seconds': { type: 'string', default: '3600' },
   },
 });
 
@@ -56,7 +57,13 @@ function writeResult(name: string, title: string, body: string): void {
 for (const name of names) {
   const suite = suites.get(name);
   if (suite === undefined) continue;
-  const table = await runSuite(name, suite, { ...options, servers: wanted, keep: values.keep, only: values.cases });
+  const table = await runSuite(name, suite, {
+    ...options,
+    servers: wanted,
+    keep: values.keep,
+    only: values.cases,
+    fillSeconds: Number(values['fill-seconds']),
+  });
   writeResult(name, `queries over ${suite.title}`, table);
 }
 

@@ -21,6 +21,8 @@ export interface SuiteOptions {
   readonly keep: string | undefined;
   /** Only cases with this in their names. */
   readonly only: string;
+  /** How long a server may be written to in this run; the next run goes on where this one stopped. */
+  readonly fillSeconds: number;
   readonly progress: Progress;
 }
 
@@ -72,8 +74,7 @@ export async function runSuite(name: string, suite: Suite, options: SuiteOptions
     for (const kind of serverKinds) {
       if (!options.servers.includes(kind.name)) continue;
       const server = await startFilled(kind, folder, history, options);
-      if (server === undefined) progress.say(`${kind.name}: not on this machine`);
-      else running.push(server);
+      if (server !== undefined) running.push(server);
     }
     const cases = suite.cases.filter((one) => one.name.includes(options.only));
     const figures = new Map<string, CaseFigures[]>();
@@ -105,24 +106,31 @@ function historyOf(folder: string, suite: Suite, scale: number): History {
   return history;
 }
 
+/** Undefined where the program is absent, or the history is not written to its end yet. */
 async function startFilled(
   kind: ServerKind,
   parent: string,
   history: History,
-  { connections, progress }: SuiteOptions,
+  { connections, progress, fillSeconds }: SuiteOptions,
 ): Promise<RunningServer | undefined> {
   const folder = join(parent, kind.name);
   const mark = join(parent, `${kind.name}.filled`);
-  const filled = existsSync(mark);
-  if (!filled) rmSync(folder, { recursive: true, force: true });
+  const filled = existsSync(mark) ? Number(readFileSync(mark, 'utf8')) : 0;
+  if (filled === 0) rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const server = await RunningServer.startIn(kind, folder, 'keep');
-  if (server === undefined || filled) return server;
+  if (server === undefined) {
+    progress.say(`${kind.name}: not on this machine`);
+    return undefined;
+  }
+  if (filled >= history.scrapes) return server;
   const protocol = kind.protocols.includes('v2') ? 'v2' : 'v1';
-  await fillHistory(server, protocol, history, connections, progress);
+  const reached = await fillHistory(server, protocol, history, connections, progress, filled, fillSeconds);
   await server.stop();
-  writeFileSync(mark, '');
-  return RunningServer.startIn(kind, folder, 'keep');
+  writeFileSync(mark, String(reached));
+  if (reached >= history.scrapes) return RunningServer.startIn(kind, folder, 'keep');
+  progress.say(`${kind.name}: ${reached} of ${history.scrapes} scrapes are written`);
+  return undefined;
 }
 
 async function measureCase(server: RunningServer, one: HistoryCase, history: History): Promise<CaseFigures> {

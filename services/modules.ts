@@ -4,7 +4,7 @@
  */
 import type { FastifyInstance } from 'fastify';
 import { indexStaleMsMax } from '../libs/blocks/tenant-indexes.ts';
-import type { IngesterContract } from '../libs/contracts/ingester.ts';
+import type { IngesterContract, IngesterStatusContract } from '../libs/contracts/ingester.ts';
 import type { StoreGatewayContract } from '../libs/contracts/store-gateway.ts';
 import type { TenantOf } from '../libs/http/tenant-header.ts';
 import type { ModuleRow } from '../libs/lifecycle/start-modules.ts';
@@ -34,7 +34,7 @@ export interface House {
   readonly reservedTenant: TenantId | undefined;
   readonly nowMs: () => number;
   readonly onFatal: (error: unknown) => void;
-  ingester?: IngesterContract;
+  ingester?: IngesterContract & IngesterStatusContract;
   storeGateway?: StoreGatewayContract;
 }
 
@@ -97,7 +97,7 @@ export const modules: Readonly<Record<string, ModuleRow<House>>> = {
   all: { needs: ['distributor', 'ingester', 'store-gateway', 'querier', 'compactor'] },
 };
 
-function ingesterOf(house: House): IngesterContract {
+function ingesterOf(house: House): IngesterContract & IngesterStatusContract {
   assert(house.ingester !== undefined, 'the ingester is built before the rooms that need it');
   return house.ingester;
 }

@@ -35,6 +35,27 @@ export interface RecentSource extends SeriesSource {
   readonly blocks: readonly string[];
 }
 
+export interface CountedName {
+  readonly name: string;
+  readonly count: number;
+}
+
+/** How large a tenant's head is; the rankings are the largest first. Chunks are those that take no more samples and open ones. */
+export interface HeadStatus {
+  readonly series: number;
+  readonly labelPairs: number;
+  readonly chunks: number;
+  /** Times of the oldest and the newest sample, undefined where there is none. */
+  readonly minT: number | undefined;
+  readonly maxT: number | undefined;
+  readonly seriesByMetric: readonly CountedName[];
+  readonly valuesByLabel: readonly CountedName[];
+  /** What the pairs of a label would take if every series had its own copy. */
+  readonly bytesByLabel: readonly CountedName[];
+  /** Names are `label=value`. */
+  readonly seriesByPair: readonly CountedName[];
+}
+
 export interface IngesterContract {
   /**
    * Changes whenever numbers given out before stop being valid (another process, a series table built anew).
@@ -54,4 +75,12 @@ export interface IngesterContract {
   push(batch: WriteBatch): Promise<PushOutcome>;
   /** Recent samples of one tenant. A tenant that never wrote is empty, not an error. */
   source(tenant: TenantId): RecentSource;
+}
+
+/** What an ingester says of itself and of how much it holds. */
+export interface IngesterStatusContract {
+  /** @param countMax names in each ranking. @throws what `signal` was aborted with */
+  headStatus(tenant: TenantId, countMax: number, signal: AbortSignal): Promise<HeadStatus>;
+  /** How much of what a restart reads has been read; equal when it is over. */
+  restoreProgress(): { readonly bytesDone: number; readonly bytesTotal: number };
 }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Failure } from '../errors/failure.ts';
 import type { SeriesReader } from '../series/series-reader.ts';
+import type { SelectQuery } from '../series/series-source.ts';
 import { createEngine, type EngineOptions, type QueryResult } from './engine.ts';
 import { parseExpr } from './syntax/parser.ts';
 import { MemorySource } from './testing/memory-source.ts';
@@ -47,6 +48,40 @@ function failureOf(act: () => unknown): Failure {
 
 const ten = sourceOf(`load 1m\n${Array.from({ length: 10 }, (_, i) => ` m{i="${i}"} 0+${i}x60`).join('\n')}`);
 const hour = { startMs: 0, endMs: 3_600_000, stepMs: 60_000 };
+
+describe('selects', () => {
+  const engine = createEngine({
+    flags: { delayedNameRemoval: false, typeAndUnitLabels: false, startTimestamps: false },
+    lookbackMs: 300_000,
+    subqueryStepMs: 60_000,
+  });
+  for (const text of [
+    'm',
+    'm offset 5m + m @ 100',
+    'rate(m[5m] offset 1m) / on (i) sum by (i) (rate(m[1h]))',
+    'max_over_time(rate(m[5m])[1h:7m] @ end() offset 3m)',
+    'absent(m) or absent_over_time(m[3m]) or vector(scalar(m))',
+    'm smoothed + rate(m[5m] smoothed) + increase(m[5m] anchored)',
+    'clamp_max(m @ start(), scalar(m))',
+    '1 + 2',
+  ]) {
+    it(`are what is asked for: ${text}`, () => {
+      const asked: SelectQuery[] = [];
+      const reader = {
+        select: (query: SelectQuery) => {
+          asked.push(query);
+          return ten.select(query);
+        },
+      };
+      const expr = parseExpr(text, { experimentalFunctions: true, extendedRangeSelectors: true });
+      const question = { expr, ...hour };
+      const limits = { samplesMax: 0, memoryBytesMax: 0 };
+      engine.query({ ...question, text, limits, reader, checkCancelled: () => {} });
+      const sorted = (queries: readonly SelectQuery[]) => queries.map((query) => JSON.stringify(query)).sort();
+      assert.deepEqual(sorted(engine.selects(question)), sorted(asked));
+    });
+  }
+});
 
 describe('limits', () => {
   it('as many samples as are held at once are allowed, one more is not', () => {
@@ -191,6 +226,16 @@ describe('switches', () => {
     assert.match(failureOf(() => ask(two, 'rate({x="1"}[5m])', asked)).message, /same labelset/);
     assert.equal(ask(two, 'count(rate({x="1"}[5m]))', asked).series[0]?.v[0], 2);
     assert.equal(ask(two, 'label_replace(rate({x="1"}[5m]), "y", "$1", "__name__", "(.*)")', asked).series.length, 2);
+  });
+
+  it('with it, an instant query may even choose among equal ones that a function made', () => {
+    const source = sourceOf('load 1m\n h{x="1"} {{count:2 buckets:[1 1]}}\n h{x="2"} {{count:2 buckets:[1 1]}}');
+    const flags = { delayedNameRemoval: true };
+    const equal = 'histogram_quantiles(h, "x", 0.5, 1)';
+    assert.equal(ask(source, `count(${equal})`, { flags }).series[0]?.v[0], 4);
+    assert.match(failureOf(() => ask(source, equal, { flags })).message, /same labelset/);
+    const range = { flags, endMs: 60_000, stepMs: 60_000 };
+    assert.match(failureOf(() => ask(source, `count(${equal})`, range)).message, /same labelset/);
   });
 
   it('with types and units, the type says what is a counter', () => {

@@ -8,6 +8,7 @@ import { Failure } from '../errors/failure.ts';
 import type { Histogram } from '../model/histogram.ts';
 import { compareLabels, type Labels } from '../model/labels.ts';
 import type { SeriesReader } from '../series/series-reader.ts';
+import type { SelectQuery } from '../series/series-source.ts';
 import { OperatorBuilder } from './execute/build-operators.ts';
 import {
   type EvaluationFlags,
@@ -18,6 +19,7 @@ import {
 import { gatherRange } from './execute/gather-range.ts';
 import { type Grid, makeGrid } from './execute/grid.ts';
 import type { OutputSeries, VectorOperator } from './execute/operator.ts';
+import { plannedSelects } from './execute/scan/select-queries.ts';
 import { dropMetadata } from './execute/series-labels.ts';
 import { PointKind, type StepColumn } from './execute/step-column.ts';
 import { UniqueSeries } from './execute/unique-series.ts';
@@ -36,17 +38,21 @@ export interface EngineOptions {
   readonly subqueryStepMs: number;
 }
 
-export interface QueryRequest {
+/** What is asked, before anything is known of how it will be evaluated. */
+export interface QueryQuestion {
   /** Parsed with parseExpr. */
   readonly expr: Expr;
-  /** What `expr` was parsed from: annotations point into it. */
-  readonly text: string;
   readonly startMs: number;
   /** Equal to the start for an instant query. */
   readonly endMs: number;
   /** 0 for an instant query. */
   readonly stepMs: number;
   readonly lookbackMs?: number;
+}
+
+export interface QueryRequest extends QueryQuestion {
+  /** What `expr` was parsed from: annotations point into it. */
+  readonly text: string;
   readonly limits: QueryLimits;
   readonly reader: SeriesReader;
   /** Called at least every few milliseconds of work; throws to end it. */
@@ -78,18 +84,33 @@ export interface Engine {
    * @throws Failure `bad_data` for what cannot be evaluated at all, `execution`, `query_limit`, or what the reader or checkCancelled throw
    */
   query(request: QueryRequest): QueryResult;
+  /**
+   * What query() will ask its reader for, in that order, as far as it does not depend on data: whoever reads can begin early.
+   * @throws Failure as query() does for what cannot be evaluated at all
+   */
+  selects(question: QueryQuestion): SelectQuery[];
 }
 
 export function createEngine(options: EngineOptions): Engine {
-  return { query: (request) => evaluate(options, request) };
+  return {
+    query: (request) => evaluate(options, request),
+    selects: (question) => {
+      const { startMs, endMs, stepMs } = question;
+      const grid = makeGrid(startMs, endMs, stepMs);
+      return plannedSelects(planOf(options, question), grid, question.lookbackMs ?? options.lookbackMs);
+    },
+  };
+}
+
+function planOf({ subqueryStepMs }: EngineOptions, { expr, startMs, endMs, stepMs }: QueryQuestion): PlanNode {
+  checkType(expr, stepMs === 0);
+  return wrapStepInvariant(skipBuckets(buildPlan(expr, { startMs, endMs, stepMs, subqueryStepMs })));
 }
 
 function evaluate(options: EngineOptions, request: QueryRequest): QueryResult {
   const { startMs, endMs, stepMs, text } = request;
   const isInstant = stepMs === 0;
-  checkType(request.expr, isInstant);
-  const times = { startMs, endMs, stepMs, subqueryStepMs: options.subqueryStepMs };
-  const plan = wrapStepInvariant(skipBuckets(buildPlan(request.expr, times)));
+  const plan = planOf(options, request);
   const context = new ExecutionContext(
     request.reader,
     options.flags,

@@ -61,7 +61,7 @@ export class SeriesDecoder {
     const bytesEnd = batch.byteBegin[chunk + 1];
     const row = columns.length;
     if (row === 0 || batch.minT[chunk] > columns.t[row - 1]) {
-      const rowEnd = decodeChunk(encoding, batch.bytes, bytesBegin, bytesEnd, columns, row);
+      const rowEnd = decodeChunk(encoding, batch.bytes, bytesBegin, bytesEnd, columns, row, this.#minT);
       // A chunk of floats leaves the column of histograms as it was, whatever was there.
       if (columns.h !== null) for (let i = columns.h.length; i < rowEnd; i++) columns.h.push(null);
       columns.length = rowEnd;
@@ -70,7 +70,7 @@ export class SeriesDecoder {
     const scratch = this.#scratch;
     scratch.h = null;
     scratch.st = null;
-    scratch.length = decodeChunk(encoding, batch.bytes, bytesBegin, bytesEnd, scratch, 0);
+    scratch.length = decodeChunk(encoding, batch.bytes, bytesBegin, bytesEnd, scratch, 0, this.#minT);
     mergeColumns(columns, scratch, this.#merged);
     this.#columns = this.#merged;
     this.#merged = columns;

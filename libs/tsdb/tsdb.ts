@@ -5,7 +5,7 @@
  * head/tenant-head.ts and wal/writer.ts.
  */
 import { join } from 'node:path';
-import type { PushOutcome, RejectedSeries } from '../contracts/ingester.ts';
+import type { HeadStatus, PushOutcome, RejectedSeries } from '../contracts/ingester.ts';
 import { keepRows } from '../contracts/keep-rows.ts';
 import type { WriteBatch } from '../contracts/write-batch.ts';
 import { Failure } from '../errors/failure.ts';
@@ -17,6 +17,7 @@ import { type CutOptions, RangeCutter } from './cut-ranges.ts';
 import { dropEmptySeries, rebuildSeries } from './head/drop-series.ts';
 import type { HeadRange } from './head/head-range.ts';
 import { HeadSource } from './head/head-source.ts';
+import { headStatusOf } from './head/head-status.ts';
 import { runInSlices } from './head/steps.ts';
 import { TenantHead, type TenantHeadOptions } from './head/tenant-head.ts';
 import { RecordApplier } from './replay-record.ts';
@@ -322,6 +323,12 @@ export class Tsdb {
   snapshotSoon(): void {
     this.#snapshotBytesLast = 0;
     this.#snapshotIfDue();
+  }
+
+  /** How large the head of a tenant is. @throws what `signal` was aborted with */
+  headStatus(tenant: TenantId, countMax: number, signal: AbortSignal): Promise<HeadStatus> {
+    const head = this.#heads.get(tenant) ?? new TenantHead(this.#options.headOptions(tenant));
+    return runInSlices(headStatusOf(head, countMax), signal);
   }
 
   /** Stops taking writes, makes durable what was taken. A snapshot under way is finished first. */

@@ -3,7 +3,13 @@
  * Owns the time before the Tsdb is there: writes and reads are refused with the reason, never answered from half of the data.
  * Comes from services/distributor and services/querier through libs/contracts; goes to libs/tsdb.
  */
-import type { IngesterContract, PushOutcome, RecentSource } from '../../libs/contracts/ingester.ts';
+import type {
+  HeadStatus,
+  IngesterContract,
+  IngesterStatusContract,
+  PushOutcome,
+  RecentSource,
+} from '../../libs/contracts/ingester.ts';
 import type { WriteBatch } from '../../libs/contracts/write-batch.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
@@ -11,7 +17,7 @@ import type { LocalBlocks } from '../../libs/tsdb/local-blocks.ts';
 import type { RestoreProgress, RestoreReport, Tsdb } from '../../libs/tsdb/tsdb.ts';
 import { recentSource } from './recent-source.ts';
 
-export class IngesterHandler implements IngesterContract {
+export class IngesterHandler implements IngesterContract, IngesterStatusContract {
   readonly #blocks: Pick<LocalBlocks, 'of'>;
   #tsdb: Tsdb | undefined;
   #progress: RestoreProgress | undefined;
@@ -74,6 +80,15 @@ export class IngesterHandler implements IngesterContract {
 
   source(tenant: TenantId): RecentSource {
     return recentSource(tenant, this.#open().source(tenant), this.#blocks);
+  }
+
+  headStatus(tenant: TenantId, countMax: number, signal: AbortSignal): Promise<HeadStatus> {
+    return this.#open().headStatus(tenant, countMax, signal);
+  }
+
+  restoreProgress(): { readonly bytesDone: number; readonly bytesTotal: number } {
+    const { bytesDone, bytesTotal } = this.#progress ?? { bytesDone: 0, bytesTotal: 0 };
+    return { bytesDone: this.#tsdb === undefined ? bytesDone : bytesTotal, bytesTotal };
   }
 
   #open(): Tsdb {

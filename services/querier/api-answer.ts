@@ -11,6 +11,10 @@ export type AnswerBody = Uint8Array | AsyncIterableIterator<Uint8Array>;
 
 export interface ApiAnswer {
   readonly httpStatus: number;
+  /** JSON where it is absent. */
+  readonly contentType?: string;
+  /** Further headers. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** Undefined: an answer without content. */
   readonly body: AnswerBody | undefined;
   /** When a refused request is worth another try. */
@@ -27,6 +31,28 @@ export function failureAnswer(failure: Failure): ApiAnswer {
   const { http, prometheus } = wireStatus[failure.kind];
   const text = `{"status":"error","errorType":${quoteJson(prometheus)},"error":${quoteJson(failure.message)}}`;
   return { httpStatus: http, body: Buffer.from(text), retryAfterSeconds: failure.retryAfterSeconds };
+}
+
+/** An error answer as a line of text, for endpoints that are no part of the JSON API. */
+export function plainFailureAnswer(failure: Failure): ApiAnswer {
+  return {
+    httpStatus: wireStatus[failure.kind].http,
+    contentType: 'text/plain; charset=utf-8',
+    headers: { 'x-content-type-options': 'nosniff' },
+    body: Buffer.from(`${failure.message}\n`),
+    retryAfterSeconds: failure.retryAfterSeconds,
+  };
+}
+
+/**
+ * What Prometheus answers for a part of it that its operator has not switched on: 500, not the 503 of other failures of this
+ * type. A 503 would ask to be tried again.
+ */
+export function disabledAnswer(words: string): ApiAnswer {
+  return {
+    httpStatus: 500,
+    body: Buffer.from(`{"status":"error","errorType":"unavailable","error":${quoteJson(words)}}`),
+  };
 }
 
 const annotationsMax = 10;

@@ -25,20 +25,42 @@ export class BridgeReader implements SeriesReader {
   readonly #control: Int32Array;
   readonly #job: number;
   readonly #selections: BridgeSelection[] = [];
+  /** Numbers of early selections that nobody has asked for yet, by what they are. */
+  readonly #early = new Map<string, number[]>();
 
-  constructor(port: MessagePort, control: Int32Array, job: number) {
+  /** @param early what the main thread reads without being asked */
+  constructor(port: MessagePort, control: Int32Array, job: number, early: readonly SelectQuery[]) {
     this.#port = port;
     this.#control = control;
     this.#job = job;
+    for (const query of early) {
+      const number = this.#selections.length;
+      this.#selections.push(new BridgeSelection(this, number));
+      const key = keyOf(query);
+      const numbers = this.#early.get(key);
+      if (numbers === undefined) this.#early.set(key, [number]);
+      else numbers.push(number);
+    }
   }
 
   /** Asks for the series of a selector and blocks until their labels are here. */
   select(query: SelectQuery): SeriesSelection {
+    const selection = this.#takeEarly(query) ?? this.#ask(query);
+    while (selection.columns === undefined) this.receive();
+    return selection;
+  }
+
+  #takeEarly(query: SelectQuery): BridgeSelection | undefined {
+    if (this.#early.size === 0) return undefined;
+    const number = this.#early.get(keyOf(query))?.shift();
+    return number === undefined ? undefined : this.#selections[number];
+  }
+
+  #ask(query: SelectQuery): BridgeSelection {
     const number = this.#selections.length;
     const selection = new BridgeSelection(this, number);
     this.#selections.push(selection);
     this.#port.postMessage({ kind: 'select', job: this.#job, selection: number, query } satisfies ReadRequest);
-    while (selection.columns === undefined) this.receive();
     return selection;
   }
 
@@ -71,6 +93,12 @@ export class BridgeReader implements SeriesReader {
   }
 }
 
+function keyOf({ matchers, minT, maxT }: SelectQuery): string {
+  let key = `${minT} ${maxT}`;
+  for (const { type, name, value } of matchers) key += ` ${name.length}${name}${type}${value.length}${value}`;
+  return key;
+}
+
 /** One selection: what has come of it and was not yet read. */
 class BridgeSelection implements SeriesSelection {
   readonly #reader: BridgeReader;
@@ -100,6 +128,9 @@ class BridgeSelection implements SeriesSelection {
       case 'selected':
         this.columns = { begin: reply.begin, refs: reply.refs };
         this.warnings = reply.warnings;
+        if (reply.whole === undefined) return;
+        this.#batches.push(reply.whole);
+        this.#ended = true;
         return;
       case 'batch':
         if (reply.batch === undefined) this.#ended = true;

@@ -24,6 +24,7 @@ export const querierKeys = {
     'How long blocks are still read that are marked for deletion; longer than readers need to hear of what replaces them.',
   ),
   maxFormBytes: bytes('4MiB', 'Largest form body of a request to the query API; beyond it the answer is 413.'),
+  searchLimitMax: integer(10_000, 'Most results that a request to the search API may ask for; 0 is any number.'),
 };
 
 export type QuerierConfig = ValuesOf<typeof querierKeys>;

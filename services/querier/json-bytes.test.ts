@@ -36,6 +36,17 @@ describe('numbers in JSON', () => {
       ));
   }
 
+  it('short decimals are as JavaScript writes them', () =>
+    fc.assert(
+      fc.property(fc.maxSafeInteger(), fc.constantFrom(10, 100, 1000, 10_000), (n, scale) => {
+        const value = n / scale;
+        assert.equal(
+          written((json) => json.float(value)),
+          `"${String(value)}"`,
+        );
+      }),
+    ));
+
   for (const [value, text] of [
     [0, '0'],
     [-0, '-0'],

@@ -98,6 +98,17 @@ export class JsonBytes {
     this.#at = at;
   }
 
+  /** Bytes of an answer that is not JSON, as many as there are. */
+  block(from: Uint8Array): void {
+    for (let begin = 0; begin < from.length; ) {
+      this.#room();
+      const end = Math.min(from.length, begin + chunkBytes - this.#at);
+      this.#buffer.set(from.subarray(begin, end), this.#at);
+      this.#at += end - begin;
+      begin = end;
+    }
+  }
+
   /** Milliseconds as seconds with up to three decimals. */
   timestamp(ms: number): void {
     this.#room();
@@ -117,10 +128,16 @@ export class JsonBytes {
       }
       this.#at = writeWhole(buffer, this.#at, whole);
     } else {
-      const text = formatFloatJson(value);
-      let at = this.#at;
-      for (let i = 0; i < text.length; i++) buffer[at++] = text.charCodeAt(i);
-      this.#at = at;
+      const thousandths = Math.round(value * 1000);
+      // A number of at most 15 digits that reads back as the value is the shortest one that does.
+      if (thousandths / 1000 === value && thousandths < 1e15 && thousandths > -1e15 && thousandths !== 0) {
+        this.#at = writeThousandths(buffer, this.#at, thousandths);
+      } else {
+        const text = formatFloatJson(value);
+        let at = this.#at;
+        for (let i = 0; i < text.length; i++) buffer[at++] = text.charCodeAt(i);
+        this.#at = at;
+      }
     }
     buffer[this.#at++] = 0x22;
   }
@@ -168,6 +185,28 @@ export function writeTimestamp(buffer: Uint8Array, begin: number, ms: number): n
   buffer[at++] = 0x30 + ((fraction / 100) | 0);
   buffer[at++] = 0x30 + (((fraction / 10) | 0) % 10);
   buffer[at++] = 0x30 + (fraction % 10);
+  return at;
+}
+
+/** A whole number of thousandths, which is not zero, without zeros at the end; returns where it ends. */
+function writeThousandths(buffer: Uint8Array, begin: number, thousandths: number): number {
+  let at = begin;
+  let rest = thousandths;
+  if (rest < 0) {
+    buffer[at++] = 0x2d;
+    rest = -rest;
+  }
+  const whole = Math.floor(rest / 1000);
+  const fraction = rest - whole * 1000;
+  at = writeWhole(buffer, at, whole);
+  if (fraction === 0) return at;
+  const tenths = (fraction / 100) | 0;
+  const hundredths = ((fraction / 10) | 0) % 10;
+  const last = fraction % 10;
+  buffer[at++] = 0x2e;
+  buffer[at++] = 0x30 + tenths;
+  if (hundredths !== 0 || last !== 0) buffer[at++] = 0x30 + hundredths;
+  if (last !== 0) buffer[at++] = 0x30 + last;
   return at;
 }
 

@@ -1,19 +1,18 @@
 /**
- * Prometheus' HTTP read API without HTTP: an endpoint takes a form and gives an answer.
+ * The endpoints of Prometheus' read API that ask for samples, labels, metadata and rules.
  * Owns which parameters are read in which order, what their errors are called and what data an answer has (Prometheus 3.15
- * web/api/v1/api.go). Does not own routes and headers (prometheus-routes.ts), evaluation (query-worker.ts), or the language
+ * web/api/v1/api.go). Does not own the table of endpoints (endpoints.ts), routes and headers (prometheus-routes.ts), evaluation (query-worker.ts), or the language
  * (libs/promql). Label endpoints are answered on this thread, since the head that knows labels lives here, in pieces.
  */
 import { Failure } from '../../libs/errors/failure.ts';
 import type { Matcher } from '../../libs/model/matcher.ts';
 import type { MetricMetadata } from '../../libs/model/metadata.ts';
-import type { TenantId } from '../../libs/model/tenant-id.ts';
 import { quoteText } from '../../libs/promql/syntax/go-text.ts';
-import type { ExemplarSeries, LabelQuery, SeriesSource } from '../../libs/series/series-source.ts';
+import type { ExemplarSeries, LabelQuery } from '../../libs/series/series-source.ts';
 import { traced } from '../../libs/telemetry/trace.ts';
 import type { ApiAnswer } from './api-answer.ts';
 import { listAnswer, successAnswer, writeLabels } from './api-answer.ts';
-import { buildInfoJson } from './build-info.ts';
+import type { ApiCall, ApiDeps, Endpoint, SelectorSyntax } from './endpoint.ts';
 import { type JsonBytes, quoteJson } from './json-bytes.ts';
 import {
   invalidParameter,
@@ -25,8 +24,7 @@ import {
   readSteps,
   readTimeoutMs,
 } from './query-parameters.ts';
-import type { QueryPool } from './query-pool.ts';
-import type { QueryRequest } from './query-request.ts';
+import type { ExpressionRequest } from './query-request.ts';
 import type { RequestForm } from './request-form.ts';
 import { checkRulesParameters } from './rules-parameters.ts';
 import { unescapeLabelName } from './unescape-label-name.ts';
@@ -35,37 +33,7 @@ const truncated = 'results truncated due to limit';
 /** A longer expression is cut in its span. */
 const tracedQueryLengthMax = 1_000;
 
-/** What the API asks of the language; its errors are Failures of kind `bad_data`. */
-export interface SelectorSyntax {
-  /** Matchers of one metric selector such as a `match[]`. */
-  parseSelector(text: string): readonly Matcher[];
-  /** Matchers of every selector in an expression. */
-  selectorsOf(query: string): readonly (readonly Matcher[])[];
-  /** Whether the matcher lets an absent label pass. */
-  matchesEmpty(matcher: Matcher): boolean;
-}
-
-export interface ApiDeps {
-  /** Everything there is of a tenant. */
-  readonly sourceOf: (tenant: TenantId) => SeriesSource;
-  readonly pool: QueryPool;
-  readonly syntax: SelectorSyntax;
-  readonly timeoutMs: number;
-  readonly nowMs: () => number;
-}
-
-export interface ApiCall {
-  readonly tenant: TenantId;
-  readonly form: RequestForm;
-  /** Aborts when the client has left. */
-  readonly signal: AbortSignal;
-  /** The label name in the path of `label/<name>/values`, else ''. */
-  readonly labelName: string;
-}
-
-export type Endpoint = (call: ApiCall, deps: ApiDeps) => Promise<ApiAnswer>;
-
-async function query(call: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
+export async function query(call: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
   const { form } = call;
   const limit = readLimit(form);
   const timeMs = readInstant(form, deps.nowMs());
@@ -83,7 +51,7 @@ async function query(call: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
   });
 }
 
-async function queryRange(call: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
+export async function queryRange(call: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
   const { form } = call;
   const limit = readLimit(form);
   const steps = readSteps(form);
@@ -103,7 +71,7 @@ async function evaluate(
   { tenant, signal }: ApiCall,
   deps: ApiDeps,
   timeoutMs: number | undefined,
-  request: QueryRequest,
+  request: ExpressionRequest,
 ): Promise<ApiAnswer> {
   const answer = await traced('querier.query', { 'maru.query': request.query.slice(0, tracedQueryLengthMax) }, () =>
     deps.pool.run({
@@ -117,11 +85,11 @@ async function evaluate(
   return { httpStatus: 200, body: answer.chunks };
 }
 
-function syntaxEndpoint(wanted: 'tree' | 'text'): Endpoint {
+export function syntaxEndpoint(wanted: 'tree' | 'text'): Endpoint {
   return (call, deps) => evaluate(call, deps, undefined, { kind: 'syntax', wanted, query: call.form.get('query') });
 }
 
-async function queryExemplars({ form, tenant, signal }: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
+export async function queryExemplars({ form, tenant, signal }: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
   const range = readOptionalRange(form);
   if (range.endMs < range.startMs) throw new Failure('bad_data', 'end timestamp must not be before start timestamp');
   const selectors = deps.syntax.selectorsOf(form.get('query'));
@@ -150,7 +118,7 @@ function writeExemplars(json: JsonBytes, { labels, exemplars }: ExemplarSeries):
 }
 
 /** The selectors of `match[]`. @throws Failure `bad_data`. */
-function readSelectors(form: RequestForm, syntax: SelectorSyntax): readonly (readonly Matcher[])[] {
+export function readSelectors(form: RequestForm, syntax: SelectorSyntax): readonly (readonly Matcher[])[] {
   const selectors = form.all('match[]').map((text) => syntax.parseSelector(text));
   for (const matchers of selectors) {
     if (matchers.every((matcher) => syntax.matchesEmpty(matcher))) {
@@ -182,14 +150,14 @@ function textsAnswer(values: readonly string[], warnings: readonly string[]): Ap
   return { httpStatus: 200, body: listAnswer(values, { open: '[', close: ']', write }, warnings) };
 }
 
-async function labels({ form, tenant, signal }: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
+export async function labels({ form, tenant, signal }: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
   const asked = labelQuery(form, deps.syntax);
   const source = deps.sourceOf(tenant);
   const { values, warnings } = await source.labelNames({ ...asked, limit: hintOf(asked.limit) }, signal);
   return textsAnswer(...cut(values, warnings, asked.limit));
 }
 
-async function labelValues({ form, tenant, labelName, signal }: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
+export async function labelValues({ form, tenant, labelName, signal }: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
   const name = unescapeLabelName(labelName);
   if (name === '' || !name.isWellFormed()) throw new Failure('bad_data', `invalid label name: ${quoteText(name)}`);
   const asked = labelQuery(form, deps.syntax);
@@ -198,7 +166,7 @@ async function labelValues({ form, tenant, labelName, signal }: ApiCall, deps: A
   return textsAnswer(...cut(values, warnings, asked.limit));
 }
 
-async function series({ form, tenant, signal }: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
+export async function series({ form, tenant, signal }: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
   if (form.error !== undefined) throw new Failure('bad_data', `error parsing form values: ${form.error}`);
   if (form.all('match[]').length === 0) throw new Failure('bad_data', 'no match[] parameter provided');
   const limit = readLimit(form);
@@ -227,7 +195,7 @@ function readMetadataLimit(form: RequestForm, name: string): number {
   }
 }
 
-async function metadata({ form, tenant }: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
+export async function metadata({ form, tenant }: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
   const limit = readMetadataLimit(form, 'limit');
   const limitPerMetric = readMetadataLimit(form, 'limit_per_metric');
   if (limit === 0) return successAnswer('{}');
@@ -250,39 +218,9 @@ async function metadata({ form, tenant }: ApiCall, deps: ApiDeps): Promise<ApiAn
   return { httpStatus: 200, body: listAnswer([...byMetric], { open: '{', close: '}', write }, warnings) };
 }
 
-async function rules({ form }: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
+export async function rules({ form }: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
   if (form.error !== undefined) throw new Failure('bad_data', `error parsing form values: ${form.error}`);
   readSelectors(form, deps.syntax);
   checkRulesParameters(form);
   return successAnswer('{"groups":[]}');
 }
-
-function fixed(dataJson: string): Endpoint {
-  return async () => successAnswer(dataJson);
-}
-
-export interface EndpointRow {
-  /** Below `/api/v1`, in fastify's syntax. */
-  readonly path: string;
-  readonly methods: readonly ('GET' | 'POST')[];
-  readonly endpoint: Endpoint;
-}
-
-/** Every endpoint of the room. */
-export const endpoints: readonly EndpointRow[] = [
-  { path: '/query', methods: ['GET', 'POST'], endpoint: query },
-  { path: '/query_range', methods: ['GET', 'POST'], endpoint: queryRange },
-  { path: '/query_exemplars', methods: ['GET', 'POST'], endpoint: queryExemplars },
-  { path: '/format_query', methods: ['GET', 'POST'], endpoint: syntaxEndpoint('text') },
-  { path: '/parse_query', methods: ['GET', 'POST'], endpoint: syntaxEndpoint('tree') },
-  { path: '/labels', methods: ['GET', 'POST'], endpoint: labels },
-  { path: '/label/:name/values', methods: ['GET'], endpoint: labelValues },
-  { path: '/series', methods: ['GET', 'POST'], endpoint: series },
-  { path: '/metadata', methods: ['GET'], endpoint: metadata },
-  { path: '/rules', methods: ['GET'], endpoint: rules },
-  { path: '/alerts', methods: ['GET'], endpoint: fixed('{"alerts":[]}') },
-  { path: '/status/buildinfo', methods: ['GET'], endpoint: fixed(buildInfoJson) },
-  // Tenants do not see the server's settings, as in Mimir.
-  { path: '/status/config', methods: ['GET'], endpoint: fixed('{}') },
-  { path: '/status/flags', methods: ['GET'], endpoint: fixed('{}') },
-];

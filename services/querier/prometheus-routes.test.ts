@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { gunzipSync, inflateSync } from 'node:zlib';
 import Fastify from 'fastify';
+import type { HeadStatus } from '../../libs/contracts/ingester.ts';
 import { tenantReader } from '../../libs/http/tenant-header.ts';
 import { Labels } from '../../libs/model/labels.ts';
 import { compileMatcher } from '../../libs/model/matcher-predicate.ts';
@@ -29,6 +30,18 @@ source.storedExemplars.push({
   exemplars: [{ labels: new Labels(['trace_id', 'a<b']), value: 1e-7, timestampMs: 1500 }],
 });
 
+const status: HeadStatus = {
+  series: 3,
+  labelPairs: 4,
+  chunks: 3,
+  minT: undefined,
+  maxT: 3000,
+  seriesByMetric: [{ name: 'a<b', count: 2 }],
+  valuesByLabel: [],
+  bytesByLabel: [],
+  seriesByPair: [{ name: '__name__=up', count: 2 }],
+};
+
 /** Queries here are orders to the scripted worker. */
 const pool = new QueryPool({
   workersMax: 1,
@@ -44,6 +57,10 @@ before(async () => {
   await app.register(
     prometheusRoutes({
       sourceOf: () => source,
+      ingester: {
+        headStatus: async () => status,
+        restoreProgress: () => ({ bytesDone: 5, bytesTotal: 10 }),
+      },
       pool,
       syntax: {
         parseSelector: parseMetricSelector,
@@ -51,6 +68,10 @@ before(async () => {
         matchesEmpty: (matcher) => compileMatcher(matcher).matchesEmpty,
       },
       timeoutMs: 60_000,
+      lookbackMs: 300_000,
+      searchLimitMax: 1000,
+      features: new Set(['search-api']),
+      startMs: 1000,
       nowMs: () => 5000,
       maxFormBytes: 10_000,
       tenantOf: tenantReader('reject'),
@@ -298,4 +319,72 @@ describe('HTTP around the endpoints', () => {
     client.abort();
     assert.equal((await get('/api/v1/query?query=hello')).body, 'hello');
   });
+});
+
+describe('the endpoints about the server', () => {
+  for (const { url, body, status: wanted = 200 } of [
+    {
+      url: '/status/tsdb',
+      body: success(
+        '{"headStats":{"numSeries":3,"numLabelPairs":4,"chunkCount":3,"minTime":9223372036854775807,"maxTime":3000},' +
+          '"seriesCountByMetricName":[{"name":"a\\u003cb","value":2}],"labelValueCountByLabelName":[],' +
+          '"memoryInBytesByLabelName":[],"seriesCountByLabelValuePair":[{"name":"__name__=up","value":2}]}',
+      ),
+    },
+    { url: '/status/tsdb?limit=0', status: 400, body: failure('bad_data', 'limit must be a positive number') },
+    { url: '/status/tsdb?limit=10001', status: 400, body: failure('bad_data', 'limit must not exceed 10000') },
+    { url: '/status/walreplay', body: success('{"min":0,"max":10,"current":5}') },
+    { url: '/status/config', body: success('{}') },
+    { url: '/targets', body: success('{"activeTargets":[],"droppedTargets":[],"droppedTargetCounts":{}}') },
+  ]) {
+    it(`GET ${url}`, async () => {
+      const answer = await get(`/api/v1${url}`);
+      assert.deepEqual([answer.statusCode, answer.body], [wanted, body]);
+    });
+  }
+
+  it('says nothing about the machine', async () => {
+    const { data } = (await get('/api/v1/status/runtimeinfo')).json() as { data: Record<string, unknown> };
+    assert.deepEqual(
+      [data.startTime, data.serverTime, data.CWD, data.hostname],
+      ['1970-01-01T00:00:01.000Z', '1970-01-01T00:00:05.000Z', '', ''],
+    );
+  });
+
+  it('answers anybody where no tenant is concerned', async () => {
+    for (const url of ['/status/buildinfo', '/status/config', '/status/flags', '/openapi.yaml']) {
+      assert.equal((await app.inject({ method: 'GET', url: `/api/v1${url}` })).statusCode, 200, url);
+    }
+    assert.equal((await app.inject({ method: 'GET', url: '/api/v1/status/tsdb' })).statusCode, 401);
+  });
+
+  it('has no admin API', async () => {
+    const answer = await post('/api/v1/admin/tsdb/delete_series', 'match[]=up');
+    assert.deepEqual([answer.statusCode, answer.body], [500, failure('unavailable', 'admin APIs disabled')]);
+  });
+});
+
+describe('the search API', () => {
+  const wide = 'start=0&end=5';
+  for (const { url, lines } of [
+    { url: 'metric_names?', lines: ['{"results":[{"name":"down"},{"name":"up"}]}', true] },
+    {
+      url: 'metric_names?search[]=UP&case_sensitive=f&include_score=1&include_metadata=true',
+      lines: ['{"results":[{"name":"up","score":1,"type":"gauge","help":"Is it \\u003cup\\u003e?"}]}', true],
+    },
+    { url: 'label_names?sort_by=alpha&sort_dir=dsc&limit=1', lines: ['{"results":[{"name":"job"}]}', false] },
+    {
+      url: 'label_names?batch_size=2',
+      lines: ['{"results":[{"name":"__name__"},{"name":"a.b"}]}', '{"results":[{"name":"job"}]}', true],
+    },
+    { url: 'label_values?label=job&match[]=down', lines: ['{"results":[{"value":"c"}]}', true] },
+    { url: 'label_values?label=nothing', lines: ['{"results":[]}', true] },
+  ]) {
+    it(url, async () => {
+      const answer = await get(`/api/v1/search/${url}&${wide}`);
+      const trailer = `{"status":"success","has_more":${lines.at(-1) === false}}`;
+      assert.equal(answer.headers['content-type'], 'application/x-ndjson; charset=utf-8');
+      assert.equal(answer.body, `${[...lines.slice(0, -1), trailer].join('\n')}\n`);
+    });
+  }
 });

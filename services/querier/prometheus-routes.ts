@@ -1,22 +1,23 @@
 /**
- * The endpoints as HTTP: under /prometheus/api/v1 and /api/v1, GET and POST form.
+ * The endpoints as HTTP: under /prometheus and at the root, GET and POST form.
  * Owns the way from a request to a form and from an answer to bytes on the wire: status, content type, CORS, compression,
- * and the client's leaving, which ends its query. Does not own what an endpoint does (prometheus-api.ts).
+ * and the client's leaving, which ends its query. Does not own what an endpoint does (endpoints.ts).
  * Facts: Prometheus 3.15 util/httputil (cors.go, compression.go), web/api/v1/api.go (Register, respond, respondError).
  */
 import { Readable } from 'node:stream';
 import { createDeflate, createGzip, constants as zlib } from 'node:zlib';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Failure } from '../../libs/errors/failure.ts';
-import type { TenantOf } from '../../libs/http/tenant-header.ts';
+import { anonymousTenant, type TenantOf } from '../../libs/http/tenant-header.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import type { ApiAnswer } from './api-answer.ts';
-import { failureAnswer } from './api-answer.ts';
-import type { ApiDeps, EndpointRow } from './prometheus-api.ts';
-import { endpoints } from './prometheus-api.ts';
+import { type ApiDeps, apiDress, type Dress, type EndpointRow } from './endpoint.ts';
+import { endpoints } from './endpoints.ts';
 import { RequestForm } from './request-form.ts';
 
-const prefixes = ['/prometheus/api/v1', '/api/v1'];
+const prefixes = ['/prometheus', ''];
+/** Every answer ends with it, as a rule after all is sent: made once, because an error with a stack is not cheap. */
+const clientLeft = new Failure('canceled', 'the client has left');
 const formType = 'application/x-www-form-urlencoded';
 
 /** What is told about every call when it has ended. */
@@ -38,14 +39,18 @@ export interface RouteDeps extends ApiDeps {
 /** A fastify plugin with all routes of the room. */
 export function prometheusRoutes(deps: RouteDeps): (app: FastifyInstance) => Promise<void> {
   return async (app) => {
-    // Only a form has parameters; another body is read and left, as in Go.
+    // Only a form has parameters, as in Go.
     app.removeAllContentTypeParsers();
     const bodyLimit = deps.maxFormBytes;
     app.addContentTypeParser(formType, { parseAs: 'string', bodyLimit }, (_request, body, done) => done(null, body));
-    app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit }, (_request, _body, done) => done(null, undefined));
-    app.setErrorHandler((error, request, reply) => send(request, reply, failureAnswer(asFailure(error))));
+    app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit }, (_request, body, done) => done(null, body));
+    app.setErrorHandler((error, request, reply) => {
+      const { dress = apiDress } = request.routeOptions.config as { dress?: Dress };
+      return send(request, reply, dress, dress.failure(asFailure(error)));
+    });
     for (const prefix of prefixes) {
-      app.options(`${prefix}/*`, (request, reply) => send(request, reply, { httpStatus: 204, body: undefined }));
+      const noContent = { httpStatus: 204, body: undefined };
+      app.options(`${prefix}/api/v1/*`, (request, reply) => send(request, reply, apiDress, noContent));
       for (const row of endpoints) addRoute(app, prefix, row, deps);
     }
   };
@@ -57,6 +62,7 @@ function addRoute(app: FastifyInstance, prefix: string, row: EndpointRow, deps: 
     method: [...row.methods],
     url,
     exposeHeadRoute: false,
+    config: { dress: row.dress },
     handler: (request, reply) => answer(request, reply, row, deps),
   });
   const others = ['HEAD', 'GET', 'POST', 'PUT', 'DELETE', 'PATCH'].filter(
@@ -83,17 +89,25 @@ async function answer(
   let failure: Failure | undefined;
   let result: ApiAnswer;
   const client = new AbortController();
-  reply.raw.once('close', () => client.abort());
+  reply.raw.once('close', () => client.abort(clientLeft));
   try {
-    tenant = deps.tenantOf(request.headers);
+    tenant = row.isOpen === true ? anonymousTenant : deps.tenantOf(request.headers);
     const { name = '' } = request.params as { name?: string };
-    result = await row.endpoint({ tenant, form, signal: client.signal, labelName: name }, deps);
+    const { accept = '' } = request.headers;
+    const body = request.body instanceof Uint8Array ? request.body : new Uint8Array(0);
+    result = await row.endpoint({ tenant, form, signal: client.signal, labelName: name, body, accept }, deps);
   } catch (error) {
     failure = asFailure(error);
-    result = failureAnswer(shown(failure));
+    result = row.dress.failure(shown(failure));
   }
-  deps.report({ tenant, path: row.path, form, seconds: (performance.now() - begin) / 1000, failure });
-  return send(request, reply, result);
+  deps.report({
+    tenant,
+    path: row.path.replace('/api/v1', ''),
+    form,
+    seconds: (performance.now() - begin) / 1000,
+    failure,
+  });
+  return send(request, reply, row.dress, result);
 }
 
 function readForm(request: FastifyRequest): RequestForm {
@@ -107,25 +121,32 @@ function readForm(request: FastifyRequest): RequestForm {
 async function send(
   request: FastifyRequest,
   reply: FastifyReply,
-  { httpStatus, body, retryAfterSeconds }: ApiAnswer,
+  { cors, compresses }: Dress,
+  { httpStatus, contentType = 'application/json', headers = {}, body, retryAfterSeconds }: ApiAnswer,
 ): Promise<FastifyReply> {
   if (retryAfterSeconds !== undefined) reply.header('retry-after', String(retryAfterSeconds));
-  reply.code(httpStatus).header('vary', ['Accept-Encoding', 'Origin']);
+  reply.code(httpStatus).headers(headers);
+  if (compresses || cors) {
+    reply.header('vary', [...(compresses ? ['Accept-Encoding'] : []), ...(cors ? ['Origin'] : [])]);
+  }
   const { origin } = request.headers;
-  if (origin !== undefined && origin !== '') {
+  if (cors && origin !== undefined && origin !== '') {
     reply.header('access-control-allow-headers', 'Accept, Authorization, Content-Type, Origin');
     reply.header('access-control-allow-methods', 'GET, POST, OPTIONS');
     reply.header('access-control-allow-origin', origin);
     reply.header('access-control-expose-headers', 'Date');
   }
   if (body === undefined) return reply.send();
-  reply.header('content-type', 'application/json');
+  reply.header('content-type', contentType);
+  const write = compresses ? writeCompressed : (_: FastifyRequest, to: FastifyReply, bytes: Body) => to.send(bytes);
   if (body instanceof Uint8Array) return write(request, reply, body);
   const first = await body.next();
   const second = first.done === true ? first : await body.next();
   if (second.done === true) return write(request, reply, first.done === true ? new Uint8Array() : first.value);
   return write(request, reply, Readable.from(resumed([first.value, second.value], body), { objectMode: false }));
 }
+
+type Body = Uint8Array | Readable;
 
 /** An iteration with what was already taken from it put back in front; leaving it early closes the iteration. */
 async function* resumed(
@@ -145,7 +166,7 @@ async function* resumed(
 }
 
 /** Sends the body, compressed if the client asked for it: `gzip` or `deflate`, whichever it names first. */
-function write(request: FastifyRequest, reply: FastifyReply, body: Uint8Array | Readable): FastifyReply {
+function writeCompressed(request: FastifyRequest, reply: FastifyReply, body: Body): FastifyReply {
   const accepted = String(request.headers['accept-encoding'] ?? '')
     .split(',')
     .map((text) => text.trim())

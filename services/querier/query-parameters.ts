@@ -167,15 +167,18 @@ function reading<T>(name: string, parse: () => T): T {
 }
 
 function readTimeParam<T>(form: RequestForm, name: string, absent: T, parse: (text: string) => T): T {
+  return reading(name, () => parseTimeParam(form, name, absent, parse));
+}
+
+/** @throws Error with Prometheus' words. */
+function parseTimeParam<T>(form: RequestForm, name: string, absent: T, parse: (text: string) => T): T {
   const text = form.get(name);
   if (text === '') return absent;
-  return reading(name, () => {
-    try {
-      return parse(text);
-    } catch (error) {
-      throw new Error(`invalid time value for '${name}': ${messageOf(error)}`);
-    }
-  });
+  try {
+    return parse(text);
+  } catch (error) {
+    throw new Error(`invalid time value for '${name}': ${messageOf(error)}`);
+  }
 }
 
 /** `time` of an instant query in whole milliseconds. @throws Failure `bad_data`. */
@@ -193,6 +196,19 @@ export function readOptionalRange(form: RequestForm): TimeRangeMs {
   const startNs = readTimeParam(form, 'start', minTimeNs, parseTimeNs);
   const endNs = readTimeParam(form, 'end', maxTimeNs, parseTimeNs);
   return { startMs: clampMs(startNs), endMs: clampMs(endNs) };
+}
+
+/** The same with other defaults, and words that do not name the parameter twice. @throws Failure `bad_data`. */
+export function readPlainRange(form: RequestForm, absent: TimeRangeMs): TimeRangeMs {
+  const parse = (text: string) => clampMs(parseTimeNs(text));
+  try {
+    return {
+      startMs: parseTimeParam(form, 'start', absent.startMs, parse),
+      endMs: parseTimeParam(form, 'end', absent.endMs, parse),
+    };
+  } catch (error) {
+    throw new Failure('bad_data', messageOf(error));
+  }
 }
 
 function clampMs(ns: bigint): number {

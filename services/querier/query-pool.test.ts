@@ -5,12 +5,12 @@ import { Failure } from '../../libs/errors/failure.ts';
 import { parseTenantId } from '../../libs/model/tenant-id.ts';
 import { MemorySource } from './memory-source.testing.ts';
 import type { QueryAnswer } from './query-pool.ts';
-import { QueryPool } from './query-pool.ts';
+import { QueryPool, type QueryPoolOptions } from './query-pool.ts';
 
 const tenant = parseTenantId('a');
 const noSignal = new AbortController().signal;
 
-function newPool(options: { workersMax?: number; queuedMax?: number; queuedPerTenantMax?: number } = {}): QueryPool {
+function newPool(options: Partial<QueryPoolOptions> = {}): QueryPool {
   const pool = new QueryPool({
     workersMax: 1,
     queuedMax: 100,
@@ -81,6 +81,22 @@ describe('reads across the bridge', () => {
       ],
     );
     for (const [a, b] of batches) assert.deepEqual(a, b);
+  });
+
+  it('gives the same of what is read before it asks', async () => {
+    const query = { matchers: [{ type: '=', name: '__name__', value: 'm' } as const], minT: 0, maxT: 1e12 };
+    const other = { ...query, minT: 1 };
+    for (const early of [[query], [query, query], [other, query, other]]) {
+      const eager = newPool({ readsOf: () => early });
+      assert.equal(await ask(eager, 'read m', { source: source() }), await ask(pool, 'read m', { source: source() }));
+      const large = source();
+      large.batchSize = 100;
+      assert.equal(JSON.parse(await ask(eager, 'read m', { source: large }))[2][0][2] > 0, true);
+      const failing = source();
+      failing.failure = new Failure('execution', 'broken');
+      await assert.rejects(run(eager, 'read m', { source: failing }), failsWith('execution', /^broken$/));
+      assert.equal(await ask(eager, 'hello'), 'hello');
+    }
   });
 
   it('sees what was written before it asked', async () => {

@@ -8,12 +8,12 @@
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
-import type { SeriesSource } from '../../libs/series/series-source.ts';
+import type { SelectQuery, SeriesSource } from '../../libs/series/series-source.ts';
 import type { QueryRequest } from './query-request.ts';
 import { ReadServer } from './serve-reads.ts';
 import { TenantQueue } from './tenant-queue.ts';
 import type { JobMessage, JobStats, StartJob } from './worker-protocol.ts';
-import { ControlWord, controlWords, StopReason } from './worker-protocol.ts';
+import { ControlWord, controlWords, earlySelectsMax, StopReason } from './worker-protocol.ts';
 
 /** How long a worker may take to stop before it is killed. */
 const killAfterMs = 2_000;
@@ -29,6 +29,8 @@ export interface QueryPoolOptions {
   /** The module that runs in a worker, and what it is given to start with. */
   readonly workerUrl: URL;
   readonly workerData: unknown;
+  /** What a job will read, as far as it can be known from its request in a moment: then it is read without being asked. */
+  readonly readsOf?: (request: QueryRequest) => readonly SelectQuery[];
 }
 
 export interface QueryJob {
@@ -204,8 +206,10 @@ export class QueryPool {
     queued.slot = slot;
     slot.reads.begin(number, queued.source, running.reading.signal);
     const queuedSeconds = (performance.now() - queued.begin) / 1000;
-    const start: StartJob = { job: number, request: queued.request, queuedSeconds };
+    const early = (this.#options.readsOf?.(queued.request) ?? []).slice(0, earlySelectsMax);
+    const start: StartJob = { job: number, request: queued.request, queuedSeconds, early };
     slot.worker.postMessage(start);
+    slot.reads.readEarly(early);
   }
 
   #startWorker(): Slot {
@@ -281,7 +285,7 @@ export class QueryPool {
 
   #end(running: RunningJob): void {
     clearTimeout(running.killer);
-    running.reading.abort();
+    running.reading.abort(jobEnded);
     settle(running.queued);
   }
 
@@ -309,7 +313,7 @@ export class QueryPool {
     this.#fail(running, end('expression evaluation'));
     Atomics.store(slot.control, ControlWord.stop, reason);
     wake(slot.control);
-    running.reading.abort();
+    running.reading.abort(jobEnded);
     running.killer = setTimeout(() => void slot.worker.terminate(), killAfterMs);
   }
 }
@@ -323,6 +327,9 @@ function wake(control: Int32Array): void {
   Atomics.add(control, ControlWord.news, 1);
   Atomics.notify(control, ControlWord.news);
 }
+
+/** Why reading is given up. Made once: a reason of its own for every job would cost a stack each time. */
+const jobEnded = canceled('expression evaluation');
 
 function canceled(where: string): Failure {
   return new Failure('canceled', `query was canceled in ${where}`);

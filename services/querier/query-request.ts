@@ -1,6 +1,12 @@
 /** One piece of work for a query worker, as data: what the HTTP parameters came to. Times are whole milliseconds. */
 
-export type QueryRequest = EvaluationRequest | SyntaxRequest;
+import type { Matcher } from '../../libs/model/matcher.ts';
+import type { ReadForm, ReadQuery } from '../../libs/wire/read-request.ts';
+import type { ExpositionForm } from './exposition-form.ts';
+
+export type QueryRequest = ExpressionRequest | ReadRequest | FederateRequest;
+
+export type ExpressionRequest = EvaluationRequest | SyntaxRequest;
 
 export interface EvaluationRequest {
   readonly kind: 'evaluate';
@@ -23,4 +29,20 @@ export interface SyntaxRequest {
   /** The tree as JSON, or the text over as many lines as it needs. */
   readonly wanted: 'tree' | 'text';
   readonly query: string;
+}
+
+/** Samples for another server. */
+export interface ReadRequest {
+  readonly kind: 'read';
+  readonly form: ReadForm;
+  readonly queries: readonly ReadQuery[];
+}
+
+/** The newest samples, for a server that scrapes them. */
+export interface FederateRequest {
+  readonly kind: 'federate';
+  readonly selectors: readonly (readonly Matcher[])[];
+  readonly minT: number;
+  readonly maxT: number;
+  readonly form: ExpositionForm;
 }

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import { Failure } from '../../libs/errors/failure.ts';
 import { parseTenantId } from '../../libs/model/tenant-id.ts';
+import { createEngine } from '../../libs/promql/engine.ts';
+import { earlyReads } from './early-reads.ts';
 import { MemorySource } from './memory-source.testing.ts';
 import { QueryPool } from './query-pool.ts';
 import type { EvaluationRequest, QueryRequest } from './query-request.ts';
@@ -35,6 +37,7 @@ const pool = new QueryPool({
   heapMb: 256,
   workerUrl: new URL('./query-worker.ts', import.meta.url),
   workerData,
+  readsOf: earlyReads(createEngine(workerData.engine), workerData.syntax),
 });
 after(() => pool.close());
 

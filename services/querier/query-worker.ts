@@ -14,9 +14,11 @@ import type { ParseOptions } from '../../libs/promql/syntax/parser.ts';
 import { parseExpr } from '../../libs/promql/syntax/parser.ts';
 import { prettyExpr } from '../../libs/promql/syntax/prettier.ts';
 import { writeResult } from './encode-result.ts';
+import { executeFederate } from './execute-federate.ts';
+import { executeRead } from './execute-read.ts';
 import { quoteJson } from './json-bytes.ts';
 import { invalidParameter } from './query-parameters.ts';
-import type { QueryRequest } from './query-request.ts';
+import type { ExpressionRequest } from './query-request.ts';
 import type { JobContext } from './worker-loop.ts';
 import { runWorker } from './worker-loop.ts';
 import type { JobStats } from './worker-protocol.ts';
@@ -37,6 +39,8 @@ runWorker((given) => {
 /** Writes the answer; returns what it cost. */
 function execute(context: JobContext, engine: Engine, { syntax, limits }: QueryWorkerOptions): JobStats {
   const { request, output, reader, checkStopped } = context;
+  if (request.kind === 'read') return { samples: executeRead({ ...request, reader, output, limits, checkStopped }) };
+  if (request.kind === 'federate') return { samples: executeFederate({ ...request, reader, output, checkStopped }) };
   const begin = performance.now();
   const expr = parseQuery(request, syntax);
   if (request.kind === 'syntax') {
@@ -58,7 +62,7 @@ function execute(context: JobContext, engine: Engine, { syntax, limits }: QueryW
   return { samples: result.stats.samplesQueried };
 }
 
-function parseQuery({ query }: QueryRequest, syntax: ParseOptions): Expr {
+function parseQuery({ query }: ExpressionRequest, syntax: ParseOptions): Expr {
   return asQueryFailure(() => parseExpr(query, syntax));
 }
 

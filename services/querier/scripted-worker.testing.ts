@@ -4,7 +4,8 @@ import type { JobContext } from './worker-loop.ts';
 import { runWorker } from './worker-loop.ts';
 
 runWorker(() => ({ request, reader, output, checkStopped }: JobContext) => {
-  const [order = '', argument = ''] = request.query.split(' ');
+  const text = 'query' in request ? request.query : JSON.stringify(request);
+  const [order = '', argument = ''] = text.split(' ');
   switch (order) {
     case 'read': {
       // Reads one selector twice at once, turn by turn, and says what it saw.
@@ -49,7 +50,7 @@ runWorker(() => ({ request, reader, output, checkStopped }: JobContext) => {
       break;
     }
     default:
-      output.rawText(request.query);
+      output.rawText(text);
   }
   return { samples: 7 };
 });

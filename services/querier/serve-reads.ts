@@ -12,6 +12,18 @@ import type { ReadReply, ReadRequest } from './worker-protocol.ts';
 import { batchesAheadMax, ControlWord, failureMessage } from './worker-protocol.ts';
 
 const stringsPerSlice = 4096;
+/** A selection of so few series is sent in one message where its chunks fit a batch. */
+const wholeSeriesMax = 256;
+
+const emptyBatch: ChunkBatch = {
+  firstSeries: 0,
+  chunkBegin: new Uint32Array(1),
+  encoding: new Uint8Array(0),
+  minT: new Float64Array(0),
+  maxT: new Float64Array(0),
+  byteBegin: new Uint32Array(1),
+  bytes: new Uint8Array(0),
+};
 
 interface OpenSelection {
   readonly number: number;
@@ -45,6 +57,15 @@ export class ReadServer {
   /** From now on reads of this job are answered from `source` until `signal` aborts or `end` is called. */
   begin(number: number, source: SeriesSource, signal: AbortSignal): void {
     this.#job = { number, source, signal, selections: new Map() };
+  }
+
+  /** Reads what the job will ask for before it does: selections 0, 1, ... of it. */
+  readEarly(queries: readonly SelectQuery[]): void {
+    const job = this.#job;
+    if (job === undefined) return;
+    for (let i = 0; i < queries.length; i++) {
+      void this.#serve({ kind: 'select', job: job.number, selection: i, query: queries[i] as SelectQuery });
+    }
   }
 
   /** Closes what the job has open. */
@@ -97,9 +118,27 @@ export class ReadServer {
     this.#reply({ kind: 'strings', ...to, strings: sent === 0 ? strings : strings.slice(sent) }, []);
     const table = movable([begin, refs]);
     const [ownBegin, ownRefs] = table.views as [Uint32Array, Uint32Array];
-    const { warnings } = selected;
-    this.#reply({ kind: 'selected', ...to, begin: ownBegin, refs: ownRefs, warnings }, table.buffers);
+    const labels = { kind: 'selected', ...to, begin: ownBegin, refs: ownRefs, warnings: selected.warnings } as const;
     const batches = selected.chunks(job.signal)[Symbol.asyncIterator]();
+    if (begin.length - 1 <= wholeSeriesMax) {
+      // One message wakes the worker once.
+      const first = await batches.next();
+      if (this.#job !== job) return close({ batches });
+      if (first.done === true) {
+        this.#reply({ ...labels, whole: emptyBatch }, table.buffers);
+        return;
+      }
+      const { batch, buffers } = movableBatch(first.value);
+      if (batch.chunkBegin.length === begin.length) {
+        this.#reply({ ...labels, whole: batch }, [...table.buffers, ...buffers]);
+        close({ batches });
+        return;
+      }
+      this.#reply({ ...labels, whole: undefined }, table.buffers);
+      this.#reply({ kind: 'batch', ...to, batch }, buffers);
+    } else {
+      this.#reply({ ...labels, whole: undefined }, table.buffers);
+    }
     const selection = { number, batches, credit: batchesAheadMax, sending: false };
     job.selections.set(number, selection);
     await this.#send(job, selection);
@@ -118,24 +157,7 @@ export class ReadServer {
         this.#reply({ kind: 'batch', ...to, batch: undefined }, []);
         return;
       }
-      const { firstSeries } = value;
-      const { views, buffers } = movable([
-        value.chunkBegin,
-        value.encoding,
-        value.minT,
-        value.maxT,
-        value.byteBegin,
-        value.bytes,
-      ]);
-      const [chunkBegin, encoding, minT, maxT, byteBegin, bytes] = views as [
-        Uint32Array,
-        Uint8Array,
-        Float64Array,
-        Float64Array,
-        Uint32Array,
-        Uint8Array,
-      ];
-      const batch = { firstSeries, chunkBegin, encoding, minT, maxT, byteBegin, bytes };
+      const { batch, buffers } = movableBatch(value);
       this.#reply({ kind: 'batch', ...to, batch }, buffers);
     }
     selection.sending = false;
@@ -148,7 +170,27 @@ export class ReadServer {
   }
 }
 
-function close(selection: OpenSelection): void {
+function movableBatch(value: ChunkBatch): { batch: ChunkBatch; buffers: ArrayBuffer[] } {
+  const { views, buffers } = movable([
+    value.chunkBegin,
+    value.encoding,
+    value.minT,
+    value.maxT,
+    value.byteBegin,
+    value.bytes,
+  ]);
+  const [chunkBegin, encoding, minT, maxT, byteBegin, bytes] = views as [
+    Uint32Array,
+    Uint8Array,
+    Float64Array,
+    Float64Array,
+    Uint32Array,
+    Uint8Array,
+  ];
+  return { batch: { firstSeries: value.firstSeries, chunkBegin, encoding, minT, maxT, byteBegin, bytes }, buffers };
+}
+
+function close(selection: Pick<OpenSelection, 'batches'>): void {
   selection.batches.return?.().catch(() => undefined);
 }
 

@@ -6,17 +6,19 @@
 import { availableParallelism } from 'node:os';
 import type { FastifyInstance } from 'fastify';
 import { TenantIndexes } from '../../libs/blocks/tenant-indexes.ts';
-import type { IngesterContract } from '../../libs/contracts/ingester.ts';
+import type { IngesterContract, IngesterStatusContract } from '../../libs/contracts/ingester.ts';
 import type { StoreGatewayContract } from '../../libs/contracts/store-gateway.ts';
 import type { TenantOf } from '../../libs/http/tenant-header.ts';
 import type { Service } from '../../libs/lifecycle/service.ts';
 import { compileMatcher } from '../../libs/model/matcher-predicate.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
+import { createEngine } from '../../libs/promql/engine.ts';
 import { parseMetricSelector } from '../../libs/promql/syntax/parser.ts';
 import type { Logger } from '../../libs/telemetry/log.ts';
 import type { Metrics } from '../../libs/telemetry/metrics.ts';
 import type { BlockAccess } from './block-source.ts';
 import type { QuerierConfig } from './config.ts';
+import { earlyReads } from './early-reads.ts';
 import { logFailure } from './log-failures.ts';
 import { mergedSource } from './merged-source.ts';
 import { createQuerierMetrics } from './metrics.ts';
@@ -37,7 +39,7 @@ const workerHeapMb = 1024;
 const subqueryStepMs = 60_000;
 
 export interface QuerierDeps {
-  readonly ingester: Pick<IngesterContract, 'source'>;
+  readonly ingester: Pick<IngesterContract, 'source'> & IngesterStatusContract;
   readonly storeGateway: StoreGatewayContract;
   readonly bucket: Bucket;
   /** Where the routes go. */
@@ -77,6 +79,7 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Service
     heapMb: workerHeapMb,
     workerUrl: new URL('./query-worker.ts', import.meta.url),
     workerData,
+    readsOf: earlyReads(createEngine(workerData.engine), syntax),
   });
   const access: BlockAccess = {
     gateway: deps.storeGateway,
@@ -95,6 +98,7 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Service
   const count = createQuerierMetrics(deps.metrics, pool);
   deps.app.register(
     prometheusRoutes({
+      ingester: deps.ingester,
       sourceOf: (tenant) => mergedSource(tenant, deps.ingester, access),
       pool,
       syntax: {
@@ -103,6 +107,10 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Service
         matchesEmpty: (matcher) => compileMatcher(matcher).matchesEmpty,
       },
       timeoutMs: config.timeout,
+      lookbackMs: config.lookbackDelta,
+      searchLimitMax: config.searchLimitMax,
+      features: deps.features,
+      startMs: deps.nowMs(),
       nowMs: deps.nowMs,
       maxFormBytes: config.maxFormBytes,
       tenantOf: deps.tenantOf,

@@ -43,7 +43,7 @@ export function runWorker(makeExecute: (options: unknown) => (context: JobContex
   const { control, port, options } = workerData as WorkerData;
   yieldToPushes();
   const execute = makeExecute(options);
-  jobs.on('message', ({ job, request, queuedSeconds }: StartJob) => {
+  jobs.on('message', ({ job, request, queuedSeconds, early }: StartJob) => {
     const send = (message: JobMessage, transfer: ArrayBuffer[]) => jobs.postMessage(message, transfer);
     let sent = 0;
     let lastChunk: Uint8Array<ArrayBuffer> | undefined;
@@ -57,7 +57,7 @@ export function runWorker(makeExecute: (options: unknown) => (context: JobContex
       send({ kind: 'chunk', job, bytes, last }, [bytes.buffer]);
     });
     try {
-      const reader = new BridgeReader(port, control, job);
+      const reader = new BridgeReader(port, control, job, early);
       const stats = execute({ request, reader, output, queuedSeconds, checkStopped: () => checkStopped(control) });
       output.finish();
       if (lastChunk === undefined) throw new Failure('internal', 'the answer has no end');

@@ -41,6 +41,8 @@ export interface StartJob {
   readonly request: QueryRequest;
   /** How long it has waited for this worker. */
   readonly queuedSeconds: number;
+  /** What the main thread reads already, without being asked: selections 0, 1, ... */
+  readonly early: readonly SelectQuery[];
 }
 
 /** What a job cost, for metrics. */
@@ -62,11 +64,13 @@ export type JobMessage =
 
 /** Batches of one selection that may be ahead of the worker, and how many it has taken when it asks for more. */
 export const batchesAheadMax = 8;
+/** Selections that are read before the worker asks. */
+export const earlySelectsMax = 32;
 export const batchesPerRequest = 4;
 
 /** Worker to main, on the read port. */
 export type ReadRequest =
-  /** Answered by strings, selected and the first `batchesAheadMax` batches. */
+  /** Answered by strings, selected and the first `batchesAheadMax` batches; those of early selections come unasked. */
   | { readonly kind: 'select'; readonly job: number; readonly selection: number; readonly query: SelectQuery }
   /** As many further batches may come. */
   | { readonly kind: 'more'; readonly job: number; readonly selection: number; readonly count: number }
@@ -83,6 +87,8 @@ export type ReadReply =
       readonly begin: Uint32Array;
       readonly refs: Uint32Array;
       readonly warnings: readonly string[];
+      /** Of a small selection, all there is. */
+      readonly whole: ChunkBatch | undefined;
     }
   /** Undefined after the last one. */
   | { readonly kind: 'batch'; readonly job: number; readonly selection: number; readonly batch: ChunkBatch | undefined }

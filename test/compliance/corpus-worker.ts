@@ -18,6 +18,7 @@ export interface EvalJob {
 runWorker(() => {
   let current: { path: string; commands: readonly ScriptCommand[] } | undefined;
   return ({ request, reader, output }) => {
+    if (!('query' in request)) throw new Error('a job is a query');
     const { path, begin, end } = JSON.parse(request.query) as EvalJob;
     if (current?.path !== path) current = { path, commands: parseScript(readFileSync(path, 'utf8')) };
     const failures: EvalFailure[] = [];

@@ -16,6 +16,17 @@ export interface PrometheusOptions {
   readonly version: 2 | 3;
   /** Job name to `host:port`; a job called `self` with an empty address is Prometheus itself. */
   readonly scrape: Readonly<Record<string, string>>;
+  /** Where it scrapes the newest samples of these selectors from, besides. */
+  readonly federate?: {
+    readonly address: string;
+    readonly path: string;
+    readonly match: string;
+    readonly tenant: string;
+  };
+  /** Where it reads what it does not have itself. */
+  readonly remoteRead?: { readonly url: string; readonly tenant: string };
+  /** Further names of `--enable-feature`; version 3 only. */
+  readonly features?: readonly string[];
   readonly remoteWrite?: { readonly url: string; readonly protocol: Protocol; readonly tenant?: string };
 }
 
@@ -43,7 +54,7 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Prome
         ? [
             '--web.remote-write-receiver.accepted-protobuf-messages=prometheus.WriteRequest',
             '--web.remote-write-receiver.accepted-protobuf-messages=io.prometheus.write.v2.Request',
-            '--enable-feature=exemplar-storage',
+            `--enable-feature=${['exemplar-storage', ...(options.features ?? [])].join(',')}`,
           ]
         : ['--enable-feature=exemplar-storage,native-histograms']),
     ],
@@ -76,11 +87,36 @@ function configuration(options: PrometheusOptions, port: number): unknown {
       ...(options.version === 3 ? { scrape_native_histograms: true, always_scrape_classic_histograms: true } : {}),
     },
     storage: { tsdb: { out_of_order_time_window: '1h' }, exemplars: { max_exemplars: 10_000 } },
-    scrape_configs: Object.entries(options.scrape).map(([job, address]) => ({
-      job_name: job,
-      static_configs: [{ targets: [job === 'self' ? `127.0.0.1:${port}` : address] }],
-    })),
+    scrape_configs: [
+      ...Object.entries(options.scrape).map(([job, address]) => ({
+        job_name: job,
+        static_configs: [{ targets: [job === 'self' ? `127.0.0.1:${port}` : address] }],
+      })),
+      ...(options.federate === undefined ? [] : [federation(options.federate)]),
+    ],
+    ...(options.remoteRead === undefined
+      ? {}
+      : {
+          remote_read: [
+            {
+              url: options.remoteRead.url,
+              read_recent: true,
+              headers: { 'X-Scope-OrgID': options.remoteRead.tenant },
+            },
+          ],
+        }),
     ...(options.remoteWrite === undefined ? {} : { remote_write: [remoteWrite(options, options.remoteWrite)] }),
+  };
+}
+
+function federation({ address, path, match, tenant }: NonNullable<PrometheusOptions['federate']>): unknown {
+  return {
+    job_name: 'federate',
+    metrics_path: path,
+    params: { 'match[]': [match] },
+    honor_labels: true,
+    http_headers: { 'X-Scope-OrgID': { values: [tenant] } },
+    static_configs: [{ targets: [address] }],
   };
 }
 

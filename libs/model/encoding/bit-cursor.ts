@@ -41,6 +41,33 @@ export class BitCursor {
     return value;
   }
 
+  /** Adds the next numbers to values[begin, end). Most are small, so they are read without a call each. */
+  varbitIntsInto(values: Float64Array, begin: number, end: number): void {
+    const { words } = this;
+    let position = this.position;
+    for (let i = begin; i < end; i++) {
+      const bits = peekBits(words, position);
+      if (bits >= 0) {
+        position += 1;
+        continue;
+      }
+      const ones = Math.clz32(~bits);
+      if (ones > 4) {
+        values[i] += peekVarbitInt(words, position);
+        position += varbitLength(words, position);
+        continue;
+      }
+      // One to four ones, and as many times three bits: see varbit.ts.
+      const width = ones * 3;
+      const raw = (bits << (ones + 1)) >>> (32 - width);
+      const half = 1 << (width - 1);
+      values[i] += raw > half ? raw - half * 2 : raw;
+      position += ones + 1 + width;
+    }
+    this.position = position;
+    this.advance(0);
+  }
+
   varbitUint(): number {
     const value = peekVarbitUint(this.words, this.position);
     this.advance(varbitLength(this.words, this.position));

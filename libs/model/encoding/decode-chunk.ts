@@ -19,6 +19,7 @@ function chunkSampleCount(encoding: ChunkEncoding, bytes: Uint8Array, begin: num
 /**
  * Decodes the chunk bytes[begin, end) into rows from `row` on; returns the row after the last one. Columns grow as they must;
  * those for start times and histograms are made when the first chunk needs them, and hold 0 and null for the rows before.
+ * Histograms before `fromT` may be left out: they are not cheap.
  * @throws Failure `internal` when the bytes are no such chunk; rows from `row` on are then undefined.
  */
 export function decodeChunk(
@@ -28,6 +29,7 @@ export function decodeChunk(
   end: number,
   rows: SampleRows,
   row: number,
+  fromT = Number.NEGATIVE_INFINITY,
 ): number {
   reserveRows(rows, row + chunkSampleCount(encoding, bytes, begin));
   switch (encoding) {
@@ -41,7 +43,7 @@ export function decodeChunk(
     case ChunkEncoding.histogramSt:
     case ChunkEncoding.floatHistogramSt:
       if (hasStartTimes(encoding)) rows.st ??= new Float64Array(rows.t.length);
-      return decodeHistogramInto(encoding, bytes, begin, end, rows, row);
+      return decodeHistogramInto(encoding, bytes, begin, end, rows, row, fromT);
     default:
       throw corruptChunk(`unknown encoding ${encoding satisfies never}`);
   }

@@ -41,6 +41,8 @@ export const floatBucketsColumn = 3;
 export const integerSumColumn = 0;
 
 const noBuckets = new Float64Array(0);
+/** Samples whose counts share memory. */
+const slabSamplesMax = 32;
 
 /** Reads one chunk from its first sample to its last. No other chunk may be read in between: see bit-reader.ts. */
 export class HistogramChunkReader {
@@ -66,6 +68,9 @@ export class HistogramChunkReader {
   xors: XorValues = new XorValues(0);
   #positiveCount = 0;
   #negativeCount = 0;
+  /** Counts of many samples: memory of their own for each would cost more than reading them. */
+  #slab = noBuckets;
+  #slabUsed = 0;
   readonly #firstStKnown: boolean;
   readonly #cursor: BitCursor;
 
@@ -126,14 +131,27 @@ export class HistogramChunkReader {
 
   /** Absolute counts of the buckets [begin, end) of both signs together. */
   #buckets(begin: number, end: number): Float64Array {
-    if (!this.integer) return this.xors.values.slice(floatBucketsColumn + begin, floatBucketsColumn + end);
-    const counts = new Float64Array(end - begin);
-    let count = 0;
-    for (let i = begin; i < end; i++) {
-      count += this.integers[2 + i];
-      counts[i - begin] = count;
+    if (begin === end) return noBuckets;
+    const size = end - begin;
+    if (this.#slabUsed + size > this.#slab.length) {
+      this.#slab = new Float64Array(size * Math.min(slabSamplesMax, Math.max(1, this.count - this.read + 1)));
+      this.#slabUsed = 0;
     }
-    return counts;
+    const slab = this.#slab;
+    const at = this.#slabUsed;
+    this.#slabUsed += size;
+    if (this.integer) {
+      const { integers } = this;
+      let count = 0;
+      for (let i = 0; i < size; i++) {
+        count += integers[2 + begin + i];
+        slab[at + i] = count;
+      }
+    } else {
+      const { values } = this.xors;
+      for (let i = 0; i < size; i++) slab[at + i] = values[floatBucketsColumn + begin + i];
+    }
+    return slab.subarray(at, at + size);
   }
 
   #readFirst(): void {
@@ -177,10 +195,9 @@ export class HistogramChunkReader {
   }
 
   #readIntegers(begin: number, end: number): void {
-    for (let i = begin; i < end; i++) {
-      this.integerDeltas[i] += this.#cursor.varbitInt();
-      this.integers[i] += this.integerDeltas[i];
-    }
+    this.#cursor.varbitIntsInto(this.integerDeltas, begin, end);
+    const { integers, integerDeltas } = this;
+    for (let i = begin; i < end; i++) integers[i] += integerDeltas[i];
   }
 
   #noticeStale(): void {
@@ -205,7 +222,8 @@ export class HistogramChunkReader {
 
 /**
  * Decodes the histogram chunk bytes[begin, end) into rows from `row` on; returns the row after the last one. Takes any of the
- * four histogram encodings; out.h is made where it is null, start times are dropped where out.st is null.
+ * four histogram encodings; out.h is made where it is null, start times are dropped where out.st is null. Samples before `fromT` are
+ * left out.
  * @throws Failure `internal` when the bytes are no such chunk; rows from `row` on are then undefined.
  */
 export function decodeHistogramInto(
@@ -215,16 +233,19 @@ export function decodeHistogramInto(
   end: number,
   out: SampleRows,
   row: number,
+  fromT = Number.NEGATIVE_INFINITY,
 ): number {
   const reader = new HistogramChunkReader(encoding, bytes, begin, end);
-  const rowEnd = row + reader.count;
-  if (rowEnd > out.t.length) throw new RangeError('the columns are too short for the chunk');
+  if (row + reader.count > out.t.length) throw new RangeError('the columns are too short for the chunk');
   out.h ??= new Array<Histogram | null>(out.t.length).fill(null);
-  for (let i = row; i < rowEnd; i++) {
+  let at = row;
+  for (let i = 0; i < reader.count; i++) {
     reader.next();
-    out.t[i] = reader.t;
-    if (out.st !== null) out.st[i] = reader.st;
-    out.h[i] = reader.sample();
+    if (reader.t < fromT) continue;
+    out.t[at] = reader.t;
+    if (out.st !== null) out.st[at] = reader.st;
+    out.h[at] = reader.sample();
+    at++;
   }
-  return rowEnd;
+  return at;
 }

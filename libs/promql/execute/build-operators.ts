@@ -17,7 +17,7 @@ import { VectorVectorOperation } from './binary/vector-vector.ts';
 import type { ExecutionContext } from './execution-context.ts';
 import { buildVectorCall } from './functions/build-call.ts';
 import { negate } from './functions/negate.ts';
-import { type Grid, makeGrid } from './grid.ts';
+import { type Grid, makeGrid, subqueryGrid } from './grid.ts';
 import type { RangeOperator, ScalarOperator, VectorOperator } from './operator.ts';
 import {
   constantScalar,
@@ -30,7 +30,7 @@ import {
 } from './scalars.ts';
 import { RangeSelectorScan } from './scan/range-selector.ts';
 import { SmoothedSelectorScan } from './scan/smoothed-selector.ts';
-import { SubquerySource, subqueryGrid } from './scan/subquery-source.ts';
+import { SubquerySource } from './scan/subquery-source.ts';
 import { VectorSelectorScan } from './scan/vector-selector.ts';
 import { SeriesMap } from './series-map.ts';
 import { StepInvariantVector, stepInvariantScalar } from './step-invariant.ts';
@@ -106,6 +106,15 @@ export class OperatorBuilder {
     return this.context.flags.delayedNameRemoval ? operator : this.unique(operator, policy);
   }
 
+  /**
+   * Puts series of equal labels together behind what makes new labels at each step. With delayed removal Prometheus lets them be where
+   * there is one step only: what comes next may still choose among them.
+   */
+  uniqueOverSteps(operator: VectorOperator): VectorOperator {
+    const { delayedNameRemoval } = this.context.flags;
+    return delayedNameRemoval && this.grid.stepCount === 1 ? operator : this.unique(operator, 'merge');
+  }
+
   unique(operator: VectorOperator, policy: UniquePolicy): VectorOperator {
     return new UniqueSeries(this.context, operator, this.grid, policy);
   }
@@ -135,7 +144,7 @@ export class OperatorBuilder {
     const operator = isSetOp(op)
       ? new SetOperation(this.context, op, left, right, matching, this.grid)
       : new VectorVectorOperation(this.context, left, right, this.grid, { op, matching, returnBool, place });
-    return this.unique(operator, 'merge');
+    return this.uniqueOverSteps(operator);
   }
 
   #aggregate(node: AggregateNode): VectorOperator {

@@ -7,6 +7,7 @@ import { Failure } from '../../errors/failure.ts';
 import type { Histogram } from '../../model/histogram.ts';
 import type { SeriesReader } from '../../series/series-reader.ts';
 import { Annotations } from './annotations.ts';
+import type { OutputSeries } from './operator.ts';
 import { StepColumn } from './step-column.ts';
 
 /** What a query may use; 0 is no limit. */
@@ -50,6 +51,7 @@ export class ExecutionContext {
   #memoryBytes = 0;
   #workSinceCheck = 0;
   readonly #freeColumns = new Map<number, StepColumn[]>();
+  readonly #distinct = new WeakSet<readonly OutputSeries[]>();
 
   constructor(
     reader: SeriesReader,
@@ -101,6 +103,17 @@ export class ExecutionContext {
 
   giveMemory(bytes: number): void {
     this.#memoryBytes -= bytes;
+  }
+
+  /** Marks a list of output series as one in which no labels occur twice; returns it. */
+  distinct(series: readonly OutputSeries[]): readonly OutputSeries[] {
+    this.#distinct.add(series);
+    return series;
+  }
+
+  /** Whether a list is known to have no labels twice. */
+  isDistinct(series: readonly OutputSeries[]): boolean {
+    return this.#distinct.has(series);
   }
 
   /** A cleared column, from earlier use if there is one. */

@@ -12,6 +12,7 @@ import { extendedWindow, windowEdges } from './functions/extended-rate.ts';
 import { type RangeWindows, windowEndMs } from './operator.ts';
 import { type RangeSamples, WindowBounds } from './scan/range-samples.ts';
 import { dropMetadata } from './series-labels.ts';
+import { sameLabelset } from './unique-series.ts';
 
 /** The windows' samples, unsorted; series without any are left out. The builder's grid has one step. */
 export function gatherRange(context: ExecutionContext, builder: OperatorBuilder, plan: PlanNode): ResultSeries[] {
@@ -31,15 +32,43 @@ export function gatherRange(context: ExecutionContext, builder: OperatorBuilder,
     result.push({ labels: dropName ? dropMetadata(labels) : labels, ...points });
   }
   source.done();
-  return result;
+  return merged(result);
 }
 
-function pointsOf(
-  samples: RangeSamples,
-  bounds: WindowBounds,
-  windows: RangeWindows,
-  node: PlanNode,
-): Omit<ResultSeries, 'labels'> {
+type Points = Omit<ResultSeries, 'labels'>;
+
+/** Series that have become one by losing their names. @throws Failure where they have two floats or two histograms at one time */
+function merged(series: readonly ResultSeries[]): ResultSeries[] {
+  const byKey = new Map<string, ResultSeries>();
+  for (const one of series) {
+    const same = byKey.get(one.labels.key);
+    byKey.set(one.labels.key, same === undefined ? one : { labels: one.labels, ...mergedPoints(same, one) });
+  }
+  return [...byKey.values()];
+}
+
+function mergedPoints(a: Points, b: Points): Points {
+  const count = a.t.length + b.t.length;
+  const t = new Float64Array(count);
+  const v = new Float64Array(count);
+  const h: (Histogram | null)[] = [];
+  let inA = 0;
+  let inB = 0;
+  for (let row = 0; row < count; row++) {
+    const takeA = inB === b.t.length || (inA < a.t.length && a.t[inA] <= b.t[inB]);
+    const from = takeA ? a : b;
+    const at = takeA ? inA++ : inB++;
+    t[row] = from.t[at];
+    v[row] = from.v[at];
+    h.push(from.h?.[at] ?? null);
+    for (let earlier = row - 1; earlier >= 0 && t[earlier] === t[row]; earlier--) {
+      if ((h[earlier] === null) === (h[row] === null)) throw new Failure('execution', sameLabelset);
+    }
+  }
+  return { t, v, h: a.h === null && b.h === null ? null : h };
+}
+
+function pointsOf(samples: RangeSamples, bounds: WindowBounds, windows: RangeWindows, node: PlanNode): Points {
   const floatBegin = bounds.floatBegin[0];
   const floatEnd = bounds.floatEnd[0];
   const histogramBegin = bounds.histogramBegin[0];
@@ -70,12 +99,7 @@ function pointsOf(
   return { t, v, h };
 }
 
-function extended(
-  { floatT, floatV }: RangeSamples,
-  begin: number,
-  end: number,
-  windows: RangeWindows,
-): Omit<ResultSeries, 'labels'> {
+function extended({ floatT, floatV }: RangeSamples, begin: number, end: number, windows: RangeWindows): Points {
   const none = { t: new Float64Array(0), v: new Float64Array(0), h: null };
   if (begin === end) return none;
   const windowEnd = windowEndMs(windows, 0);

@@ -6,6 +6,8 @@
 import { compareUtf8, Labels, labelPairsKey, metricName } from '../../model/labels.ts';
 import { quoteText } from '../syntax/go-text.ts';
 
+const underscore = 0x5f;
+
 function isMetadata(name: string): boolean {
   return name === metricName || name === '__type__' || name === '__unit__';
 }
@@ -20,8 +22,21 @@ function filterPairs(labels: Labels, keep: (name: string) => boolean): Labels {
   return kept.length === pairs.length ? labels : new Labels(kept);
 }
 
+/** Whether of name, type and unit there is the name alone, in the first place of the pairs, where it stands as a rule. */
+export function isNameAlone(pairs: readonly string[]): boolean {
+  if (pairs[0] !== metricName) return false;
+  // Names in order: behind the first one without an underscore neither can come.
+  for (let i = 2; i < pairs.length; i += 2) {
+    const name = pairs[i] as string;
+    if (name.charCodeAt(0) !== underscore) return true;
+    if (isMetadata(name)) return false;
+  }
+  return true;
+}
+
 /** Without name, type and unit. */
 export function dropMetadata(labels: Labels): Labels {
+  if (isNameAlone(labels.pairs)) return new Labels(labels.pairs.slice(2));
   return filterPairs(labels, (name) => !isMetadata(name));
 }
 

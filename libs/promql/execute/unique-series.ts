@@ -44,6 +44,8 @@ export class UniqueSeries implements VectorOperator {
 
   series(): readonly OutputSeries[] {
     const inputs = this.#input.series();
+    this.#allUnique = this.#context.isDistinct(inputs);
+    if (this.#allUnique) return inputs;
     const numbers = new Map<string, number>();
     this.#outputOf = new Int32Array(inputs.length);
     inputs.forEach((series, i) => {
@@ -58,9 +60,9 @@ export class UniqueSeries implements VectorOperator {
       this.#outputOf[i] = number;
     });
     this.#allUnique = this.#outputs.length === inputs.length;
-    if (this.#allUnique) return inputs;
+    if (this.#allUnique) return this.#context.distinct(inputs);
     if (this.#grid.stepCount === 1) this.#orderByFirstPoint();
-    return this.#outputs.map(({ series }) => series);
+    return this.#context.distinct(this.#outputs.map(({ series }) => series));
   }
 
   /** An instant query shows the order: it is that of the points, not of the series that might have had one. */

@@ -1,6 +1,6 @@
 /**
  * Random expressions of the whole grammar, sound in their types, as text. For tests: of the parser against its printer
- * here, and of whole engines against each other. Owns the choice of words and shapes; the caller owns the randomness.
+ * here, and of whole engines against each other. Owns the shapes; the words are a vocabulary, and the caller owns the randomness.
  */
 import { type AggregateOp, aggregateParamType, type ValueType } from './ast.ts';
 import { type FunctionSignature, functionsTable } from './functions-table.ts';
@@ -8,27 +8,45 @@ import { type FunctionSignature, functionsTable } from './functions-table.ts';
 /** Uniform in [0, 1). */
 export type Random = () => number;
 
-const metrics = ['foo', 'bar', 'http_requests_total', 'a:b', 'sum', 'offset', 'step'];
-const labels = ['job', 'le', 'by', 'instance', '"utf8.name"', "'__x'"];
-const numbers = [
-  '0',
-  '1',
-  '2.5',
-  '.5',
-  '5.',
-  '1e3',
-  '0x1f',
-  '077',
-  '1_000',
-  '5m',
-  '1h30m',
-  '250ms',
-  '(Inf)',
-  'NaN',
-  '0.0001',
-];
-const durations = ['5m', '1h', '90s', '1d', '300', '2.5', '1w'];
-const strings = ['"x"', "'y'", '`z`', '"\\u00e9\\n"', '"\\xff"', '"q\\"q"'];
+/** The words that expressions are made of, each as it is written. */
+export interface Vocabulary {
+  readonly metrics: readonly string[];
+  /** In their quotes, for inside of braces. */
+  readonly quotedMetrics: readonly string[];
+  readonly labels: readonly string[];
+  /** Without quotes. */
+  readonly matcherValues: readonly string[];
+  /** Labels of on() and ignoring(). */
+  readonly matchingLabels: readonly string[];
+  /** What may follow group_left and group_right. */
+  readonly includes: readonly string[];
+  readonly numbers: readonly string[];
+  readonly durations: readonly string[];
+  readonly strings: readonly string[];
+  /** What may follow `@`. */
+  readonly times: readonly string[];
+  /** How often the function is chosen, compared to others. */
+  weight(functionName: string): number;
+  /** What stands at a place among the arguments of a function or aggregation; undefined where any expression of its type may. */
+  argument(name: string, index: number, random: Random): string | undefined;
+}
+
+/** Everything that the lexer knows, and nothing that means anything. */
+const anyWords: Vocabulary = {
+  metrics: ['foo', 'bar', 'http_requests_total', 'a:b', 'sum', 'offset', 'step'],
+  quotedMetrics: ['"quoted.name"'],
+  labels: ['job', 'le', 'by', 'instance', '"utf8.name"', "'__x'"],
+  matcherValues: ['a', '', 'a.*|b', '.+', '[a-c]+'],
+  matchingLabels: ['job', 'le', 'instance'],
+  includes: ['', ' (x)', ' (x, y)'],
+  numbers: '0 1 2.5 .5 5. 1e3 0x1f 077 1_000 5m 1h30m 250ms (Inf) NaN 0.0001'.split(' '),
+  durations: ['5m', '1h', '90s', '1d', '300', '2.5', '1w'],
+  strings: ['"x"', "'y'", '`z`', '"\\u00e9\\n"', '"\\xff"', '"q\\"q"'],
+  times: ['1234.567', '-5', 'start()', 'end()', '1m'],
+  weight: () => 1,
+  argument: () => undefined,
+};
+
 const aggregations: readonly AggregateOp[] = [
   ...(['sum', 'avg', 'count', 'min', 'max', 'group', 'stddev', 'stdvar', 'topk', 'bottomk'] as const),
   ...(['count_values', 'quantile', 'limitk', 'limit_ratio'] as const),
@@ -37,21 +55,23 @@ const arithmetic = ['+', '-', '*', '/', '%', '^', 'atan2', '</', '>/'];
 const comparisons = ['==', '!=', '<', '<=', '>', '>='];
 
 /** A random expression of the type, at most about so many levels deep. */
-export function randomExpression(random: Random, type: ValueType, depth: number): string {
-  return new Generator(random).ofType(type, depth);
+export function randomExpression(random: Random, type: ValueType, depth: number, words = anyWords): string {
+  return new Generator(random, words).ofType(type, depth);
 }
 
 class Generator {
   readonly #random: Random;
+  readonly #words: Vocabulary;
 
-  constructor(random: Random) {
+  constructor(random: Random, words: Vocabulary) {
     this.#random = random;
+    this.#words = words;
   }
 
   ofType(type: ValueType, depth: number): string {
     switch (type) {
       case 'string':
-        return this.#oneOf(strings);
+        return this.#oneOf(this.#words.strings);
       case 'matrix':
         return this.#matrix(depth);
       case 'scalar':
@@ -75,7 +95,7 @@ class Generator {
   }
 
   #scalar(depth: number): string {
-    if (depth <= 0 || this.#chance(0.3)) return this.#oneOf(numbers);
+    if (depth <= 0 || this.#chance(0.3)) return this.#oneOf(this.#words.numbers);
     switch (Math.floor(this.#random() * 4)) {
       case 0:
         return `${this.#scalar(depth - 1)} ${this.#oneOf(arithmetic)} ${this.#scalar(depth - 1)}`;
@@ -118,30 +138,32 @@ class Generator {
   #selector(): string {
     const matcher = (): string => {
       const op = this.#oneOf(['=', '!=', '=~', '!~']);
-      return `${this.#oneOf(labels)}${op}"${this.#oneOf(['a', '', 'a.*|b', '.+', '[a-c]+'])}"`;
+      return `${this.#oneOf(this.#words.labels)}${op}"${this.#oneOf(this.#words.matcherValues)}"`;
     };
     const matchers = Array.from({ length: Math.floor(this.#random() * 3) }, matcher);
-    if (this.#chance(0.2)) return `{"quoted.name"${matchers.map((text) => `, ${text}`).join('')}}`;
-    return `${this.#oneOf(metrics)}${matchers.length === 0 && this.#chance(0.8) ? '' : `{${matchers.join(',')}}`}`;
+    if (this.#chance(0.2)) {
+      return `{${this.#oneOf(this.#words.quotedMetrics)}${matchers.map((text) => `, ${text}`).join('')}}`;
+    }
+    return `${this.#oneOf(this.#words.metrics)}${matchers.length === 0 && this.#chance(0.8) ? '' : `{${matchers.join(',')}}`}`;
   }
 
   #modifiers(): string {
     const texts: string[] = [];
-    if (this.#chance(0.15)) texts.push(` @ ${this.#oneOf(['1234.567', '-5', 'start()', 'end()', '1m'])}`);
+    if (this.#chance(0.15)) texts.push(` @ ${this.#oneOf(this.#words.times)}`);
     if (this.#chance(0.2)) texts.push(` offset ${this.#offset()}`);
     if (this.#chance(0.1)) texts.push(this.#oneOf([' anchored', ' smoothed']));
     return (this.#chance(0.5) ? texts : texts.reverse()).join('');
   }
 
   #offset(): string {
-    if (this.#chance(0.6)) return this.#oneOf(['', '-', '+']) + this.#oneOf(durations);
+    if (this.#chance(0.6)) return this.#oneOf(['', '-', '+']) + this.#oneOf(this.#words.durations);
     // Without a sign, operators behind the parenthesis would go on with the duration.
     return this.#oneOf(['-', '+']) + this.#oneOf([`(${this.#duration(2)})`, 'step()', 'range()', 'max_of(step(), 5m)']);
   }
 
   /** Never literally zero or below. */
   #duration(depth: number): string {
-    if (depth <= 0 || this.#chance(0.5)) return this.#oneOf(durations);
+    if (depth <= 0 || this.#chance(0.5)) return this.#oneOf(this.#words.durations);
     const operand = (): string => this.#duration(depth - 1);
     const binary = `${operand()} ${this.#oneOf(['+', '-', '*', '/', '%', '^'])} ${operand()}`;
     return this.#oneOf([
@@ -157,26 +179,42 @@ class Generator {
   #aggregation(depth: number): string {
     const op = this.#oneOf(aggregations);
     const paramType = aggregateParamType(op);
-    const param = paramType === undefined ? '' : `${this.ofType(paramType, depth - 1)}, `;
-    const args = `(${param}${this.#vector(depth - 1)})`;
+    const param = paramType === undefined ? [] : [paramType];
+    const args = `(${[...param, 'vector' as const].map((type, i) => this.#argument(op, i, type, depth)).join(', ')})`;
     if (this.#chance(0.4)) return op + args;
-    const grouping = ` ${this.#oneOf(['by', 'without'])} (${this.#list(labels, 0)}) `;
+    const grouping = ` ${this.#oneOf(['by', 'without'])} (${this.#list(this.#words.labels, 0)}) `;
     return this.#chance(0.5) ? op + grouping + args : op + args + grouping;
   }
 
   #call(returnType: ValueType, depth: number): string {
     const candidates = [...functionsTable.values()].filter((func) => func.returnType === returnType);
-    const func = this.#oneOf(candidates);
+    const func = this.#weighted(candidates);
     return `${func.name}(${this.#args(func, depth).join(', ')})`;
   }
 
   #args({ name, argTypes, variadic }: FunctionSignature, depth: number): string[] {
-    if (name === 'info') return [this.#vector(depth - 1), ...(this.#chance(0.5) ? ['{__name__=~".+_info"}'] : [])];
+    if (name === 'info') {
+      const base = this.#argument(name, 0, 'vector', depth);
+      // The second one is a selector of labels, not of series.
+      const selector = this.#words.argument(name, 1, this.#random) ?? '{__name__=~".+_info"}';
+      return this.#chance(0.5) ? [base, selector] : [base];
+    }
     const types = [...argTypes];
     const last = types.at(-1);
     if (variadic !== 0 && this.#chance(0.3)) types.pop();
     else if (variadic < 0 && last !== undefined && this.#chance(0.5)) types.push(last, last);
-    return types.map((type) => this.ofType(type, depth - 1));
+    return types.map((type, i) => this.#argument(name, i, type, depth));
+  }
+
+  #argument(name: string, index: number, type: ValueType, depth: number): string {
+    return this.#words.argument(name, index, this.#random) ?? this.ofType(type, depth - 1);
+  }
+
+  #weighted(functions: readonly FunctionSignature[]): FunctionSignature {
+    const weights = functions.map(({ name }) => this.#words.weight(name));
+    let left = this.#random() * weights.reduce((sum, weight) => sum + weight, 0);
+    const found = functions.find((_, i) => (left -= weights[i]) < 0);
+    return found ?? (functions[0] as FunctionSignature);
   }
 
   #binary(depth: number): string {
@@ -185,12 +223,12 @@ class Generator {
     // Matching is for vectors only, and what is not in parentheses may bind its scalars closer.
     const right = `(${this.#vector(depth - 1)})`;
     const how = this.#chance(0.5)
-      ? ` ${this.#oneOf(['on', 'ignoring'])}(${this.#list(['job', 'le', 'instance'], 0)})`
+      ? ` ${this.#oneOf(['on', 'ignoring'])}(${this.#list(this.#words.matchingLabels, 0)})`
       : '';
     if (this.#chance(0.2)) return `(${left}) ${this.#oneOf(['and', 'or', 'unless'])}${how} ${right}`;
     const compares = this.#chance(0.4);
     const op = compares ? this.#oneOf(comparisons) + (this.#chance(0.5) ? ' bool' : '') : this.#oneOf(arithmetic);
-    const include = this.#oneOf(['', ' (x)', ' (x, y)']);
+    const include = this.#oneOf(this.#words.includes);
     const group = how !== '' && this.#chance(0.4) ? ` ${this.#oneOf(['group_left', 'group_right'])}${include}` : '';
     const fill = this.#chance(0.2)
       ? this.#oneOf([' fill(0)', ' fill_left(-1.5)', ' fill_right(1) fill_left(2e9)'])

@@ -25,6 +25,10 @@ export class ClosedChunks {
     return this.#arena.bytes + this.#rows.bytes;
   }
 
+  get count(): number {
+    return this.#rows.count;
+  }
+
   /** Adds a chunk of `length` bytes, which the caller then writes to page(chunk)[offset(chunk)...]. Returns its number. */
   add(previous: number, encoding: ChunkEncoding, minT: number, maxT: number, length: number): number {
     const chunk = this.#rows.add();

@@ -35,6 +35,7 @@ import { FragmentPool, fragmentBytes } from './fragment-pool.ts';
 import { LateFloats, lateSamplesMax, lateSampleWords } from './late-floats.ts';
 import { RowTable, rowMask, rowPageShift } from './row-table.ts';
 import { Slot, SlotFlag, slotWords } from './slot.ts';
+import type { Steps } from './steps.ts';
 
 /** Length of a range: what Prometheus' blocks are cut to. */
 export const rangeMs = 7_200_000;
@@ -50,6 +51,7 @@ export const AppendOutcome = {
 } as const;
 export type AppendOutcome = (typeof AppendOutcome)[keyof typeof AppendOutcome];
 
+const extentStep = 4096;
 const indexPageShift = 8;
 const indexPageSlots = 1 << indexPageShift;
 const indexMask = indexPageSlots - 1;
@@ -149,6 +151,20 @@ export class HeadRange {
       this.begin + this.#word(slot, Slot.minT) <= maxT &&
       this.begin + this.#word(slot, Slot.lastT) >= minT
     );
+  }
+
+  /** Chunks (of late samples, those that are written), and times of the oldest and the newest sample: minT > maxT if there is none. */
+  *extent(): Steps<{ readonly chunks: number; readonly minT: number; readonly maxT: number }> {
+    let chunks = this.#closed.count;
+    let minT = rangeMs;
+    let maxT = -1;
+    for (let slot = 1; slot <= this.#slots.count; slot++) {
+      if ((this.#word(slot, Slot.state) & 0xff) !== 0) chunks++;
+      minT = Math.min(minT, this.#word(slot, Slot.minT));
+      maxT = Math.max(maxT, this.#word(slot, Slot.lastT));
+      if (slot % extentStep === 0) yield;
+    }
+    return { chunks, minT: this.begin + minT, maxT: this.begin + maxT };
   }
 
   /** Stores a float sample of series `id` at a time of this range; `st` is 0 if unknown, the value comes as its bits. */

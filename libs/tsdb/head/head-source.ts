@@ -21,7 +21,7 @@ import { copyBatch } from './copy-batch.ts';
 import type { HeadRange } from './head-range.ts';
 import { IdMarks } from './id-marks.ts';
 import { labelsOf, labelTableOf } from './label-table.ts';
-import { selectIds, withSamples } from './select-ids.ts';
+import { pairHasSamples, selectIds, withSamples } from './select-ids.ts';
 import { nextTurn, runInSlices, type Steps, sortInSteps } from './steps.ts';
 import type { TenantHead } from './tenant-head.ts';
 
@@ -75,6 +75,18 @@ export class HeadSource implements SeriesSource {
       for (let name = 1; name <= series.nameCount; name++) texts.push(series.nameText(name));
       return yield* sortInSteps(texts, compareUtf8);
     }
+    if (query.selectors.length === 0) {
+      const ranges = this.#head.rangesBetween(query.minT, query.maxT);
+      for (let name = 1; name <= series.nameCount; name++) {
+        const pairs = series.pairsOfName(name);
+        for (let i = 0; i < pairs.length; i++) {
+          if (!(yield* pairHasSamples(series, pairs[i], ranges, query.minT, query.maxT))) continue;
+          texts.push(series.nameText(name));
+          break;
+        }
+      }
+      return yield* sortInSteps(texts, compareUtf8);
+    }
     const seen = new Set<number>();
     const ids = yield* this.#idsOf(query);
     for (let i = 0; i < ids.length; i++) {
@@ -93,6 +105,14 @@ export class HeadSource implements SeriesSource {
     let pairs: Iterable<number>;
     if (query.selectors.length === 0 && this.#coversAll(query)) {
       pairs = series.pairsOfName(name);
+    } else if (query.selectors.length === 0) {
+      const { minT, maxT } = query;
+      const ranges = this.#head.rangesBetween(minT, maxT);
+      const found: number[] = [];
+      for (const pair of series.pairsOfName(name)) {
+        if (yield* pairHasSamples(series, pair, ranges, minT, maxT)) found.push(pair);
+      }
+      pairs = found;
     } else {
       const seen = new Set<number>();
       const ids = yield* this.#idsOf(query);

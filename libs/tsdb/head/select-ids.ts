@@ -154,6 +154,23 @@ function* keepMarked(ids: Uint32Array, marks: IdMarks, marked: boolean): Steps<U
   return kept.subarray(0, count);
 }
 
+/** Whether any series with the pair may have samples from minT to maxT: mostly the first one that is looked at. */
+export function* pairHasSamples(
+  series: SeriesTable,
+  pair: number,
+  ranges: readonly HeadRange[],
+  minT: number,
+  maxT: number,
+): Steps<boolean> {
+  const ids = series.seriesOfPair(pair);
+  for (let i = 0; i < ids.length; i++) {
+    for (let r = 0; r < ranges.length; r++) if (ranges[r].hasSamples(ids[i], minT, maxT)) return true;
+    if (i % stepItems === 0) yield;
+  }
+  yield;
+  return false;
+}
+
 /** Of these series, those that may have samples from minT to maxT in one of the ranges. */
 export function* withSamples(
   ids: Uint32Array,

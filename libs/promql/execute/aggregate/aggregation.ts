@@ -6,6 +6,7 @@
 import type { Labels } from '../../../model/labels.ts';
 import type { ExecutionContext } from '../execution-context.ts';
 import type { Grid } from '../grid.ts';
+import { LabelNumbers } from '../label-numbers.ts';
 import type { OutputSeries, VectorOperator } from '../operator.ts';
 import { groupLabels } from '../series-labels.ts';
 import type { StepColumn } from '../step-column.ts';
@@ -36,22 +37,31 @@ export function groupSeries(
   { names, without }: Grouping,
 ): { readonly groups: { labels: Labels; dropName: boolean; members: number }[]; readonly groupOf: Int32Array } {
   const nameSet = new Set(names);
-  const numbers = new Map<string, number>();
+  const byNames = new LabelNumbers(nameSet);
+  const byKey = new Map<string, number>();
   const groups: { labels: Labels; dropName: boolean; members: number }[] = [];
   const groupOf = new Int32Array(series.length);
-  series.forEach(({ labels, dropName }, i) => {
-    const grouped = groupLabels(labels, nameSet, without);
-    let number = numbers.get(grouped.key);
-    if (number === undefined) {
-      number = groups.length;
-      numbers.set(grouped.key, number);
-      groups.push({ labels: grouped, dropName: false, members: 0 });
+  for (let i = 0; i < series.length; i++) {
+    const { labels, dropName } = series[i] as OutputSeries;
+    let number: number;
+    if (without) {
+      const grouped = groupLabels(labels, nameSet, true);
+      number = byKey.get(grouped.key) ?? groups.length;
+      if (number === groups.length) {
+        byKey.set(grouped.key, number);
+        groups.push({ labels: grouped, dropName: false, members: 0 });
+      }
+    } else {
+      number = byNames.of(labels);
+      if (number === groups.length) {
+        groups.push({ labels: groupLabels(labels, nameSet, false), dropName: false, members: 0 });
+      }
     }
     const group = groups[number] as { dropName: boolean; members: number };
     group.dropName ||= dropName;
     group.members++;
     groupOf[i] = number;
-  });
+  }
   return { groups, groupOf };
 }
 
@@ -95,7 +105,7 @@ export class Aggregation implements VectorOperator {
     }));
     this.#column = this.#context.takeColumn(this.#grid.stepCount);
     if (this.#grid.stepCount === 1) this.#groups = this.#inOrderOfFirstPoint();
-    return this.#groups.map(({ output }) => output);
+    return this.#context.distinct(this.#groups.map(({ output }) => output));
   }
 
   next(out: StepColumn): void {

@@ -2,6 +2,7 @@
  * The k best of a group at every step: a binary heap for each step, its worst element first.
  * Ties and the order within the heap show in answers, so the sifting is that of Go's container/heap, step for step.
  */
+import { goSort } from '../../go-sort.ts';
 
 /** Which of two values is nearer to being thrown out; NaN is before anything. */
 type HeapOrder = 'smallest first' | 'largest first';
@@ -60,9 +61,8 @@ export class StepHeaps {
   bestFirst(step: number): number[] {
     const base = step * this.#capacity;
     const size = this.#sizes[step];
-    // Insertion, as Go sorts small slices: equal elements stay in the heap's order.
-    for (let i = 1; i < size; i++)
-      for (let j = i; j > 0 && this.#less(base + j - 1, base + j); j--) this.#swap(base + j, base + j - 1);
+    const better = (i: number, j: number) => this.#less(base + j, base + i);
+    goSort({ less: better, swap: (i, j) => this.#swap(base + i, base + j) }, size);
     return this.elements(step);
   }
 

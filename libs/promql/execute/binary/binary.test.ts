@@ -33,6 +33,35 @@ describe('between vectors', () => {
       expect fail msg: multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)`,
   );
   checkScript(
+    'every operator',
+    `${sides}
+    eval instant at 0 a % on() group_left c{j="y"}
+      {i="1"} 1
+      {i="2"} 3
+
+    eval instant at 0 a ^ b
+      {i="1"} 36
+
+    eval instant at 0 a atan2 b
+      {i="1"} 1.2490457723982544
+
+    eval instant at 0 a == b
+
+    eval instant at 0 a != b
+      a{i="1"} 6
+
+    eval instant at 0 a <= b
+
+    eval instant at 0 b <= bool a
+      {i="1"} 1
+
+    eval instant at 0 a >= b
+      a{i="1"} 6
+
+    eval instant at 0 b < a
+      b{i="1"} 2`,
+  );
+  checkScript(
     'many to one, either way round',
     `${sides}
     eval instant at 0 c - on(i) group_left b
@@ -123,6 +152,23 @@ describe('with scalars', () => {
     eval instant at 0 1 >= bool 2
       0
 
+    eval instant at 0 a atan2 2
+      {i="1"} 1.2490457723982544
+      {i="2"} 1.3258176636680323
+
+    eval instant at 0 a == 8
+      a{i="2"} 8
+
+    eval instant at 0 8 != a
+      a{i="1"} 6
+
+    eval instant at 0 a <= 6
+      a{i="1"} 6
+
+    eval instant at 0 a >= bool 8
+      {i="1"} 0
+      {i="2"} 1
+
     eval instant at 0 -a
       {i="1"} -6
       {i="2"} -8`,
@@ -137,6 +183,7 @@ describe('with histograms', () => {
       g {{schema:0 count:3 sum:2 buckets:[1 2]}}
       c {{schema:-53 count:3 sum:2 custom_values:[1] buckets:[1 2]}}
       f 2
+      one 1
 
     eval instant at 0 h + ignoring() g
       {} {{schema:0 count:9 sum:10 buckets:[3 6]}}
@@ -152,6 +199,12 @@ describe('with histograms', () => {
 
     eval instant at 0 h </ 1
       h {{schema:0 count:2 sum:1.4142135623730951 buckets:[2]}}
+
+    eval instant at 0 h </ one
+      h {{schema:0 count:2 sum:1.4142135623730951 buckets:[2]}}
+
+    eval instant at 0 h >/ one
+      h {{schema:0 count:4 sum:5.656854249492381 buckets:[0 4]}}
 
     eval instant at 0 h == h
       h {{schema:0 count:6 sum:8 buckets:[2 4]}}

@@ -4,6 +4,7 @@
  */
 import type { Labels } from '../../../model/labels.ts';
 import type { BinaryOp, VectorMatching } from '../../syntax/ast.ts';
+import { LabelNumbers } from '../label-numbers.ts';
 import type { OutputSeries } from '../operator.ts';
 import { deleteLabels, dropMetadata, keepLabels, matchKey, withLabel } from '../series-labels.ts';
 import { isArithmetic } from './element-operation.ts';
@@ -11,24 +12,29 @@ import { isArithmetic } from './element-operation.ts';
 /** Numbers match groups as they are met, over both sides. */
 export class MatchGroups {
   readonly #names: ReadonlySet<string>;
-  readonly #on: boolean;
+  readonly #on: LabelNumbers | undefined;
   readonly #numbers = new Map<string, number>();
 
   constructor({ labels, on }: VectorMatching) {
     this.#names = new Set(labels);
-    this.#on = on;
+    this.#on = on ? new LabelNumbers(this.#names) : undefined;
   }
 
   /** How many groups there are so far. */
   get count(): number {
-    return this.#numbers.size;
+    return this.#on?.count ?? this.#numbers.size;
   }
 
   /** The group of each series. */
   number(series: readonly OutputSeries[]): Int32Array {
     const groups = new Int32Array(series.length);
+    const on = this.#on;
     series.forEach(({ labels }, i) => {
-      const key = matchKey(labels, this.#names, this.#on);
+      if (on !== undefined) {
+        groups[i] = on.of(labels);
+        return;
+      }
+      const key = matchKey(labels, this.#names, false);
       let number = this.#numbers.get(key);
       if (number === undefined) {
         number = this.#numbers.size;

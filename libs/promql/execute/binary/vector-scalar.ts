@@ -6,7 +6,7 @@ import { type BinaryOp, isComparisonOp } from '../../syntax/ast.ts';
 import type { Place } from '../annotations.ts';
 import type { ExecutionContext } from '../execution-context.ts';
 import type { OutputSeries, ScalarOperator, VectorOperator } from '../operator.ts';
-import { dropMetadata } from '../series-labels.ts';
+import { withoutNames } from '../series-map.ts';
 import { PointKind, type StepColumn } from '../step-column.ts';
 import { ElementOperation, isArithmetic } from './element-operation.ts';
 
@@ -38,8 +38,7 @@ export class VectorScalarOperation implements VectorOperator {
     const { op, returnBool, place } = this.#call;
     this.#operation = new ElementOperation(op, this.#context.annotations, place, this.#scalars.length);
     if (!isArithmetic(op) && !returnBool) return series;
-    const { delayedNameRemoval } = this.#context.flags;
-    return series.map(({ labels }) => ({ labels: delayedNameRemoval ? labels : dropMetadata(labels), dropName: true }));
+    return withoutNames(this.#context, series);
   }
 
   next(out: StepColumn): void {

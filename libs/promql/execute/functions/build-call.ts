@@ -193,7 +193,7 @@ function instantCall(builder: OperatorBuilder, node: CallNode): VectorOperator {
     case 'histogram_quantile':
     case 'histogram_quantiles':
     case 'histogram_fraction':
-      return builder.unique(histogramCall(builder, node), 'merge');
+      return builder.uniqueOverSteps(histogramCall(builder, node));
     case 'info':
       return buildInfo(builder, node);
     default:

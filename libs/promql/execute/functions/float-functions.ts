@@ -2,7 +2,7 @@
  * Functions of one float at a time: arithmetic, trigonometry, clamping, rounding, parts of a date.
  * Histograms have no place in them and are left out. Facts: Prometheus promql/functions.go.
  */
-import { goMax, goMin } from '../../go-math.ts';
+import { goAcos, goAsin, goCosh, goLog2, goMax, goMin, goSinh } from '../../go-math.ts';
 import type { ColumnChange } from '../series-map.ts';
 import { PointKind, type StepColumn } from '../step-column.ts';
 
@@ -16,16 +16,16 @@ export const mathFunctions: ReadonlyMap<string, FloatFunction> = new Map<string,
   ['exp', Math.exp],
   ['sqrt', Math.sqrt],
   ['ln', Math.log],
-  ['log2', Math.log2],
+  ['log2', goLog2],
   ['log10', Math.log10],
   ['sin', Math.sin],
   ['cos', Math.cos],
   ['tan', Math.tan],
-  ['asin', Math.asin],
-  ['acos', Math.acos],
+  ['asin', goAsin],
+  ['acos', goAcos],
   ['atan', Math.atan],
-  ['sinh', Math.sinh],
-  ['cosh', Math.cosh],
+  ['sinh', goSinh],
+  ['cosh', goCosh],
   ['tanh', Math.tanh],
   ['asinh', Math.asinh],
   ['acosh', Math.acosh],

@@ -58,6 +58,15 @@ describe('classic histograms', () => {
 });
 
 describe('native histograms', () => {
+  checkScript(
+    'with NaN observations a quantile is looked for in the last bucket, as Prometheus does',
+    `load 1m
+      h {{schema:0 count:12 sum:NaN buckets:[10 0 1]}}
+
+    eval instant at 0 histogram_quantile(0.5, h)
+      expect info msg: PromQL info: input to histogram_quantile has NaN observations, result is skewed higher for metric name "h" (1:25)
+      {} 128`,
+  );
   const native = `load 1m
       h {{schema:0 count:12 sum:30 z_bucket:2 z_bucket_w:0.5 buckets:[2 4 4]}}
       c {{schema:-53 count:4 sum:9 custom_values:[1 3] buckets:[1 2 1]}}
@@ -75,6 +84,9 @@ describe('native histograms', () => {
       {} 2.5
 
     eval instant at 0 histogram_count(rate(h[1m]))
+
+    eval instant at 0 histogram_stddev(h)
+      {} 1.4164544482586533
 
     eval instant at 0 histogram_stdvar(h)
       {} 2.006343203812402

@@ -18,6 +18,15 @@ describe('functions of floats', () => {
     ['deg', '-143.2394487827058', '143.2394487827058'],
     ['rad', '-0.04363323129985824', '0.04363323129985824'],
     ['sin', '-0.5984721441039564', '0.5984721441039564'],
+    ['acos', 'NaN', 'NaN'],
+    ['acosh', 'NaN', '1.566799236972411'],
+    ['asin', 'NaN', 'NaN'],
+    ['atan', '-1.1902899496825317', '1.1902899496825317'],
+    ['cos', '-0.8011436155469337', '-0.8011436155469337'],
+    ['cosh', '6.132289479663686', '6.132289479663686'],
+    ['sinh', '-6.0502044810397875', '6.0502044810397875'],
+    ['tan', '0.7470222972386603', '-0.7470222972386603'],
+    ['tanh', '-0.9866142981514303', '0.9866142981514303'],
     ['asinh', '-1.6472311463710958', '1.6472311463710958'],
     ['atanh', 'NaN', 'NaN'],
   ] as const) {
@@ -123,6 +132,47 @@ describe('functions of labels', () => {
   );
 });
 
+describe('start times, infos', () => {
+  checkScript(
+    'start_timestamp is that of the newest sample, and of selectors alone',
+    `load 1m
+      m@st 30s -10s
+      m 1 2
+
+    eval range from 0 to 2m step 1m start_timestamp(m)
+      {} 30 50 50
+
+    eval instant at 1m start_timestamp(m + 0)`,
+  );
+  checkScript(
+    'info adds the labels of the info metric with the same job and instance',
+    `load 1m
+      target_info{job="x", instance="1", version="2"} 1
+      build_info{job="x", instance="1", commit="c"} 1
+      up{job="x", instance="1"} 1
+      up{job="y", instance="1"} 0
+
+    eval instant at 0 info(up)
+      up{job="x", instance="1", version="2"} 1
+      up{job="y", instance="1"} 0
+
+    eval instant at 0 info(up, {version="2"})
+      up{job="x", instance="1", version="2"} 1
+
+    eval instant at 0 info(up, {version=~"1|"})
+      up{job="x", instance="1"} 1
+      up{job="y", instance="1"} 0
+
+    eval instant at 0 info(up, {__name__="build_info"})
+      up{job="x", instance="1", commit="c"} 1
+      up{job="y", instance="1"} 0
+
+    eval instant at 0 info(up, {__name__=~".+_info"})
+      up{job="x", instance="1", commit="c", version="2"} 1
+      up{job="y", instance="1"} 0`,
+  );
+});
+
 describe('order, absence, time', () => {
   checkScript(
     'sort puts NaN last, sort_by_label counts digits as numbers',
@@ -187,6 +237,15 @@ describe('order, absence, time', () => {
 
     eval instant at 90s timestamp(m + 0)
       {} 90
+
+    eval range from 1m to 3m step 1m start() + end() * 10 + step() * 1000 + range() * 1e6
+      {} 120061860 120061860 120061860
+
+    eval instant at 1m start() + end() + step() + range()
+      120
+
+    eval instant at 0 pi()
+      3.141592653589793
 
     eval instant at 90s scalar(m)
       2

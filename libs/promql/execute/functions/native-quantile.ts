@@ -6,6 +6,7 @@
  */
 import { customBucketsSchema, type Histogram } from '../../../model/histogram.ts';
 import { allBuckets, fractionBelow, type HistogramBucket } from '../../../model/histogram-buckets.ts';
+import { goLog2 } from '../../go-math.ts';
 
 /** What is to be said about NaN observations. */
 type NaNNote = (what: 'result' | 'skew' | 'fraction') => void;
@@ -52,13 +53,18 @@ export function histogramQuantile(q: number, h: Histogram, note: NaNNote): numbe
   rank = forward ? rank - (count - bucket.count) : count - rank;
   if (hasNaNSum) {
     let total = count;
-    for (; at < buckets.length; at++) total += (buckets[at] as HistogramBucket).count;
+    // Prometheus goes on with the last of the buckets that it adds up here, and so do we.
+    for (; at < buckets.length; at++) {
+      bucket = buckets[at] as HistogramBucket;
+      ({ lower, upper } = bucket);
+      total += bucket.count;
+    }
     if (total < h.count) note('skew');
   }
   const fraction = rank / bucket.count;
   if (h.schema === customBucketsSchema || (lower <= 0 && upper >= 0)) return lower + (upper - lower) * fraction;
-  const logLower = Math.log2(Math.abs(lower));
-  const logUpper = Math.log2(Math.abs(upper));
+  const logLower = goLog2(Math.abs(lower));
+  const logUpper = goLog2(Math.abs(upper));
   if (lower > 0) return 2 ** (logLower + (logUpper - logLower) * fraction);
   return -(2 ** (logUpper + (logLower - logUpper) * (1 - fraction)));
 }

@@ -11,6 +11,7 @@ import { type ExecutionContext, histogramSamples } from '../execution-context.ts
 import type { OutputSeries, RangeOperator, RangeWindows, ScalarOperator, VectorOperator } from '../operator.ts';
 import { type RangeSamples, WindowBounds } from '../scan/range-samples.ts';
 import { dropMetadata } from '../series-labels.ts';
+import { withoutNames } from '../series-map.ts';
 import { PointKind, type StepColumn } from '../step-column.ts';
 
 /** What a kernel works on: one series, all steps. */
@@ -146,12 +147,13 @@ export class RangeFunction implements VectorOperator {
   series(): readonly OutputSeries[] {
     this.#inputs = this.#source.series();
     this.#scalars = this.#call.scalars.map((scalar) => scalar.values());
+    if (!nameKeepers.has(this.#call.name)) return withoutNames(this.#context, this.#inputs);
     const { delayedNameRemoval } = this.#context.flags;
-    const keepsName = nameKeepers.has(this.#call.name);
-    return this.#inputs.map(({ labels, dropName }) => {
-      const drop = !keepsName || dropName;
-      return { labels: drop && !delayedNameRemoval ? dropMetadata(labels) : labels, dropName: drop };
-    });
+    if (!this.#inputs.some(({ dropName }) => dropName)) return this.#inputs;
+    return this.#inputs.map(({ labels, dropName }) => ({
+      labels: dropName && !delayedNameRemoval ? dropMetadata(labels) : labels,
+      dropName,
+    }));
   }
 
   next(out: StepColumn): void {

@@ -3,6 +3,7 @@
  * Facts: Prometheus promql/functions.go (funcSort, funcSortByLabel); labels compare naturally, as facette/natsort does.
  */
 import { compareLabels } from '../../../model/labels.ts';
+import { goSort } from '../../go-sort.ts';
 import type { ExecutionContext } from '../execution-context.ts';
 import type { Grid } from '../grid.ts';
 import type { OutputSeries, VectorOperator } from '../operator.ts';
@@ -75,19 +76,15 @@ function compareDigits(a: string, b: string): number {
   return x < y ? -1 : x > y ? 1 : 0;
 }
 
-const insertionMax = 12;
-
-/** In order. Few entries are put in place one by one, as Go's sort does: that shows where they are equal. */
+/** In the order of Go's sort, which shows where entries are equal. */
 function sortEntries(entries: Entry[], before: Before): Entry[] {
-  if (entries.length > insertionMax) return entries.sort((a, b) => Number(before(b, a)) - Number(before(a, b)));
-  for (let i = 1; i < entries.length; i++) {
-    for (let j = i; j > 0; j--) {
-      const [left, right] = [entries[j - 1] as Entry, entries[j] as Entry];
-      if (!before(right, left)) break;
-      entries[j - 1] = right;
-      entries[j] = left;
-    }
-  }
+  const less = (i: number, j: number) => before(entries[i] as Entry, entries[j] as Entry);
+  const swap = (i: number, j: number): void => {
+    const entry = entries[i] as Entry;
+    entries[i] = entries[j] as Entry;
+    entries[j] = entry;
+  };
+  goSort({ less, swap }, entries.length);
   return entries;
 }
 

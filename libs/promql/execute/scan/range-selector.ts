@@ -3,10 +3,11 @@
  */
 import type { MatrixSelectorNode } from '../../plan/logical-plan.ts';
 import type { ExecutionContext } from '../execution-context.ts';
-import { type Grid, gridEndMs } from '../grid.ts';
+import type { Grid } from '../grid.ts';
 import type { OutputSeries, RangeOperator, RangeWindows } from '../operator.ts';
 import { emptyRangeSamples, type RangeSamples, splitSamples } from './range-samples.ts';
-import { OpenSelection, referenceMs } from './selection.ts';
+import { rangeSelectQuery, windowMargins } from './select-queries.ts';
+import { OpenSelection, outputSeries } from './selection.ts';
 
 export class RangeSelectorScan implements RangeOperator {
   readonly windows: RangeWindows;
@@ -18,24 +19,20 @@ export class RangeSelectorScan implements RangeOperator {
   constructor(context: ExecutionContext, node: MatrixSelectorNode, grid: Grid) {
     this.#context = context;
     this.#node = node;
-    const { atMs, offsetMs, anchored, smoothed } = node.selector;
+    const { atMs, offsetMs } = node.selector;
     this.windows = {
       grid,
       rangeMs: node.rangeMs,
       offsetMs,
       fixedEndMs: atMs === undefined ? undefined : atMs - offsetMs,
-      beforeMs: anchored || smoothed ? context.lookbackMs : 0,
-      afterMs: smoothed ? context.lookbackMs : 0,
+      ...windowMargins(node.selector, context.lookbackMs),
     };
   }
 
   series(): readonly OutputSeries[] {
-    const { grid, rangeMs, beforeMs, afterMs } = this.windows;
-    const { selector } = this.#node;
-    const minT = referenceMs(selector, grid.startMs) - rangeMs - beforeMs + 1;
-    const maxT = referenceMs(selector, gridEndMs(grid)) + afterMs;
-    this.#selection = new OpenSelection(this.#context, selector, minT, maxT);
-    return this.#selection.labels.map((labels) => ({ labels, dropName: false }));
+    const query = rangeSelectQuery(this.#node, this.windows.grid, this.#context.lookbackMs);
+    this.#selection = new OpenSelection(this.#context, query, this.#node.selector);
+    return outputSeries(this.#context, this.#selection.labels);
   }
 
   next(): RangeSamples {

@@ -4,13 +4,13 @@
  */
 import { Failure } from '../../../errors/failure.ts';
 import { Labels } from '../../../model/labels.ts';
-import type { Matcher } from '../../../model/matcher.ts';
 import { SeriesDecoder } from '../../../series/decode-series.ts';
 import type { SampleColumns } from '../../../series/sample-columns.ts';
 import type { SeriesSelection } from '../../../series/series-reader.ts';
-import type { LabelTable } from '../../../series/series-source.ts';
+import type { LabelTable, SelectQuery } from '../../../series/series-source.ts';
 import type { VectorSelectorNode } from '../../plan/logical-plan.ts';
 import type { ExecutionContext } from '../execution-context.ts';
+import type { OutputSeries } from '../operator.ts';
 import { HistogramStatistics } from './histogram-statistics.ts';
 
 const bytesPerLabelRef = 8;
@@ -25,15 +25,11 @@ export class OpenSelection {
   readonly #memoryBytes: number;
   #read = 0;
 
-  /** Asks for series with samples in [minT, maxT]. */
-  constructor(
-    context: ExecutionContext,
-    { matchers, skipBuckets }: { readonly matchers: readonly Matcher[]; readonly skipBuckets: boolean },
-    minT: number,
-    maxT: number,
-  ) {
+  /** Asks for series with samples in the query's time. */
+  constructor(context: ExecutionContext, query: SelectQuery, { skipBuckets }: Pick<VectorSelectorNode, 'skipBuckets'>) {
+    const { minT, maxT } = query;
     this.#context = context;
-    this.#selection = select(context, matchers, minT, maxT);
+    this.#selection = select(context, query);
     for (const warning of this.#selection.warnings) context.sourceWarnings.add(warning);
     const table = this.#selection.labels;
     this.#memoryBytes = table.refs.length * bytesPerLabelRef + table.begin.length * bytesPerSeries;
@@ -58,9 +54,9 @@ export class OpenSelection {
   }
 }
 
-function select(context: ExecutionContext, matchers: readonly Matcher[], minT: number, maxT: number): SeriesSelection {
+function select(context: ExecutionContext, query: SelectQuery): SeriesSelection {
   try {
-    return context.reader.select({ matchers, minT, maxT });
+    return context.reader.select(query);
   } catch (error) {
     if (!(error instanceof Failure) || error.kind !== 'execution') throw error;
     throw new Failure('execution', `expanding series: ${error.message}`, { cause: error });
@@ -78,7 +74,7 @@ function labelsOfTable(context: ExecutionContext, { strings, begin, refs }: Labe
   return labels;
 }
 
-/** The time that a selector looks at for a step at `stepMs`. */
-export function referenceMs(node: Pick<VectorSelectorNode, 'atMs' | 'offsetMs'>, stepMs: number): number {
-  return (node.atMs ?? stepMs) - node.offsetMs;
+/** The label sets of a selection, of which no two are equal, as output series. */
+export function outputSeries(context: ExecutionContext, labels: readonly Labels[]): readonly OutputSeries[] {
+  return context.distinct(labels.map((one) => ({ labels: one, dropName: false })));
 }

@@ -10,11 +10,12 @@ import { interpolate } from '../functions/extended-rate.ts';
 import { interpolateHistograms } from '../functions/extended-rate-histogram.ts';
 import { KernelNotes } from '../functions/range-function.ts';
 import { isCustom } from '../functions/rate-histogram.ts';
-import { type Grid, gridEndMs } from '../grid.ts';
+import type { Grid } from '../grid.ts';
 import type { OutputSeries, RangeWindows, VectorOperator } from '../operator.ts';
 import type { StepColumn } from '../step-column.ts';
 import { emptyRangeSamples, splitSamples, WindowBounds } from './range-samples.ts';
-import { OpenSelection, referenceMs } from './selection.ts';
+import { instantSelectQuery } from './select-queries.ts';
+import { OpenSelection, outputSeries } from './selection.ts';
 
 export class SmoothedSelectorScan implements VectorOperator {
   readonly #context: ExecutionContext;
@@ -43,12 +44,9 @@ export class SmoothedSelectorScan implements VectorOperator {
   }
 
   series(): readonly OutputSeries[] {
-    const { lookbackMs } = this.#context;
-    const { grid } = this.#windows;
-    const minT = referenceMs(this.#node, grid.startMs) - lookbackMs + 1;
-    const maxT = referenceMs(this.#node, gridEndMs(grid)) + lookbackMs;
-    this.#selection = new OpenSelection(this.#context, this.#node, minT, maxT);
-    return this.#selection.labels.map((labels) => ({ labels, dropName: false }));
+    const query = instantSelectQuery(this.#node, this.#windows.grid, this.#context.lookbackMs);
+    this.#selection = new OpenSelection(this.#context, query, this.#node);
+    return outputSeries(this.#context, this.#selection.labels);
   }
 
   next(out: StepColumn): void {

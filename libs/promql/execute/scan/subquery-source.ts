@@ -1,27 +1,15 @@
 /**
  * A subquery as a range vector: its expression, evaluated on a grid of its own, gives the samples.
- * Owns that grid: multiples of the subquery's step since the epoch, the first one after the first window's begin.
- * Facts: Prometheus promql/engine.go (subqueryTimeRange, evalSubquery).
+ * Facts: Prometheus promql/engine.go (evalSubquery).
  */
 import { type Histogram, ResetHint } from '../../../model/histogram.ts';
 import type { SubqueryNode } from '../../plan/logical-plan.ts';
 import type { ExecutionContext } from '../execution-context.ts';
-import { type Grid, gridEndMs, makeGrid } from '../grid.ts';
+import type { Grid } from '../grid.ts';
 import type { OutputSeries, RangeOperator, RangeWindows, VectorOperator } from '../operator.ts';
 import type { StepColumn } from '../step-column.ts';
 import { PointKind } from '../step-column.ts';
 import { emptyRangeSamples, type RangeSamples, samplesOfColumn } from './range-samples.ts';
-import { referenceMs } from './selection.ts';
-
-/** The grid on which a subquery's expression is evaluated for the steps of `grid`. */
-export function subqueryGrid(node: SubqueryNode, grid: Grid): Grid {
-  const endMs = referenceMs(node, gridEndMs(grid));
-  const beginMs = referenceMs(node, grid.startMs) - node.rangeMs;
-  // Integer division in Go cuts toward zero.
-  let startMs = node.stepMs * Math.trunc(beginMs / node.stepMs);
-  if (startMs <= beginMs) startMs += node.stepMs;
-  return makeGrid(startMs, endMs, node.stepMs);
-}
 
 export class SubquerySource implements RangeOperator {
   readonly windows: RangeWindows;

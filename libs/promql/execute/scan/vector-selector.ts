@@ -8,11 +8,12 @@ import { isStaleNaN } from '../../../model/stale.ts';
 import type { SampleColumns } from '../../../series/sample-columns.ts';
 import type { VectorSelectorNode } from '../../plan/logical-plan.ts';
 import { type ExecutionContext, histogramSamples } from '../execution-context.ts';
-import { type Grid, gridEndMs } from '../grid.ts';
+import type { Grid } from '../grid.ts';
 import type { OutputSeries, VectorOperator } from '../operator.ts';
 import { formatLabels } from '../series-labels.ts';
 import type { StepColumn } from '../step-column.ts';
-import { OpenSelection, referenceMs } from './selection.ts';
+import { instantSelectQuery } from './select-queries.ts';
+import { OpenSelection, outputSeries } from './selection.ts';
 
 /** What of the sample found is given: its value, when it was taken, or since when it counts. An info sample must be a float. */
 type SampleAspect = 'value' | 'timestampMs' | 'startTimestampMs' | 'infoTimestampMs';
@@ -43,10 +44,9 @@ export class VectorSelectorScan implements VectorOperator {
   }
 
   series(): readonly OutputSeries[] {
-    const minT = referenceMs(this.#node, this.#grid.startMs) - this.#lookbackMs + 1;
-    const maxT = referenceMs(this.#node, gridEndMs(this.#grid));
-    this.#selection = new OpenSelection(this.#context, this.#node, minT, maxT);
-    return this.#selection.labels.map((labels) => ({ labels, dropName: false }));
+    const query = instantSelectQuery(this.#node, this.#grid, this.#lookbackMs);
+    this.#selection = new OpenSelection(this.#context, query, this.#node);
+    return outputSeries(this.#context, this.#selection.labels);
   }
 
   next(out: StepColumn): void {

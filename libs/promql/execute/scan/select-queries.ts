@@ -1,0 +1,66 @@
+/**
+ * What selectors ask the reader for, from the plan alone.
+ * Owns which samples each kind of selector needs for the steps of a grid, and the list of all that a plan will ask: a reader can begin
+ * before the first operator does. The scans ask by the same functions.
+ */
+import type { SelectQuery } from '../../../series/series-source.ts';
+import { children, type MatrixSelectorNode, type PlanNode, type VectorSelectorNode } from '../../plan/logical-plan.ts';
+import { type Grid, gridEndMs, makeGrid, referenceMs, subqueryGrid } from '../grid.ts';
+
+/** An instant selector looks back from each step. */
+export function instantSelectQuery(node: VectorSelectorNode, grid: Grid, lookbackMs: number): SelectQuery {
+  const afterMs = node.smoothed ? lookbackMs : 0;
+  return {
+    matchers: node.matchers,
+    minT: referenceMs(node, grid.startMs) - lookbackMs + 1,
+    maxT: referenceMs(node, gridEndMs(grid)) + afterMs,
+  };
+}
+
+/** What anchored and smoothed windows look at beside their range. */
+export function windowMargins(node: VectorSelectorNode, lookbackMs: number): { beforeMs: number; afterMs: number } {
+  return { beforeMs: node.anchored || node.smoothed ? lookbackMs : 0, afterMs: node.smoothed ? lookbackMs : 0 };
+}
+
+export function rangeSelectQuery(
+  { selector, rangeMs }: MatrixSelectorNode,
+  grid: Grid,
+  lookbackMs: number,
+): SelectQuery {
+  const { beforeMs, afterMs } = windowMargins(selector, lookbackMs);
+  return {
+    matchers: selector.matchers,
+    minT: referenceMs(selector, grid.startMs) - rangeMs - beforeMs + 1,
+    maxT: referenceMs(selector, gridEndMs(grid)) + afterMs,
+  };
+}
+
+/** All selects of a plan in the order in which they will be asked, but for those that depend on data; some may not be asked after all. */
+export function plannedSelects(plan: PlanNode, grid: Grid, lookbackMs: number): SelectQuery[] {
+  const queries: SelectQuery[] = [];
+  const visit = (node: PlanNode, at: Grid): void => {
+    if (at.stepCount === 0) return;
+    switch (node.kind) {
+      case 'vectorSelector':
+        queries.push(instantSelectQuery(node, at, lookbackMs));
+        return;
+      case 'matrixSelector':
+        queries.push(rangeSelectQuery(node, at, lookbackMs));
+        return;
+      case 'subquery':
+        visit(node.expr, subqueryGrid(node, at));
+        return;
+      case 'stepInvariant':
+        visit(node.expr, makeGrid(at.startMs, at.startMs, 0));
+        return;
+      case 'call':
+        // The second argument of info() is not evaluated.
+        for (const arg of node.name === 'info' ? node.args.slice(0, 1) : node.args) visit(arg, at);
+        return;
+      default:
+        for (const child of children(node)) visit(child, at);
+    }
+  };
+  visit(plan, grid);
+  return queries;
+}

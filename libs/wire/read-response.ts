@@ -1,0 +1,136 @@
+/**
+ * Series as remote_read sends them: samples in one message, or chunks in frames.
+ * Owns the field numbers (Prometheus prompb/remote.proto, types.proto) and the frame: uvarint length, CRC-32C big-endian, message.
+ */
+import { crc32c } from '../model/encoding/crc32c.ts';
+import type { SampleRows } from '../model/encoding/sample-rows.ts';
+import type { Histogram } from '../model/histogram.ts';
+import { staleNaNHi, staleNaNLo } from '../model/stale.ts';
+import type { ByteSink } from '../std/byte-sink.ts';
+import { ProtobufWriter } from './protobuf-writer.ts';
+
+/** Chunks of one series that go into one frame. */
+export interface FrameChunks {
+  readonly encoding: ArrayLike<number>;
+  readonly minT: ArrayLike<number>;
+  readonly maxT: ArrayLike<number>;
+  /** Chunk c is bytes[byteBegin[c], byteBegin[c + 1]). */
+  readonly byteBegin: ArrayLike<number>;
+  readonly bytes: Uint8Array;
+}
+
+function writeLabelPairs(out: ProtobufWriter, pairs: readonly string[]): void {
+  for (let i = 0; i < pairs.length; i += 2) {
+    const label = out.begin(1);
+    out.text(1, pairs[i]);
+    out.text(2, pairs[i + 1]);
+    out.end(label);
+  }
+}
+
+/** Appends the rows [begin, end) as one TimeSeries in field 1, as a QueryResult has it. */
+export function writeTimeSeries(
+  out: ProtobufWriter,
+  pairs: readonly string[],
+  { t, vBits, h }: SampleRows,
+  begin: number,
+  end: number,
+): void {
+  const series = out.begin(1);
+  writeLabelPairs(out, pairs);
+  for (let row = begin; row < end; row++) {
+    if (h !== null && h[row] !== null) continue;
+    const sample = out.begin(2);
+    out.doubleBits(1, vBits[2 * row + 1], vBits[2 * row]);
+    out.int64(2, t[row]);
+    out.end(sample);
+  }
+  for (let row = begin; h !== null && row < end; row++) {
+    const histogram = h[row];
+    if (histogram !== null) writeHistogramMessage(out, t[row], histogram);
+  }
+  out.end(series);
+}
+
+function writeHistogramMessage(out: ProtobufWriter, t: number, h: Histogram): void {
+  const message = out.begin(4);
+  if (h.integer) out.uint(1, h.count);
+  else out.double(2, h.count);
+  if (h.stale) out.doubleBits(3, staleNaNHi, staleNaNLo);
+  else out.double(3, h.sum);
+  out.sint(4, h.schema);
+  out.double(5, h.zeroThreshold);
+  if (h.integer) out.uint(6, h.zeroCount);
+  else out.double(7, h.zeroCount);
+  writeSpans(out, 8, h.negativeSpans);
+  writeCounts(out, 9, h.negativeBuckets, h.integer);
+  writeSpans(out, 11, h.positiveSpans);
+  writeCounts(out, 12, h.positiveBuckets, h.integer);
+  out.uint(14, h.resetHint);
+  out.int64(15, t);
+  if (h.customValues.length > 0) writeDoubles(out, 16, h.customValues);
+  out.end(message);
+}
+
+function writeSpans(out: ProtobufWriter, field: number, spans: Int32Array): void {
+  for (let i = 0; i < spans.length; i += 2) {
+    const span = out.begin(field);
+    out.sint(1, spans[i]);
+    out.uint(2, spans[i + 1]);
+    out.end(span);
+  }
+}
+
+/** Integer counts as deltas in `field`, others as they are in the next. */
+function writeCounts(out: ProtobufWriter, field: number, counts: Float64Array, integer: boolean): void {
+  if (counts.length === 0) return;
+  if (!integer) {
+    writeDoubles(out, field + 1, counts);
+    return;
+  }
+  const list = out.begin(field);
+  for (let i = 0; i < counts.length; i++) out.sint0(counts[i] - (i === 0 ? 0 : counts[i - 1]));
+  out.end(list);
+}
+
+function writeDoubles(out: ProtobufWriter, field: number, values: Float64Array): void {
+  const list = out.begin(field);
+  for (const value of values) out.sink.writeFloat64(value);
+  out.end(list);
+}
+
+/** A frame is begun anew when its chunks are larger than this, as Prometheus does. */
+const frameBytesMax = 1 << 20;
+
+/** Appends the chunks [begin, end) of one series to `out`, in as many frames as they need. */
+export function writeChunkFrames(
+  out: ByteSink,
+  queryIndex: number,
+  pairs: readonly string[],
+  chunks: FrameChunks,
+  begin: number,
+  end: number,
+): void {
+  for (let chunk = begin; chunk < end; ) {
+    const message = new ProtobufWriter();
+    const series = message.begin(1);
+    writeLabelPairs(message, pairs);
+    do {
+      const one = message.begin(2);
+      message.int64(1, chunks.minT[chunk]);
+      message.int64(2, chunks.maxT[chunk]);
+      message.uint(3, chunks.encoding[chunk]);
+      message.bytes(4, chunks.bytes, chunks.byteBegin[chunk], chunks.byteBegin[chunk + 1]);
+      message.end(one);
+      chunk++;
+    } while (chunk < end && message.sink.length < frameBytesMax);
+    message.end(series);
+    message.int64(2, queryIndex);
+    const { bytes, length } = message.sink;
+    out.writeUvarint(length);
+    out.reserve(4);
+    out.view.setUint32(out.length, crc32c(bytes, 0, length) >>> 0, false);
+    out.length += 4;
+    out.writeBytes(bytes, 0, length);
+  }
+}

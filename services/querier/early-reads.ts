@@ -1,0 +1,29 @@
+/**
+ * What a query will read, found on the main thread so that reading begins before the worker has woken.
+ * Owns how long a text may be for that: parsing is the worker's work, and short texts alone are parsed twice. Goes to query-pool.ts.
+ */
+import { Failure } from '../../libs/errors/failure.ts';
+import type { Engine } from '../../libs/promql/engine.ts';
+import type { ParseOptions } from '../../libs/promql/syntax/parser.ts';
+import { parseExpr } from '../../libs/promql/syntax/parser.ts';
+import type { SelectQuery } from '../../libs/series/series-source.ts';
+import type { QueryRequest } from './query-request.ts';
+
+/** Such a text takes some tens of microseconds. */
+const textLengthMax = 1000;
+
+/** The selects of a request, none where they are not to be had at once. */
+export function earlyReads(engine: Engine, syntax: ParseOptions): (request: QueryRequest) => readonly SelectQuery[] {
+  return (request) => {
+    if (request.kind !== 'evaluate' || request.query.length > textLengthMax) return [];
+    const { query, startMs, endMs, stepMs, lookbackMs } = request;
+    try {
+      const times = { startMs, endMs, stepMs, ...(lookbackMs > 0 ? { lookbackMs } : {}) };
+      return engine.selects({ expr: parseExpr(query, syntax), ...times });
+    } catch (error) {
+      // The worker will find it again and say so.
+      if (error instanceof Failure) return [];
+      throw error;
+    }
+  };
+}

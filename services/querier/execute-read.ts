@@ -1,0 +1,156 @@
+/**
+ * A remote read in its worker: series of selectors become samples in one message, or chunks in frames.
+ * Owns the order of series and what is held in memory until it can be sent. Samples need the length of everything in front, so
+ * they are held; chunks stream as they come where the source has its series in the order of their labels, which is what a
+ * reader merges by, and are held encoded and put into that order where it has not. Does not own the bytes (libs/wire).
+ */
+import { Failure } from '../../libs/errors/failure.ts';
+import { encodeSnappy } from '../../libs/model/encoding/snappy-encoder.ts';
+import { compareLabels, Labels } from '../../libs/model/labels.ts';
+import type { QueryLimits } from '../../libs/promql/execute/execution-context.ts';
+import { SeriesDecoder } from '../../libs/series/decode-series.ts';
+import { EncodedRows } from '../../libs/series/encode-rows.ts';
+import type { SampleColumns } from '../../libs/series/sample-columns.ts';
+import type { SeriesReader, SeriesSelection } from '../../libs/series/series-reader.ts';
+import type { ChunkBatch } from '../../libs/series/series-source.ts';
+import { ByteSink } from '../../libs/std/byte-sink.ts';
+import { ProtobufWriter } from '../../libs/wire/protobuf-writer.ts';
+import { ReadForm, type ReadQuery } from '../../libs/wire/read-request.ts';
+import { writeChunkFrames, writeTimeSeries } from '../../libs/wire/read-response.ts';
+import type { JsonBytes } from './json-bytes.ts';
+
+export interface ReadJob {
+  readonly queries: readonly ReadQuery[];
+  readonly form: ReadForm;
+  readonly reader: SeriesReader;
+  readonly output: JsonBytes;
+  readonly limits: QueryLimits;
+  readonly checkStopped: () => void;
+}
+
+const seriesPerCheck = 256;
+/** Frames are handed on when there are so many bytes of them. */
+const framesBytesMax = 1 << 16;
+
+/** Writes the answer. @returns samples that were read, 0 where chunks went out as they were. @throws Failure */
+export function executeRead(job: ReadJob): number {
+  return job.form === ReadForm.streamedChunks ? streamChunks(job) : writeSamples(job);
+}
+
+function writeSamples({ queries, reader, output, limits, checkStopped }: ReadJob): number {
+  const answer = new ProtobufWriter();
+  let total = 0;
+  for (const { matchers, minT, maxT } of queries) {
+    const result = answer.begin(1);
+    const selection = reader.select({ matchers, minT, maxT });
+    const decoder = new SeriesDecoder(selection, minT, maxT);
+    let samples = 0;
+    for (let series = 0; series < seriesCountOf(selection); series++) {
+      if (series % seriesPerCheck === 0) checkStopped();
+      const columns = decoder.next();
+      const { begin, end } = rowsWithin(columns, minT, maxT);
+      if (begin === end) continue;
+      samples += end - begin;
+      // Prometheus' words for its own maximum, which is one of samples, too.
+      if (limits.samplesMax > 0 && samples > limits.samplesMax) {
+        throw new Failure('bad_data', `exceeded sample limit (${limits.samplesMax})`);
+      }
+      writeTimeSeries(answer, labelsAt(selection, series).pairs, columns, begin, end);
+      checkMemory(answer.sink.bytes.length, limits);
+    }
+    answer.end(result);
+    total += samples;
+  }
+  encodeSnappy(answer.sink.written(), (piece) => {
+    checkStopped();
+    output.block(piece);
+  });
+  return total;
+}
+
+function streamChunks({ queries, reader, output, limits, checkStopped }: ReadJob): number {
+  queries.forEach(({ matchers, minT, maxT }, queryIndex) => {
+    const selection = reader.select({ matchers, minT, maxT });
+    const labels = Array.from({ length: seriesCountOf(selection) }, (_, series) => labelsAt(selection, series));
+    const held: { readonly series: number; readonly frames: Uint8Array }[] = [];
+    const inOrder = labels.every((one, i) => i === 0 || compareLabels(labels[i - 1], one) <= 0);
+    const frames = new ByteSink(framesBytesMax * 2);
+    let heldBytes = 0;
+    for (let batch = selection.next(); batch !== undefined; batch = selection.next()) {
+      checkStopped();
+      const { firstSeries, chunkBegin } = batch;
+      for (let i = 0; i + 1 < chunkBegin.length; i++) {
+        const { pairs } = labels[firstSeries + i];
+        if (overlaps(batch, i)) {
+          const rows = mergedRows(selection, batch, i, minT, maxT);
+          writeChunkFrames(frames, queryIndex, pairs, rows, 0, rows.encoding.length);
+        } else {
+          writeChunkFrames(frames, queryIndex, pairs, batch, chunkBegin[i], chunkBegin[i + 1]);
+        }
+        if (!inOrder) {
+          held.push({ series: firstSeries + i, frames: frames.written().slice() });
+          heldBytes += frames.length;
+          checkMemory(heldBytes, limits);
+          frames.reset();
+        } else if (frames.length >= framesBytesMax) {
+          output.block(frames.written());
+          frames.reset();
+        }
+      }
+    }
+    output.block(frames.written());
+    held.sort((a, b) => compareLabels(labels[a.series], labels[b.series]));
+    for (const { frames: bytes } of held) output.block(bytes);
+  });
+  return 0;
+}
+
+function seriesCountOf({ labels }: SeriesSelection): number {
+  return labels.begin.length - 1;
+}
+
+function labelsAt({ labels }: SeriesSelection, series: number): Labels {
+  const { strings, begin, refs } = labels;
+  const pairs: string[] = [];
+  for (let i = begin[series]; i < begin[series + 1]; i++) pairs.push(strings[refs[i]]);
+  return new Labels(pairs);
+}
+
+/** The rows from minT to maxT: a chunk is decoded whole. */
+function rowsWithin({ t, length }: SampleColumns, minT: number, maxT: number): { begin: number; end: number } {
+  let begin = 0;
+  let end = length;
+  while (begin < end && t[begin] < minT) begin++;
+  while (end > begin && t[end - 1] > maxT) end--;
+  return { begin, end };
+}
+
+/** Whether chunks of series `i` of the batch lie over one another: whoever reads the stream walks them one after another. */
+function overlaps({ chunkBegin, minT, maxT }: ChunkBatch, i: number): boolean {
+  for (let chunk = chunkBegin[i] + 1; chunk < chunkBegin[i + 1]; chunk++) {
+    if (minT[chunk] <= maxT[chunk - 1]) return true;
+  }
+  return false;
+}
+
+function mergedRows(
+  { labels, warnings }: SeriesSelection,
+  batch: ChunkBatch,
+  i: number,
+  minT: number,
+  maxT: number,
+): EncodedRows {
+  const alone = { ...batch, firstSeries: 0, chunkBegin: batch.chunkBegin.subarray(i, i + 2) };
+  const one = { labels, warnings, next: () => alone, close: () => {} };
+  const columns = new SeriesDecoder(one, minT, maxT).next();
+  const { begin, end } = rowsWithin(columns, minT, maxT);
+  return new EncodedRows(columns, begin, end);
+}
+
+function checkMemory(bytes: number, { memoryBytesMax }: QueryLimits): void {
+  if (memoryBytesMax === 0 || bytes <= memoryBytesMax) return;
+  throw new Failure(
+    'query_limit',
+    `the answer takes more than the ${memoryBytesMax} bytes of memory that a query may use (query.max-memory-bytes)`,
+  );
+}

@@ -1,0 +1,26 @@
+/**
+ * For developers: random data and random expressions, asked of a real Prometheus 3.15 and of Maru over HTTP.
+ *
+ *     node test/fuzz/promql.fuzz.ts [--seed=1] [--rounds=40] [--questions=250] [--findings=5] [--no-shrink]
+ *
+ * Prints each difference with its seed and as a small promqltest script. Exit code 1 if there was any.
+ */
+import { skipWithout } from '../support/find-server.ts';
+import { fuzzPromql } from './fuzz-promql.ts';
+
+const given = (name: string, otherwise: number): number => {
+  const text = process.argv.find((arg) => arg.startsWith(`--${name}=`))?.slice(name.length + 3);
+  return text === undefined ? otherwise : Number(text);
+};
+const absent = skipWithout('prometheus');
+if (absent !== false) throw new Error(absent);
+const report = await fuzzPromql({
+  seed: given('seed', 1),
+  rounds: given('rounds', 40),
+  questionsPerRound: given('questions', 250),
+  findingsMax: given('findings', 5),
+  shrink: !process.argv.includes('--no-shrink'),
+  tell: console.log,
+});
+console.log(`${report.asked} questions, ${report.findings.length} differences`);
+process.exitCode = report.findings.length === 0 ? 0 : 1;
