@@ -3,7 +3,6 @@
  * Rooms never import one another: what one offers another goes through the contracts here.
  */
 import type { FastifyInstance } from 'fastify';
-import { indexStaleMsMax } from '../libs/blocks/tenant-indexes.ts';
 import type { IngesterContract, IngesterStatusContract } from '../libs/contracts/ingester.ts';
 import type { StoreGatewayContract } from '../libs/contracts/store-gateway.ts';
 import type { TenantOf } from '../libs/http/tenant-header.ts';
@@ -91,7 +90,7 @@ export const modules: Readonly<Record<string, ModuleRow<House>>> = {
         ...house,
         dataDir: house.config.dataDir,
         log: house.log.child({ component: 'compactor' }),
-        readers: { indexAgeMaxMs: indexStaleMsMax, longestQueryMs: house.config.query.timeout },
+        readers: { indexAgeMaxMs: house.config.query.bucketIndexMaxAge, longestQueryMs: house.config.query.timeout },
       }),
   },
   all: { needs: ['distributor', 'ingester', 'store-gateway', 'querier', 'compactor'] },

@@ -5,33 +5,23 @@
 import type { BucketIndex, IndexedBlock } from '../../libs/blocks/bucket-index.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 
-export interface NeededQuery {
-  readonly minT: number;
-  readonly maxT: number;
-  readonly nowMs: number;
-  /** Blocks marked for deletion longer ago are not read any more. */
-  readonly markedServedMs: number;
-  /** Names of blocks that somebody else answers for. */
-  readonly elsewhere: ReadonlySet<string>;
-}
-
-/** Names of the blocks whose samples belong into an answer over [minT, maxT]. */
-export function neededBlocks(index: BucketIndex, query: NeededQuery): string[] {
-  const { minT, maxT, nowMs, markedServedMs, elsewhere } = query;
+/**
+ * Names of the blocks whose samples belong into an answer over [minT, maxT].
+ * @param elsewhere names of blocks that somebody else answers for
+ */
+export function neededBlocks(index: BucketIndex, minT: number, maxT: number, elsewhere: ReadonlySet<string>): string[] {
   const overlapping = index.blocks.filter(({ minTime, maxTime }) => minTime <= maxT && maxTime > minT);
   if (overlapping.length === 0) return [];
-  const markedAtMs = new Map(index.deletionMarks.map((mark) => [mark.ulid, mark.markedAtMs]));
+  const marked = new Set<string>(index.deletionMarks.map(({ ulid }) => ulid));
   const standing = new Set<string>();
-  for (const { ulid } of index.blocks) if (!markedAtMs.has(ulid)) standing.add(ulid);
+  for (const { ulid } of index.blocks) if (!marked.has(ulid)) standing.add(ulid);
   const needed: string[] = [];
   for (const block of overlapping) {
     if (elsewhere.has(block.ulid)) continue;
     // Downsampled blocks stand beside those with all samples.
     if ((block.details?.resolutionMs ?? 0) > 0) continue;
-    const marked = markedAtMs.get(block.ulid);
-    if (marked !== undefined) {
-      if (nowMs - marked > markedServedMs || isReplaced(block, overlapping, standing)) continue;
-    }
+    // A marked one is read until it is deleted, unless all of its samples stand in others.
+    if (marked.has(block.ulid) && isReplaced(block, overlapping, standing)) continue;
     needed.push(block.ulid);
   }
   return needed;

@@ -30,7 +30,6 @@ export interface BlockAccess {
   readonly indexAgeMsMax: number;
   /** One older than this is read again, while queries go on with it. */
   readonly indexRefreshMs: number;
-  readonly markedServedMs: number;
 }
 
 interface TimeSpan {
@@ -113,8 +112,7 @@ export class BucketSource implements SeriesSource {
   }
 
   #needed(index: BucketIndex, { minT, maxT }: TimeSpan): string[] {
-    const { nowMs, markedServedMs } = this.#access;
-    return neededBlocks(index, { minT, maxT, nowMs: nowMs(), markedServedMs, elsewhere: this.#elsewhere });
+    return neededBlocks(index, minT, maxT, this.#elsewhere);
   }
 
   /** An index that is young enough to go by, without waiting. */

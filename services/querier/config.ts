@@ -19,10 +19,6 @@ export const querierKeys = {
     'Oldest list of the blocks in the bucket that a query goes by; where none so young can be had, queries that need blocks fail.',
   ),
   bucketIndexRefresh: duration('1m', 'A list older than this is read again, while queries go on with it.'),
-  markedBlocksServed: duration(
-    '1h',
-    'How long blocks are still read that are marked for deletion; longer than readers need to hear of what replaces them.',
-  ),
   maxFormBytes: bytes('4MiB', 'Largest form body of a request to the query API; beyond it the answer is 413.'),
   searchLimitMax: integer(10_000, 'Most results that a request to the search API may ask for; 0 is any number.'),
 };

@@ -93,7 +93,6 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Service
     nowMs: deps.nowMs,
     indexAgeMsMax: config.bucketIndexMaxAge,
     indexRefreshMs: config.bucketIndexRefresh,
-    markedServedMs: config.markedBlocksServed,
   };
   const count = createQuerierMetrics(deps.metrics, pool);
   deps.app.register(
