@@ -189,6 +189,11 @@ export class LocalBlocks implements BlockKeeper {
     }
   }
 
+  /** Closes all files. */
+  async close(): Promise<void> {
+    for (const block of [...this.all(), ...this.#leaving.keys()]) await block.closeIdle(Number.POSITIVE_INFINITY);
+  }
+
   #add(block: HeldBlock): void {
     const blocks = this.#byTenant.get(block.tenant) ?? new Map<Ulid, HeldBlock>();
     this.#byTenant.set(block.tenant, blocks);

@@ -145,6 +145,7 @@ export function createIngester(
       await shipper.stop();
       await handler.tsdb?.close();
       await thread.close();
+      await blocks.close();
     },
     notReadyReason: () => handler.notReadyReason(),
   };
