@@ -5,9 +5,11 @@
  * head/tenant-head.ts and wal/writer.ts.
  */
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import type { HeadStatus, PushOutcome, RejectedSeries } from '../contracts/ingester.ts';
 import { keepRows } from '../contracts/keep-rows.ts';
 import type { WriteBatch } from '../contracts/write-batch.ts';
+import { Failure } from '../errors/failure.ts';
 import type { TenantId } from '../model/tenant-id.ts';
 import type { SeriesSource } from '../series/series-source.ts';
 import { assert } from '../std/assert.ts';
@@ -81,7 +83,12 @@ export class Tsdb {
   readonly #unlogged = new Map<TenantHead, Set<number>>();
   /** Whether replay gave a series another number than the log has for it. */
   #renumbered = false;
+  /** Undefined while a new process finds no room on its disk. */
   #writer: WalWriter | undefined;
+  /** Open, and not to be used before a snapshot is written. */
+  #writerToBe: WalWriter | undefined;
+  #waitingForRoom: Promise<void> | undefined;
+  readonly #abort = new AbortController();
   #snapshotRunning: Promise<void> | undefined;
   #snapshotBytesLast = 0;
   /** Log bytes that a restart would have to replay beyond what the writer counted itself. */
@@ -109,12 +116,13 @@ export class Tsdb {
     return { tsdb, report };
   }
 
+  /** `full` as well while the log of a new process finds no room. */
   get walState(): WalState {
-    return this.#wal().state;
+    return this.#writer?.state ?? 'full';
   }
 
   get walCounters(): WalWriter['counters'] {
-    return this.#wal().counters;
+    return this.#writer?.counters ?? { bytes: 0, records: 0, commits: 0, syncSeconds: 0 };
   }
 
   get heads(): ReadonlyMap<TenantId, TenantHead> {
@@ -126,7 +134,12 @@ export class Tsdb {
    * @throws Failure `unavailable` when it could not be made durable: it was not acknowledged, a retry is no harm
    */
   async push(batch: WriteBatch): Promise<PushOutcome> {
-    const writer = this.#wal();
+    const writer = this.#writer;
+    if (writer === undefined) {
+      throw new Failure('unavailable', 'the disk is full: writes are refused until there is room', {
+        retryAfterSeconds: 5,
+      });
+    }
     writer.checkOpen();
     // A tenant of whom nothing was ever kept leaves nothing behind.
     const known = this.#heads.get(batch.tenant);
@@ -238,7 +251,6 @@ export class Tsdb {
 
   /** Recent samples of a tenant; a tenant that never wrote is empty and costs nothing. */
   source(tenant: TenantId): SeriesSource {
-    this.#wal();
     return new HeadSource(this.#heads.get(tenant) ?? new TenantHead(this.#options.headOptions(tenant)));
   }
 
@@ -251,8 +263,10 @@ export class Tsdb {
   /** Stops taking writes, makes durable what was taken. A snapshot under way is finished first. */
   async close(): Promise<void> {
     this.#closing = true;
+    this.#abort.abort();
+    await this.#waitingForRoom;
     await this.#snapshotRunning;
-    await this.#writer?.close();
+    await (this.#writer ?? this.#writerToBe)?.close();
   }
 
   #wal(): WalWriter {
@@ -307,32 +321,59 @@ export class Tsdb {
     );
     damages.push(...replay.damages);
     this.#replayBytes = replay.bytes;
-    this.#writer = await WalWriter.open({
-      disk,
-      directory: walDirectory,
-      segmentBytes: this.#options.segmentBytes,
-      fullRetryMs: this.#options.fullRetryMs,
-      pendingBytesMax,
-      tail: replay.tail,
-      nextSegment: Math.max(replay.lastSegment, newest ?? 0) + 1,
-      nextSeq: Math.max(replay.lastSeq, seqOfSnapshot) + 1,
-      onFatal: this.#options.onFatal,
-      onFull: (full) => {
-        if (full) {
-          this.counters.walFull++;
-          this.#options.log.error({}, 'disk full: writes are refused until there is room');
-        } else {
-          this.#options.log.warn({}, 'there is room on the disk again: writes are taken');
-        }
-      },
-    });
-    if (damages.length > 0 || this.#renumbered) {
-      // Numbers of series may differ now from those in the files: nothing may be logged beside them.
-      this.counters.damages += damages.length;
-      for (const damage of damages) this.#damagedPaths.add(damage.path);
-      await this.#snapshot();
-    }
+    const openWriter = () =>
+      WalWriter.open({
+        disk,
+        directory: walDirectory,
+        segmentBytes: this.#options.segmentBytes,
+        fullRetryMs: this.#options.fullRetryMs,
+        pendingBytesMax,
+        tail: replay.tail,
+        nextSegment: Math.max(replay.lastSegment, newest ?? 0) + 1,
+        nextSeq: Math.max(replay.lastSeq, seqOfSnapshot) + 1,
+        onFatal: this.#options.onFatal,
+        onFull: (full) => {
+          if (full) {
+            this.counters.walFull++;
+            this.#options.log.error({}, 'disk full: writes are refused until there is room');
+          } else {
+            this.#options.log.warn({}, 'there is room on the disk again: writes are taken');
+          }
+        },
+      });
+    this.counters.damages += damages.length;
+    for (const damage of damages) this.#damagedPaths.add(damage.path);
+    // After damage numbers of series may differ from those in the files: nothing may be logged beside them.
+    const snapshotFirst = damages.length > 0 || this.#renumbered;
+    const tryOnce = () => this.#beginToWrite(openWriter, snapshotFirst);
+    if (!(await tryOnce())) this.#waitingForRoom = this.#waitForRoom(tryOnce).catch(this.#options.onFatal);
     return { snapshotBytes, replay, damages, orphanRows, seconds: (performance.now() - begin) / 1000 };
+  }
+
+  /** Opens the log for writing. @returns false where the disk has no room for it: nothing was changed */
+  async #beginToWrite(openWriter: () => Promise<WalWriter>, snapshotFirst: boolean): Promise<boolean> {
+    try {
+      const writer = (this.#writerToBe ??= await openWriter());
+      if (snapshotFirst) await this.#snapshot(writer);
+      this.#writer = writer;
+      return true;
+    } catch (error) {
+      if (isDiskFull(error) || (error instanceof Failure && isDiskFull(error.cause))) return false;
+      throw error;
+    }
+  }
+
+  /** Reads are answered meanwhile, writes are refused. */
+  async #waitForRoom(tryOnce: () => Promise<boolean>): Promise<void> {
+    const { log, fullRetryMs } = this.#options;
+    this.counters.walFull++;
+    log.error({}, 'disk full: writes are refused until there is room');
+    const { signal } = this.#abort;
+    do {
+      await setTimeout(fullRetryMs, undefined, { signal }).catch(() => undefined);
+      if (signal.aborted) return;
+    } while (!(await tryOnce()));
+    log.warn({}, 'there is room on the disk again: writes are taken');
   }
 
   /** Applies one record of the log; returns how many rows had to be dropped because their series is not known. */
@@ -381,7 +422,7 @@ export class Tsdb {
     const { snapshotBytes, log } = this.#options;
     const grown = this.#replayBytes + this.#wal().counters.bytes - this.#writerBytesAtSnapshot;
     if (grown < Math.max(snapshotBytes, this.#snapshotBytesLast)) return;
-    this.#snapshotRunning = this.#snapshot()
+    this.#snapshotRunning = this.#snapshot(this.#wal())
       .catch((error: unknown) => {
         this.counters.snapshotFailures++;
         // Wait for as much log again before the next try.
@@ -397,10 +438,9 @@ export class Tsdb {
   }
 
   /** Writes a snapshot of all heads and drops the log and the snapshots before it. */
-  async #snapshot(): Promise<void> {
+  async #snapshot(writer: WalWriter): Promise<void> {
     const { disk, directory, log } = this.#options;
     const begin = performance.now();
-    const writer = this.#wal();
     const segment = await writer.roll();
     const bytesAtRoll = writer.counters.bytes;
     let loggedMs = begin;

@@ -25,6 +25,8 @@ export interface IngesterDeps {
 const fullRetryMs = 1_000;
 const progressEveryMs = 2_000;
 
+class StoppedRestore extends Error {}
+
 export function createIngester(
   config: IngesterConfig,
   deps: IngesterDeps,
@@ -32,11 +34,14 @@ export function createIngester(
   const { log } = deps;
   const handler = new IngesterHandler();
   let opening: Promise<void> | undefined;
+  let isStopping = false;
   registerIngesterMetrics(deps.metrics, handler);
 
   const open = async (): Promise<void> => {
     let toldAtMs = performance.now();
     const progress = (state: RestoreProgress): void => {
+      // Nothing was written yet, so a restore may end anywhere.
+      if (isStopping) throw new StoppedRestore('the process stops while its head is restored');
       handler.progress(state);
       if (performance.now() - toldAtMs < progressEveryMs) return;
       toldAtMs = performance.now();
@@ -68,7 +73,7 @@ export function createIngester(
     }
     for (const damage of report.damages) {
       log.error(
-        { file: damage.path, offset: damage.offset, bytes: damage.bytes },
+        { file: damage.path, offset: damage.offset, bytes: damage.bytes, reason: damage.reason },
         'a damaged part of a file was passed over',
       );
     }
@@ -80,9 +85,12 @@ export function createIngester(
 
   const service: Service = {
     start: async () => {
-      opening = open().catch(deps.onFatal);
+      opening = open().catch((error: unknown) => {
+        if (!(error instanceof StoppedRestore)) deps.onFatal(error);
+      });
     },
     stop: async () => {
+      isStopping = true;
       handler.stopping();
       await opening;
       await handler.tsdb?.close();

@@ -9,7 +9,15 @@ import { parseTenantId, type TenantId } from '../../model/tenant-id.ts';
 import { ByteSink } from '../../std/byte-sink.ts';
 import { ByteSource } from '../../std/byte-source.ts';
 import type { Disk } from '../../std/disk.ts';
-import { beginFrame, type Damage, endFrame, type FileReport, readFrames, writeFileHeader } from './frame.ts';
+import {
+  beginFrame,
+  type Damage,
+  endFrame,
+  type FileReport,
+  isOutOfMemory,
+  readFrames,
+  writeFileHeader,
+} from './frame.ts';
 
 const snapshotKind = 'MaruSNAP';
 const snapshotPattern = /^(\d{8,})\.snapshot$/;
@@ -218,7 +226,8 @@ export async function loadSnapshot(
   let lastSeq = 0;
   let series = 0;
   let ended = false;
-  for await (const { bytes, begin, end } of readFrames(disk, path, snapshotKind, report)) {
+  const unread: Damage[] = [];
+  const take = (bytes: Uint8Array, begin: number, end: number): void => {
     const source = new ByteSource(bytes, begin, end);
     switch (source.readUint8()) {
       case payloadSeries: {
@@ -228,12 +237,17 @@ export async function loadSnapshot(
         const seq = source.readFloat64();
         const state = stateOf(tenant);
         const firstIdNow = state.seriesCount + 1;
-        state.readSlice(bytes, source.position, end);
-        series += toId - fromId;
-        let ids = restored.get(tenant);
-        if (ids === undefined) restored.set(tenant, (ids = new RestoredIds()));
-        ids.addSlice(fromId, toId, firstIdNow, seq);
-        if (seq > lastSeq) lastSeq = seq;
+        try {
+          state.readSlice(bytes, source.position, end);
+        } finally {
+          // All of the slice, or those before the place where it could not be read.
+          const read = Math.min(toId - fromId, state.seriesCount + 1 - firstIdNow);
+          series += read;
+          let ids = restored.get(tenant);
+          if (ids === undefined) restored.set(tenant, (ids = new RestoredIds()));
+          ids.addSlice(fromId, fromId + read, firstIdNow, seq);
+          if (seq > lastSeq) lastSeq = seq;
+        }
         break;
       }
       case payloadExtras:
@@ -243,9 +257,18 @@ export async function loadSnapshot(
         ended = true;
         break;
     }
+  };
+  for await (const { bytes, begin, end } of readFrames(disk, path, snapshotKind, report)) {
+    const offset = report.validEnd;
+    try {
+      take(bytes, begin, end);
+    } catch (error) {
+      if (isOutOfMemory(error)) throw error;
+      unread.push({ path, offset, bytes: end - begin, reason: String(error) });
+    }
     progress(report.validEnd, report.sizeBytes);
   }
-  const damages = [...report.damages];
+  const damages = [...report.damages, ...unread];
   if (!ended || report.validEnd < report.sizeBytes) {
     damages.push({ path, offset: report.validEnd, bytes: report.sizeBytes - report.validEnd });
   }

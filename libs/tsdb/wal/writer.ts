@@ -273,7 +273,6 @@ export class WalWriter {
       this.#roll = undefined;
     } catch (error) {
       if (!isDiskFull(error)) return this.#fail(error, this.#pending);
-      await disk.remove(segmentPath(directory, number));
       this.#refuseRoll(
         new Failure('unavailable', 'the disk is full: no room for a new segment of the log', { cause: error }),
       );
@@ -314,6 +313,7 @@ export class WalWriter {
   }
 }
 
+/** Leaves no file behind where there was no room for it. */
 async function createSegment(disk: Disk, directory: string, number: number): Promise<DiskFile> {
   const path = segmentPath(directory, number);
   const file = await disk.open(path, 'create');
@@ -326,6 +326,7 @@ async function createSegment(disk: Disk, directory: string, number: number): Pro
     return file;
   } catch (error) {
     await file.close();
+    await disk.remove(path);
     throw error;
   }
 }
