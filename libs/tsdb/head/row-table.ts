@@ -6,7 +6,7 @@
 export const rowPageShift = 12;
 const pageRows = 1 << rowPageShift;
 export const rowMask = pageRows - 1;
-const firstPageRows = 16;
+const firstPageRows = 4;
 
 export class RowTable {
   readonly words: number;
