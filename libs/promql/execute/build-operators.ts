@@ -33,6 +33,7 @@ import { SmoothedSelectorScan } from './scan/smoothed-selector.ts';
 import { SubquerySource } from './scan/subquery-source.ts';
 import { VectorSelectorScan } from './scan/vector-selector.ts';
 import { SeriesMap } from './series-map.ts';
+import { SharedPart } from './shared-part.ts';
 import { StepInvariantVector, stepInvariantScalar } from './step-invariant.ts';
 import { type UniquePolicy, UniqueSeries } from './unique-series.ts';
 
@@ -58,6 +59,13 @@ export class OperatorBuilder {
       case 'stepInvariant':
         if (this.grid.isInstant) return this.vector(node.expr);
         return new StepInvariantVector(this.context, this.#once().vector(node.expr));
+      case 'shared':
+        return this.context
+          .sharedPart(node.number, () => {
+            const make = (): VectorOperator => this.vector(node.expr);
+            return new SharedPart(this.context, this.grid.stepCount, node.uses, make);
+          })
+          .reader();
       case 'unary':
         return this.#unary(node);
       case 'binary':
