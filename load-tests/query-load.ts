@@ -1,6 +1,7 @@
 /**
  * Queries as load: one after the other, until told to stop, or each of a list a number of times.
  */
+import { request } from 'node:http';
 import type { RunningServer } from './servers.ts';
 
 export interface QueryCase {
@@ -53,28 +54,10 @@ export interface QueryResult {
 }
 
 /** Asks one query over [beginMs, endMs]. */
-export async function ask(
-  server: RunningServer,
-  one: QueryCase,
-  beginMs: number,
-  endMs: number,
-  signal?: AbortSignal,
-): Promise<QueryResult> {
-  const form = new URLSearchParams({ query: one.query });
-  if (one.stepSeconds === 0) {
-    form.set('time', String(endMs / 1000));
-  } else {
-    form.set('start', String(beginMs / 1000));
-    form.set('end', String(endMs / 1000));
-    form.set('step', String(one.stepSeconds));
-  }
-  const path = one.stepSeconds === 0 ? 'query' : 'query_range';
+export async function ask(server: RunningServer, one: QueryCase, beginMs: number, endMs: number): Promise<QueryResult> {
+  const { url, form } = requestOf(server, one, beginMs, endMs);
   const begin = performance.now();
-  const response = await fetch(`${server.baseUrl}${server.kind.queryPath}/api/v1/${path}`, {
-    method: 'POST',
-    body: form,
-    ...(signal === undefined ? {} : { signal }),
-  });
+  const response = await fetch(url, { method: 'POST', body: form });
   const text = await response.text();
   const milliseconds = performance.now() - begin;
   if (response.status !== 200) return { milliseconds, series: 0, error: `${response.status}: ${text.slice(0, 300)}` };
@@ -83,7 +66,10 @@ export async function ask(
   return { milliseconds, series: result?.length ?? 0, error: undefined };
 }
 
-/** Asks `one` again and again until `signal`; @returns the duration of each that ended */
+/**
+ * Asks `one` again and again until `signal`; @returns the duration of each that ended.
+ * Answers are counted and thrown away: whoever measures pushes in this thread must not wait for a parser of megabytes.
+ */
 export async function askUntil(
   server: RunningServer,
   one: QueryCase,
@@ -93,16 +79,51 @@ export async function askUntil(
 ): Promise<{ milliseconds: number[]; errors: string[] }> {
   const milliseconds: number[] = [];
   const errors: string[] = [];
+  const { url, form } = requestOf(server, one, beginMs, endMs);
   while (!signal.aborted) {
+    const begin = performance.now();
     try {
-      const result = await ask(server, one, beginMs, endMs, signal);
-      if (result.error === undefined) milliseconds.push(result.milliseconds);
-      else errors.push(result.error);
-      // A server that refuses at once must not be asked in a busy loop.
-      if (result.error !== undefined) await new Promise((resolve) => setTimeout(resolve, 200));
+      const error = await drain(url, form.toString(), signal);
+      if (error === undefined) {
+        milliseconds.push(performance.now() - begin);
+      } else {
+        errors.push(error);
+        // A server that refuses at once must not be asked in a busy loop.
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
     } catch (error) {
       if (!signal.aborted) throw error;
     }
   }
   return { milliseconds, errors };
+}
+
+/** Posts a form and lets the answer go by. @returns the refusal, undefined for 200 */
+function drain(url: string, form: string, signal: AbortSignal): Promise<string | undefined> {
+  return new Promise((resolve, reject) => {
+    const headers = { 'content-type': 'application/x-www-form-urlencoded', 'content-length': Buffer.byteLength(form) };
+    const sent = request(url, { method: 'POST', headers, signal }, (response) => {
+      let refusal = '';
+      response.on('data', (bytes: Buffer) => {
+        if (response.statusCode !== 200) refusal = (refusal + bytes.toString()).slice(0, 300);
+      });
+      response.on('end', () => resolve(response.statusCode === 200 ? undefined : `${response.statusCode}: ${refusal}`));
+      response.on('error', reject);
+    });
+    sent.on('error', reject);
+    sent.end(form);
+  });
+}
+
+function requestOf(server: RunningServer, one: QueryCase, beginMs: number, endMs: number) {
+  const form = new URLSearchParams({ query: one.query });
+  if (one.stepSeconds === 0) {
+    form.set('time', String(endMs / 1000));
+  } else {
+    form.set('start', String(beginMs / 1000));
+    form.set('end', String(endMs / 1000));
+    form.set('step', String(one.stepSeconds));
+  }
+  const path = one.stepSeconds === 0 ? 'query' : 'query_range';
+  return { url: `${server.baseUrl}${server.kind.queryPath}/api/v1/${path}`, form };
 }

@@ -19,7 +19,7 @@ export interface SuiteOptions {
   readonly servers: readonly string[];
   /** Where filled folders are kept from run to run; undefined for a folder that goes with the run. */
   readonly keep: string | undefined;
-  /** Only cases with this in their names. */
+  /** Words with | between them: only cases with one in their names are asked; what an earlier run on the same folder measured stays. */
   readonly only: string;
   /** How long a server may be written to in this run; the next run goes on where this one stopped. */
   readonly fillSeconds: number;
@@ -76,23 +76,52 @@ export async function runSuite(name: string, suite: Suite, options: SuiteOptions
       const server = await startFilled(kind, folder, history, options);
       if (server !== undefined) running.push(server);
     }
-    const cases = suite.cases.filter((one) => one.name.includes(options.only));
-    const figures = new Map<string, CaseFigures[]>();
-    for (const server of running) figures.set(server.kind.name, []);
-    for (const one of cases) {
+    const words = options.only.split('|');
+    const figures = new StoredFigures(join(folder, 'figures.json'));
+    for (const one of suite.cases) {
+      if (!words.some((word) => one.name.includes(word))) continue;
       for (const server of running) {
         const measured = await measureCase(server, one, history);
-        figures.get(server.kind.name)?.push(measured);
+        figures.set(server.kind.name, one.name, measured);
         progress.say(
           `${server.kind.name}: ${one.name}: ${measured.coldMs.toFixed(1)} ms cold, ${measured.warmMs.toFixed(1)} warm, ` +
             `${measured.cpuMs.toFixed(1)} CPU, ${(measured.peakBytes / 1e6).toFixed(0)} MB, ${measured.series} series${measured.error === undefined ? '' : `, ${measured.error}`}`,
         );
       }
     }
-    return suiteTable(cases, figures, history, suite.title);
+    const servers = options.servers.filter((server) => suite.cases.some((one) => figures.get(server, one.name)));
+    const measured = suite.cases.filter((one) => servers.every((server) => figures.get(server, one.name)));
+    const columns = servers.map((server): [string, CaseFigures[]] => [
+      server,
+      measured.map((one) => figures.get(server, one.name) as CaseFigures),
+    ]);
+    return suiteTable(measured, new Map(columns), history, suite.title);
   } finally {
     for (const server of running) await server[Symbol.asyncDispose]();
     if (keep === undefined) rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+type Figures = Record<string, Record<string, CaseFigures>>;
+
+/** What has been measured on a history, by server and case: a run in pieces makes one table. */
+class StoredFigures {
+  readonly #file: string;
+  readonly #figures: Figures;
+
+  constructor(file: string) {
+    this.#file = file;
+    this.#figures = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Figures) : {};
+  }
+
+  get(server: string, name: string): CaseFigures | undefined {
+    return this.#figures[server]?.[name];
+  }
+
+  set(server: string, name: string, figures: CaseFigures): void {
+    this.#figures[server] ??= {};
+    this.#figures[server][name] = figures;
+    writeFileSync(this.#file, JSON.stringify(this.#figures));
   }
 }
 

@@ -147,7 +147,12 @@ async function run(config: Config): Promise<void> {
     selfMetrics = startSelfMetrics(house.ingester, selfTenant, metrics.registry, config.selfMetrics.interval, selfLog);
   }
   process.stdout.write(
-    `Maru ${version} is ready\n  write to    ${url}/api/v1/push\n  Grafana     ${url}/prometheus\n  data folder ${dataDir}\n`,
+    [
+      `Maru ${version} is ready`,
+      ...(rooms.names.includes('distributor') ? [`  write to    ${url}/api/v1/push`] : []),
+      ...(rooms.names.includes('querier') ? [`  Grafana     ${url}/prometheus`] : []),
+      `  data folder ${dataDir}\n`,
+    ].join('\n'),
   );
   isGreeted = true; // whoever sees /ready turn has been told the rest
 }

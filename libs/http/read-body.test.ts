@@ -120,6 +120,18 @@ describe('readBody', { timeout: 60_000 }, () => {
     assert.equal(inflight.used, before);
   });
 
+  it('leaves room for others, however much one of them sends', () => {
+    const [greedy, modest] = [inflight.shareOf('a'), inflight.shareOf('b')];
+    for (let i = 0; i < 5; i++) greedy.take(10 * KiB);
+    assert.throws(() => greedy.take(10 * KiB), /51200 of 102400 bytes are in use/);
+    modest.take(20 * KiB);
+    assert.throws(() => greedy.take(1), /too many write requests at once/);
+    modest.give(20 * KiB);
+    for (let i = 0; i < 5; i++) greedy.give(10 * KiB);
+    assert.equal(inflight.used, 0);
+    modest.take(50 * KiB);
+  });
+
   it('gives back what a sender held that left half-way', async () => {
     const { socket } = send(head(60 * KiB), 'half');
     await until(() => inflight.used > 0);

@@ -5,30 +5,55 @@
 import type { IncomingMessage } from 'node:http';
 import { Failure } from '../errors/failure.ts';
 
-export class InflightBytes {
+/** Bytes that may be taken and are given back. */
+export interface ByteAllowance {
+  /** @throws Failure `unavailable` when there is no room now */
+  take(count: number): void;
+  give(count: number): void;
+}
+
+export class InflightBytes implements ByteAllowance {
   used = 0;
   readonly max: number;
+  /** Of those who share; one who has nothing under way has no entry. */
+  readonly #usedBy = new Map<string, number>();
 
   constructor(max: number) {
     this.max = max;
   }
 
-  /** @throws Failure `unavailable` when there is no room now */
   take(count: number): void {
-    if (this.used + count > this.max) {
-      throw new Failure(
-        'unavailable',
-        `too many write requests at once: ${this.used} of ${this.max} bytes are in use`,
-        {
-          retryAfterSeconds: 1,
-        },
-      );
-    }
+    if (this.used + count > this.max) throw this.#refusal(this.used, this.max);
     this.used += count;
   }
 
   give(count: number): void {
     this.used -= count;
+  }
+
+  /** The same bytes for one of several who share them: he may hold no more than he leaves for all others. */
+  shareOf(name: string): ByteAllowance {
+    return {
+      take: (count) => {
+        const own = this.#usedBy.get(name) ?? 0;
+        const left = this.max - this.used - count;
+        if (own + count > left) throw this.#refusal(own, own + Math.max(0, this.max - this.used));
+        this.used += count;
+        this.#usedBy.set(name, own + count);
+      },
+      give: (count) => {
+        this.used -= count;
+        const own = (this.#usedBy.get(name) ?? 0) - count;
+        if (own > 0) this.#usedBy.set(name, own);
+        else this.#usedBy.delete(name);
+      },
+    };
+  }
+
+  #refusal(used: number, max: number): Failure {
+    return new Failure('unavailable', `too many write requests at once: ${used} of ${max} bytes are in use`, {
+      retryAfterSeconds: 1,
+    });
   }
 }
 
@@ -58,7 +83,7 @@ const looksPerArrival = 12;
 export async function readBody(
   request: IncomingMessage,
   { bytesMax, arrivalMs }: BodyLimits,
-  inflight: InflightBytes,
+  inflight: ByteAllowance,
 ): Promise<HeldBody> {
   const declared = request.headers['content-length'];
   const length = declared === undefined ? undefined : Number(declared);

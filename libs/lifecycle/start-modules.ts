@@ -11,6 +11,8 @@ export interface ModuleRow<D> {
 }
 
 export interface StartedModules {
+  /** The rooms that run. */
+  readonly names: readonly string[];
   /** One line for each room that is not ready. */
   notReady(): string[];
   stop(): Promise<void>;
@@ -54,6 +56,7 @@ export async function startModules<D>(
     throw error;
   }
   return {
+    names: running.map(({ name }) => name),
     notReady: () =>
       running.flatMap(({ name, service }) => {
         const reason = service.notReadyReason();

@@ -7,8 +7,7 @@
 import { Failure } from '../errors/failure.ts';
 import type { Histogram } from '../model/histogram.ts';
 import { compareLabels, type Labels } from '../model/labels.ts';
-import type { SeriesReader } from '../series/series-reader.ts';
-import type { SelectQuery } from '../series/series-source.ts';
+import type { ReadQuery, SeriesReader } from '../series/series-reader.ts';
 import { OperatorBuilder } from './execute/build-operators.ts';
 import {
   type EvaluationFlags,
@@ -20,11 +19,13 @@ import { gatherRange } from './execute/gather-range.ts';
 import { type Grid, makeGrid } from './execute/grid.ts';
 import type { OutputSeries, VectorOperator } from './execute/operator.ts';
 import { plannedSelects } from './execute/scan/select-queries.ts';
+import { mergeReads } from './execute/scan/share-reads.ts';
 import { dropMetadata } from './execute/series-labels.ts';
 import { PointKind, type StepColumn } from './execute/step-column.ts';
 import { UniqueSeries } from './execute/unique-series.ts';
 import { buildPlan } from './plan/build-plan.ts';
 import { type PlanNode, valueType } from './plan/logical-plan.ts';
+import { optimise } from './plan/optimise.ts';
 import { skipBuckets } from './plan/skip-buckets.ts';
 import { wrapStepInvariant } from './plan/wrap-step-invariant.ts';
 import type { Expr, ValueType } from './syntax/ast.ts';
@@ -36,6 +37,8 @@ export interface EngineOptions {
   readonly lookbackMs: number;
   /** Step of subqueries that name none. */
   readonly subqueryStepMs: number;
+  /** `none` leaves out whatever cannot change an answer: for comparison. */
+  readonly optimisers?: 'all' | 'none';
 }
 
 /** What is asked, before anything is known of how it will be evaluated. */
@@ -88,7 +91,7 @@ export interface Engine {
    * What query() will ask its reader for, in that order, as far as it does not depend on data: whoever reads can begin early.
    * @throws Failure as query() does for what cannot be evaluated at all
    */
-  selects(question: QueryQuestion): SelectQuery[];
+  selects(question: QueryQuestion): ReadQuery[];
 }
 
 export function createEngine(options: EngineOptions): Engine {
@@ -97,29 +100,36 @@ export function createEngine(options: EngineOptions): Engine {
     selects: (question) => {
       const { startMs, endMs, stepMs } = question;
       const grid = makeGrid(startMs, endMs, stepMs);
-      return plannedSelects(planOf(options, question), grid, question.lookbackMs ?? options.lookbackMs);
+      const planned = plannedSelects(planOf(options, question), grid, question.lookbackMs ?? options.lookbackMs);
+      return mergeReads(planned).map(({ query }) => query);
     },
   };
 }
 
-function planOf({ subqueryStepMs }: EngineOptions, { expr, startMs, endMs, stepMs }: QueryQuestion): PlanNode {
+function planOf(
+  { subqueryStepMs, optimisers }: EngineOptions,
+  { expr, startMs, endMs, stepMs }: QueryQuestion,
+): PlanNode {
   checkType(expr, stepMs === 0);
-  return wrapStepInvariant(skipBuckets(buildPlan(expr, { startMs, endMs, stepMs, subqueryStepMs })));
+  const plan = wrapStepInvariant(skipBuckets(buildPlan(expr, { startMs, endMs, stepMs, subqueryStepMs })));
+  return optimisers === 'none' ? plan : optimise(plan);
 }
 
 function evaluate(options: EngineOptions, request: QueryRequest): QueryResult {
   const { startMs, endMs, stepMs, text } = request;
   const isInstant = stepMs === 0;
   const plan = planOf(options, request);
+  const grid = makeGrid(startMs, endMs, stepMs);
+  const lookbackMs = request.lookbackMs ?? options.lookbackMs;
   const context = new ExecutionContext(
     request.reader,
     options.flags,
-    request.lookbackMs ?? options.lookbackMs,
+    lookbackMs,
     request.limits,
     request.checkCancelled,
+    options.optimisers === 'none' ? [] : plannedSelects(plan, grid, lookbackMs),
   );
   request.checkCancelled();
-  const grid = makeGrid(startMs, endMs, stepMs);
   const { type, series } = run(context, plan, grid, isInstant);
   const { warnings, infos } = context.annotations.texts(text);
   return {

@@ -14,7 +14,12 @@ export interface SeriesSelection {
   close(): void;
 }
 
+export interface ReadQuery extends SelectQuery {
+  /** Names of the labels that are looked at, sorted: a projection (see series-source.ts). Undefined for all. */
+  readonly labels?: readonly string[] | undefined;
+}
+
 export interface SeriesReader {
   /** Blocks until the labels of the matching series are here, sorted as series-source.ts says. @throws Failure */
-  select(query: SelectQuery): SeriesSelection;
+  select(query: ReadQuery): SeriesSelection;
 }

@@ -23,6 +23,13 @@ export interface LabelTable {
   readonly strings: readonly string[];
   readonly begin: Uint32Array;
   readonly refs: Uint32Array;
+  /** Where it is there, series i has the label set setOf[i] instead: series of a projection may share theirs. */
+  readonly setOf?: Uint32Array | undefined;
+}
+
+/** How many series a label table is of. */
+export function seriesCountOf({ begin, setOf }: LabelTable): number {
+  return setOf?.length ?? begin.length - 1;
 }
 
 /**
@@ -71,6 +78,12 @@ export interface ExemplarSeries {
 /** Read side of one tenant. */
 export interface SeriesSource {
   select(query: SelectQuery, signal: AbortSignal): Promise<SelectedSeries>;
+  /**
+   * As select, for somebody who looks at the labels of these names (sorted) alone: the others may be left out, and then series may have
+   * equal label sets. All labels are there if any series has one called __type__ or __unit__, which are names that functions
+   * take away. Only a source that merges nothing can have this.
+   */
+  selectProjected?(query: SelectQuery, names: readonly string[], signal: AbortSignal): Promise<SelectedSeries>;
   /** Distinct label names, sorted by UTF-8 bytes. */
   labelNames(query: LabelQuery, signal: AbortSignal): Promise<Listed<string>>;
   /** Distinct values of one label, sorted by UTF-8 bytes. */

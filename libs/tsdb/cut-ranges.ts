@@ -70,6 +70,8 @@ export class RangeCutter {
   readonly #abort = new AbortController();
   readonly #retryAtMs = new Map<TenantId, number>();
   #running: Promise<void> | undefined;
+  /** Blocks from before the start, until it is known of each that its range is dropped. */
+  #found: readonly CutBlock[] = [];
   /** Counters for metrics. */
   readonly counters = { ranges: 0, failures: 0, seconds: 0 };
 
@@ -79,15 +81,9 @@ export class RangeCutter {
     this.#log = log;
   }
 
-  /** Completes what a crash interrupted behind the block. */
-  async recover(): Promise<void> {
-    const { blocks } = this.#options;
-    for (const { tenant, generation, block, range, seriesCount } of await blocks.recover()) {
-      const frozen = this.#target.heads.get(tenant)?.frozenRanges.get(generation);
-      // Numbers begin anew where a log was lost: the same number alone is no proof.
-      if (frozen === undefined || frozen.begin !== range * rangeMs || frozen.seriesCount !== seriesCount) continue;
-      if (await blocks.verify(tenant, block)) await this.#target.dropFrozen(tenant, generation, block);
-    }
+  /** Finds the blocks that are there: they answer from now on. */
+  async load(): Promise<void> {
+    this.#found = await this.#options.blocks.recover();
   }
 
   /** One look at all ranges. While one goes on, others join it. */
@@ -104,6 +100,7 @@ export class RangeCutter {
   }
 
   async #cutDue(): Promise<void> {
+    await this.#complete();
     let dropped = 0;
     for (const tenant of [...this.#target.heads.keys()]) {
       if (this.#abort.signal.aborted) return;
@@ -122,6 +119,18 @@ export class RangeCutter {
       }
     }
     if (dropped > 0) this.#target.snapshotSoon();
+  }
+
+  /** Completes what a crash interrupted behind the block. */
+  async #complete(): Promise<void> {
+    const { blocks } = this.#options;
+    for (const { tenant, generation, block, range, seriesCount } of this.#found) {
+      const frozen = this.#target.heads.get(tenant)?.frozenRanges.get(generation);
+      // Numbers begin anew where a log was lost: the same number alone is no proof.
+      if (frozen === undefined || frozen.begin !== range * rangeMs || frozen.seriesCount !== seriesCount) continue;
+      if (await blocks.verify(tenant, block)) await this.#target.dropFrozen(tenant, generation, block);
+    }
+    this.#found = [];
   }
 
   async #cutTenant(tenant: TenantId): Promise<number> {

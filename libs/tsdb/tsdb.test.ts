@@ -179,6 +179,77 @@ describe('Tsdb', () => {
     assert.equal(after.get('common')?.size, 49);
   });
 
+  it('goes on behind a record that cannot be applied: named, counted, its file set aside', async () => {
+    const disk = new FaultyDisk();
+    const first = await open(disk);
+    await first.tsdb.push(batch(tenantA, [['s', start, 1]]));
+    await first.tsdb.push(batch(tenantB, [['s', start, 1]]));
+    await first.tsdb.push(batch(tenantA, [['s', start + 1, 2]]));
+    await first.tsdb.close();
+    const headOptions = (tenant: TenantId) => {
+      if (tenant === tenantB) throw new Error('no head for b');
+      return { exemplarsMax: 100 };
+    };
+    const second = await open(disk, { headOptions });
+    assert.deepEqual(
+      second.report.damages.map(({ path, reason }) => [path, reason]),
+      [['/data/wal/00000001.wal', 'Error: no head for b']],
+    );
+    assert.equal(second.tsdb.counters.damages, 1);
+    assert.ok(disk.files.has('/data/damaged/00000001.wal'));
+    assert.deepEqual(
+      (await contents(second.tsdb, tenantA)).get('s'),
+      new Map([
+        [start, [1]],
+        [start + 1, [2]],
+      ]),
+    );
+    await second.tsdb.push(batch(tenantA, [['s', start + 2, 3]]));
+    await second.tsdb.close();
+    const third = await open(disk, { headOptions });
+    assert.deepEqual(third.report.damages, []);
+    assert.equal((await contents(third.tsdb, tenantA)).get('s')?.size, 3);
+  });
+
+  it('serves reads after damage on a full disk, and takes writes when there is room', async () => {
+    const disk = new FaultyDisk();
+    const first = await open(disk, { segmentBytes: 1 << 20 });
+    for (let i = 0; i < 50; i++) await first.tsdb.push(batch(tenantA, [[`s${i}`, start + i, i]]));
+    await first.tsdb.close();
+    const content = disk.files.get('/data/wal/00000001.wal');
+    assert.ok(content !== undefined);
+    content.bytes[content.bytes.length >> 1] ^= 0xff;
+    disk.capacity = disk.used() + 100;
+    const second = await open(disk);
+    assert.equal(second.report.damages.length, 1);
+    assert.equal(second.tsdb.walState, 'full');
+    assert.equal((await contents(second.tsdb, tenantA)).size, 49);
+    await assert.rejects(second.tsdb.push(batch(tenantA, [['s1', start + 100, 1]])), /disk is full/);
+    disk.capacity = Number.POSITIVE_INFINITY;
+    while (second.tsdb.walState === 'full') await new Promise((resolve) => setTimeout(resolve, 1));
+    assert.ok(disk.files.has('/data/damaged/00000001.wal'));
+    await second.tsdb.push(batch(tenantA, [['s1', start + 100, 1]]));
+    await second.tsdb.close();
+    const third = await open(disk);
+    assert.deepEqual(third.report.damages, []);
+    assert.deepEqual((await contents(third.tsdb, tenantA)).get('s1')?.get(start + 100), [1]);
+  });
+
+  it('starts on a disk without any room, and stops there', async () => {
+    const disk = new FaultyDisk();
+    disk.capacity = 0;
+    const first = await open(disk);
+    assert.equal((await contents(first.tsdb, tenantA)).size, 0);
+    await assert.rejects(first.tsdb.push(batch(tenantA, [['s', start, 1]])), /disk is full/);
+    await first.tsdb.close();
+    const second = await open(disk);
+    disk.capacity = Number.POSITIVE_INFINITY;
+    while (second.tsdb.walState === 'full') await new Promise((resolve) => setTimeout(resolve, 1));
+    await second.tsdb.push(batch(tenantA, [['s', start, 1]]));
+    await second.tsdb.close();
+    assert.equal((await contents((await open(disk)).tsdb, tenantA)).size, 1);
+  });
+
   it('gives no tenant the series of another when a snapshot is damaged', async () => {
     const disk = new FaultyDisk();
     const first = await open(disk, { snapshotBytes: 1 });

@@ -5,6 +5,7 @@
  * head/tenant-head.ts and wal/writer.ts.
  */
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import type { HeadStatus, PushOutcome, RejectedSeries } from '../contracts/ingester.ts';
 import { keepRows } from '../contracts/keep-rows.ts';
 import type { WriteBatch } from '../contracts/write-batch.ts';
@@ -84,7 +85,11 @@ export class Tsdb {
   /** Series that a push made before it failed to be logged (memory ran out, say). */
   readonly #unlogged = new Map<TenantHead, Set<number>>();
   readonly #cutter: RangeCutter | undefined;
+  /** Undefined while a new process finds no room on its disk. */
   #writer: WalWriter | undefined;
+  /** Open, and not to be used before a snapshot is written. */
+  #writerToBe: WalWriter | undefined;
+  #waitingForRoom: Promise<void> | undefined;
   #snapshotRunning: Promise<void> | undefined;
   #snapshotBytesLast = 0;
   /** Log bytes that a restart would have to replay beyond what the writer counted itself. */
@@ -118,12 +123,13 @@ export class Tsdb {
     return this.#cutter?.counters;
   }
 
+  /** `full` as well while the log of a new process finds no room. */
   get walState(): WalState {
-    return this.#wal().state;
+    return this.#writer?.state ?? 'full';
   }
 
   get walCounters(): WalWriter['counters'] {
-    return this.#wal().counters;
+    return this.#writer?.counters ?? { bytes: 0, records: 0, commits: 0, syncSeconds: 0 };
   }
 
   get heads(): ReadonlyMap<TenantId, TenantHead> {
@@ -135,7 +141,12 @@ export class Tsdb {
    * @throws Failure `unavailable` when it could not be made durable: it was not acknowledged, a retry is no harm
    */
   async push(batch: WriteBatch): Promise<PushOutcome> {
-    const writer = this.#wal();
+    const writer = this.#writer;
+    if (writer === undefined) {
+      throw new Failure('unavailable', 'the disk is full: writes are refused until there is room', {
+        retryAfterSeconds: 5,
+      });
+    }
     writer.checkOpen();
     // A tenant of whom nothing was ever kept leaves nothing behind.
     const known = this.#heads.get(batch.tenant);
@@ -256,7 +267,6 @@ export class Tsdb {
 
   /** Recent samples of a tenant; a tenant that never wrote is empty and costs nothing. */
   source(tenant: TenantId): SeriesSource {
-    this.#wal();
     return new HeadSource(this.#heads.get(tenant) ?? new TenantHead(this.#options.headOptions(tenant)));
   }
 
@@ -280,7 +290,8 @@ export class Tsdb {
 
   /** Writes the ranges whose time has come to blocks and lets go of them; one call at a time goes on, others join it. */
   async cutDue(): Promise<void> {
-    await this.#cutter?.cutDue();
+    // While there is no room for the log there is none for blocks.
+    if (this.#writer !== undefined) await this.#cutter?.cutDue();
   }
 
   /** A range takes no more samples; resolves when the log says so. Never while a snapshot is written: a slice is of before or after. */
@@ -336,8 +347,9 @@ export class Tsdb {
     this.#closing = true;
     this.#abort.abort(new Failure('unavailable', 'the process is stopping'));
     await this.#cutter?.stop();
+    await this.#waitingForRoom;
     await this.#snapshotRunning;
-    await this.#writer?.close();
+    await (this.#writer ?? this.#writerToBe)?.close();
   }
 
   #wal(): WalWriter {
@@ -393,34 +405,61 @@ export class Tsdb {
       if (records.forgot.has(head)) await runInSlices(rebuildSeries(head), this.#abort.signal);
     }
     this.#replayBytes = replay.bytes;
-    this.#writer = await WalWriter.open({
-      disk,
-      directory: walDirectory,
-      segmentBytes: this.#options.segmentBytes,
-      fullRetryMs: this.#options.fullRetryMs,
-      pendingBytesMax,
-      tail: replay.tail,
-      nextSegment: Math.max(replay.lastSegment, newest ?? 0) + 1,
-      nextSeq: Math.max(replay.lastSeq, seqOfSnapshot) + 1,
-      onFatal: this.#options.onFatal,
-      onFull: (full) => {
-        if (full) {
-          this.counters.walFull++;
-          this.#options.log.error({}, 'disk full: writes are refused until there is room');
-        } else {
-          this.#options.log.warn({}, 'there is room on the disk again: writes are taken');
-        }
-      },
-    });
-    if (damages.length > 0 || records.renumbered) {
-      // Numbers of series may differ now from those in the files: nothing may be logged beside them.
-      this.counters.damages += damages.length;
-      for (const damage of damages) this.#damagedPaths.add(damage.path);
-      await this.#snapshot();
-    }
-    await this.#cutter?.recover();
+    const openWriter = () =>
+      WalWriter.open({
+        disk,
+        directory: walDirectory,
+        segmentBytes: this.#options.segmentBytes,
+        fullRetryMs: this.#options.fullRetryMs,
+        pendingBytesMax,
+        tail: replay.tail,
+        nextSegment: Math.max(replay.lastSegment, newest ?? 0) + 1,
+        nextSeq: Math.max(replay.lastSeq, seqOfSnapshot) + 1,
+        onFatal: this.#options.onFatal,
+        onFull: (full) => {
+          if (full) {
+            this.counters.walFull++;
+            this.#options.log.error({}, 'disk full: writes are refused until there is room');
+          } else {
+            this.#options.log.warn({}, 'there is room on the disk again: writes are taken');
+          }
+        },
+      });
+    this.counters.damages += damages.length;
+    for (const damage of damages) this.#damagedPaths.add(damage.path);
+    // After damage numbers of series may differ from those in the files: nothing may be logged beside them.
+    const snapshotFirst = damages.length > 0 || records.renumbered;
+    await this.#cutter?.load();
+    const tryOnce = () => this.#beginToWrite(openWriter, snapshotFirst);
+    if (!(await tryOnce())) this.#waitingForRoom = this.#waitForRoom(tryOnce).catch(this.#options.onFatal);
     const { orphanRows } = records;
     return { snapshotBytes, replay, damages, orphanRows, seconds: (performance.now() - begin) / 1000 };
+  }
+
+  /** Opens the log for writing. @returns false where the disk has no room for it: nothing was changed */
+  async #beginToWrite(openWriter: () => Promise<WalWriter>, snapshotFirst: boolean): Promise<boolean> {
+    try {
+      const writer = (this.#writerToBe ??= await openWriter());
+      if (snapshotFirst) await this.#snapshot(writer);
+      this.#writer = writer;
+      return true;
+    } catch (error) {
+      if (isDiskFull(error) || (error instanceof Failure && isDiskFull(error.cause))) return false;
+      throw error;
+    }
+  }
+
+  /** Reads are answered meanwhile, writes are refused. */
+  async #waitForRoom(tryOnce: () => Promise<boolean>): Promise<void> {
+    const { log, fullRetryMs } = this.#options;
+    this.counters.walFull++;
+    log.error({}, 'disk full: writes are refused until there is room');
+    const { signal } = this.#abort;
+    do {
+      await setTimeout(fullRetryMs, undefined, { signal }).catch(() => undefined);
+      if (signal.aborted) return;
+    } while (!(await tryOnce()));
+    log.warn({}, 'there is room on the disk again: writes are taken');
   }
 
   #snapshotIfDue(): void {
@@ -428,7 +467,7 @@ export class Tsdb {
     const { snapshotBytes, log } = this.#options;
     const grown = this.#replayBytes + this.#wal().counters.bytes - this.#writerBytesAtSnapshot;
     if (grown < Math.max(snapshotBytes, this.#snapshotBytesLast)) return;
-    this.#snapshotRunning = this.#snapshot()
+    this.#snapshotRunning = this.#snapshot(this.#wal())
       .catch((error: unknown) => {
         this.counters.snapshotFailures++;
         // Wait for as much log again before the next try.
@@ -444,10 +483,9 @@ export class Tsdb {
   }
 
   /** Writes a snapshot of all heads and drops the log and the snapshots before it. */
-  async #snapshot(): Promise<void> {
+  async #snapshot(writer: WalWriter): Promise<void> {
     const { disk, directory, log } = this.#options;
     const begin = performance.now();
-    const writer = this.#wal();
     const segment = await writer.roll();
     const bytesAtRoll = writer.counters.bytes;
     let loggedMs = begin;

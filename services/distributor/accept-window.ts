@@ -31,8 +31,15 @@ export interface OutsideWindow {
   readonly firstT: number;
 }
 
-/** `batch` without the samples and histograms outside the window. Rows stay, even if nothing of them is left. */
-export function keepInside(batch: WriteBatch, window: AcceptWindow): { batch: WriteBatch; outside: OutsideWindow } {
+/**
+ * `batch` without the samples and histograms outside the window. Rows stay, even if nothing of them is left.
+ * @param counted 0 for each row whose samples are refused already and not counted again; undefined: all are counted
+ */
+export function keepInside(
+  batch: WriteBatch,
+  window: AcceptWindow,
+  counted: Uint8Array | undefined,
+): { batch: WriteBatch; outside: OutsideWindow } {
   const { seriesCount, sampleBegin, sampleT, sampleV, sampleST } = batch;
   const total = sampleBegin[seriesCount] as number;
   const t = new Float64Array(total);
@@ -45,11 +52,14 @@ export function keepInside(batch: WriteBatch, window: AcceptWindow): { batch: Wr
   let at = 0;
   let firstRow = -1;
   let firstT = 0;
+  let count = 0;
   for (let i = 0; i < seriesCount; i++) {
     begin[i] = at;
     for (let j = sampleBegin[i] as number; j < (sampleBegin[i + 1] as number); j++) {
       const time = sampleT[j] as number;
       if (time < minT || time > maxT) {
+        if (counted !== undefined && counted[i] === 0) continue;
+        count++;
         if (firstRow < 0) {
           firstRow = i;
           firstT = time;
@@ -64,15 +74,19 @@ export function keepInside(batch: WriteBatch, window: AcceptWindow): { batch: Wr
     }
   }
   begin[seriesCount] = at;
-  const histograms = batch.histograms.filter((sample) => sample.t >= minT && sample.t <= maxT);
-  const firstHistogram = batch.histograms.find((sample) => sample.t < minT || sample.t > maxT);
-  if (firstRow < 0 && firstHistogram !== undefined) {
-    firstRow = firstHistogram.series;
-    firstT = firstHistogram.t;
-  }
+  const histograms = batch.histograms.filter(({ series, t }) => {
+    if (t >= minT && t <= maxT) return true;
+    if (counted !== undefined && counted[series] === 0) return false;
+    count++;
+    if (firstRow < 0) {
+      firstRow = series;
+      firstT = t;
+    }
+    return false;
+  });
   return {
     batch: { ...batch, sampleBegin: begin, sampleT: t, sampleV: v, sampleST: st, histograms },
-    outside: { count: total - at + batch.histograms.length - histograms.length, firstRow, firstT },
+    outside: { count, firstRow, firstT },
   };
 }
 

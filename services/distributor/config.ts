@@ -3,8 +3,9 @@ import { bytes, type ValuesOf } from '../../libs/config/config-key.ts';
 
 export const distributorKeys = {
   maxInflightPushRequestsBytes: bytes(
-    '256MB',
-    'Bodies of write requests that may be in the process at once, as received; more are answered 503.',
+    '0',
+    'Bodies of write requests that may be in the process at once, as received; more are answered 503. One tenant may hold no more ' +
+      'than he leaves for all others. 0 is an eighth of the memory of the machine or container.',
   ),
   maxDecompressedBytes: bytes('256MB', 'Most bytes that one write request may have after decompression.'),
   aliasCacheBytes: bytes(

@@ -54,10 +54,12 @@ export async function handlePush(tenant: TenantId, request: PushRequest, deps: P
   try {
     version = versionOf(request.contentType);
     checkEncoding(request.contentEncoding);
+    // What a scan costs is not spent on a request that is refused for its tenant's rate.
+    deps.rate.takeRequest(tenant, request.body.length, deps.limitsOf(tenant));
     const rawBytes = scanWriteRequest(version, request.body, deps.decompressedBytesMax, deps.scan);
     deps.counters.wireBytes += request.body.length;
     deps.counters.rawBytes += rawBytes;
-    const result = await push(tenant, deps.scan, request.receiveTimeMs, deps);
+    const result = await push(tenant, deps.scan, request.body.length, request.receiveTimeMs, deps);
     return answer(tenant, version, result, deps.counters);
   } catch (error) {
     if (!(error instanceof Failure)) throw error;

@@ -374,6 +374,34 @@ describe('push', () => {
     assert.equal((await send(deps, 'v2', [wide])).status, 204, 'its neighbours go on');
   });
 
+  it('counts a refused series and its late sample once', async () => {
+    const { deps } = room();
+    const bad: SentSeries = { labels: [['instance', 'no name']], samples: [{ t: now - 7_200_000, v: 1 }] };
+    const response = await send(deps, 'v1', [bad, up('a', 1, now - 7_200_000), up('b', 1)]);
+    assert.equal(response.status, 400);
+    assert.match(response.text, /^2 series or samples were refused/);
+    const alone = await send(deps, 'v1', [bad, up('b', 1)]);
+    assert.match(alone.text, /^1 series or sample was refused, the rest is stored; the first: .*missing-metric-name/);
+  });
+
+  it('spends no scan on a request that is certainly over the rate, and none for ever on a guess', async () => {
+    let nowMs = 0;
+    const { deps } = room({ ingestionRate: 1, ingestionBurstSize: 100 });
+    const rated = { ...deps, rate: new IngestionRate(() => nowMs) };
+    const series = Array.from({ length: 90 }, (_, i) => up(`host-${i}`, i));
+    assert.equal((await send(rated, 'v1', series)).status, 204);
+    const { rawBytes } = deps.counters;
+    assert.equal((await send(rated, 'v1', series)).status, 429);
+    assert.equal(deps.counters.rawBytes, rawBytes, 'it was not even decompressed');
+    nowMs = 90_000;
+    assert.equal((await send(rated, 'v1', series)).status, 204);
+    // As many bytes and hardly a sample: a full bucket is not refused unread.
+    nowMs = 300_000;
+    const long: SentSeries = { labels: [['__name__', 'a'.repeat(20_000)]], samples: [{ t: now, v: 1 }] };
+    assert.equal((await send(rated, 'v1', [long])).status, 400);
+    assert.equal((await send(rated, 'v1', [up('a', 1)])).status, 204);
+  });
+
   it('refuses a request over the rate before anything is stored', async () => {
     const { ingester, deps } = room({ ingestionRate: 1, ingestionBurstSize: 3 });
     assert.equal((await send(deps, 'v1', [up('a', 1), up('b', 2)])).status, 204);

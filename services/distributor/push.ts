@@ -1,5 +1,5 @@
 /**
- * The spine of a write: scanned request → rates → known series → validate → accept → ingester → what was written.
+ * The spine of a write: scanned request → rate → known series → validate → accept → ingester → what was written.
  * Owns the order of these steps. One bad series or sample never rejects its neighbours. Comes from push-route.ts; goes to the
  * ingester through libs/contracts. Surprising: everything up to the ingester's answer happens in one turn of the event loop,
  * on columns that the next request reuses.
@@ -48,18 +48,19 @@ export interface PushResult {
 }
 
 /**
- * Stores what is good in `scan` and says what is not.
+ * Stores what is good in `scan` and says what is not. The rate of requests was asked before the body was scanned.
+ * @param bodyBytes size of the request as received
  * @throws Failure `rate_limited` before anything is stored; `unavailable` when it could not be made durable
  */
 export async function push(
   tenant: TenantId,
   scan: WriteScan,
+  bodyBytes: number,
   receiveTimeMs: number,
   deps: PushDeps,
 ): Promise<PushResult> {
   const limits = deps.limitsOf(tenant);
-  deps.rate.takeRequest(tenant, limits);
-  deps.rate.takeSamples(tenant, scan.sampleCount + scan.histograms.length + scan.exemplars.length, limits);
+  deps.rate.takeSamples(tenant, scan.sampleCount + scan.histograms.length + scan.exemplars.length, bodyBytes, limits);
   const refusals = new Refusals();
   const aliases = deps.aliasesOf(tenant);
   aliases.begin(deps.ingester.refEpoch());
@@ -72,13 +73,15 @@ export async function push(
   if (!deps.keepsStartTimes) batch = withoutStartTimes(batch);
   const window = acceptWindow(receiveTimeMs, limits.pastGraceMs, limits.creationGraceMs);
   if (scan.minT < window.minT || scan.maxT > window.maxT) {
-    const inside = keepInside(batch, window);
+    const inside = keepInside(batch, window, resolved.keep);
     batch = inside.batch;
     const { outside } = inside;
     const future = outside.firstT > window.maxT;
-    refusals.add(future ? 'too-far-in-future' : 'too-far-in-past', outside.count, () =>
-      outsideText(outside, future, scan),
-    );
+    if (outside.count > 0) {
+      refusals.add(future ? 'too-far-in-future' : 'too-far-in-past', outside.count, () =>
+        outsideText(outside, future, scan),
+      );
+    }
   }
   const { keep, awaited } = resolved;
   if (keep !== undefined) batch = keepRows(batch, keep);

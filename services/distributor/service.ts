@@ -1,6 +1,7 @@
 /**
  * The distributor: the write edge. Registers its routes, holds what pushes share, counts.
  */
+import { totalmem } from 'node:os';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { IngesterContract } from '../../libs/contracts/ingester.ts';
 import { type BodyLimits, InflightBytes, readBody } from '../../libs/http/read-body.ts';
@@ -33,10 +34,17 @@ export interface DistributorDeps {
   readonly nowMs: () => number;
 }
 
+const inflightShareOfMemory = 8;
+
 const urls = ['/api/v1/push', '/api/v1/write'];
 
 export function createDistributor(config: DistributorConfig, deps: DistributorDeps): Service {
-  const inflight = new InflightBytes(config.maxInflightPushRequestsBytes);
+  const inflight = new InflightBytes(config.maxInflightPushRequestsBytes || memoryBytes() / inflightShareOfMemory);
+  // One that would never find room is told so at once.
+  const bodyLimits = {
+    ...deps.bodyLimits,
+    bytesMax: Math.min(deps.bodyLimits.bytesMax, Math.floor(inflight.max / 2.1)),
+  };
   const monotonicMs = () => performance.now();
   const registry = new AliasRegistry(config.aliasCacheBytes, monotonicMs);
   const pushDeps: PushRouteDeps = {
@@ -62,7 +70,7 @@ export function createDistributor(config: DistributorConfig, deps: DistributorDe
     if (tenant === deps.reservedTenant) {
       return reply.code(403).type('text/plain').send(`tenant ${tenant} is written by Maru itself\n`);
     }
-    const body = await readBody(request.raw, deps.bodyLimits, inflight);
+    const body = await readBody(request.raw, bodyLimits, inflight.shareOf(tenant));
     const begin = performance.now();
     try {
       const { status, headers, text } = await handlePush(
@@ -96,6 +104,11 @@ export function createDistributor(config: DistributorConfig, deps: DistributorDe
     },
     notReadyReason: () => (stopping ? 'stopping' : undefined),
   };
+}
+
+/** What the process may use: the container's maximum where there is one. */
+function memoryBytes(): number {
+  return Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
 }
 
 /** The tenant's limits in the words of the push. */

@@ -42,6 +42,8 @@ const cutEveryMs = 10_000;
 /** Beyond the end of a query, until files that it read are deleted. */
 const queryMarginMs = 60_000;
 
+class StoppedRestore extends Error {}
+
 export function createIngester(
   config: IngesterConfig,
   headConfig: HeadConfig,
@@ -70,12 +72,15 @@ export function createIngester(
   });
   const handler = new IngesterHandler(blocks);
   let opening: Promise<void> | undefined;
+  let isStopping = false;
   registerIngesterMetrics(deps.metrics, handler);
   registerBlockMetrics(deps.metrics, handler, blocks, shipper);
 
   const open = async (): Promise<void> => {
     let toldAtMs = performance.now();
     const progress = (state: RestoreProgress): void => {
+      // Nothing was written yet, so a restore may end anywhere.
+      if (isStopping) throw new StoppedRestore('the process stops while its head is restored');
       handler.progress(state);
       if (performance.now() - toldAtMs < progressEveryMs) return;
       toldAtMs = performance.now();
@@ -108,7 +113,7 @@ export function createIngester(
     }
     for (const damage of report.damages) {
       log.error(
-        { file: damage.path, offset: damage.offset, bytes: damage.bytes },
+        { file: damage.path, offset: damage.offset, bytes: damage.bytes, reason: damage.reason },
         'a damaged part of a file was passed over',
       );
     }
@@ -136,9 +141,12 @@ export function createIngester(
 
   const service: Service = {
     start: async () => {
-      opening = open().catch(deps.onFatal);
+      opening = open().catch((error: unknown) => {
+        if (!(error instanceof StoppedRestore)) deps.onFatal(error);
+      });
     },
     stop: async () => {
+      isStopping = true;
       handler.stopping();
       await opening;
       for (const timer of timers) clearInterval(timer);

@@ -7,8 +7,8 @@
 import type { MessagePort } from 'node:worker_threads';
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { Failure } from '../../libs/errors/failure.ts';
-import type { SeriesReader, SeriesSelection } from '../../libs/series/series-reader.ts';
-import type { ChunkBatch, LabelTable, SelectQuery } from '../../libs/series/series-source.ts';
+import type { ReadQuery, SeriesReader, SeriesSelection } from '../../libs/series/series-reader.ts';
+import type { ChunkBatch, LabelTable } from '../../libs/series/series-source.ts';
 import type { ReadReply, ReadRequest } from './worker-protocol.ts';
 import { batchesPerRequest, ControlWord, StopReason } from './worker-protocol.ts';
 
@@ -29,7 +29,7 @@ export class BridgeReader implements SeriesReader {
   readonly #early = new Map<string, number[]>();
 
   /** @param early what the main thread reads without being asked */
-  constructor(port: MessagePort, control: Int32Array, job: number, early: readonly SelectQuery[]) {
+  constructor(port: MessagePort, control: Int32Array, job: number, early: readonly ReadQuery[]) {
     this.#port = port;
     this.#control = control;
     this.#job = job;
@@ -44,19 +44,19 @@ export class BridgeReader implements SeriesReader {
   }
 
   /** Asks for the series of a selector and blocks until their labels are here. */
-  select(query: SelectQuery): SeriesSelection {
+  select(query: ReadQuery): SeriesSelection {
     const selection = this.#takeEarly(query) ?? this.#ask(query);
     while (selection.columns === undefined) this.receive();
     return selection;
   }
 
-  #takeEarly(query: SelectQuery): BridgeSelection | undefined {
+  #takeEarly(query: ReadQuery): BridgeSelection | undefined {
     if (this.#early.size === 0) return undefined;
     const number = this.#early.get(keyOf(query))?.shift();
     return number === undefined ? undefined : this.#selections[number];
   }
 
-  #ask(query: SelectQuery): BridgeSelection {
+  #ask(query: ReadQuery): BridgeSelection {
     const number = this.#selections.length;
     const selection = new BridgeSelection(this, number);
     this.#selections.push(selection);
@@ -93,8 +93,8 @@ export class BridgeReader implements SeriesReader {
   }
 }
 
-function keyOf({ matchers, minT, maxT }: SelectQuery): string {
-  let key = `${minT} ${maxT}`;
+function keyOf({ matchers, minT, maxT, labels }: ReadQuery): string {
+  let key = `${minT} ${maxT} ${labels === undefined ? '' : JSON.stringify(labels)}`;
   for (const { type, name, value } of matchers) key += ` ${name.length}${name}${type}${value.length}${value}`;
   return key;
 }
@@ -107,7 +107,7 @@ class BridgeSelection implements SeriesSelection {
   #strings: readonly string[] = [];
   #read = 0;
   #ended = false;
-  columns: { readonly begin: Uint32Array; readonly refs: Uint32Array } | undefined;
+  columns: Pick<LabelTable, 'begin' | 'refs' | 'setOf'> | undefined;
   warnings: readonly string[] = [];
 
   constructor(reader: BridgeReader, number: number) {
@@ -116,8 +116,12 @@ class BridgeSelection implements SeriesSelection {
   }
 
   get labels(): LabelTable {
-    const { begin, refs } = this.columns ?? { begin: new Uint32Array(1), refs: new Uint32Array() };
-    return { strings: this.#strings, begin, refs };
+    const { begin, refs, setOf } = this.columns ?? {
+      begin: new Uint32Array(1),
+      refs: new Uint32Array(),
+      setOf: undefined,
+    };
+    return { strings: this.#strings, begin, refs, setOf };
   }
 
   take(reply: Exclude<ReadReply, { kind: 'failed' }>): void {
@@ -126,7 +130,7 @@ class BridgeSelection implements SeriesSelection {
         this.#strings = this.#strings.length === 0 ? reply.strings : this.#strings.concat(reply.strings);
         return;
       case 'selected':
-        this.columns = { begin: reply.begin, refs: reply.refs };
+        this.columns = { begin: reply.begin, refs: reply.refs, setOf: reply.setOf };
         this.warnings = reply.warnings;
         if (reply.whole === undefined) return;
         this.#batches.push(reply.whole);

@@ -6,14 +6,14 @@ import { Failure } from '../../libs/errors/failure.ts';
 import type { Engine } from '../../libs/promql/engine.ts';
 import type { ParseOptions } from '../../libs/promql/syntax/parser.ts';
 import { parseExpr } from '../../libs/promql/syntax/parser.ts';
-import type { SelectQuery } from '../../libs/series/series-source.ts';
+import type { ReadQuery } from '../../libs/series/series-reader.ts';
 import type { QueryRequest } from './query-request.ts';
 
 /** Such a text takes some tens of microseconds. */
 const textLengthMax = 1000;
 
 /** The selects of a request, none where they are not to be had at once. */
-export function earlyReads(engine: Engine, syntax: ParseOptions): (request: QueryRequest) => readonly SelectQuery[] {
+export function earlyReads(engine: Engine, syntax: ParseOptions): (request: QueryRequest) => readonly ReadQuery[] {
   return (request) => {
     if (request.kind !== 'evaluate' || request.query.length > textLengthMax) return [];
     const { query, startMs, endMs, stepMs, lookbackMs } = request;

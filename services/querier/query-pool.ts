@@ -8,7 +8,8 @@
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
-import type { SelectQuery, SeriesSource } from '../../libs/series/series-source.ts';
+import type { ReadQuery } from '../../libs/series/series-reader.ts';
+import type { SeriesSource } from '../../libs/series/series-source.ts';
 import type { QueryRequest } from './query-request.ts';
 import { ReadServer } from './serve-reads.ts';
 import { TenantQueue } from './tenant-queue.ts';
@@ -30,7 +31,7 @@ export interface QueryPoolOptions {
   readonly workerUrl: URL;
   readonly workerData: unknown;
   /** What a job will read, as far as it can be known from its request in a moment: then it is read without being asked. */
-  readonly readsOf?: (request: QueryRequest) => readonly SelectQuery[];
+  readonly readsOf?: (request: QueryRequest) => readonly ReadQuery[];
 }
 
 export interface QueryJob {

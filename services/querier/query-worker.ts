@@ -19,6 +19,7 @@ import { executeRead } from './execute-read.ts';
 import { quoteJson } from './json-bytes.ts';
 import { invalidParameter } from './query-parameters.ts';
 import type { ExpressionRequest } from './query-request.ts';
+import { warmUp } from './warm-up.ts';
 import type { JobContext } from './worker-loop.ts';
 import { runWorker } from './worker-loop.ts';
 import type { JobStats } from './worker-protocol.ts';
@@ -33,7 +34,7 @@ export interface QueryWorkerOptions {
 runWorker((given) => {
   const options = given as QueryWorkerOptions;
   const engine = createEngine(options.engine);
-  return (context) => execute(context, engine, options);
+  return { execute: (context) => execute(context, engine, options), warmUp: warmUp(engine) };
 });
 
 /** Writes the answer; returns what it cost. */

@@ -2,8 +2,11 @@
 import { Failure } from '../../libs/errors/failure.ts';
 import type { JobContext } from './worker-loop.ts';
 import { runWorker } from './worker-loop.ts';
+import type { JobStats } from './worker-protocol.ts';
 
-runWorker(() => ({ request, reader, output, checkStopped }: JobContext) => {
+runWorker(() => ({ execute }));
+
+function execute({ request, reader, output, checkStopped }: JobContext): JobStats {
   const text = 'query' in request ? request.query : JSON.stringify(request);
   const [order = '', argument = ''] = text.split(' ');
   switch (order) {
@@ -53,4 +56,4 @@ runWorker(() => ({ request, reader, output, checkStopped }: JobContext) => {
       output.rawText(text);
   }
   return { samples: 7 };
-});
+}

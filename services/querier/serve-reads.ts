@@ -7,7 +7,13 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import { Failure } from '../../libs/errors/failure.ts';
-import type { ChunkBatch, SelectQuery, SeriesSource } from '../../libs/series/series-source.ts';
+import type { ReadQuery } from '../../libs/series/series-reader.ts';
+import {
+  type ChunkBatch,
+  type SelectedSeries,
+  type SeriesSource,
+  seriesCountOf,
+} from '../../libs/series/series-source.ts';
 import type { ReadReply, ReadRequest } from './worker-protocol.ts';
 import { batchesAheadMax, ControlWord, failureMessage } from './worker-protocol.ts';
 
@@ -60,11 +66,11 @@ export class ReadServer {
   }
 
   /** Reads what the job will ask for before it does: selections 0, 1, ... of it. */
-  readEarly(queries: readonly SelectQuery[]): void {
+  readEarly(queries: readonly ReadQuery[]): void {
     const job = this.#job;
     if (job === undefined) return;
     for (let i = 0; i < queries.length; i++) {
-      void this.#serve({ kind: 'select', job: job.number, selection: i, query: queries[i] as SelectQuery });
+      void this.#serve({ kind: 'select', job: job.number, selection: i, query: queries[i] as ReadQuery });
     }
   }
 
@@ -105,9 +111,10 @@ export class ReadServer {
     }
   }
 
-  async #select(job: ServedJob, number: number, query: SelectQuery): Promise<void> {
-    const selected = await job.source.select(query, job.signal);
-    const { strings, begin, refs } = selected.labels;
+  async #select(job: ServedJob, number: number, query: ReadQuery): Promise<void> {
+    const selected = await select(job, query);
+    const { strings, begin, refs, setOf } = selected.labels;
+    const seriesCount = seriesCountOf(selected.labels);
     const to = { job: job.number, selection: number };
     let sent = 0;
     for (; strings.length - sent > stringsPerSlice; sent += stringsPerSlice) {
@@ -116,11 +123,12 @@ export class ReadServer {
     }
     if (this.#job !== job) return;
     this.#reply({ kind: 'strings', ...to, strings: sent === 0 ? strings : strings.slice(sent) }, []);
-    const table = movable([begin, refs]);
-    const [ownBegin, ownRefs] = table.views as [Uint32Array, Uint32Array];
-    const labels = { kind: 'selected', ...to, begin: ownBegin, refs: ownRefs, warnings: selected.warnings } as const;
+    const table = movable(setOf === undefined ? [begin, refs] : [begin, refs, setOf]);
+    const [ownBegin, ownRefs, ownSetOf] = table.views as [Uint32Array, Uint32Array, Uint32Array | undefined];
+    const columns = { begin: ownBegin, refs: ownRefs, setOf: ownSetOf };
+    const labels = { kind: 'selected', ...to, ...columns, warnings: selected.warnings } as const;
     const batches = selected.chunks(job.signal)[Symbol.asyncIterator]();
-    if (begin.length - 1 <= wholeSeriesMax) {
+    if (seriesCount <= wholeSeriesMax) {
       // One message wakes the worker once.
       const first = await batches.next();
       if (this.#job !== job) return close({ batches });
@@ -129,7 +137,7 @@ export class ReadServer {
         return;
       }
       const { batch, buffers } = movableBatch(first.value);
-      if (batch.chunkBegin.length === begin.length) {
+      if (batch.chunkBegin.length - 1 === seriesCount) {
         this.#reply({ ...labels, whole: batch }, [...table.buffers, ...buffers]);
         close({ batches });
         return;
@@ -168,6 +176,13 @@ export class ReadServer {
     Atomics.add(this.#control, ControlWord.news, 1);
     Atomics.notify(this.#control, ControlWord.news);
   }
+}
+
+function select({ source, signal }: ServedJob, query: ReadQuery): Promise<SelectedSeries> {
+  const { matchers, minT, maxT, labels } = query;
+  const plain = { matchers, minT, maxT };
+  if (labels === undefined || source.selectProjected === undefined) return source.select(plain, signal);
+  return source.selectProjected(plain, labels, signal);
 }
 
 function movableBatch(value: ChunkBatch): { batch: ChunkBatch; buffers: ArrayBuffer[] } {

@@ -5,7 +5,8 @@
  * job, because a reply may arrive after the job it was for has ended.
  */
 import type { Failure, FailureKind } from '../../libs/errors/failure.ts';
-import type { ChunkBatch, SelectQuery } from '../../libs/series/series-source.ts';
+import type { ReadQuery } from '../../libs/series/series-reader.ts';
+import type { ChunkBatch } from '../../libs/series/series-source.ts';
 import type { QueryRequest } from './query-request.ts';
 
 /** Words of the Int32Array that both threads share. */
@@ -42,7 +43,7 @@ export interface StartJob {
   /** How long it has waited for this worker. */
   readonly queuedSeconds: number;
   /** What the main thread reads already, without being asked: selections 0, 1, ... */
-  readonly early: readonly SelectQuery[];
+  readonly early: readonly ReadQuery[];
 }
 
 /** What a job cost, for metrics. */
@@ -71,7 +72,7 @@ export const batchesPerRequest = 4;
 /** Worker to main, on the read port. */
 export type ReadRequest =
   /** Answered by strings, selected and the first `batchesAheadMax` batches; those of early selections come unasked. */
-  | { readonly kind: 'select'; readonly job: number; readonly selection: number; readonly query: SelectQuery }
+  | { readonly kind: 'select'; readonly job: number; readonly selection: number; readonly query: ReadQuery }
   /** As many further batches may come. */
   | { readonly kind: 'more'; readonly job: number; readonly selection: number; readonly count: number }
   | { readonly kind: 'close'; readonly job: number; readonly selection: number };
@@ -86,6 +87,7 @@ export type ReadReply =
       readonly selection: number;
       readonly begin: Uint32Array;
       readonly refs: Uint32Array;
+      readonly setOf: Uint32Array | undefined;
       readonly warnings: readonly string[];
       /** Of a small selection, all there is. */
       readonly whole: ChunkBatch | undefined;

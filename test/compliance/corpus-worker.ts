@@ -6,7 +6,8 @@ import { readFileSync } from 'node:fs';
 import { evaluateWithEngine } from '../../libs/promql/testing/corpus-engine.ts';
 import { parseScript, type ScriptCommand } from '../../libs/promql/testing/parse-script.ts';
 import { type EvalFailure, runEval } from '../../libs/promql/testing/run-script.ts';
-import { runWorker } from '../../services/querier/worker-loop.ts';
+import { type JobContext, runWorker } from '../../services/querier/worker-loop.ts';
+import type { JobStats } from '../../services/querier/worker-protocol.ts';
 
 /** The commands at `begin` up to before `end` of a script; all are evals. */
 export interface EvalJob {
@@ -17,7 +18,7 @@ export interface EvalJob {
 
 runWorker(() => {
   let current: { path: string; commands: readonly ScriptCommand[] } | undefined;
-  return ({ request, reader, output }) => {
+  const execute = ({ request, reader, output }: JobContext): JobStats => {
     if (!('query' in request)) throw new Error('a job is a query');
     const { path, begin, end } = JSON.parse(request.query) as EvalJob;
     if (current?.path !== path) current = { path, commands: parseScript(readFileSync(path, 'utf8')) };
@@ -30,4 +31,5 @@ runWorker(() => {
     output.rawText(JSON.stringify(failures));
     return { samples: 0 };
   };
+  return { execute };
 });

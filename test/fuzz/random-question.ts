@@ -128,6 +128,50 @@ function histogramVector(random: Random): string {
   }
 }
 
+const alike = [
+  'gauge',
+  'level',
+  'c_total',
+  'h',
+  'cb',
+  'target_info',
+  'rate(c_total[2m])',
+  'h offset 1m',
+  'rate(h[5m])',
+];
+const perJob = ['hf', 'mix', 'sparse', 'odd', 'sum by (job) (gauge)', 'lat_count', 'lat_sum', 'max by (job) (c_total)'];
+
+/** Two vectors that have something to say to each other, mostly. */
+function operands(random: Random): { left: string; how: string; right: string } | undefined {
+  const pick = (...choices: readonly string[]) => oneOf(random, choices);
+  switch (Math.floor(random() * 9)) {
+    case 0:
+      return { left: pick(...alike), how: '', right: pick(...alike) };
+    case 1:
+      return {
+        left: pick(...alike),
+        how: pick(' on(job, instance)', ' ignoring(version, zone)'),
+        right: pick(...alike),
+      };
+    case 2:
+      return { left: pick(...perJob), how: pick('', ' on(job)', ' ignoring(__type__)'), right: pick(...perJob) };
+    case 3: {
+      const how = ` on(job, instance) group_left${pick('', ' (version)', ' (zone, version)')}`;
+      return { left: 'req_total', how, right: pick(...alike) };
+    }
+    case 4:
+      return {
+        left: pick(...perJob),
+        how: ` on(job) group_right${pick('', ' (none)')}`,
+        right: pick(...alike, 'req_total'),
+      };
+    case 5:
+      return { left: 'many', how: pick(' ignoring()', ' on(n)'), right: pick('many offset 2m', '(many > 0)', 'many') };
+    default:
+      return undefined;
+  }
+}
+
 /** Of what many questions are about; the others are as good as any. */
 const likelier =
   /^(rate|increase|irate|delta|idelta|histogram_|sum_over|avg_over|quantile_over|last_over|label_|info|absent|timestamp)/;
@@ -188,6 +232,7 @@ const words: Vocabulary = {
   strings: ['"x"', '"job"', "'instance'", '`le`'],
   times: ['1200', '600.5', 'start()', 'end()', '-5', '2400', '47'],
   weight: (name) => (likelier.test(name) ? 3 : 1),
+  operands,
   argument,
 };
 

@@ -38,6 +38,12 @@ describe('starting', { timeout: 120_000 }, () => {
       assert.match(line, /^\{.*\}$|^Maru |^ {2}(write to|Grafana|data folder) /);
   });
 
+  it('prints no URL of a room that does not run', async () => {
+    await using maru = await startMaru({ args: ['--target=distributor'] });
+    assert.match(maru.log(), /write to/);
+    assert.doesNotMatch(maru.log(), /Grafana/);
+  });
+
   it('--help prints the reference and ends with 0', async () => {
     const child = runMaru(['--help']);
     assert.deepEqual(await child.exited, { code: 0, signal: null });

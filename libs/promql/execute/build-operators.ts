@@ -33,6 +33,7 @@ import { SmoothedSelectorScan } from './scan/smoothed-selector.ts';
 import { SubquerySource } from './scan/subquery-source.ts';
 import { VectorSelectorScan } from './scan/vector-selector.ts';
 import { SeriesMap } from './series-map.ts';
+import { SharedPart } from './shared-part.ts';
 import { StepInvariantVector, stepInvariantScalar } from './step-invariant.ts';
 import { type UniquePolicy, UniqueSeries } from './unique-series.ts';
 
@@ -56,8 +57,15 @@ export class OperatorBuilder {
           ? new SmoothedSelectorScan(this.context, node, this.grid)
           : new VectorSelectorScan(this.context, node, this.grid);
       case 'stepInvariant':
-        if (this.grid.stepCount === 1) return this.vector(node.expr);
+        if (this.grid.isInstant) return this.vector(node.expr);
         return new StepInvariantVector(this.context, this.#once().vector(node.expr));
+      case 'shared':
+        return this.context
+          .sharedPart(node.number, () => {
+            const make = (): VectorOperator => this.vector(node.expr);
+            return new SharedPart(this.context, this.grid.stepCount, node.uses, make);
+          })
+          .reader();
       case 'unary':
         return this.#unary(node);
       case 'binary':
@@ -77,7 +85,7 @@ export class OperatorBuilder {
       case 'number':
         return constantScalar(this.grid, node.value);
       case 'stepInvariant':
-        if (this.grid.stepCount === 1) return this.scalar(node.expr);
+        if (this.grid.isInstant) return this.scalar(node.expr);
         return stepInvariantScalar(this.#once().scalar(node.expr), this.grid.stepCount);
       case 'unary': {
         const operand = this.scalar(node.expr);
@@ -107,12 +115,12 @@ export class OperatorBuilder {
   }
 
   /**
-   * Puts series of equal labels together behind what makes new labels at each step. With delayed removal Prometheus lets them be where
-   * there is one step only: what comes next may still choose among them.
+   * Puts series of equal labels together behind what makes new labels at each step. With delayed removal Prometheus lets them be in an
+   * instant query: what comes next may still choose among them.
    */
   uniqueOverSteps(operator: VectorOperator): VectorOperator {
     const { delayedNameRemoval } = this.context.flags;
-    return delayedNameRemoval && this.grid.stepCount === 1 ? operator : this.unique(operator, 'merge');
+    return delayedNameRemoval && this.grid.isInstant ? operator : this.unique(operator, 'merge');
   }
 
   unique(operator: VectorOperator, policy: UniquePolicy): VectorOperator {

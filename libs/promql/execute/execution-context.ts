@@ -5,9 +5,13 @@
  */
 import { Failure } from '../../errors/failure.ts';
 import type { Histogram } from '../../model/histogram.ts';
-import type { SeriesReader } from '../../series/series-reader.ts';
+import type { Labels } from '../../model/labels.ts';
+import type { ReadQuery, SeriesReader } from '../../series/series-reader.ts';
+import type { LabelTable } from '../../series/series-source.ts';
 import { Annotations } from './annotations.ts';
 import type { OutputSeries } from './operator.ts';
+import { SharedReader } from './scan/share-reads.ts';
+import type { SharedPart } from './shared-part.ts';
 import { StepColumn } from './step-column.ts';
 
 /** What a query may use; 0 is no limit. */
@@ -39,7 +43,7 @@ const bytesPerColumn = 300;
 const workPerCheck = 1 << 15;
 
 export class ExecutionContext {
-  readonly reader: SeriesReader;
+  readonly reader: SharedReader;
   readonly flags: EvaluationFlags;
   readonly lookbackMs: number;
   readonly annotations = new Annotations();
@@ -51,6 +55,8 @@ export class ExecutionContext {
   #memoryBytes = 0;
   #workSinceCheck = 0;
   readonly #freeColumns = new Map<number, StepColumn[]>();
+  readonly #labels = new WeakMap<LabelTable, readonly Labels[]>();
+  readonly #sharedParts = new Map<number, SharedPart>();
   readonly #distinct = new WeakSet<readonly OutputSeries[]>();
 
   constructor(
@@ -59,8 +65,9 @@ export class ExecutionContext {
     lookbackMs: number,
     limits: QueryLimits,
     checkCancelled: () => void,
+    planned: readonly ReadQuery[],
   ) {
-    this.reader = reader;
+    this.reader = new SharedReader(reader, planned, this);
     this.flags = flags;
     this.lookbackMs = lookbackMs;
     this.#limits = limits;
@@ -103,6 +110,26 @@ export class ExecutionContext {
 
   giveMemory(bytes: number): void {
     this.#memoryBytes -= bytes;
+  }
+
+  /** The part of this number, made by the first who asks. */
+  sharedPart(number: number, make: () => SharedPart): SharedPart {
+    let part = this.#sharedParts.get(number);
+    if (part === undefined) {
+      part = make();
+      this.#sharedParts.set(number, part);
+    }
+    return part;
+  }
+
+  /** The label sets of a table, made by the first who asks. */
+  labelsOnce(table: LabelTable, make: () => readonly Labels[]): readonly Labels[] {
+    let labels = this.#labels.get(table);
+    if (labels === undefined) {
+      labels = make();
+      this.#labels.set(table, labels);
+    }
+    return labels;
   }
 
   /** Marks a list of output series as one in which no labels occur twice; returns it. */

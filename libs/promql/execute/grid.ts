@@ -10,13 +10,16 @@ export interface Grid {
   readonly stepMs: number;
   /** 0 where the end lies before the start. */
   readonly stepCount: number;
+  /** The end is the start: there is one step, and never room for another. Prometheus keeps an order then, and warns of less. */
+  readonly isInstant: boolean;
 }
 
 /** An instant query is a grid of one step; so is a step of 0. */
 export function makeGrid(startMs: number, endMs: number, stepMs: number): Grid {
-  if (endMs < startMs) return { startMs, stepMs: Math.max(stepMs, 1), stepCount: 0 };
-  if (stepMs <= 0) return { startMs, stepMs: 1, stepCount: 1 };
-  return { startMs, stepMs, stepCount: Math.floor((endMs - startMs) / stepMs) + 1 };
+  const isInstant = startMs === endMs;
+  if (endMs < startMs) return { startMs, stepMs: Math.max(stepMs, 1), stepCount: 0, isInstant };
+  if (stepMs <= 0) return { startMs, stepMs: 1, stepCount: 1, isInstant };
+  return { startMs, stepMs, stepCount: Math.floor((endMs - startMs) / stepMs) + 1, isInstant };
 }
 
 /** The time that a selector or subquery looks at for a step at `stepMs`. */

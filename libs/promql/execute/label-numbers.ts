@@ -13,6 +13,7 @@ export class LabelNumbers {
   /** Series mostly come in runs that agree. */
   #last: string[] = [];
   #lastNumber = -1;
+  #lastLabels: Labels | undefined;
 
   constructor(names: Iterable<string>) {
     this.#names = [...names];
@@ -30,6 +31,8 @@ export class LabelNumbers {
       this.#count = 1;
       return 0;
     }
+    if (labels === this.#lastLabels) return this.#lastNumber;
+    this.#lastLabels = labels;
     const last = this.#last;
     let isLast = this.#lastNumber >= 0;
     for (let i = 0; i < names.length; i++) {

@@ -3,6 +3,7 @@
  */
 import { metricName } from '../../model/labels.ts';
 import type { ExecutionContext } from './execution-context.ts';
+import { mapShared } from './map-shared.ts';
 import type { OutputSeries, ScalarOperator, VectorOperator } from './operator.ts';
 import { dropMetadata, isNameAlone } from './series-labels.ts';
 import type { StepColumn } from './step-column.ts';
@@ -13,7 +14,10 @@ export type ColumnChange = (column: StepColumn, scalars: readonly Float64Array[]
 /** The series with their names dropped, or marked so with delayed name removal. */
 export function withoutNames(context: ExecutionContext, series: readonly OutputSeries[]): readonly OutputSeries[] {
   const delayed = context.flags.delayedNameRemoval;
-  const named = series.map(({ labels }) => ({ labels: delayed ? labels : dropMetadata(labels), dropName: true }));
+  const named = mapShared(series, ({ labels }) => ({
+    labels: delayed ? labels : dropMetadata(labels),
+    dropName: true,
+  }));
   // What differs still does without what is the same everywhere.
   return context.isDistinct(series) && (delayed || haveOneName(series)) ? context.distinct(named) : named;
 }

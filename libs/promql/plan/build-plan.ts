@@ -102,6 +102,7 @@ class PlanBuilder {
       anchored: expr.anchored,
       smoothed: expr.smoothed,
       skipBuckets: false,
+      labels: undefined,
       ...this.#reference(expr),
     };
   }

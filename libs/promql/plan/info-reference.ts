@@ -11,7 +11,7 @@ export function infoReference(root: PlanNode): TimeReference | undefined {
 
   /** Returns whether there is a selector below. */
   function inspect(node: PlanNode, subqueries: readonly SubqueryNode[]): boolean {
-    if (node.kind === 'stepInvariant') return inspect(node.expr, subqueries);
+    if (node.kind === 'stepInvariant' || node.kind === 'shared') return inspect(node.expr, subqueries);
     const type = valueType(node);
     if (type !== 'vector' && type !== 'matrix') return false;
     if (node.kind === 'vectorSelector') {

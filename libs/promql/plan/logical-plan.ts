@@ -36,6 +36,8 @@ export interface VectorSelectorNode extends Node, TimeReference {
   readonly smoothed: boolean;
   /** Only count and sum of histograms are looked at. */
   readonly skipBuckets: boolean;
+  /** Names of the labels that are looked at, sorted; undefined for all. */
+  readonly labels: readonly string[] | undefined;
 }
 
 export interface MatrixSelectorNode extends Node {
@@ -88,6 +90,16 @@ interface StepInvariantNode extends Node {
   readonly expr: PlanNode;
 }
 
+/** One of several places of the same part, which is evaluated once for all of them. */
+export interface SharedNode extends Node {
+  readonly kind: 'shared';
+  /** The same for all places of the part. */
+  readonly number: number;
+  /** How many places there are. */
+  readonly uses: number;
+  readonly expr: PlanNode;
+}
+
 export type PlanNode =
   | NumberNode
   | StringNode
@@ -98,7 +110,8 @@ export type PlanNode =
   | AggregateNode
   | BinaryNode
   | UnaryNode
-  | StepInvariantNode;
+  | StepInvariantNode
+  | SharedNode;
 
 /** Type of value that a node has. */
 export function valueType(node: PlanNode): ValueType {
@@ -119,6 +132,7 @@ export function valueType(node: PlanNode): ValueType {
       return valueType(node.lhs) === 'scalar' && valueType(node.rhs) === 'scalar' ? 'scalar' : 'vector';
     case 'unary':
     case 'stepInvariant':
+    case 'shared':
       return valueType(node.expr);
   }
 }
@@ -135,6 +149,7 @@ export function children(node: PlanNode): readonly PlanNode[] {
     case 'subquery':
     case 'unary':
     case 'stepInvariant':
+    case 'shared':
       return [node.expr];
     case 'call':
       return node.args;
@@ -158,7 +173,8 @@ export function mapChildren(node: PlanNode, change: (child: PlanNode) => PlanNod
     }
     case 'subquery':
     case 'unary':
-    case 'stepInvariant': {
+    case 'stepInvariant':
+    case 'shared': {
       const expr = change(node.expr);
       return expr === node.expr ? node : { ...node, expr };
     }

@@ -47,6 +47,8 @@ function judge(node: PlanNode): Judged {
       const expr = inner.invariant ? wrapped(inner.node) : inner.node;
       return { node: { ...node, expr }, invariant: node.atMs !== undefined, wrap: false };
     }
+    case 'shared':
+      return judge(node.expr);
     case 'stepInvariant':
       return { node, invariant: true, wrap: false };
     case 'unary': {

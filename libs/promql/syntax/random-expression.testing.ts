@@ -27,6 +27,8 @@ export interface Vocabulary {
   readonly times: readonly string[];
   /** How often the function is chosen, compared to others. */
   weight(functionName: string): number;
+  /** Operands that go together, with the matching between them (` on(x) group_left`); undefined for any. */
+  operands(random: Random): { readonly left: string; readonly how: string; readonly right: string } | undefined;
   /** What stands at a place among the arguments of a function or aggregation; undefined where any expression of its type may. */
   argument(name: string, index: number, random: Random): string | undefined;
 }
@@ -44,6 +46,7 @@ const anyWords: Vocabulary = {
   strings: ['"x"', "'y'", '`z`', '"\\u00e9\\n"', '"\\xff"', '"q\\"q"'],
   times: ['1234.567', '-5', 'start()', 'end()', '1m'],
   weight: () => 1,
+  operands: () => undefined,
   argument: () => undefined,
 };
 
@@ -218,6 +221,13 @@ class Generator {
   }
 
   #binary(depth: number): string {
+    const made = this.#words.operands(this.#random);
+    if (made !== undefined) {
+      const { left, how, right } = made;
+      const isSet = !/ group_(left|right)/.test(how) && this.#chance(0.2);
+      const op = isSet ? this.#oneOf(['and', 'or', 'unless']) : this.#vectorOperator();
+      return `(${left}) ${op}${how}${isSet ? '' : this.#fill()} +${right}`;
+    }
     const left = this.#vector(depth - 1);
     if (this.#chance(0.2)) return `${left} ${this.#oneOf(arithmetic)} ${this.#scalar(depth - 1)}`;
     // Matching is for vectors only, and what is not in parentheses may bind its scalars closer.
@@ -226,14 +236,18 @@ class Generator {
       ? ` ${this.#oneOf(['on', 'ignoring'])}(${this.#list(this.#words.matchingLabels, 0)})`
       : '';
     if (this.#chance(0.2)) return `(${left}) ${this.#oneOf(['and', 'or', 'unless'])}${how} ${right}`;
-    const compares = this.#chance(0.4);
-    const op = compares ? this.#oneOf(comparisons) + (this.#chance(0.5) ? ' bool' : '') : this.#oneOf(arithmetic);
     const include = this.#oneOf(this.#words.includes);
     const group = how !== '' && this.#chance(0.4) ? ` ${this.#oneOf(['group_left', 'group_right'])}${include}` : '';
-    const fill = this.#chance(0.2)
-      ? this.#oneOf([' fill(0)', ' fill_left(-1.5)', ' fill_right(1) fill_left(2e9)'])
-      : '';
     // A parenthesis behind group_left would be its list of labels, so a sign stands between.
-    return `(${left}) ${op}${how}${group}${fill} +${right}`;
+    return `(${left}) ${this.#vectorOperator()}${how}${group}${this.#fill()} +${right}`;
+  }
+
+  #vectorOperator(): string {
+    if (this.#chance(0.6)) return this.#oneOf(arithmetic);
+    return this.#oneOf(comparisons) + (this.#chance(0.5) ? ' bool' : '');
+  }
+
+  #fill(): string {
+    return this.#chance(0.2) ? this.#oneOf([' fill(0)', ' fill_left(-1.5)', ' fill_right(1) fill_left(2e9)']) : '';
   }
 }

@@ -54,6 +54,21 @@ eval instant at 4m abs({__name__=~"short|gone"})[5m:1m]
   expect range vector from 0 to 4m step 1m
   {} 1 2 _ 4 5
 
+# A range of one step is no instant, nor is a subquery of one.
+eval range from 0 to 30s step 1m sort(nothing)
+  expect warn msg: PromQL warning: sort is ineffective for range queries since results are always ordered by labels (1:1)
+
+eval instant at 90s last_over_time(sort(short)[1m:1m])
+  expect warn msg: PromQL warning: sort is ineffective for range queries since results are always ordered by labels (1:16)
+  short 2
+
+# A smoothed window before the first sample has its value, and no rate.
+eval instant at 2m gone[2m] smoothed
+  expect range vector from 0 to 2m step 2m
+  gone 4 4
+
+eval instant at 2m rate(gone[2m] smoothed)
+
 # Of two bad durations the outer one is told of.
 eval range from 0 to 1m step 1m increase((rate(gauge[-(5m * 2)]))[-(1m * 3):1m])
   expect fail regex: ^34:42: duration must be greater than 0
@@ -61,7 +76,7 @@ eval range from 0 to 1m step 1m increase((rate(gauge[-(5m * 2)]))[-(1m * 3):1m])
 
 it('answers beyond the corpus', () => {
   const { total, failures } = runScript(script, evaluateWithEngine);
-  assert.equal(total, 12);
+  assert.equal(total, 16);
   assert.deepEqual(
     failures.map(({ line, report }) => `line ${line}: ${report}`),
     [],

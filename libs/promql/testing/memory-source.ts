@@ -15,11 +15,11 @@ import {
 import { appendHistogram, beginHistogramChunk, type OpenHistogramChunk } from '../../model/encoding/histogram-chunk.ts';
 import { type Histogram, staleHistogram } from '../../model/histogram.ts';
 import { validateHistogram } from '../../model/histogram-validate.ts';
-import { compareLabels, type Labels } from '../../model/labels.ts';
+import { compareLabels, Labels } from '../../model/labels.ts';
 import { compileMatcher } from '../../model/matcher-predicate.ts';
 import { normalNaNHi, normalNaNLo, staleNaNHi, staleNaNLo } from '../../model/stale.ts';
-import type { SeriesReader, SeriesSelection } from '../../series/series-reader.ts';
-import type { ChunkBatch, LabelTable, SelectQuery } from '../../series/series-source.ts';
+import type { ReadQuery, SeriesReader, SeriesSelection } from '../../series/series-reader.ts';
+import type { ChunkBatch, LabelTable } from '../../series/series-source.ts';
 import type { SequenceValue } from '../syntax/series-description.ts';
 import { convertClassicHistograms } from './classic-to-custom.ts';
 import type { LoadCommand } from './parse-script.ts';
@@ -193,7 +193,7 @@ export class MemorySource implements SeriesReader {
     this.#byKey.clear();
   }
 
-  select({ matchers, minT, maxT }: SelectQuery): SeriesSelection {
+  select({ matchers, minT, maxT, labels }: ReadQuery): SeriesSelection {
     const predicates = matchers.map((matcher) => ({ name: matcher.name, predicate: compileMatcher(matcher) }));
     const found: { labels: Labels; chunks: ClosedChunk[] }[] = [];
     for (const series of this.#byKey.values()) {
@@ -205,7 +205,10 @@ export class MemorySource implements SeriesReader {
     found.sort((a, b) => compareLabels(a.labels, b.labels));
     let first = 0;
     return {
-      labels: labelTable(found.map(({ labels }) => labels)),
+      labels: projected(
+        found.map((series) => series.labels),
+        labels,
+      ),
       warnings: [],
       next() {
         if (first >= found.length) return undefined;
@@ -221,6 +224,22 @@ export class MemorySource implements SeriesReader {
       },
     };
   }
+}
+
+/** With the labels of these names alone, each set once, unless a series has a type or a unit. */
+function projected(series: readonly Labels[], names: readonly string[] | undefined): LabelTable {
+  const hasMetadata = series.some((labels) => labels.get('__type__') !== '' || labels.get('__unit__') !== '');
+  if (names === undefined || hasMetadata) return labelTable(series);
+  const sets: Labels[] = [];
+  const numbers = new Map<string, number>();
+  const setOf = series.map((labels) => {
+    const set = Labels.from(names.map((name) => [name, labels.get(name)]));
+    const number = numbers.get(set.key) ?? sets.length;
+    if (number === sets.length) sets.push(set);
+    numbers.set(set.key, number);
+    return number;
+  });
+  return { ...labelTable(sets), setOf: Uint32Array.from(setOf) };
 }
 
 function labelTable(series: readonly Labels[]): LabelTable {

@@ -9,7 +9,7 @@ const linkWord = 7;
 const pageShift = 13;
 const pageFragments = 1 << pageShift;
 const pageMask = pageFragments - 1;
-const firstPageFragments = 16;
+const firstPageFragments = 4;
 
 export class FragmentPool {
   readonly #pages: Uint8Array[] = [];

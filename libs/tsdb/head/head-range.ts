@@ -55,6 +55,7 @@ const extentStep = 4096;
 const indexPageShift = 8;
 const indexPageSlots = 1 << indexPageShift;
 const indexMask = indexPageSlots - 1;
+const noPage = new Uint32Array(0);
 
 /** Start times of an XOR2 chunk under way: last start time, its distance, first sample with another one, header byte. */
 const startTimeWords = 4;
@@ -97,8 +98,11 @@ export class HeadRange {
   openedAtMs = 0;
   appendedAtMs = 0;
   readonly #slots = new RowTable(slotWords);
-  readonly #index: (Uint32Array | undefined)[] = [];
-  #indexPages = 0;
+  /** Slots of series by number, a page for 256 neighbours where any of them is here: a backfill leaves ranges of a few series. */
+  readonly #index = new Map<number, Uint32Array>();
+  /** The page that was used last: senders repeat their series in order. */
+  #lastPage: Uint32Array = noPage;
+  #lastPageIndex = -1;
   readonly #fragments = new FragmentPool();
   readonly #closed = new ClosedChunks();
   readonly #late = new LateFloats();
@@ -118,7 +122,7 @@ export class HeadRange {
   get bytes(): number {
     return (
       this.#slots.bytes +
-      this.#indexPages * indexPageSlots * 4 +
+      this.#index.size * indexPageSlots * 4 +
       this.#fragments.bytes +
       this.#closed.bytes +
       this.#late.bytes +
@@ -353,18 +357,22 @@ export class HeadRange {
   }
 
   #slotOf(id: number): number {
-    const page = this.#index[id >>> indexPageShift];
-    return page === undefined ? 0 : page[id & indexMask];
+    const index = id >>> indexPageShift;
+    if (index !== this.#lastPageIndex) {
+      const page = this.#index.get(index);
+      if (page === undefined) return 0;
+      this.#lastPage = page;
+      this.#lastPageIndex = index;
+    }
+    return this.#lastPage[id & indexMask];
   }
 
   #addSlot(id: number): number {
     const index = id >>> indexPageShift;
-    let page = this.#index[index];
+    let page = this.#index.get(index);
     if (page === undefined) {
-      while (this.#index.length < index) this.#index.push(undefined);
       page = new Uint32Array(indexPageSlots);
-      this.#index[index] = page;
-      this.#indexPages++;
+      this.#index.set(index, page);
     }
     const slot = this.#slots.add();
     page[id & indexMask] = slot;

@@ -20,7 +20,7 @@ import type {
 import { copyBatch } from './copy-batch.ts';
 import type { HeadRange } from './head-range.ts';
 import { IdMarks } from './id-marks.ts';
-import { labelsOf, labelTableOf } from './label-table.ts';
+import { labelsOf, labelTableOf, projectedTableOf } from './label-table.ts';
 import { pairHasSamples, selectIds, withSamples } from './select-ids.ts';
 import { nextTurn, runInSlices, type Steps, sortInSteps } from './steps.ts';
 import type { TenantHead } from './tenant-head.ts';
@@ -35,7 +35,21 @@ export class HeadSource implements SeriesSource {
     this.#head = head;
   }
 
-  async select({ matchers, minT, maxT }: SelectQuery, signal: AbortSignal): Promise<SelectedSeries> {
+  select(query: SelectQuery, signal: AbortSignal): Promise<SelectedSeries> {
+    return this.#select(query, undefined, signal);
+  }
+
+  selectProjected(query: SelectQuery, names: readonly string[], signal: AbortSignal): Promise<SelectedSeries> {
+    const { series } = this.#head;
+    const hasMetadata = series.findName('__type__') !== 0 || series.findName('__unit__') !== 0;
+    return this.#select(query, hasMetadata ? undefined : names, signal);
+  }
+
+  async #select(
+    { matchers, minT, maxT }: SelectQuery,
+    names: readonly string[] | undefined,
+    signal: AbortSignal,
+  ): Promise<SelectedSeries> {
     const { series } = this.#head;
     const ranges = this.#head.rangesBetween(minT, maxT);
     const ids = await runInSlices(
@@ -44,7 +58,8 @@ export class HeadSource implements SeriesSource {
       })(),
       signal,
     );
-    const labels = await runInSlices(labelTableOf(series, ids), signal);
+    const table = names === undefined ? labelTableOf(series, ids) : projectedTableOf(series, ids, names);
+    const labels = await runInSlices(table, signal);
     return { labels, warnings: [], chunks: (stop) => chunkBatches(ids, ranges, minT, maxT, stop) };
   }
 

@@ -54,6 +54,84 @@ export function* labelTableOf(series: SeriesTable, ids: Uint32Array): Steps<Labe
   return { strings, begin, refs };
 }
 
+/** The same with the labels of these names alone, each set of them once. */
+export function* projectedTableOf(series: SeriesTable, ids: Uint32Array, names: readonly string[]): Steps<LabelTable> {
+  const isWanted = new Uint8Array(series.nameCount + 1);
+  for (const name of names) isWanted[series.findName(name)] = 1;
+  // A name that no series has is number 0, which no pair has.
+  const setOf = new Uint32Array(ids.length);
+  const sets = new PairSets();
+  const own: number[] = [];
+  for (let i = 0; i < ids.length; i++) {
+    const count = series.labelCount(ids[i]);
+    own.length = 0;
+    for (let j = 0; j < count; j++) {
+      const pair = series.pairAt(ids[i], j);
+      if (isWanted[series.nameOfPair(pair)] === 1) own.push(pair);
+    }
+    setOf[i] = sets.numberOf(own);
+    if (i % (stepSeries * 4) === 0) yield;
+  }
+  const strings: string[] = [];
+  const placeOf = new Map<string, number>();
+  const place = (text: string): number => {
+    const known = placeOf.get(text) ?? strings.length;
+    if (known === strings.length) {
+      strings.push(text);
+      placeOf.set(text, known);
+    }
+    return known;
+  };
+  const begin = new Uint32Array(sets.list.length + 1);
+  const refs: number[] = [];
+  for (let i = 0; i < sets.list.length; i++) {
+    for (const pair of sets.list[i]) refs.push(place(series.pairName(pair)), place(series.pairValue(pair)));
+    begin[i + 1] = refs.length;
+    if (i % stepSeries === 0) yield;
+  }
+  return { strings, begin, refs: Uint32Array.from(refs), setOf };
+}
+
+/** Numbers lists of pairs: equal lists have one number. */
+class PairSets {
+  readonly list: (readonly number[])[] = [];
+  readonly #root = new PairLevel();
+  #last: readonly number[] = [];
+  #lastNumber = -1;
+
+  numberOf(pairs: readonly number[]): number {
+    if (this.#lastNumber >= 0 && isSame(this.#last, pairs)) return this.#lastNumber;
+    let level = this.#root;
+    for (let i = 0; i < pairs.length; i++) level = level.next(pairs[i]);
+    if (level.number < 0) level.number = this.list.push(pairs.slice()) - 1;
+    this.#lastNumber = level.number;
+    this.#last = this.list[level.number];
+    return level.number;
+  }
+}
+
+class PairLevel {
+  /** Of the list that ends here, -1 where none does. */
+  number = -1;
+  #next: Map<number, PairLevel> | undefined;
+
+  next(pair: number): PairLevel {
+    this.#next ??= new Map();
+    let level = this.#next.get(pair);
+    if (level === undefined) {
+      level = new PairLevel();
+      this.#next.set(pair, level);
+    }
+    return level;
+  }
+}
+
+function isSame(a: readonly number[], b: readonly number[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
 /** The labels of one series. */
 export function labelsOf(series: SeriesTable, id: number): Labels {
   const texts: string[] = [];

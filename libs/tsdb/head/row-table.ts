@@ -7,7 +7,7 @@
 export const rowPageShift = 12;
 const pageRows = 1 << rowPageShift;
 export const rowMask = pageRows - 1;
-const firstPageRows = 16;
+const firstPageRows = 4;
 
 /** Stands where no row of a page is in use. */
 const noPage = new Int32Array(0);

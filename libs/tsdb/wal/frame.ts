@@ -51,11 +51,17 @@ export interface Frame {
   readonly end: number;
 }
 
-/** Bytes of a file that are in no frame. */
+/** Bytes of a file that are in no frame, or in one that says nothing (then with the reason). */
 export interface Damage {
   readonly path: string;
   readonly offset: number;
   readonly bytes: number;
+  readonly reason?: string;
+}
+
+/** A frame that could not be taken in for this reason is not to blame: with more memory it can be. */
+export function isOutOfMemory(error: unknown): boolean {
+  return error instanceof RangeError && error.message.startsWith('Array buffer allocation');
 }
 
 /** What a walk learned about its file; complete when the walk is over. */

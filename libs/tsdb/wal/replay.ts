@@ -6,7 +6,7 @@
 
 import { ByteSourceError } from '../../std/byte-source.ts';
 import type { Disk } from '../../std/disk.ts';
-import { type Damage, newReport, readFrames } from './frame.ts';
+import { type Damage, isOutOfMemory, newReport, readFrames } from './frame.ts';
 import { decodeRecord, type LogRecord } from './range-record.ts';
 import { listSegments, segmentKind, segmentPath } from './segment.ts';
 
@@ -31,7 +31,7 @@ export interface ReplayResult {
   readonly lastSegment: number;
   /** The torn end of the last segment: cut off when writing goes on. */
   readonly torn: Damage | undefined;
-  /** Bytes that were lost although they may have been acknowledged. */
+  /** Bytes that were lost although they may have been acknowledged; what could not be applied is among them. */
   readonly damages: readonly Damage[];
   /** Records whose frame was good and whose payload was not. */
   readonly undecodable: number;
@@ -76,11 +76,17 @@ export async function replayWal(
       } catch (error) {
         if (!(error instanceof ByteSourceError)) throw error;
         undecodable++;
-        damages.push({ path, offset: report.validEnd, bytes: frame.end - frame.begin });
+        damages.push({ path, offset: report.validEnd, bytes: frame.end - frame.begin, reason: error.message });
         continue;
       }
-      apply(record, frame.seq);
-      records++;
+      try {
+        apply(record, frame.seq);
+        records++;
+      } catch (error) {
+        if (isOutOfMemory(error)) throw error;
+        // One that cannot be applied would stop every start: it is set aside with its file.
+        damages.push({ path, offset: report.validEnd, bytes: frame.end - frame.begin, reason: String(error) });
+      }
       progress({ bytesDone: bytesBefore + report.validEnd, bytesTotal });
     }
     damages.push(...report.damages);

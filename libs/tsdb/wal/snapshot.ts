@@ -9,7 +9,7 @@ import { parseTenantId, type TenantId } from '../../model/tenant-id.ts';
 import { ByteSink } from '../../std/byte-sink.ts';
 import { ByteSource } from '../../std/byte-source.ts';
 import type { Disk } from '../../std/disk.ts';
-import { beginFrame, type Damage, endFrame, newReport, readFrames, writeFileHeader } from './frame.ts';
+import { beginFrame, type Damage, endFrame, isOutOfMemory, newReport, readFrames, writeFileHeader } from './frame.ts';
 import { RestoredIds } from './restored-ids.ts';
 
 const snapshotKind = 'MaruSNAP';
@@ -182,7 +182,8 @@ export async function loadSnapshot(
   let lastSeq = 0;
   let series = 0;
   let ended = false;
-  for await (const { bytes, begin, end } of readFrames(disk, path, snapshotKind, report)) {
+  const unread: Damage[] = [];
+  const take = (bytes: Uint8Array, begin: number, end: number): void => {
     const source = new ByteSource(bytes, begin, end);
     switch (source.readUint8()) {
       case payloadSeries: {
@@ -191,16 +192,21 @@ export async function loadSnapshot(
         const toId = source.readUvarint();
         const seq = source.readFloat64();
         const state = stateOf(tenant);
-        state.readSlice(bytes, source.position, end, fromId, report.version);
-        state.startAfter(toId - 1);
-        let ids = restored.get(tenant);
-        if (ids === undefined) restored.set(tenant, (ids = new RestoredIds()));
-        ids.addSlice(fromId, toId, seq);
-        for (const id of state.idsBetween(fromId, toId)) {
-          ids.set(id, id);
-          series++;
+        let isWhole = false;
+        try {
+          state.readSlice(bytes, source.position, end, fromId, report.version);
+          isWhole = true;
+        } finally {
+          // All of the slice, or those before the place where it could not be read.
+          const read = state.idsBetween(fromId, toId);
+          series += read.length;
+          let ids = restored.get(tenant);
+          if (ids === undefined) restored.set(tenant, (ids = new RestoredIds()));
+          ids.addSlice(fromId, isWhole ? toId : (read.at(-1) ?? fromId - 1) + 1, seq);
+          for (const id of read) ids.set(id, id);
+          state.startAfter(toId - 1);
+          if (seq > lastSeq) lastSeq = seq;
         }
-        if (seq > lastSeq) lastSeq = seq;
         break;
       }
       case payloadExtras:
@@ -210,9 +216,18 @@ export async function loadSnapshot(
         ended = true;
         break;
     }
+  };
+  for await (const { bytes, begin, end } of readFrames(disk, path, snapshotKind, report)) {
+    const offset = report.validEnd;
+    try {
+      take(bytes, begin, end);
+    } catch (error) {
+      if (isOutOfMemory(error)) throw error;
+      unread.push({ path, offset, bytes: end - begin, reason: String(error) });
+    }
     progress(report.validEnd, report.sizeBytes);
   }
-  const damages = [...report.damages];
+  const damages = [...report.damages, ...unread];
   if (!ended || report.validEnd < report.sizeBytes) {
     damages.push({ path, offset: report.validEnd, bytes: report.sizeBytes - report.validEnd });
   }

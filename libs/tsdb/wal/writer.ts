@@ -283,7 +283,6 @@ export class WalWriter {
       this.#roll = undefined;
     } catch (error) {
       if (!isDiskFull(error)) return this.#fail(error, this.#pending);
-      await disk.remove(segmentPath(directory, number));
       this.#refuseRoll(
         new Failure('unavailable', 'the disk is full: no room for a new segment of the log', { cause: error }),
       );
@@ -324,6 +323,7 @@ export class WalWriter {
   }
 }
 
+/** Leaves no file behind where there was no room for it. */
 async function createSegment(disk: Disk, directory: string, number: number): Promise<DiskFile> {
   const path = segmentPath(directory, number);
   const file = await disk.open(path, 'create');
@@ -336,6 +336,7 @@ async function createSegment(disk: Disk, directory: string, number: number): Pro
     return file;
   } catch (error) {
     await file.close();
+    await disk.remove(path);
     throw error;
   }
 }

@@ -245,7 +245,7 @@ function withoutOffset(
 }
 
 function noteSort(builder: OperatorBuilder, node: CallNode): void {
-  if (builder.grid.stepCount > 1) builder.context.annotations.warn(words.sortInRangeQuery, placeOf(node));
+  if (!builder.grid.isInstant) builder.context.annotations.warn(words.sortInRangeQuery, placeOf(node));
 }
 
 function histogramCall(builder: OperatorBuilder, node: CallNode): VectorOperator {

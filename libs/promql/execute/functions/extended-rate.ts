@@ -19,7 +19,8 @@ export interface ExtendedWindow {
 }
 
 /**
- * Indexes of the samples at the ends of the window, those that may lie outside of it included; undefined where there is nothing in it.
+ * Indexes of the samples at the ends of the window, those that may lie outside of it included; undefined where all lie before it. Where
+ * all lie behind it, a smoothed window as an answer has the first of them at both ends, but there is no rate.
  * `t[begin, end)` are the samples handed over, at least one.
  */
 export function extendedWindow(
@@ -41,7 +42,6 @@ export function extendedWindow(
     last = at;
   }
   if (t[last] <= windowBegin) return undefined;
-  if (smoothed && t[first] > windowEnd) return undefined;
   return { first, last, windowBegin, windowEnd };
 }
 
@@ -116,7 +116,7 @@ export function extendedRateKernel(kind: RateKind): RangeKernel {
       const end = hasFloats ? bounds.floatEnd[step] : bounds.histogramEnd[step];
       const t = hasFloats ? samples.floatT : samples.histogramT;
       const window = extendedWindow(t, begin, end, windowBegin, windowEnd, smoothed);
-      if (window === undefined) continue;
+      if (window === undefined || (smoothed && t[window.first] > windowEnd)) continue;
       if (hasFloats) {
         const change = floatChange(samples, begin, window, smoothed, kind.isCounter);
         out.setFloat(step, kind.isRate ? change / rangeSeconds : change);

@@ -121,6 +121,7 @@ class Info implements VectorOperator {
         anchored: false,
         smoothed: false,
         skipBuckets: false,
+        labels: undefined,
         ...this.#reference,
       };
       const scan = new VectorSelectorScan(this.#context, selector, this.#grid, 'infoTimestampMs');

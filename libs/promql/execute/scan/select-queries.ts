@@ -3,17 +3,18 @@
  * Owns which samples each kind of selector needs for the steps of a grid, and the list of all that a plan will ask: a reader can begin
  * before the first operator does. The scans ask by the same functions.
  */
-import type { SelectQuery } from '../../../series/series-source.ts';
+import type { ReadQuery } from '../../../series/series-reader.ts';
 import { children, type MatrixSelectorNode, type PlanNode, type VectorSelectorNode } from '../../plan/logical-plan.ts';
 import { type Grid, gridEndMs, makeGrid, referenceMs, subqueryGrid } from '../grid.ts';
 
 /** An instant selector looks back from each step. */
-export function instantSelectQuery(node: VectorSelectorNode, grid: Grid, lookbackMs: number): SelectQuery {
+export function instantSelectQuery(node: VectorSelectorNode, grid: Grid, lookbackMs: number): ReadQuery {
   const afterMs = node.smoothed ? lookbackMs : 0;
   return {
     matchers: node.matchers,
     minT: referenceMs(node, grid.startMs) - lookbackMs + 1,
     maxT: referenceMs(node, gridEndMs(grid)) + afterMs,
+    labels: node.labels,
   };
 }
 
@@ -22,22 +23,20 @@ export function windowMargins(node: VectorSelectorNode, lookbackMs: number): { b
   return { beforeMs: node.anchored || node.smoothed ? lookbackMs : 0, afterMs: node.smoothed ? lookbackMs : 0 };
 }
 
-export function rangeSelectQuery(
-  { selector, rangeMs }: MatrixSelectorNode,
-  grid: Grid,
-  lookbackMs: number,
-): SelectQuery {
+export function rangeSelectQuery({ selector, rangeMs }: MatrixSelectorNode, grid: Grid, lookbackMs: number): ReadQuery {
   const { beforeMs, afterMs } = windowMargins(selector, lookbackMs);
   return {
     matchers: selector.matchers,
     minT: referenceMs(selector, grid.startMs) - rangeMs - beforeMs + 1,
     maxT: referenceMs(selector, gridEndMs(grid)) + afterMs,
+    labels: selector.labels,
   };
 }
 
 /** All selects of a plan in the order in which they will be asked, but for those that depend on data; some may not be asked after all. */
-export function plannedSelects(plan: PlanNode, grid: Grid, lookbackMs: number): SelectQuery[] {
-  const queries: SelectQuery[] = [];
+export function plannedSelects(plan: PlanNode, grid: Grid, lookbackMs: number): ReadQuery[] {
+  const queries: ReadQuery[] = [];
+  const shared = new Set<number>();
   const visit = (node: PlanNode, at: Grid): void => {
     if (at.stepCount === 0) return;
     switch (node.kind) {
@@ -52,6 +51,11 @@ export function plannedSelects(plan: PlanNode, grid: Grid, lookbackMs: number): 
         return;
       case 'stepInvariant':
         visit(node.expr, makeGrid(at.startMs, at.startMs, 0));
+        return;
+      case 'shared':
+        if (shared.has(node.number)) return;
+        shared.add(node.number);
+        visit(node.expr, at);
         return;
       case 'call':
         // The second argument of info() is not evaluated.

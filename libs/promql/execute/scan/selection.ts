@@ -6,15 +6,17 @@ import { Failure } from '../../../errors/failure.ts';
 import { Labels } from '../../../model/labels.ts';
 import { SeriesDecoder } from '../../../series/decode-series.ts';
 import type { SampleColumns } from '../../../series/sample-columns.ts';
-import type { SeriesSelection } from '../../../series/series-reader.ts';
-import type { LabelTable, SelectQuery } from '../../../series/series-source.ts';
+import type { ReadQuery, SeriesSelection } from '../../../series/series-reader.ts';
+import { type LabelTable, seriesCountOf } from '../../../series/series-source.ts';
 import type { VectorSelectorNode } from '../../plan/logical-plan.ts';
 import type { ExecutionContext } from '../execution-context.ts';
+import { mapShared } from '../map-shared.ts';
 import type { OutputSeries } from '../operator.ts';
 import { HistogramStatistics } from './histogram-statistics.ts';
 
 const bytesPerLabelRef = 8;
-const bytesPerSeries = 100;
+const bytesPerSet = 60;
+const bytesPerSeries = 40;
 
 export class OpenSelection {
   readonly labels: readonly Labels[];
@@ -26,15 +28,16 @@ export class OpenSelection {
   #read = 0;
 
   /** Asks for series with samples in the query's time. */
-  constructor(context: ExecutionContext, query: SelectQuery, { skipBuckets }: Pick<VectorSelectorNode, 'skipBuckets'>) {
+  constructor(context: ExecutionContext, query: ReadQuery, { skipBuckets }: Pick<VectorSelectorNode, 'skipBuckets'>) {
     const { minT, maxT } = query;
     this.#context = context;
     this.#selection = select(context, query);
     for (const warning of this.#selection.warnings) context.sourceWarnings.add(warning);
     const table = this.#selection.labels;
-    this.#memoryBytes = table.refs.length * bytesPerLabelRef + table.begin.length * bytesPerSeries;
+    this.#memoryBytes =
+      table.refs.length * bytesPerLabelRef + table.begin.length * bytesPerSet + seriesCountOf(table) * bytesPerSeries;
     context.takeMemory(this.#memoryBytes);
-    this.labels = labelsOfTable(context, table);
+    this.labels = context.labelsOnce(table, () => labelsOfTable(context, table));
     this.#decoder = new SeriesDecoder(this.#selection, minT, maxT);
     this.#statistics = skipBuckets ? new HistogramStatistics(minT) : null;
   }
@@ -54,7 +57,7 @@ export class OpenSelection {
   }
 }
 
-function select(context: ExecutionContext, query: SelectQuery): SeriesSelection {
+function select(context: ExecutionContext, query: ReadQuery): SeriesSelection {
   try {
     return context.reader.select(query);
   } catch (error) {
@@ -63,7 +66,7 @@ function select(context: ExecutionContext, query: SelectQuery): SeriesSelection 
   }
 }
 
-function labelsOfTable(context: ExecutionContext, { strings, begin, refs }: LabelTable): Labels[] {
+function labelsOfTable(context: ExecutionContext, { strings, begin, refs, setOf }: LabelTable): Labels[] {
   const labels: Labels[] = [];
   for (let i = 0; i + 1 < begin.length; i++) {
     const pairs: string[] = [];
@@ -71,10 +74,13 @@ function labelsOfTable(context: ExecutionContext, { strings, begin, refs }: Labe
     labels.push(new Labels(pairs));
     context.worked(pairs.length);
   }
-  return labels;
+  if (setOf === undefined) return labels;
+  const own: Labels[] = [];
+  for (let i = 0; i < setOf.length; i++) own.push(labels[setOf[i]] as Labels);
+  return own;
 }
 
-/** The label sets of a selection, of which no two are equal, as output series. */
+/** The label sets of a selection as output series: no two are equal, or would be if nothing had been left out. */
 export function outputSeries(context: ExecutionContext, labels: readonly Labels[]): readonly OutputSeries[] {
-  return context.distinct(labels.map((one) => ({ labels: one, dropName: false })));
+  return context.distinct(mapShared(labels, (one) => ({ labels: one, dropName: false })));
 }

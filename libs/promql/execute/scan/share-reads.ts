@@ -1,0 +1,161 @@
+/**
+ * Selections that overlap are read once: those of the same matchers over times that have much in common.
+ * Owns which reads become one, and the batches that have been read by one and not yet by another. A selection may then hold series
+ * that have no samples in its own time: every selection may.
+ */
+import type { ReadQuery, SeriesReader, SeriesSelection } from '../../../series/series-reader.ts';
+import type { ChunkBatch } from '../../../series/series-source.ts';
+
+/** What is counted for batches that are held. */
+interface HeldMemory {
+  takeMemory(bytes: number): void;
+  giveMemory(bytes: number): void;
+}
+
+interface MergedRead {
+  readonly query: ReadQuery;
+  /** The queries that it answers. */
+  readonly parts: readonly ReadQuery[];
+}
+
+/** The reads of a plan, those that overlap as one: in the order of the first of each. */
+export function mergeReads(queries: readonly ReadQuery[]): MergedRead[] {
+  if (queries.length < 2) return queries.map((query) => ({ query, parts: [query] }));
+  const merged: { query: ReadQuery; parts: ReadQuery[]; readonly matchers: string }[] = [];
+  for (const query of queries) {
+    const matchers = JSON.stringify(query.matchers);
+    const known = merged.find((other) => other.matchers === matchers && isWorthMerging(other.query, query));
+    if (known === undefined) {
+      merged.push({ query, parts: [query], matchers });
+      continue;
+    }
+    known.parts.push(query);
+    known.query = {
+      matchers: query.matchers,
+      minT: Math.min(known.query.minT, query.minT),
+      maxT: Math.max(known.query.maxT, query.maxT),
+      labels: unionOf(known.query.labels, query.labels),
+    };
+  }
+  return merged;
+}
+
+/** Not where more would be read together than apart. */
+function isWorthMerging(a: ReadQuery, b: ReadQuery): boolean {
+  const together = Math.max(a.maxT, b.maxT) - Math.min(a.minT, b.minT);
+  return together <= a.maxT - a.minT + (b.maxT - b.minT);
+}
+
+function unionOf(a: readonly string[] | undefined, b: readonly string[] | undefined): readonly string[] | undefined {
+  return a === undefined || b === undefined ? undefined : [...new Set([...a, ...b])].sort();
+}
+
+/** A reader that reads what was planned as mergeReads says, and anything else as it comes. */
+export class SharedReader implements SeriesReader {
+  readonly #reader: SeriesReader;
+  readonly #merged = new Map<string, SharedSelection[]>();
+
+  constructor(reader: SeriesReader, planned: readonly ReadQuery[], memory: HeldMemory) {
+    this.#reader = reader;
+    for (const { query, parts } of mergeReads(planned)) {
+      if (parts.length < 2) continue;
+      const shared = new SharedSelection(reader, query, parts.length, memory);
+      for (const part of parts) {
+        const key = keyOf(part);
+        const list = this.#merged.get(key);
+        if (list === undefined) this.#merged.set(key, [shared]);
+        else list.push(shared);
+      }
+    }
+  }
+
+  select(query: ReadQuery): SeriesSelection {
+    if (this.#merged.size === 0) return this.#reader.select(query);
+    return this.#merged.get(keyOf(query))?.shift()?.open() ?? this.#reader.select(query);
+  }
+}
+
+function keyOf({ matchers, minT, maxT, labels }: ReadQuery): string {
+  return JSON.stringify([matchers, minT, maxT, labels]);
+}
+
+interface HeldBatch {
+  readonly batch: ChunkBatch;
+  /** Selections that have not read it. */
+  pending: number;
+}
+
+/** One read for several selections. */
+class SharedSelection {
+  readonly #reader: SeriesReader;
+  readonly #query: ReadQuery;
+  readonly #memory: HeldMemory;
+  #waiting: number;
+  #selection: SeriesSelection | undefined;
+  readonly #held: (HeldBatch | undefined)[] = [];
+  #isEnded = false;
+
+  constructor(reader: SeriesReader, query: ReadQuery, uses: number, memory: HeldMemory) {
+    this.#reader = reader;
+    this.#query = query;
+    this.#waiting = uses;
+    this.#memory = memory;
+  }
+
+  open(): SeriesSelection {
+    this.#selection ??= this.#reader.select(this.#query);
+    const { labels, warnings } = this.#selection;
+    let at = 0;
+    let isClosed = false;
+    return {
+      labels,
+      warnings,
+      next: () => {
+        const batch = this.#batch(at);
+        if (batch === undefined) return undefined;
+        this.#take(at++);
+        return batch;
+      },
+      close: () => {
+        if (isClosed) return;
+        isClosed = true;
+        this.#leave(at);
+      },
+    };
+  }
+
+  #batch(at: number): ChunkBatch | undefined {
+    if (at === this.#held.length && !this.#isEnded) {
+      const batch = this.#selection?.next();
+      this.#isEnded = batch === undefined;
+      if (batch !== undefined) {
+        // Those that will not be read again by anybody are not held.
+        this.#held.push({ batch, pending: this.#waiting });
+        this.#memory.takeMemory(bytesOf(batch));
+      }
+    }
+    return this.#held[at]?.batch;
+  }
+
+  #take(at: number): void {
+    const held = this.#held[at];
+    if (held === undefined) return;
+    held.pending--;
+    if (held.pending > 0) return;
+    this.#held[at] = undefined;
+    this.#memory.giveMemory(bytesOf(held.batch));
+  }
+
+  /** A selection that has read `at` batches reads no more. */
+  #leave(at: number): void {
+    this.#waiting--;
+    for (let i = at; i < this.#held.length; i++) this.#take(i);
+    if (this.#waiting > 0 || this.#isEnded) return;
+    this.#isEnded = true;
+    this.#selection?.close();
+  }
+}
+
+function bytesOf({ bytes, minT }: ChunkBatch): number {
+  return bytes.length + 40 * minT.length;
+}

@@ -1,0 +1,13 @@
+/**
+ * The optimisers in their order. Owns the order; each optimiser is a file beside this one, and none changes an answer.
+ */
+import type { PlanNode } from './logical-plan.ts';
+import { projectLabels } from './project-labels.ts';
+import { propagateMatchers } from './propagate-matchers.ts';
+import { shareSubexpressions } from './share-subexpressions.ts';
+
+/** The plan that is carried out. */
+export function optimise(plan: PlanNode): PlanNode {
+  // Matchers before labels, as a selector may lend one of its own; sharing last, as it looks for parts that are equal in the end.
+  return shareSubexpressions(projectLabels(propagateMatchers(plan)));
+}

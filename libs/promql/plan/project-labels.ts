@@ -1,0 +1,90 @@
+/**
+ * Optimiser: labels that nobody asks for are not read.
+ * Below an aggregation by some labels, selectors are told that these (and what makes up the metric's name) are all that is wanted:
+ * 100,000 series of five namespaces then have five label sets. Only where nothing in between looks at labels or finds two series alike
+ * that were not: functions that take the name away are passed only if all series have the same one.
+ */
+import { metricName } from '../../model/labels.ts';
+import type { AggregateNode, CallNode, PlanNode, VectorSelectorNode } from './logical-plan.ts';
+import { mapChildren, valueType } from './logical-plan.ts';
+
+/** Aggregations that look at the labels of the groups alone. */
+const plainAggregations: ReadonlySet<string> = new Set('sum avg count group min max stddev stdvar quantile'.split(' '));
+
+/** Functions whose result has the labels of their argument, or these without the name. */
+const labelKeepers: ReadonlySet<string> = new Set(
+  (
+    'abs acos acosh asin asinh atan atanh ceil changes clamp clamp_max clamp_min cos cosh deg delta deriv double_exponential_smoothing exp ' +
+    'floor idelta increase irate ln log10 log2 predict_linear rad rate resets round sgn sin sinh sqrt tan tanh ' +
+    'avg_over_time count_over_time first_over_time last_over_time mad_over_time max_over_time min_over_time present_over_time ' +
+    'quantile_over_time stddev_over_time stdvar_over_time sum_over_time'
+  ).split(' '),
+);
+
+/** The plan with such selectors marked. */
+export function projectLabels(node: PlanNode): PlanNode {
+  const inner = mapChildren(node, projectLabels);
+  return inner.kind === 'aggregate' ? projectBelow(inner) : inner;
+}
+
+function projectBelow(node: AggregateNode): AggregateNode {
+  if (!plainAggregations.has(node.op) || node.without || !node.grouping.every(isBehindName)) return node;
+  const labels = [...new Set([metricName, '__type__', '__unit__', ...node.grouping])].sort();
+  return { ...node, expr: visit(node.expr, labels) };
+}
+
+/** The name stands first among the labels that are kept: operators see at once then that it is the same everywhere. */
+function isBehindName(name: string): boolean {
+  return name >= metricName;
+}
+
+function visit(node: PlanNode, labels: readonly string[]): PlanNode {
+  switch (node.kind) {
+    case 'vectorSelector':
+      return project(node, labels);
+    case 'unary':
+      return hasOneName(node.expr) ? mapChildren(node, (child) => visit(child, labels)) : node;
+    case 'binary':
+      // With a scalar: the other kind matches labels.
+      if (node.matching !== undefined || !hasOneName(node)) return node;
+      return mapChildren(node, (child) => (valueType(child) === 'vector' ? visit(child, labels) : child));
+    case 'call':
+      return visitCall(node, labels);
+    default:
+      return node;
+  }
+}
+
+function visitCall(node: CallNode, labels: readonly string[]): PlanNode {
+  if (!labelKeepers.has(node.name) || !hasOneName(node)) return node;
+  return mapChildren(node, (child) => {
+    if (child.kind !== 'matrixSelector') return valueType(child) === 'vector' ? visit(child, labels) : child;
+    return mapChildren(child, (selector) =>
+      selector.kind === 'vectorSelector' ? project(selector, labels) : selector,
+    );
+  });
+}
+
+function project(node: VectorSelectorNode, labels: readonly string[]): VectorSelectorNode {
+  return { ...node, labels };
+}
+
+/** Whether the one selector below, if there is just one on the way down, pins the name. */
+function hasOneName(node: PlanNode): boolean {
+  switch (node.kind) {
+    case 'vectorSelector':
+      return node.matchers.some(({ type, name, value }) => type === '=' && name === metricName && value !== '');
+    case 'matrixSelector':
+      return hasOneName(node.selector);
+    case 'unary':
+      return hasOneName(node.expr);
+    case 'binary':
+      return node.matching === undefined && hasOneName(valueType(node.lhs) === 'vector' ? node.lhs : node.rhs);
+    case 'call': {
+      const argument = node.args.find((arg) => valueType(arg) === 'vector' || arg.kind === 'matrixSelector');
+      return labelKeepers.has(node.name) && argument !== undefined && hasOneName(argument);
+    }
+    default:
+      return false;
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * Optimiser: what one side of an operator leaves out need not be read on the other.
+ * `a{env="prod"} / b` needs of b only what has env="prod". Only between two plain selectors of one metric each that match by all labels
+ * but the name: then no label set occurs twice on a side, so nothing that is left out could have been an error or a warning.
+ */
+
+import { metricName } from '../../model/labels.ts';
+import type { Matcher } from '../../model/matcher.ts';
+import { isSetOp } from '../syntax/ast.ts';
+import type { BinaryNode, PlanNode, VectorSelectorNode } from './logical-plan.ts';
+import { mapChildren } from './logical-plan.ts';
+
+/** The plan with such matchers on both sides. */
+export function propagateMatchers(node: PlanNode): PlanNode {
+  const inner = mapChildren(node, propagateMatchers);
+  return inner.kind === 'binary' ? propagate(inner) : inner;
+}
+
+function propagate(node: BinaryNode): BinaryNode {
+  const { lhs, rhs, matching } = node;
+  if (matching === undefined || isSetOp(node.op) || matching.card !== 'one-to-one') return node;
+  if (matching.on || matching.labels.length > 0) return node;
+  if (matching.fillLhs !== undefined || matching.fillRhs !== undefined) return node;
+  if (!isOfOneMetric(lhs) || !isOfOneMetric(rhs)) return node;
+  return { ...node, lhs: narrowed(lhs, rhs), rhs: narrowed(rhs, lhs) };
+}
+
+function isOfOneMetric(node: PlanNode): node is VectorSelectorNode {
+  return (
+    node.kind === 'vectorSelector' && node.matchers.some((matcher) => pins(matcher) && matcher.name === metricName)
+  );
+}
+
+/** Whether it asks for one value that is not nothing. */
+function pins({ type, value }: Matcher): boolean {
+  return type === '=' && value !== '';
+}
+
+/** The selector with what the other one pins. */
+function narrowed(node: VectorSelectorNode, other: VectorSelectorNode): VectorSelectorNode {
+  const added = other.matchers.filter(
+    (matcher) =>
+      pins(matcher) &&
+      matcher.name !== metricName &&
+      !node.matchers.some(({ type, name, value }) => type === '=' && name === matcher.name && value === matcher.value),
+  );
+  return added.length === 0 ? node : { ...node, matchers: [...node.matchers, ...added] };
+}

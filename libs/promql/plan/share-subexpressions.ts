@@ -1,0 +1,97 @@
+/**
+ * Optimiser: what stands in a query twice is evaluated once.
+ * Only parts that read something and do more than select (a selection is read once anyhow: see share-reads.ts), and only between parts
+ * that are evaluated at the same steps. Of equal parts the last one is kept: where an annotation has been said twice, it points to
+ * the part that Prometheus evaluates last.
+ */
+import type { AggregateNode, BinaryNode, CallNode, PlanNode } from './logical-plan.ts';
+import { children, mapChildren, valueType } from './logical-plan.ts';
+
+/** The plan with equal parts behind one number each. */
+export function shareSubexpressions(root: PlanNode): PlanNode {
+  if (!mayHaveTwins(root, new Set())) return root;
+  const found = new Map<string, PlanNode[]>();
+  const keys = new Map<PlanNode, string>();
+  collect(root, 'query', found, keys);
+  const shares = new Map<string, { readonly number: number; readonly uses: number; readonly expr: PlanNode }>();
+  const replace = (node: PlanNode): PlanNode => {
+    const key = keys.get(node);
+    const twins = key === undefined ? undefined : found.get(key);
+    if (key === undefined || twins === undefined || twins.length < 2) return mapChildren(node, replace);
+    let share = shares.get(key);
+    if (share === undefined) {
+      const last = twins.reduce((a, b) => (b.order > a.order ? b : a));
+      share = { number: shares.size, uses: twins.length, expr: last };
+      shares.set(key, share);
+    }
+    return { kind: 'shared', start: node.start, order: node.order, ...share };
+  };
+  return settle(replace(root));
+}
+
+/** Counts the places that are left: a part within a shared part is evaluated with that one. */
+function settle(root: PlanNode): PlanNode {
+  const uses = new Map<number, number>();
+  const count = (node: PlanNode): void => {
+    if (node.kind === 'shared') uses.set(node.number, (uses.get(node.number) ?? 0) + 1);
+    else children(node).forEach(count);
+  };
+  count(root);
+  const set = (node: PlanNode): PlanNode => {
+    if (node.kind !== 'shared') return mapChildren(node, set);
+    const left = uses.get(node.number) ?? 1;
+    return left === 1 ? node.expr : { ...node, uses: left };
+  };
+  return set(root);
+}
+
+/** Whether two parts worth sharing look alike at all: most queries have none, and then nothing need be described. */
+function mayHaveTwins(node: PlanNode, seen: Set<string>): boolean {
+  if (isWorthSharing(node)) {
+    const look = node.kind === 'call' ? node.name : node.op;
+    if (seen.has(look)) return true;
+    seen.add(look);
+  }
+  return children(node).some((child) => mayHaveTwins(child, seen));
+}
+
+/** Notes the parts worth sharing by what they are and where they are evaluated; returns the text of a part. */
+function collect(node: PlanNode, scope: string, found: Map<string, PlanNode[]>, keys: Map<PlanNode, string>): string {
+  // Subqueries and invariant parts have steps of their own.
+  const innerScope = node.kind === 'subquery' || node.kind === 'stepInvariant' ? `${scope} ${node.order}` : scope;
+  const parts = children(node).map((child) => collect(child, innerScope, found, keys));
+  const text = `${describe(node)}(${parts.join(',')})`;
+  if (isWorthSharing(node)) {
+    const key = `${scope}: ${text}`;
+    keys.set(node, key);
+    const twins = found.get(key);
+    if (twins === undefined) found.set(key, [node]);
+    else twins.push(node);
+  }
+  return text;
+}
+
+function isWorthSharing(node: PlanNode): node is AggregateNode | CallNode | BinaryNode {
+  if (node.kind !== 'aggregate' && node.kind !== 'call' && node.kind !== 'binary') return false;
+  return valueType(node) === 'vector' && selects(node);
+}
+
+function selects(node: PlanNode): boolean {
+  return node.kind === 'vectorSelector' || children(node).some(selects);
+}
+
+/** What a node is, but for its children and its place. */
+function describe(node: PlanNode): string {
+  const own: Record<string, unknown> = { ...node };
+  for (const field of ['start', 'order', 'expr', 'param', 'lhs', 'rhs', 'args', 'selector']) delete own[field];
+  // JSON has neither NaN nor infinity nor -0, and takes undefined away: all of them may stand in a node.
+  return JSON.stringify(own, (_key, value: unknown) =>
+    value === undefined
+      ? 'undefined'
+      : typeof value === 'number'
+        ? Object.is(value, -0)
+          ? '-0'
+          : String(value)
+        : value,
+  );
+}
