@@ -100,7 +100,7 @@ export class RangeCutter {
   }
 
   async #cutDue(): Promise<void> {
-    await this.#complete();
+    await this.complete();
     let dropped = 0;
     for (const tenant of [...this.#target.heads.keys()]) {
       if (this.#abort.signal.aborted) return;
@@ -122,7 +122,7 @@ export class RangeCutter {
   }
 
   /** Completes what a crash interrupted behind the block. */
-  async #complete(): Promise<void> {
+  async complete(): Promise<void> {
     const { blocks } = this.#options;
     for (const { tenant, generation, block, range, seriesCount } of this.#found) {
       const frozen = this.#target.heads.get(tenant)?.frozenRanges.get(generation);

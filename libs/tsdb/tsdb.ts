@@ -431,7 +431,8 @@ export class Tsdb {
     const snapshotFirst = damages.length > 0 || records.renumbered;
     await this.#cutter?.load();
     const tryOnce = () => this.#beginToWrite(openWriter, snapshotFirst);
-    if (!(await tryOnce())) this.#waitingForRoom = this.#waitForRoom(tryOnce).catch(this.#options.onFatal);
+    if (await tryOnce()) await this.#cutter?.complete();
+    else this.#waitingForRoom = this.#waitForRoom(tryOnce).catch(this.#options.onFatal);
     const { orphanRows } = records;
     return { snapshotBytes, replay, damages, orphanRows, seconds: (performance.now() - begin) / 1000 };
   }
