@@ -8,8 +8,9 @@ import type { RangeReader } from '../../std/range-reader.ts';
 /** What a request to a bucket costs in time, as bytes. */
 export const gapBytesMax: number = 512 << 10;
 const pieceBytesMax = 4 << 20;
-/** Requests at once for one selection. */
-const piecesAtOnceMax = 8;
+/** Requests at once for one reader of pieces, and what they may hold together. */
+const piecesAtOnceMax = 16;
+const bytesAtOnceMax = 16 << 20;
 
 /** Bytes [begin, end) of a file, and the items [firstItem, lastItem) that begin in them. */
 export interface Piece {
@@ -47,10 +48,13 @@ export async function* readPieces(
   const stop = new AbortController();
   const stopped = AbortSignal.any([signal, stop.signal]);
   const reads: Promise<Uint8Array>[] = [];
+  let bytesAhead = 0;
   try {
     for (let i = 0; i < pieces.length; i++) {
       while (reads.length < Math.min(pieces.length, i + piecesAtOnceMax)) {
         const { begin, end } = pieces[reads.length];
+        if (reads.length > i && bytesAhead + end - begin > bytesAtOnceMax) break;
+        bytesAhead += end - begin;
         const read = reader.read(begin, end, stopped);
         // Its failure is told when its turn comes; before that nobody looks.
         read.catch(() => undefined);
@@ -58,6 +62,7 @@ export async function* readPieces(
       }
       yield { piece: pieces[i], bytes: await reads[i] };
       reads[i] = released;
+      bytesAhead -= pieces[i].end - pieces[i].begin;
     }
   } finally {
     stop.abort();
