@@ -8,9 +8,7 @@ import { MemoryBucket } from '../object-store/memory.ts';
 import { parseUlid } from '../tsdb/block/ulid.ts';
 import {
   type BucketIndex,
-  decodeBucketIndex,
   emptyBucketIndex,
-  encodeBucketIndex,
   type IndexedBlock,
   isNewerIndex,
   readBucketIndex,
@@ -51,9 +49,23 @@ const index = (change: Partial<BucketIndex> = {}): BucketIndex => ({
   deletionMarks: [{ ulid: b, markedAtMs: 20_000_000 }],
   noCompact: [b],
   updatedAtMs: 30_000_000,
-  generation: 7,
+  generation: 30_000,
   ...change,
 });
+/** Index as bytes and back, the way through a bucket. */
+async function decodeBucketIndex(name: string, bytes: Uint8Array): Promise<BucketIndex> {
+  const bucket = new MemoryBucket();
+  await bucket.put(key, bytes, { signal });
+  const named = Object.assign(Object.create(bucket), { name, get: bucket.get.bind(bucket) });
+  return (await readBucketIndex(named, tenant, signal))?.index ?? emptyBucketIndex;
+}
+
+async function encodeBucketIndex(wanted: BucketIndex): Promise<Uint8Array> {
+  const bucket = new MemoryBucket();
+  await updateBucketIndex(bucket, tenant, wanted.updatedAtMs, () => wanted, signal);
+  return (await bucket.get(key, { bytesMax: 1 << 30, signal })).bytes;
+}
+
 const pack = (json: unknown): Uint8Array => gzipSync(JSON.stringify(json));
 
 describe('bucket index', () => {

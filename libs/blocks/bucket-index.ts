@@ -206,7 +206,7 @@ function segmentFileName(index: number): string {
   return String(index + 1).padStart(6, '0');
 }
 
-export async function encodeBucketIndex(index: BucketIndex): Promise<Uint8Array> {
+async function encodeBucketIndex(index: BucketIndex): Promise<Uint8Array> {
   const json = {
     version: writtenVersion,
     blocks: index.blocks.map((block) => ({
@@ -234,7 +234,7 @@ export async function encodeBucketIndex(index: BucketIndex): Promise<Uint8Array>
 }
 
 /** @throws Failure `bad_data` */
-export async function decodeBucketIndex(name: string, packed: Uint8Array): Promise<BucketIndex> {
+async function decodeBucketIndex(name: string, packed: Uint8Array): Promise<BucketIndex> {
   let json: unknown;
   try {
     const bytes = await gunzipAsync(packed, { maxOutputLength: unpackedBytesMax });

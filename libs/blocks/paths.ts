@@ -38,7 +38,7 @@ export function bucketIndexKey(tenant: TenantId): string {
   return `${tenant}/bucket-index.json.gz`;
 }
 
-export function markersPrefix(tenant: TenantId): string {
+function markersPrefix(tenant: TenantId): string {
   return `${tenant}/${markersFolder}/`;
 }
 

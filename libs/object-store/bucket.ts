@@ -67,7 +67,7 @@ const encoder = new TextEncoder();
  * Whether a text may be the key of an object of ours: segments between slashes, none of them empty, `.` or `..`, nothing
  * that a file system or a terminal takes for more than a name. Foreign objects may have other keys; they are never asked for.
  */
-export function isObjectKey(text: string): boolean {
+function isObjectKey(text: string): boolean {
   if (text === '' || encoder.encode(text).length > keyBytesMax) return false;
   if (/[\u0000-\u001f\u007f\\\ud800-\udfff]/u.test(text)) return false;
   return text.split('/').every((segment) => segment !== '' && segment !== '.' && segment !== '..');

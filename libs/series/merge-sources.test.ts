@@ -2,10 +2,27 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { compareLabels, Labels } from '../model/labels.ts';
 import { Prng } from '../std/testing/prng.ts';
-import { mergeSelections } from './merge-sources.ts';
-import type { ChunkBatch, SelectedSeries } from './series-source.ts';
+import { mergeSources } from './merge-sources.ts';
+import type { ChunkBatch, SelectedSeries, SeriesSource } from './series-source.ts';
 
 const { signal } = new AbortController();
+const everything = { matchers: [], minT: 0, maxT: Number.MAX_SAFE_INTEGER };
+
+/** A source that only selects. */
+function sourceOf(selected: SelectedSeries): SeriesSource {
+  const none = async () => ({ values: [], warnings: [] });
+  return {
+    select: async () => selected,
+    labelNames: none,
+    labelValues: none,
+    series: none,
+    exemplars: none,
+    metadata: none,
+  };
+}
+
+const mergeSelections = (selections: readonly SelectedSeries[]): Promise<SelectedSeries> =>
+  mergeSources(selections.map(sourceOf)).select(everything, signal);
 
 interface Row {
   readonly labels: Labels;
@@ -105,7 +122,7 @@ describe('merged selections', () => {
         }
         return selectionOf(rows, 1 + prng.below(7));
       });
-      const merged = mergeSelections(sources);
+      const merged = await mergeSelections(sources);
       const found = await rowsOf(merged);
       const sorted = (rows: readonly Row[]): unknown =>
         rows.map(({ labels, chunks }) => [labels.pairs, chunks.map(({ t, text }) => `${t} ${text}`).sort()]);
@@ -130,6 +147,6 @@ describe('merged selections', () => {
         throw new Error('block x is gone');
       },
     };
-    await assert.rejects(rowsOf(mergeSelections([selectionOf(rows, 2), failing])), /block x is gone/);
+    await assert.rejects(rowsOf(await mergeSelections([selectionOf(rows, 2), failing])), /block x is gone/);
   });
 });

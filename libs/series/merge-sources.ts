@@ -103,7 +103,7 @@ function warningsOf(lists: readonly { readonly warnings: readonly string[] }[]):
 }
 
 /** The series of several selections, in the order of their labels, each once. */
-export function mergeSelections(selections: readonly SelectedSeries[]): SelectedSeries {
+function mergeSelections(selections: readonly SelectedSeries[]): SelectedSeries {
   const found = selections.filter(({ labels }) => labels.begin.length > 1);
   const warnings = warningsOf(selections);
   const [only] = found;

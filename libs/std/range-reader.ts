@@ -14,6 +14,17 @@ export interface RangeReader {
    * @param into memory to reuse, where the caller has some: it may or may not be what comes back
    */
   read(begin: number, end: number, signal: AbortSignal, into?: Uint8Array): Promise<Uint8Array>;
+  /**
+   * Told which ranges will be read, in rising order, each once: returns a reader of them that may read several at once and ahead.
+   * Absent where a read costs the same whatever was read before.
+   */
+  plan?(ranges: readonly ByteRange[]): RangeReader;
+}
+
+/** Bytes [begin, end). */
+export interface ByteRange {
+  readonly begin: number;
+  readonly end: number;
 }
 
 /** A local file as a RangeReader; disposing closes it. */

@@ -3,7 +3,8 @@
  * Owns the size of a page and of the whole. The seam is `PageCache`: whatever keeps bytes by key, here or elsewhere, may stand in.
  * A page never changes, since blocks do not; so nothing in it can be out of date.
  */
-import type { RangeReader } from '../../libs/std/range-reader.ts';
+import { assert } from '../../libs/std/assert.ts';
+import type { ByteRange, RangeReader } from '../../libs/std/range-reader.ts';
 
 const pageBytes = 16 << 10;
 
@@ -91,46 +92,169 @@ export function countedReader(reader: RangeReader, counts: ReadCounts): RangeRea
   };
 }
 
+/** A gap is cheaper to read than a request is to make. */
+const gapBytesMax = 512 << 10;
+const requestBytesMax = 4 << 20;
+/** Requests that one plan has on their way, and what they may hold together. */
+const requestsAtOnceMax = 16;
+const bytesAtOnceMax = 16 << 20;
+
 /**
- * A reader that looks into the cache first and reads what is missing in one go.
+ * A reader that looks into the cache first. What is planned together and is not there is read in joined requests.
  * @param key of the object: pages are `key:number`
  */
 export function cachedReader(reader: RangeReader, cache: PageCache, key: string, counts: ReadCounts): RangeReader {
   const { name, size } = reader;
-  return {
-    name,
-    size,
-    async read(begin, end, signal) {
-      if (!(begin >= 0 && begin <= end && end <= size)) throw new RangeError(`${name}: [${begin}, ${end}) of ${size}`);
-      if (begin === end) return new Uint8Array(0);
-      const firstPage = Math.floor(begin / pageBytes);
-      const pageCount = Math.ceil(end / pageBytes) - firstPage;
-      const keys = Array.from({ length: pageCount }, (_, i) => `${key}:${firstPage + i}`);
-      const looked = cache.get(keys);
-      const pages = looked instanceof Promise ? await looked : looked;
-      const firstMissing = pages.indexOf(undefined);
-      const offset = firstPage * pageBytes;
-      const out = new Uint8Array(end - begin);
-      for (let i = 0; i < pageCount; i++) {
-        const page = pages[i];
-        if (page === undefined) continue;
-        counts.cachedBytes += page.length;
-        place(out, begin, page, offset + i * pageBytes);
+  const read: RangeReader['read'] = (begin, end, signal) =>
+    new PlannedReader(reader, cache, key, counts, [{ begin, end }]).read(begin, end, signal);
+  return { name, size, read, plan: (ranges) => new PlannedReader(reader, cache, key, counts, ranges) };
+}
+
+/** A request for several ranges. */
+interface JoinedRequest {
+  readonly begin: number;
+  readonly end: number;
+  readonly firstRange: number;
+  readonly lastRange: number;
+  /** Ranges that were not taken from it yet. */
+  left: number;
+  answer: Promise<Uint8Array> | undefined;
+}
+
+class PlannedReader implements RangeReader {
+  readonly name: string;
+  readonly size: number;
+  readonly #reader: RangeReader;
+  readonly #cache: PageCache;
+  readonly #key: string;
+  readonly #counts: ReadCounts;
+  readonly #ranges: readonly ByteRange[];
+  #next = 0;
+  #planning: Promise<JoinedRequest[]> | undefined;
+  /** Pages that the cache had when the plan was made, by number. */
+  readonly #pages = new Map<number, Uint8Array>();
+  #begun = 0;
+
+  constructor(reader: RangeReader, cache: PageCache, key: string, counts: ReadCounts, ranges: readonly ByteRange[]) {
+    this.name = reader.name;
+    this.size = reader.size;
+    this.#reader = reader;
+    this.#cache = cache;
+    this.#key = key;
+    this.#counts = counts;
+    this.#ranges = ranges;
+  }
+
+  async read(begin: number, end: number, signal: AbortSignal): Promise<Uint8Array> {
+    if (!(begin >= 0 && begin <= end && end <= this.size)) {
+      throw new RangeError(`${this.name}: [${begin}, ${end}) of ${this.size}`);
+    }
+    if (begin === end) return new Uint8Array(0);
+    // Ranges are read in their order: the number of a read is that of its range.
+    const range = this.#next++;
+    this.#planning ??= this.#plan();
+    const requests = await this.#planning;
+    const out = new Uint8Array(end - begin);
+    if (this.#hasAll(begin, end)) {
+      const lastPage = Math.ceil(end / pageBytes);
+      for (let number = Math.floor(begin / pageBytes); number < lastPage; number++) {
+        const page = this.#pages.get(number);
+        if (page !== undefined) place(out, begin, page, number * pageBytes);
       }
-      if (firstMissing < 0) return out;
-      const lastMissing = pages.lastIndexOf(undefined);
-      const readBegin = offset + firstMissing * pageBytes;
-      const readEnd = Math.min(size, offset + (lastMissing + 1) * pageBytes);
-      const bytes = await reader.read(readBegin, readEnd, signal);
-      place(out, begin, bytes, readBegin);
-      for (let i = firstMissing; i <= lastMissing; i++) {
-        if (pages[i] !== undefined) continue;
-        const at = (i - firstMissing) * pageBytes;
-        cache.set(keys[i], bytes.slice(at, at + pageBytes));
-      }
+      this.#counts.cachedBytes += out.length;
       return out;
-    },
-  };
+    }
+    const request = requestOf(requests, range);
+    this.#readAhead(requests, request, signal);
+    const bytes = await request.answer;
+    assert(bytes !== undefined, 'a range is read once');
+    place(out, begin, bytes, request.begin);
+    if (--request.left === 0) request.answer = undefined;
+    return out;
+  }
+
+  /** Looks which pages are there, and joins the ranges that miss one. */
+  async #plan(): Promise<JoinedRequest[]> {
+    const numbers: number[] = [];
+    for (const { begin, end } of this.#ranges) {
+      const lastPage = Math.ceil(end / pageBytes);
+      let number = Math.floor(begin / pageBytes);
+      // Ranges rise: a page that two share is the last one of the first.
+      if (number === numbers.at(-1)) number++;
+      for (; number < lastPage; number++) numbers.push(number);
+    }
+    const looked = this.#cache.get(numbers.map((number) => `${this.#key}:${number}`));
+    const found = looked instanceof Promise ? await looked : looked;
+    found.forEach((page, i) => {
+      if (page !== undefined) this.#pages.set(numbers[i], page);
+    });
+    const requests: JoinedRequest[] = [];
+    for (const [i, { begin, end }] of this.#ranges.entries()) {
+      if (this.#hasAll(begin, end)) continue;
+      const from = Math.floor(begin / pageBytes) * pageBytes;
+      const to = Math.min(this.size, Math.ceil(end / pageBytes) * pageBytes);
+      const last = requests.at(-1);
+      if (last !== undefined && from - last.end <= gapBytesMax && to - last.begin <= requestBytesMax) {
+        requests[requests.length - 1] = { ...last, end: Math.max(last.end, to), lastRange: i + 1, left: last.left + 1 };
+      } else {
+        requests.push({ begin: from, end: to, firstRange: i, lastRange: i + 1, left: 1, answer: undefined });
+      }
+    }
+    return requests;
+  }
+
+  #hasAll(begin: number, end: number): boolean {
+    for (let number = Math.floor(begin / pageBytes); number < Math.ceil(end / pageBytes); number++) {
+      if (!this.#pages.has(number)) return false;
+    }
+    return true;
+  }
+
+  /** Begins this request and those behind it, as far as they may be on their way together. */
+  #readAhead(requests: readonly JoinedRequest[], request: JoinedRequest, signal: AbortSignal): void {
+    const at = requests.indexOf(request, Math.max(0, this.#begun - requestsAtOnceMax));
+    let bytes = 0;
+    for (let i = at; i < requests.length && i < at + requestsAtOnceMax; i++) {
+      const one = requests[i];
+      bytes += one.end - one.begin;
+      if (i > at && bytes > bytesAtOnceMax) return;
+      if (i < this.#begun) continue;
+      this.#begun = i + 1;
+      one.answer = this.#request(one, signal);
+      // Told to whoever reads it.
+      one.answer.catch(() => undefined);
+    }
+  }
+
+  async #request({ begin, end, firstRange, lastRange }: JoinedRequest, signal: AbortSignal): Promise<Uint8Array> {
+    const bytes = await this.#reader.read(begin, end, signal);
+    // Only what was asked for is kept: what lies in the gaps would push out what is used.
+    let kept = -1;
+    for (let range = firstRange; range < lastRange; range++) {
+      const planned = this.#ranges[range];
+      const lastPage = Math.ceil(planned.end / pageBytes);
+      for (let number = Math.max(kept + 1, Math.floor(planned.begin / pageBytes)); number < lastPage; number++) {
+        const at = number * pageBytes - begin;
+        this.#cache.set(`${this.#key}:${number}`, bytes.slice(at, at + pageBytes));
+        kept = number;
+      }
+    }
+    return bytes;
+  }
+}
+
+/** The request of a range that the cache does not have. */
+function requestOf(requests: readonly JoinedRequest[], range: number): JoinedRequest {
+  let low = 0;
+  let high = requests.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (requests[middle].lastRange <= range) low = middle + 1;
+    else high = middle;
+  }
+  const request = requests[low];
+  assert(request !== undefined && range >= request.firstRange, 'what the cache lacks is in a request');
+  return request;
 }
 
 /** Copies what of `bytes`, which stand at `offset` of the file, belongs into `out`, which begins at `begin` of it. */

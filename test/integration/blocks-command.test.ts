@@ -1,7 +1,7 @@
 /** `maru blocks` as an operator runs it: over a bucket in a folder, over S3, over blocks that a real Prometheus cut. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { uploadBlock } from '../../libs/blocks/upload-block.ts';
@@ -143,6 +143,8 @@ describe('maru blocks', () => {
     const verified = await maruBlocks(['verify', '--deep', `--folder=${data}`]);
     assert.equal(verified.code, 0, verified.error + verified.out);
     const dumped = await maruBlocks(['dump', `--folder=${data}`]);
+    // promtool's dump wants a log beside the blocks.
+    await mkdir(join(data, 'wal'));
     const promtool = await new Promise<string>((done, fail) => {
       execFile(serverPath('promtool'), ['tsdb', 'dump', data], { maxBuffer: 1 << 28 }, (error, out) =>
         error === null ? done(out) : fail(error),

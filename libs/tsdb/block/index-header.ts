@@ -130,6 +130,11 @@ export async function openIndexHeader(
           }
           return remote.read(begin, end, stop, into);
         },
+        // Series are not here: what is planned for them is the other's to plan.
+        plan(ranges) {
+          const isRemote = ranges.every(({ begin, end }) => begin >= firstEnd && end <= secondBegin);
+          return isRemote ? (remote.plan?.(ranges) ?? this) : this;
+        },
       }),
       [Symbol.asyncDispose]: () => file[Symbol.asyncDispose](),
     };

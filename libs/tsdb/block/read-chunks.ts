@@ -12,12 +12,14 @@ import { nextTurn } from '../head/steps.ts';
 import { ChunkRecord, chunksHeaderBytes, offsetOfRef, segmentOfRef } from './chunks-file.ts';
 import { CorruptBlock } from './corrupt-block.ts';
 import { ChunkColumns, encodeChunks, mergedChunkSamples } from './encode-chunks.ts';
-import { gapBytesMax, joinRanges, readPieces } from './read-ranges.ts';
+import { joinRanges, readPieces } from './read-ranges.ts';
 import type { SelectedChunks } from './series-selection.ts';
 import type { Tombstones } from './tombstones.ts';
 
 /** Bytes that one batch makes read, its gaps included. */
 const batchBytes = 4 << 20;
+/** Gaps between chunks that are read along, where requests are made. */
+const gapBytesMax = 512 << 10;
 /** Batches that are read ahead of whoever takes them. */
 const batchesAhead = 2;
 const chunkBytesMin = 512;

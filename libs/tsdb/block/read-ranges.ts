@@ -1,20 +1,19 @@
 /**
  * Few large reads in place of many small ones: ranges that lie close together become one.
- * Owns the trade: a gap of up to `gapBytesMax` is cheaper to read than a request is to make, and a piece is never so long that
- * one connection holds everything up.
+ * Owns what is close. A reader that makes requests has a plan of its own for larger gaps (RangeReader.plan); here only what a
+ * page or a disk would read anyway is joined.
  */
-import type { RangeReader } from '../../std/range-reader.ts';
+import type { ByteRange, RangeReader } from '../../std/range-reader.ts';
 
-/** What a request to a bucket costs in time, as bytes. */
-export const gapBytesMax: number = 512 << 10;
+/** A gap of so many bytes is cheaper to read than a read is to make, also of a local file. */
+const gapBytesMax = 16 << 10;
 const pieceBytesMax = 4 << 20;
-/** Requests at once for one selection. */
-const piecesAtOnceMax = 8;
+/** Reads at once for one selection of a block, and what they may hold together. */
+const piecesAtOnceMax = 32;
+const bytesAtOnceMax = 16 << 20;
 
-/** Bytes [begin, end) of a file, and the items [firstItem, lastItem) that begin in them. */
-export interface Piece {
-  readonly begin: number;
-  readonly end: number;
+/** The items [firstItem, lastItem) begin in the range. */
+export interface Piece extends ByteRange {
   readonly firstItem: number;
   readonly lastItem: number;
 }
@@ -44,20 +43,25 @@ export async function* readPieces(
   pieces: readonly Piece[],
   signal: AbortSignal,
 ): AsyncGenerator<{ readonly piece: Piece; readonly bytes: Uint8Array }> {
+  const source = reader.plan?.(pieces) ?? reader;
   const stop = new AbortController();
   const stopped = AbortSignal.any([signal, stop.signal]);
   const reads: Promise<Uint8Array>[] = [];
+  let bytesAhead = 0;
   try {
     for (let i = 0; i < pieces.length; i++) {
       while (reads.length < Math.min(pieces.length, i + piecesAtOnceMax)) {
         const { begin, end } = pieces[reads.length];
-        const read = reader.read(begin, end, stopped);
+        if (reads.length > i && bytesAhead + end - begin > bytesAtOnceMax) break;
+        bytesAhead += end - begin;
+        const read = source.read(begin, end, stopped);
         // Its failure is told when its turn comes; before that nobody looks.
         read.catch(() => undefined);
         reads.push(read);
       }
       yield { piece: pieces[i], bytes: await reads[i] };
       reads[i] = released;
+      bytesAhead -= pieces[i].end - pieces[i].begin;
     }
   } finally {
     stop.abort();
