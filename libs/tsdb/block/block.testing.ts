@@ -48,7 +48,7 @@ export function columnsOfSamples(samples: readonly TestSample[]): SampleColumns 
   return columns;
 }
 
-export function canonicalBytes(labels: Labels): Uint8Array {
+function canonicalBytes(labels: Labels): Uint8Array {
   const sink = new ByteSink();
   canonicalizeLabels(labels, sink);
   return sink.bytes.slice(0, sink.length);

@@ -19,9 +19,9 @@ const offsetRange = 0x1_0000_0000;
 /** As Prometheus cuts them. */
 export const defaultSegmentBytes: number = 512 << 20;
 /** The length is at most this long: 5 bytes of LEB128. */
-export const chunkLengthBytesMax = 5;
+const chunkLengthBytesMax = 5;
 /** A longer chunk is nobody's: 65,535 samples of the widest encoding with a thousand buckets would not fit into less by much. */
-export const chunkBytesMax: number = 64 << 20;
+const chunkBytesMax = 64 << 20;
 
 /** Name of the file of segment `index`, which is 0-based. */
 export function segmentName(index: number): string {

@@ -50,10 +50,3 @@ export function makeUlid(timeMs: number, random: Uint8Array): Ulid {
   }
   return parseUlid(text);
 }
-
-/** When the name was made, in milliseconds since the epoch. */
-export function ulidTimeMs(ulid: Ulid): number {
-  let time = 0;
-  for (let i = 0; i < timeCharacters; i++) time = time * 32 + alphabet.indexOf(ulid[i] ?? '');
-  return time;
-}

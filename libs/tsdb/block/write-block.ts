@@ -32,7 +32,7 @@ export interface BlockOptions {
 const unsealedSuffix = '.tmp';
 
 /** Name of the folder in which a block is written. What ends so after a crash may be removed. */
-export function unsealedName(ulid: Ulid): string {
+function unsealedName(ulid: Ulid): string {
   return ulid + unsealedSuffix;
 }
 
