@@ -90,7 +90,7 @@ describe('bin/maru.js', { timeout: 60_000 }, () => {
     it(`names its commands when asked for ${command}`, () => {
       const { status, err } = launch(command);
       assert.equal(status, 2);
-      assert.match(err, /start, test, bench/);
+      assert.match(err, /start, blocks, test, bench/);
       assert.deepEqual(npmCalls(), []);
     });
   }

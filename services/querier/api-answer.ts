@@ -15,6 +15,8 @@ export interface ApiAnswer {
   readonly contentType?: string;
   /** Further headers. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Whether the body is compressed already. */
+  readonly gzip?: boolean;
   /** Undefined: an answer without content. */
   readonly body: AnswerBody | undefined;
   /** When a refused request is worth another try. */

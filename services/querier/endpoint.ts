@@ -50,6 +50,8 @@ export interface ApiCall {
   readonly body: Uint8Array;
   /** The header `Accept`. */
   readonly accept: string;
+  /** Whether whoever writes the answer should compress it; it then says so. */
+  readonly gzip: boolean;
 }
 
 export type Endpoint = (call: ApiCall, deps: ApiDeps) => Promise<ApiAnswer>;

@@ -8,7 +8,7 @@ import type { ApiCall, ApiDeps } from './endpoint.ts';
 import { expositionFormOf } from './exposition-form.ts';
 
 /** @throws Failure `bad_data` in Prometheus' words, and those of a query */
-export async function federate({ form, tenant, signal, accept }: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
+export async function federate({ form, tenant, signal, accept, gzip }: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
   if (form.error !== undefined) throw new Failure('bad_data', `error parsing form values: ${form.error}`);
   const selectors = form.all('match[]').map((text) => deps.syntax.parseSelector(text));
   const exposition = expositionFormOf(accept);
@@ -16,6 +16,7 @@ export async function federate({ form, tenant, signal, accept }: ApiCall, deps: 
   const { chunks } = await deps.pool.run({
     tenant,
     request: { kind: 'federate', selectors, minT: maxT - deps.lookbackMs, maxT, form: exposition },
+    gzip,
     source: deps.sourceOf(tenant),
     signal,
     timeoutMs: deps.timeoutMs,
@@ -24,5 +25,5 @@ export async function federate({ form, tenant, signal, accept }: ApiCall, deps: 
     exposition.kind === 'text'
       ? 'text/plain; version=0.0.4; charset=utf-8'
       : 'application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited';
-  return { httpStatus: 200, contentType: `${type}; escaping=${exposition.escaping}`, body: chunks };
+  return { httpStatus: 200, contentType: `${type}; escaping=${exposition.escaping}`, gzip, body: chunks };
 }

@@ -68,7 +68,7 @@ export async function queryRange(call: ApiCall, deps: ApiDeps): Promise<ApiAnswe
 }
 
 async function evaluate(
-  { tenant, signal }: ApiCall,
+  { tenant, signal, gzip }: ApiCall,
   deps: ApiDeps,
   timeoutMs: number | undefined,
   request: ExpressionRequest,
@@ -77,12 +77,13 @@ async function evaluate(
     deps.pool.run({
       tenant,
       request,
+      gzip,
       source: deps.sourceOf(tenant),
       signal,
       timeoutMs: Math.min(timeoutMs ?? deps.timeoutMs, deps.timeoutMs),
     }),
   );
-  return { httpStatus: 200, body: answer.chunks };
+  return { httpStatus: 200, gzip, body: answer.chunks };
 }
 
 export function syntaxEndpoint(wanted: 'tree' | 'text'): Endpoint {

@@ -5,12 +5,12 @@
  * Facts: Prometheus 3.15 util/httputil (cors.go, compression.go), web/api/v1/api.go (Register, respond, respondError).
  */
 import { Readable } from 'node:stream';
-import { createDeflate, createGzip, constants as zlib } from 'node:zlib';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Failure } from '../../libs/errors/failure.ts';
 import { anonymousTenant, type TenantOf } from '../../libs/http/tenant-header.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
-import type { ApiAnswer } from './api-answer.ts';
+import type { AnswerBody, ApiAnswer } from './api-answer.ts';
+import { acceptedEncoding, compressBody } from './compress-body.ts';
 import { type ApiDeps, apiDress, type Dress, type EndpointRow } from './endpoint.ts';
 import { endpoints } from './endpoints.ts';
 import { RequestForm } from './request-form.ts';
@@ -95,7 +95,9 @@ async function answer(
     const { name = '' } = request.params as { name?: string };
     const { accept = '' } = request.headers;
     const body = request.body instanceof Uint8Array ? request.body : new Uint8Array(0);
-    result = await row.endpoint({ tenant, form, signal: client.signal, labelName: name, body, accept }, deps);
+    const gzip = row.dress.compresses && acceptedEncoding(request.headers) === 'gzip';
+    const call = { tenant, form, signal: client.signal, labelName: name, body, accept, gzip };
+    result = await row.endpoint(call, deps);
   } catch (error) {
     failure = asFailure(error);
     result = row.dress.failure(shown(failure));
@@ -122,7 +124,7 @@ async function send(
   request: FastifyRequest,
   reply: FastifyReply,
   { cors, compresses }: Dress,
-  { httpStatus, contentType = 'application/json', headers = {}, body, retryAfterSeconds }: ApiAnswer,
+  { httpStatus, contentType = 'application/json', headers = {}, gzip = false, body, retryAfterSeconds }: ApiAnswer,
 ): Promise<FastifyReply> {
   if (retryAfterSeconds !== undefined) reply.header('retry-after', String(retryAfterSeconds));
   reply.code(httpStatus).headers(headers);
@@ -138,15 +140,25 @@ async function send(
   }
   if (body === undefined) return reply.send();
   reply.header('content-type', contentType);
-  const write = compresses ? writeCompressed : (_: FastifyRequest, to: FastifyReply, bytes: Body) => to.send(bytes);
-  if (body instanceof Uint8Array) return write(request, reply, body);
-  const first = await body.next();
-  const second = first.done === true ? first : await body.next();
-  if (second.done === true) return write(request, reply, first.done === true ? new Uint8Array() : first.value);
-  return write(request, reply, Readable.from(resumed([first.value, second.value], body), { objectMode: false }));
+  if (gzip) {
+    reply.header('content-encoding', 'gzip');
+    return reply.send(await sendable(body));
+  }
+  const encoding = compresses ? acceptedEncoding(request.headers) : undefined;
+  if (encoding === undefined) return reply.send(await sendable(body));
+  reply.header('content-encoding', encoding);
+  return reply.send(compressBody(await sendable(body), encoding));
 }
 
-type Body = Uint8Array | Readable;
+/** A body of one piece as that, with its length; others as a stream. */
+async function sendable(body: AnswerBody): Promise<Uint8Array | Readable> {
+  if (body instanceof Uint8Array) return body;
+  const first = await body.next();
+  if (first.done === true) return new Uint8Array(0);
+  const second = await body.next();
+  if (second.done === true) return first.value;
+  return Readable.from(resumed([first.value, second.value], body), { objectMode: false });
+}
 
 /** An iteration with what was already taken from it put back in front; leaving it early closes the iteration. */
 async function* resumed(
@@ -163,22 +175,6 @@ async function* resumed(
   } finally {
     await rest.return?.();
   }
-}
-
-/** Sends the body, compressed if the client asked for it: `gzip` or `deflate`, whichever it names first. */
-function writeCompressed(request: FastifyRequest, reply: FastifyReply, body: Body): FastifyReply {
-  const accepted = String(request.headers['accept-encoding'] ?? '')
-    .split(',')
-    .map((text) => text.trim())
-    .find((text) => text === 'gzip' || text === 'deflate');
-  if (accepted === undefined) return reply.send(body);
-  reply.header('content-encoding', accepted);
-  const options = { level: zlib.Z_BEST_SPEED };
-  const compressor = accepted === 'gzip' ? createGzip(options) : createDeflate(options);
-  const source = body instanceof Uint8Array ? Readable.from([body], { objectMode: false }) : body;
-  source.on('error', (error) => compressor.destroy(error));
-  compressor.on('close', () => source.destroy());
-  return reply.send(source.pipe(compressor));
 }
 
 /** What the client is told of a failure: not our stack. */

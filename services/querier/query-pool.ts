@@ -37,6 +37,8 @@ export interface QueryPoolOptions {
 export interface QueryJob {
   readonly tenant: TenantId;
   readonly request: QueryRequest;
+  /** Whether the answer is wanted compressed; the worker does it. */
+  readonly gzip?: boolean;
   readonly source: SeriesSource;
   /** Aborts when the client has left. */
   readonly signal: AbortSignal;
@@ -208,7 +210,8 @@ export class QueryPool {
     slot.reads.begin(number, queued.source, running.reading.signal);
     const queuedSeconds = (performance.now() - queued.begin) / 1000;
     const early = (this.#options.readsOf?.(queued.request) ?? []).slice(0, earlySelectsMax);
-    const start: StartJob = { job: number, request: queued.request, queuedSeconds, early };
+    const { request, gzip = false } = queued;
+    const start: StartJob = { job: number, request, gzip, queuedSeconds, early };
     slot.worker.postMessage(start);
     slot.reads.readEarly(early);
   }

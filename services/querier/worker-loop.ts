@@ -10,6 +10,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { parentPort, workerData } from 'node:worker_threads';
 import { Failure } from '../../libs/errors/failure.ts';
 import { BridgeReader, checkStopped } from './bridge-reader.ts';
+import { GzipPieces } from './gzip-pieces.ts';
 import { JsonBytes } from './json-bytes.ts';
 import type { QueryRequest } from './query-request.ts';
 import type { FailureMessage, JobMessage, JobStats, StartJob } from './worker-protocol.ts';
@@ -50,11 +51,13 @@ export function runWorker(makeWork: (options: unknown) => WorkerWork): void {
   const { control, port, options } = workerData as WorkerData;
   yieldToPushes();
   const { execute, warmUp } = makeWork(options);
-  jobs.on('message', ({ job, request, queuedSeconds, early }: StartJob) => {
+  jobs.on('message', ({ job, request, gzip, queuedSeconds, early }: StartJob) => {
     const send = (message: JobMessage, transfer: ArrayBuffer[]) => jobs.postMessage(message, transfer);
     let sent = 0;
     let lastChunk: Uint8Array<ArrayBuffer> | undefined;
-    const output = new JsonBytes((bytes, last) => {
+    const compressor = gzip ? new GzipPieces() : undefined;
+    const output = new JsonBytes((written, last) => {
+      const bytes = compressor?.next(written, last) ?? written;
       if (last) {
         lastChunk = bytes;
         return;
@@ -69,7 +72,7 @@ export function runWorker(makeWork: (options: unknown) => WorkerWork): void {
       output.finish();
       if (lastChunk === undefined) throw new Failure('internal', 'the answer has no end');
       // A small answer leaves its large buffer behind.
-      const bytes = sent === 0 ? lastChunk.slice() : lastChunk;
+      const bytes = sent === 0 && !gzip ? lastChunk.slice() : lastChunk;
       send({ kind: 'chunk', job, bytes, last: true, stats }, [bytes.buffer]);
     } catch (error) {
       send({ kind: 'failed', job, failure: asFailure(error) }, []);

@@ -40,6 +40,8 @@ export function failureMessage(failure: Failure): FailureMessage {
 export interface StartJob {
   readonly job: number;
   readonly request: QueryRequest;
+  /** Whether the answer is wanted compressed. */
+  readonly gzip: boolean;
   /** How long it has waited for this worker. */
   readonly queuedSeconds: number;
   /** What the main thread reads already, without being asked: selections 0, 1, ... */
