@@ -138,6 +138,26 @@ describe('merged selections', () => {
     }
   });
 
+  it('labels are left out only where one source alone has series', async () => {
+    const rows = Array.from({ length: 3 }, (_, i) => ({ labels: Labels.from([['n', `${i}`]]), chunks: [] }));
+    const projected = selectionOf(rows.slice(0, 1), 1);
+    const asked: string[][] = [];
+    const head: SeriesSource = {
+      ...sourceOf(selectionOf(rows, 2)),
+      selectProjected: async (_, names) => {
+        asked.push([...names]);
+        return projected;
+      },
+    };
+    const beside = (selected: SelectedSeries) => mergeSources([head, sourceOf(selected)]);
+    const alone = await beside(selectionOf([], 1)).selectProjected?.(everything, ['n'], signal);
+    assert.equal(alone?.labels, projected.labels);
+    assert.deepEqual(asked, [['n']]);
+    const both = await beside(selectionOf(rows.slice(2), 1)).selectProjected?.(everything, ['n'], signal);
+    assert.equal(both?.labels.begin.length, 4);
+    assert.equal(asked.length, 1);
+  });
+
   it('a source that fails half-way fails the whole', async () => {
     const rows = Array.from({ length: 5 }, (_, i) => ({ labels: Labels.from([['n', `${i}`]]), chunks: [] }));
     const failing = {

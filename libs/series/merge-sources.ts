@@ -9,15 +9,16 @@ import { compareLabels, compareUtf8, type Labels } from '../model/labels.ts';
 import type { MetricMetadata } from '../model/metadata.ts';
 import { assert } from '../std/assert.ts';
 import { mapBounded } from '../std/bounded.ts';
-import type {
-  ChunkBatch,
-  ExemplarSeries,
-  LabelQuery,
-  LabelTable,
-  Listed,
-  SelectedSeries,
-  SelectQuery,
-  SeriesSource,
+import {
+  type ChunkBatch,
+  type ExemplarSeries,
+  type LabelQuery,
+  type LabelTable,
+  type Listed,
+  type SelectedSeries,
+  type SelectQuery,
+  type SeriesSource,
+  seriesCountOf,
 } from './series-source.ts';
 
 /** Sources asked at once. */
@@ -41,6 +42,22 @@ class MergedSource implements SeriesSource {
 
   async select(query: SelectQuery, signal: AbortSignal): Promise<SelectedSeries> {
     return mergeSelections(await this.#all((source) => source.select(query, signal)));
+  }
+
+  /**
+   * Labels may be left out only where nothing has to be joined by them: where one source alone has series. The others are asked
+   * first, which costs them little where they have nothing.
+   */
+  async selectProjected(query: SelectQuery, names: readonly string[], signal: AbortSignal): Promise<SelectedSeries> {
+    const projecting = this.#sources.find(({ selectProjected }) => selectProjected !== undefined);
+    if (projecting?.selectProjected === undefined) return this.select(query, signal);
+    const others = this.#sources.filter((source) => source !== projecting);
+    const found = await mapBounded(others, sourcesAtOnceMax, (source) => source.select(query, signal));
+    if (found.every(({ labels }) => seriesCountOf(labels) === 0)) {
+      const alone = await projecting.selectProjected(query, names, signal);
+      return { ...alone, warnings: warningsOf([alone, ...found]) };
+    }
+    return mergeSelections([await projecting.select(query, signal), ...found]);
   }
 
   async labelNames(query: LabelQuery, signal: AbortSignal): Promise<Listed<string>> {

@@ -186,15 +186,13 @@ function textAt(bytes: Uint8Array, at: number): { begin: number; end: number } {
 class RangeChunks {
   readonly #block: BlockWriter;
   readonly #withStartTimes: boolean;
-  readonly #path: string;
   readonly #columns = new ChunkColumns();
   /** Samples that must be in the block: those that came, less those that stood twice. */
   samples = 0;
 
-  constructor(block: BlockWriter, { withStartTimes, ulid }: WriteRangeOptions) {
+  constructor(block: BlockWriter, { withStartTimes }: WriteRangeOptions) {
     this.#block = block;
     this.#withStartTimes = withStartTimes;
-    this.#path = ulid;
   }
 
   /** Adds series `index` of a batch. */
@@ -209,14 +207,9 @@ class RangeChunks {
     if (!asItIs) return this.#addAnew(labels, batch, index);
     for (let chunk = begin; chunk < end; chunk++) {
       const encoding = batch.encoding[chunk] as ChunkEncoding;
-      this.samples += countSamples(
-        this.#path,
-        encoding,
-        batch.bytes,
-        batch.byteBegin[chunk] as number,
-        batch.byteBegin[chunk + 1] as number,
-        0,
-      );
+      const bytesBegin = batch.byteBegin[chunk] as number;
+      const bytesEnd = batch.byteBegin[chunk + 1] as number;
+      this.samples += countSamples(encoding, batch.bytes, bytesBegin, bytesEnd);
     }
     return this.#block.addSeries(labels, batch, begin, end);
   }

@@ -14,11 +14,11 @@ import type { Ulid } from '../../libs/tsdb/block/ulid.ts';
 import { cleanTenant, deleteTenant } from './clean-tenant.ts';
 import type { CompactorConfig } from './config.ts';
 import { type FailedJob, FailedJobs } from './failed-jobs.ts';
+import { MergeFailure, MergeThread } from './merge-thread.ts';
 import type { CompactorMetrics, CompactorState, TenantState } from './metrics.ts';
 import { type PlannedJob, planJobs } from './plan-jobs.ts';
 import { indexBefore, refreshIndex } from './refresh-index.ts';
 import { type JobStep, runJob } from './run-job.ts';
-import { MergeFailure } from './run-merge.ts';
 
 const progressEveryMs = 10_000;
 
@@ -148,12 +148,13 @@ export class Compactor {
   /** One round of merging: a job of each tenant in turn, until none is left that need not wait. Returns how many ran. */
   async compact(signal: AbortSignal): Promise<number> {
     const { tenants } = await listTenants(this.#deps.bucket, signal);
+    await using thread = new MergeThread();
     let ran = 0;
     for (let waiting: readonly TenantId[] = tenants; waiting.length > 0; ) {
       const next: TenantId[] = [];
       for (const tenant of waiting) {
         signal.throwIfAborted();
-        if (!(await this.#compactOne(tenant, signal))) continue;
+        if (!(await this.#compactOne(tenant, thread, signal))) continue;
         ran++;
         next.push(tenant);
       }
@@ -163,7 +164,7 @@ export class Compactor {
   }
 
   /** Runs the first job of a tenant that need not wait; whether there was one. */
-  async #compactOne(tenant: TenantId, signal: AbortSignal): Promise<boolean> {
+  async #compactOne(tenant: TenantId, thread: MergeThread, signal: AbortSignal): Promise<boolean> {
     const { log } = this.#deps;
     let job: PlannedJob | undefined;
     try {
@@ -181,11 +182,11 @@ export class Compactor {
       return false;
     }
     if (job === undefined) return false;
-    await this.#run(tenant, job, signal);
+    await this.#run(tenant, job, thread, signal);
     return true;
   }
 
-  async #run(tenant: TenantId, job: PlannedJob, signal: AbortSignal): Promise<void> {
+  async #run(tenant: TenantId, job: PlannedJob, thread: MergeThread, signal: AbortSignal): Promise<void> {
     const log = this.#deps.log.child({ tenant, job: job.name });
     const sources = job.sources.map(({ ulid }) => ulid);
     log.info({ id: job.id, sources }, 'a merge begins');
@@ -200,7 +201,7 @@ export class Compactor {
       log.info({ step: step.step, percent: Math.floor(step.done * 100) }, 'a merge is under way');
     };
     try {
-      const { outputs, counts } = await runJob(tenant, job, { ...this.#deps, onProgress }, signal);
+      const { outputs, counts } = await runJob(tenant, job, { ...this.#deps, thread, onProgress }, signal);
       const seconds = (performance.now() - beginMs) / 1000;
       log.info({ outputs, seconds: Math.round(seconds * 10) / 10, ...counts }, 'a merge is done');
       this.#failedOf(tenant).succeeded(job.id);

@@ -1,17 +1,16 @@
 /**
- * The thread of one job: merges blocks that lie on the local disk, then reads every output again from its first byte to its last.
- * Owns nothing: it is told all and tells all by message, and ends with its job. Speaks with run-merge.ts.
+ * The thread of merges: merges blocks that lie on the local disk, then reads every output again from its first byte to its last.
+ * Owns nothing: it is told all and tells all by message. Speaks with merge-thread.ts.
  */
 import { join } from 'node:path';
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { assert } from '../../libs/std/assert.ts';
 import { realDisk } from '../../libs/std/disk.ts';
 import { CorruptBlock } from '../../libs/tsdb/block/corrupt-block.ts';
 import { mergeBlocks } from '../../libs/tsdb/block/merge-blocks.ts';
 import { type BlockFiles, openBlockFolder } from '../../libs/tsdb/block/read-block.ts';
-import type { Ulid } from '../../libs/tsdb/block/ulid.ts';
 import { verifyBlock } from '../../libs/tsdb/block/verify-block.ts';
-import type { MergeAnswer, MergeOrder } from './run-merge.ts';
+import type { MergeAnswer, MergeOrder } from './merge-thread.ts';
 
 const { signal } = new AbortController();
 const port = parentPort;
@@ -62,8 +61,9 @@ async function damageOf(source: BlockFiles): Promise<string | undefined> {
   return undefined;
 }
 
-const order = workerData as MergeOrder; // made by run-merge.ts
-run(order).catch((error: unknown) => {
-  const corrupt: Ulid | undefined = undefined;
-  tell({ kind: 'failed', reason: error instanceof Error ? error.message : String(error), corrupt });
+port.on('message', (order: MergeOrder) => {
+  run(order).catch((error: unknown) => {
+    tell({ kind: 'failed', reason: error instanceof Error ? error.message : String(error), corrupt: undefined });
+  });
 });
+tell({ kind: 'ready' });

@@ -14,8 +14,8 @@ import type { TenantId } from '../../libs/model/tenant-id.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
 import type { MergeCounts } from '../../libs/tsdb/block/merge-blocks.ts';
 import type { Ulid } from '../../libs/tsdb/block/ulid.ts';
+import type { MergeThread } from './merge-thread.ts';
 import type { PlannedJob } from './plan-jobs.ts';
-import { runMerge } from './run-merge.ts';
 
 export interface JobDeps {
   readonly bucket: Bucket;
@@ -23,6 +23,7 @@ export interface JobDeps {
   readonly directory: string;
   readonly nowMs: () => number;
   readonly newUlid: () => Ulid;
+  readonly thread: MergeThread;
   readonly onProgress: (step: JobStep) => void;
 }
 
@@ -51,7 +52,7 @@ export async function runJob(
     const sourceDirectories = await download(tenant, job, directory, deps, signal);
     const samples = job.sources.reduce((sum, { details }) => sum + (details?.numSamples ?? 0), 0);
     const outputDirectory = join(directory, 'out');
-    const merged = await runMerge(
+    const merged = await deps.thread.run(
       {
         sourceDirectories,
         outputDirectory,

@@ -19,6 +19,10 @@ export function recentSource(tenant: TenantId, head: SeriesSource, blocks: Pick<
   return {
     blocks: known.map(({ meta }) => meta.ulid),
     select: (query, signal) => over(query).select(query, signal),
+    selectProjected: (query, names, signal) => {
+      const source = over(query);
+      return source.selectProjected?.(query, names, signal) ?? source.select(query, signal);
+    },
     labelNames: (query, signal) => over(query).labelNames(query, signal),
     labelValues: (name, query, signal) => over(query).labelValues(name, query, signal),
     series: (query, signal) => over(query).series(query, signal),

@@ -32,6 +32,8 @@ export interface PrometheusOptions {
 
 export interface PrometheusServer extends AsyncDisposable {
   readonly baseUrl: string;
+  /** Where its blocks lie, and snapshots of its head. */
+  readonly dataDir: string;
   output(): string;
 }
 
@@ -50,6 +52,7 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Prome
       `--storage.tsdb.path=${join(folder.path, 'data')}`,
       `--web.listen-address=127.0.0.1:${port}`,
       '--web.enable-remote-write-receiver',
+      '--web.enable-admin-api',
       ...(options.version === 3
         ? [
             '--web.remote-write-receiver.accepted-protobuf-messages=prometheus.WriteRequest',
@@ -76,7 +79,7 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Prome
     await stop();
     throw error;
   }
-  return { baseUrl, output: child.output, [Symbol.asyncDispose]: stop };
+  return { baseUrl, dataDir: join(folder.path, 'data'), output: child.output, [Symbol.asyncDispose]: stop };
 }
 
 function configuration(options: PrometheusOptions, port: number): unknown {

@@ -103,12 +103,19 @@ export class ChunksWriter {
     return ref;
   }
 
-  /** Adds whole records bytes[begin, end), which came from another block's file; returns the reference of the first. */
-  addRecords(bytes: Uint8Array, begin: number, end: number): number {
-    const sink = this.#current();
-    const ref = this.#segment * offsetRange + sink.length;
-    sink.buffer.writeBytes(bytes, begin, end);
-    return ref;
+  /** Reference of the record that is added next. */
+  get nextRef(): number {
+    return this.#segment * offsetRange + this.#current().length;
+  }
+
+  /** Whether records of this many bytes fit into the file at hand. */
+  hasRoom(recordBytes: number): boolean {
+    return this.#current().length + recordBytes <= this.#segmentBytes;
+  }
+
+  /** Adds whole records bytes[begin, end), which came from another block's file. */
+  addRecords(bytes: Uint8Array, begin: number, end: number): void {
+    this.#current().buffer.writeBytes(bytes, begin, end);
   }
 
   /** Makes everything durable but the folder. */
@@ -167,56 +174,50 @@ export class ChunkRecord {
   /**
    * Parses the record at bytes[begin].
    * @param end of the bytes that are at hand
-   * @param offset of bytes[begin] in the file, for errors
+   * @param ref of the record, for errors
    * @returns 0, or how many bytes from `begin` on are needed to go on
    * @throws CorruptBlock
    */
-  parse(name: string, bytes: Uint8Array, begin: number, end: number, offset: number): number {
+  parse(name: string, bytes: Uint8Array, begin: number, end: number, ref: number): number {
     let length = 0;
     let scale = 1;
     let at = begin;
     for (; ; at++) {
-      if (at - begin === chunkLengthBytesMax) throw new CorruptBlock(name, offset, 'the length of a chunk has no end');
+      if (at - begin === chunkLengthBytesMax)
+        throw new CorruptBlock(name, offsetOfRef(ref), 'the length of a chunk has no end');
       if (at >= end) return at - begin + 1;
       const byte = bytes[at] as number;
       length += (byte & 0x7f) * scale;
       if (byte < 0x80) break;
       scale *= 0x80;
     }
-    if (length > chunkBytesMax) throw new CorruptBlock(name, offset, `a chunk of ${length} bytes is none`);
+    if (length > chunkBytesMax) throw new CorruptBlock(name, offsetOfRef(ref), `a chunk of ${length} bytes is none`);
     this.dataBegin = at + 2;
     this.dataEnd = this.dataBegin + length;
     this.end = this.dataEnd + checksumBytes;
     if (this.end > end) return this.end - begin;
     const encoding = bytes[at + 1] as number;
     if (encoding < ChunkEncoding.xor || encoding > ChunkEncoding.floatHistogramSt) {
-      throw new CorruptBlock(name, offset, `encoding ${encoding} of a chunk is not known`);
+      throw new CorruptBlock(name, offsetOfRef(ref), `encoding ${encoding} of a chunk is not known`);
     }
     this.encoding = encoding as ChunkEncoding; // all from the first to the last are named
     return 0;
   }
 
   /** Checks the checksum of the record that was just parsed. @throws CorruptBlock */
-  check(name: string, bytes: Uint8Array, offset: number): void {
+  check(name: string, bytes: Uint8Array, ref: number): void {
     const { dataBegin, dataEnd } = this;
     const stored =
       ((bytes[dataEnd] << 24) | (bytes[dataEnd + 1] << 16) | (bytes[dataEnd + 2] << 8) | bytes[dataEnd + 3]) >>> 0;
     if (crc32c(bytes, dataBegin - 1, dataEnd) !== stored) {
-      throw new CorruptBlock(name, offset, 'the checksum of a chunk does not match');
+      throw new CorruptBlock(name, offsetOfRef(ref), 'the checksum of a chunk does not match');
     }
   }
 }
 
-/** Samples that the header of a chunk counts. @throws CorruptBlock where it has no header, or none are counted. */
-export function countSamples(
-  name: string,
-  encoding: ChunkEncoding,
-  bytes: Uint8Array,
-  begin: number,
-  end: number,
-  offset: number,
-): number {
-  if (end - begin < 2) throw new CorruptBlock(name, offset, 'a chunk without a header');
+/** Samples that the header of the chunk bytes[begin, end) counts; 0 where it has no header. A chunk without samples is none. */
+export function countSamples(encoding: ChunkEncoding, bytes: Uint8Array, begin: number, end: number): number {
+  if (end - begin < 2) return 0;
   const count = (bytes[begin] << 8) | bytes[begin + 1];
   const withStartTimes = encoding === ChunkEncoding.histogramSt || encoding === ChunkEncoding.floatHistogramSt;
   return withStartTimes ? count & 0x3fff : count;
@@ -236,9 +237,11 @@ export class ChunkScanner {
   #segment = -1;
   #reader: (RangeReader & Partial<AsyncDisposable>) | undefined;
   #memory: Uint8Array;
-  /** The window: bytes [#begin, #begin + bytes.length) of the file. */
+  #name = '';
+  /** The window over the file. */
   bytes: Uint8Array = new Uint8Array(0);
-  #begin = 0;
+  /** What would be the reference of a record at bytes[0]. */
+  #windowRef = 0;
   readonly record: ChunkRecord = new ChunkRecord();
   /** Begin of the record in `bytes`. */
   recordBegin = 0;
@@ -252,16 +255,15 @@ export class ChunkScanner {
 
   /** Name of the file that was looked at last. */
   get fileName(): string {
-    return this.#reader?.name ?? '';
+    return this.#name;
   }
 
   /** Finds the record of `ref` where it is in the window already: then it is in `record`, as positions in `bytes`. @throws CorruptBlock */
   find(ref: number): boolean {
-    if (segmentOfRef(ref) !== this.#segment) return false;
-    const at = offsetOfRef(ref) - this.#begin;
-    if (at < 0 || at >= this.bytes.length) return false;
+    const at = ref - this.#windowRef;
+    if (!(at >= 0 && at < this.bytes.length)) return false;
     this.recordBegin = at;
-    return this.record.parse(this.fileName, this.bytes, at, this.bytes.length, offsetOfRef(ref)) === 0;
+    return this.record.parse(this.#name, this.bytes, at, this.bytes.length, ref) === 0;
   }
 
   /** Reads until the record of `ref` is in the window. @throws CorruptBlock, or what the reader throws */
@@ -279,7 +281,7 @@ export class ChunkScanner {
         throw new CorruptBlock(reader.name, offset, `a chunk of ${needed} bytes ends behind the file`);
       }
       await this.#fill(reader, offset, needed);
-      needed = this.record.parse(reader.name, this.bytes, 0, this.bytes.length, offset);
+      needed = this.record.parse(reader.name, this.bytes, 0, this.bytes.length, ref);
     }
     this.recordBegin = 0;
   }
@@ -297,6 +299,7 @@ export class ChunkScanner {
     this.bytes = new Uint8Array(0);
     const reader = await this.#open(segment);
     this.#reader = reader;
+    this.#name = reader.name;
     this.#segment = segment;
     checkChunksHeader(reader.name, await reader.read(0, Math.min(chunksHeaderBytes, reader.size), this.#signal));
   }
@@ -305,6 +308,6 @@ export class ChunkScanner {
     const end = Math.min(reader.size, offset + Math.max(needed, this.#windowBytes));
     if (end - offset > this.#memory.length) this.#memory = new Uint8Array(end - offset);
     this.bytes = await reader.read(offset, end, this.#signal, this.#memory);
-    this.#begin = offset;
+    this.#windowRef = this.#segment * offsetRange + offset;
   }
 }

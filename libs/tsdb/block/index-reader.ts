@@ -8,7 +8,7 @@
  */
 import { viewOf } from '../../model/encoding/bytes.ts';
 import { crc32c } from '../../model/encoding/crc32c.ts';
-import { ByteSource, ByteSourceError } from '../../std/byte-source.ts';
+import { ByteSourceError } from '../../std/byte-source.ts';
 import type { RangeReader } from '../../std/range-reader.ts';
 import { CorruptBlock } from './corrupt-block.ts';
 import {
@@ -176,6 +176,9 @@ export class SeriesEntry {
   maxT: Float64Array<ArrayBuffer> = new Float64Array(64);
   /** See chunks-file.ts. */
   ref: Float64Array<ArrayBuffer> = new Float64Array(64);
+  #bytes: Uint8Array = new Uint8Array(0);
+  #at = 0;
+  #end = 0;
 
   /**
    * Decodes the content of an entry: bytes[begin, end), without its length and checksum.
@@ -183,38 +186,55 @@ export class SeriesEntry {
    * @throws CorruptBlock
    */
   decode(name: string, bytes: Uint8Array, begin: number, end: number, offset: number): void {
-    const source = new ByteSource(bytes, begin, end);
+    this.#bytes = bytes;
+    this.#at = begin;
+    this.#end = end;
     try {
-      this.#decodeLabels(source);
-      this.#decodeChunks(source);
+      this.#decodeLabels();
+      this.#decodeChunks();
     } catch (cause) {
       if (!(cause instanceof ByteSourceError)) throw cause;
-      throw new CorruptBlock(
-        name,
-        offset + source.position - begin,
-        `a series makes no sense: ${cause.message}`,
-        cause,
-      );
+      throw new CorruptBlock(name, offset + this.#at - begin, `a series makes no sense: ${cause.message}`, cause);
     }
   }
 
-  #decodeLabels(source: ByteSource): void {
-    const labelCount = source.readUvarint();
+  #decodeLabels(): void {
+    const labelCount = this.#uvarint();
     // Two bytes a label, three a chunk are the least: no count can ask for more memory than there are bytes.
-    if (labelCount * 2 > source.remaining) throw new ByteSourceError(`${labelCount} labels have no room`);
+    if (labelCount * 2 > this.#end - this.#at) throw new ByteSourceError(`${labelCount} labels have no room`);
     this.refCount = labelCount * 2;
     if (this.refs.length < this.refCount) this.refs = new Uint32Array(this.refCount * 2);
-    const { refs } = this;
-    for (let i = 0; i < this.refCount; i++) {
-      const ref = source.readUvarint();
-      if (ref > 0xffff_ffff) throw new ByteSourceError(`symbol ${ref} is none`);
+    const { refs, refCount } = this;
+    const bytes = this.#bytes;
+    for (let i = 0; i < refCount; i++) {
+      // Numbers of up to three bytes, which nearly all are, without a call.
+      const at = this.#at;
+      const a = bytes[at];
+      let ref = a;
+      if (a < 0x80) {
+        this.#at = at + 1;
+      } else {
+        const b = bytes[at + 1];
+        const c = bytes[at + 2];
+        if (b < 0x80) {
+          ref = (a & 0x7f) | (b << 7);
+          this.#at = at + 2;
+        } else if (c < 0x80) {
+          ref = (a & 0x7f) | ((b & 0x7f) << 7) | (c << 14);
+          this.#at = at + 3;
+        } else {
+          ref = this.#uvarint();
+        }
+      }
+      if (!(ref <= 0xffff_ffff)) throw new ByteSourceError(`symbol ${ref} is none`);
       refs[i] = ref;
     }
+    if (this.#at > this.#end) throw new ByteSourceError('the labels end behind the series');
   }
 
-  #decodeChunks(source: ByteSource): void {
-    const chunkCount = source.readUvarint();
-    if (chunkCount * 3 > source.remaining) throw new ByteSourceError(`${chunkCount} chunks have no room`);
+  #decodeChunks(): void {
+    const chunkCount = this.#uvarint();
+    if (chunkCount * 3 > this.#end - this.#at) throw new ByteSourceError(`${chunkCount} chunks have no room`);
     this.chunkCount = chunkCount;
     if (this.ref.length < chunkCount) {
       this.minT = new Float64Array(chunkCount * 2);
@@ -224,11 +244,11 @@ export class SeriesEntry {
     let maxTBefore = 0;
     let ref = 0;
     for (let i = 0; i < chunkCount; i++) {
-      const distance = i === 0 ? source.readVarint() : source.readUvarint();
+      const distance = i === 0 ? this.#varint() : this.#uvarint();
       if (i > 0 && distance <= 0) throw new ByteSourceError('chunks overlap');
       const minT = maxTBefore + distance;
-      const maxT = minT + source.readUvarint();
-      ref += i === 0 ? source.readUvarint() : source.readVarint();
+      const maxT = minT + this.#uvarint();
+      ref += i === 0 ? this.#uvarint() : this.#varint();
       if (!Number.isSafeInteger(minT) || !Number.isSafeInteger(maxT))
         throw new ByteSourceError('a time is out of range');
       if (!Number.isSafeInteger(ref) || ref < 0) throw new ByteSourceError('a chunk reference is out of range');
@@ -237,7 +257,29 @@ export class SeriesEntry {
       this.ref[i] = ref;
       maxTBefore = maxT;
     }
-    if (source.remaining > 0) throw new ByteSourceError(`${source.remaining} bytes are left over`);
+    if (this.#at !== this.#end) throw new ByteSourceError(`${this.#end - this.#at} bytes are left over`);
+  }
+
+  #uvarint(): number {
+    const bytes = this.#bytes;
+    let value = 0;
+    let scale = 1;
+    for (let i = 0; i < 8; i++) {
+      if (this.#at >= this.#end) throw new ByteSourceError('a number ends behind the series');
+      const byte = bytes[this.#at++];
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) {
+        if (value > Number.MAX_SAFE_INTEGER) break;
+        return value;
+      }
+      scale *= 0x80;
+    }
+    throw new ByteSourceError('a number is too large');
+  }
+
+  #varint(): number {
+    const value = this.#uvarint();
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
   }
 }
 

@@ -312,9 +312,11 @@ class Merge {
       const writer = writers[sharder?.shardOf(this.#refs, this.#refCount) ?? 0];
       writer.beginSeries();
       this.#written = 0;
-      await this.#writeGroup(writer);
+      const writing = this.#writeGroup(writer);
+      if (writing !== undefined) await writing;
       // A series of which every sample was deleted is no series.
-      if (this.#written > 0) await writer.endSeries(this.#refs, this.#refCount);
+      const ending = this.#written > 0 ? writer.endSeries(this.#refs, this.#refCount) : undefined;
+      if (ending !== undefined) await ending;
       if (++seriesCount % progressSeries === 0) {
         this.#signal.throwIfAborted();
         this.#options.onProgress?.({ series: seriesCount, samples: this.#counts.samplesIn });
@@ -334,18 +336,72 @@ class Merge {
     for (let i = 0; i < chunkCount; i++) this.#group.add(at, minT[i], maxT[i], ref[i], series.place);
   }
 
-  /** Writes the chunks of the series at hand: run by run of such that overlap. */
-  async #writeGroup(writer: LinkedBlockWriter): Promise<void> {
+  /** Writes the chunks of the series at hand. Returns a promise where something must be waited for. */
+  #writeGroup(writer: LinkedBlockWriter): Promise<void> | undefined {
     const { count, order, minT, maxT } = this.#group;
-    for (let begin = 0; begin < count; ) {
+    for (let i = 0; i < count; ) {
+      const isAlone = i + 1 === count || minT[order[i + 1]] > maxT[order[i]];
+      if (!isAlone || this.#isTouched(order[i])) return this.#writeSlowly(writer, i);
+      const copied = this.#copyRun(writer, i);
+      if (copied === 0) return this.#writeSlowly(writer, i);
+      i += copied;
+    }
+    return undefined;
+  }
+
+  /** Writes the chunks from the one at `from` in the order of time: run by run of such that overlap. */
+  async #writeSlowly(writer: LinkedBlockWriter, from: number): Promise<void> {
+    const { count, order, minT, maxT } = this.#group;
+    for (let begin = from; begin < count; ) {
       let end = begin + 1;
       for (let last = maxT[order[begin]]; end < count && minT[order[end]] <= last; end++) {
         last = Math.max(last, maxT[order[end]]);
       }
-      if (end - begin === 1 && !this.#isTouched(order[begin])) await this.#copy(writer, order[begin]);
-      else if (!(await this.#copyReplicas(writer, begin, end))) await this.#mergeRun(writer, begin, end);
+      if (end - begin === 1 && !this.#isTouched(order[begin])) {
+        const copied = this.#copyRun(writer, begin);
+        if (copied === 0) await this.#copy(writer, order[begin]);
+        else end = begin + copied;
+      } else if (!(await this.#copyReplicas(writer, begin, end))) {
+        await this.#mergeRun(writer, begin, end);
+      }
       begin = end;
     }
+  }
+
+  /**
+   * Copies the chunk at `from` in the order of time, and those behind it that stand behind it in the same file too, overlap nothing and
+   * are at hand: at one go. Returns how many; 0 where the first is not at hand, or the disk must be waited for.
+   */
+  #copyRun(writer: LinkedBlockWriter, from: number): number {
+    const { count, order, source, ref, minT, maxT } = this.#group;
+    const first = order[from];
+    const { chunks } = this.#sources[source[first]];
+    if (!chunks.find(ref[first])) return 0;
+    const { bytes, record, recordBegin } = chunks;
+    if (writer.mustPrepare(record.dataEnd - record.dataBegin)) return 0;
+    const refBegin = writer.nextRef;
+    let end = recordBegin;
+    let copied = 0;
+    for (let i = from; i < count; i++) {
+      const chunk = order[i];
+      if (i > from) {
+        const follows = source[chunk] === source[first] && ref[chunk] === ref[first] + end - recordBegin;
+        if (!follows || this.#isTouched(chunk) || !chunks.find(ref[chunk])) break;
+        if (!writer.hasRoom(record.end - recordBegin)) break;
+      }
+      // Whether the next one overlaps it is known only by looking at that.
+      if (i + 1 < count && minT[order[i + 1]] <= maxT[chunk]) break;
+      const samples = this.#countIn(chunks, chunk);
+      writer.noteChunk(record.encoding, minT[chunk], maxT[chunk], samples, refBegin + end - recordBegin);
+      this.#counts.samplesOut += samples;
+      end = record.end;
+      copied++;
+    }
+    if (copied === 0) return 0;
+    writer.addRecords(bytes, recordBegin, end);
+    this.#written += copied;
+    this.#counts.chunksCopied += copied;
+    return copied;
   }
 
   /** Whether a tombstone of its source covers a part of the chunk. */
@@ -371,9 +427,8 @@ class Merge {
   #countIn(chunks: ChunkScanner, chunk: number): number {
     const { record, bytes, fileName } = chunks;
     const { source, ref } = this.#group;
-    const offset = offsetOfRef(ref[chunk]);
-    const count = countSamples(fileName, record.encoding, bytes, record.dataBegin, record.dataEnd, offset);
-    if (count === 0) throw new CorruptBlock(fileName, offset, 'a chunk without samples');
+    const count = countSamples(record.encoding, bytes, record.dataBegin, record.dataEnd);
+    if (count === 0) throw new CorruptBlock(fileName, offsetOfRef(ref[chunk]), 'a chunk without samples');
     this.#sources[source[chunk]].samples += count;
     this.#counts.samplesIn += count;
     return count;
@@ -387,7 +442,8 @@ class Merge {
     const { record } = chunks;
     const length = record.dataEnd - record.dataBegin;
     if (writer.mustPrepare(length)) await writer.prepare(length);
-    writer.addRecord(record.encoding, minT[chunk], maxT[chunk], samples, chunks.bytes, chunks.recordBegin, record.end);
+    writer.noteChunk(record.encoding, minT[chunk], maxT[chunk], samples, writer.nextRef);
+    writer.addRecords(chunks.bytes, chunks.recordBegin, record.end);
     this.#written++;
     this.#counts.samplesOut += samples;
     this.#counts.chunksCopied++;
@@ -466,7 +522,7 @@ class Merge {
       const count = this.#countIn(chunks, chunk);
       const { record, bytes, fileName } = chunks;
       const offset = offsetOfRef(ref[chunk]);
-      record.check(fileName, bytes, offset);
+      record.check(fileName, bytes, ref[chunk]);
       const row = columns.length;
       const rowEnd = decodeInto(record.encoding, bytes, record.dataBegin, record.dataEnd, columns, fileName, offset);
       if (rowEnd - row !== count) throw new CorruptBlock(fileName, offset, 'a chunk counts its samples wrongly');

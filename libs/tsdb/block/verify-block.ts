@@ -102,21 +102,13 @@ class SeriesCheck {
           const ref = entry.ref[i];
           if (!chunks.find(ref)) await chunks.load(ref);
           const { record } = chunks;
-          const offset = offsetOfRef(ref);
-          record.check(chunks.fileName, chunks.bytes, offset);
-          const count = countSamples(
-            chunks.fileName,
-            record.encoding,
-            chunks.bytes,
-            record.dataBegin,
-            record.dataEnd,
-            offset,
-          );
-          if (count === 0) throw new CorruptBlock(chunks.fileName, offset, 'a chunk without samples');
+          record.check(chunks.fileName, chunks.bytes, ref);
+          const count = countSamples(record.encoding, chunks.bytes, record.dataBegin, record.dataEnd);
+          if (count === 0) throw new CorruptBlock(chunks.fileName, offsetOfRef(ref), 'a chunk without samples');
           samples += count;
           if (record.encoding !== ChunkEncoding.xor && record.encoding !== ChunkEncoding.xor2)
             histogramSamples += count;
-          if (this.#options.deep) this.#checkSamples(chunks, entry.minT[i], entry.maxT[i], offset);
+          if (this.#options.deep) this.#checkSamples(chunks, entry.minT[i], entry.maxT[i], offsetOfRef(ref));
         }
         this.#checkTimes(entry, scanner.offset);
         chunkCount += entry.chunkCount;

@@ -172,21 +172,23 @@ export class LinkedBlockWriter implements AsyncDisposable {
   }
 
   addChunk(encoding: ChunkEncoding, minT: number, maxT: number, bytes: Uint8Array, begin: number, end: number): void {
-    const samples = countSamples(this.#path, encoding, bytes, begin, end, 0);
-    this.#note(encoding, minT, maxT, samples, this.#chunksWriter.add(encoding, bytes, begin, end));
+    const samples = countSamples(encoding, bytes, begin, end);
+    this.noteChunk(encoding, minT, maxT, samples, this.#chunksWriter.add(encoding, bytes, begin, end));
   }
 
-  /** Adds a whole record of another block's chunk file as it is. */
-  addRecord(
-    encoding: ChunkEncoding,
-    minT: number,
-    maxT: number,
-    samples: number,
-    bytes: Uint8Array,
-    begin: number,
-    end: number,
-  ): void {
-    this.#note(encoding, minT, maxT, samples, this.#chunksWriter.addRecords(bytes, begin, end));
+  /** Reference of the record that is added next. */
+  get nextRef(): number {
+    return this.#chunksWriter.nextRef;
+  }
+
+  /** Whether records of this many bytes fit into the file at hand. */
+  hasRoom(recordBytes: number): boolean {
+    return this.#chunksWriter.hasRoom(recordBytes);
+  }
+
+  /** Adds whole records of another block's chunk file as they are: each is noted by `noteChunk`, before or after. */
+  addRecords(bytes: Uint8Array, begin: number, end: number): void {
+    this.#chunksWriter.addRecords(bytes, begin, end);
   }
 
   /** The chunks since beginSeries are those of the series with these labels. */
@@ -262,7 +264,8 @@ export class LinkedBlockWriter implements AsyncDisposable {
     await this.#options.disk.removeTree(this.#path);
   }
 
-  #note(encoding: ChunkEncoding, minT: number, maxT: number, samples: number, ref: number): void {
+  /** Takes a chunk of the series at hand, whose record is in the file or about to be, into index and counts. */
+  noteChunk(encoding: ChunkEncoding, minT: number, maxT: number, samples: number, ref: number): void {
     assert(samples > 0, 'a chunk has a sample');
     const chunks = this.#chunks;
     const at = chunks.count++;
