@@ -1,6 +1,6 @@
 /**
  * Memory for the counts of histograms that live as long as a query: cut from larger pieces, because a typed array of a few hundred
- * bytes costs more to make than to fill. Not for what is kept: a piece lives as long as any of its parts.
+ * bytes costs more to make than to fill. Not for what is kept: a piece lives while one of its parts does.
  */
 
 const pieceLength = 1024;
