@@ -10,6 +10,8 @@ export interface FastRegex {
   test(text: string): boolean;
   /** All texts that match, where the pattern is nothing but a list of literals; else undefined. */
   readonly literals: readonly string[] | undefined;
+  /** What every text that matches begins with; '' where that is not known. */
+  readonly prefix: string;
 }
 
 const cacheMax = 1000;
@@ -31,7 +33,7 @@ export function compileRegex(pattern: string): FastRegex {
 function withEngine(pattern: string): FastRegex {
   try {
     const regex = RE2JS.compile(pattern, RE2JS.DOTALL);
-    return { test: (text) => regex.testExact(text), literals: undefined };
+    return { test: (text) => regex.testExact(text), literals: undefined, prefix: '' };
   } catch (cause) {
     throw new Failure('bad_data', problemOf(pattern, cause), { cause });
   }
@@ -91,11 +93,14 @@ function withoutEngine(pattern: string): FastRegex | undefined {
   branches.push({ texts, gaps });
   if (branches.every((branch) => branch.gaps.length === 0)) {
     const literals = new Set(branches.map((branch) => branch.texts[0]));
-    return { test: (text) => literals.has(text), literals: [...literals] };
+    return { test: (text) => literals.has(text), literals: [...literals], prefix: '' };
   }
   const [only] = branches;
-  if (branches.length === 1) return { test: (text) => matchesBranch(only, text), literals: undefined };
-  return { test: (text) => branches.some((branch) => matchesBranch(branch, text)), literals: undefined };
+  if (branches.length === 1) {
+    return { test: (text) => matchesBranch(only, text), literals: undefined, prefix: only.texts[0] };
+  }
+  const test = (text: string): boolean => branches.some((branch) => matchesBranch(branch, text));
+  return { test, literals: undefined, prefix: '' };
 }
 
 function matchesBranch({ texts, gaps }: Branch, text: string): boolean {

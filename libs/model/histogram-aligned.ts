@@ -5,16 +5,32 @@
  */
 import { customBucketsSchema, type Histogram, type ResetHint } from './histogram.ts';
 import { exponentialBound } from './histogram-bounds.ts';
+import { copyCounts, newCounts } from './histogram-counts.ts';
 import { hintOfBoth } from './histogram-hints.ts';
+import { bucketIndexes, spansOfIndexes, unionOfIndexes } from './histogram-spans.ts';
 
-/**
- * Whether buckets i of both are the same bucket, none of them lies in the zero bucket, and the spans are as few as they can be.
- */
-export function areAligned(a: Histogram, b: Histogram): boolean {
+/** Whether buckets of one index are one bucket, and none of them lies in the zero bucket. */
+export function areComparable(a: Histogram, b: Histogram): boolean {
   if (a.schema !== b.schema || a.zeroThreshold !== b.zeroThreshold) return false;
-  if (!sameSpans(a.positiveSpans, b.positiveSpans) || !sameSpans(a.negativeSpans, b.negativeSpans)) return false;
   if (a.schema === customBucketsSchema) return sameNumbersOf(a.customValues, b.customValues);
-  return isOutside(a.positiveSpans, a) && isOutside(a.negativeSpans, a);
+  return (
+    isOutside(a.positiveSpans, a) &&
+    isOutside(a.negativeSpans, a) &&
+    isOutside(b.positiveSpans, b) &&
+    isOutside(b.negativeSpans, b)
+  );
+}
+
+/** Whether buckets i of both are the same bucket, none of them lies in the zero bucket, and the spans are as few as they can be. */
+export function areAligned(a: Histogram, b: Histogram): boolean {
+  return (
+    sameSpans(a.positiveSpans, b.positiveSpans) && sameSpans(a.negativeSpans, b.negativeSpans) && areComparable(a, b)
+  );
+}
+
+/** Whether the spans are the fewest for their buckets. */
+export function areFewestSpans(spans: Int32Array): boolean {
+  return sameSpans(spans, spans);
 }
 
 /** Only where they are the fewest spans for their buckets. */
@@ -52,7 +68,12 @@ function isAnyBelow(counts: Float64Array, before: Float64Array): boolean {
 }
 
 /** a + sign * b of aligned histograms, nothing compensated. */
-export function combineAligned(a: Histogram, b: Histogram, sign: 1 | -1): Histogram {
+export function combineAligned(
+  a: Histogram,
+  b: Histogram,
+  sign: 1 | -1,
+  what: 'all' | 'sums alone' = 'all',
+): Histogram {
   return {
     integer: false,
     resetHint: hintOfBoth(a.resetHint, b.resetHint),
@@ -63,59 +84,215 @@ export function combineAligned(a: Histogram, b: Histogram, sign: 1 | -1): Histog
     sum: a.sum + sign * b.sum,
     positiveSpans: a.positiveSpans,
     negativeSpans: a.negativeSpans,
-    positiveBuckets: combineCounts(a.positiveBuckets, b.positiveBuckets, sign),
-    negativeBuckets: combineCounts(a.negativeBuckets, b.negativeBuckets, sign),
+    positiveBuckets: what === 'all' ? combineCounts(a.positiveBuckets, b.positiveBuckets, sign) : a.positiveBuckets,
+    negativeBuckets: what === 'all' ? combineCounts(a.negativeBuckets, b.negativeBuckets, sign) : a.negativeBuckets,
     customValues: a.customValues,
     stale: false,
   };
 }
 
+/** As combineAligned, of comparable histograms that do not have the same buckets. */
+export function combineComparable(a: Histogram, b: Histogram, sign: 1 | -1): Histogram {
+  const combined = combineAligned(a, b, sign, 'sums alone');
+  const positive = mergeSides(a.positiveSpans, a.positiveBuckets, b.positiveSpans, b.positiveBuckets, sign);
+  const negative = mergeSides(a.negativeSpans, a.negativeBuckets, b.negativeSpans, b.negativeBuckets, sign);
+  return {
+    ...combined,
+    positiveSpans: positive.spans,
+    negativeSpans: negative.spans,
+    positiveBuckets: positive.counts,
+    negativeBuckets: negative.counts,
+  };
+}
+
+interface Side {
+  readonly spans: Int32Array;
+  readonly counts: Float64Array;
+}
+
+function mergeSides(
+  aSpans: Int32Array,
+  aCounts: Float64Array,
+  bSpans: Int32Array,
+  bCounts: Float64Array,
+  sign: 1 | -1,
+): Side {
+  if (sameSpans(aSpans, bSpans)) return { spans: aSpans, counts: combineCounts(aCounts, bCounts, sign) };
+  const a = bucketIndexes(aSpans);
+  const b = bucketIndexes(bSpans);
+  const union = unionOfIndexes(a, b);
+  const counts = newCounts(union.length);
+  let i = 0;
+  let j = 0;
+  for (let at = 0; at < union.length; at++) {
+    const inA = i < a.length && a[i] === union[at];
+    const inB = j < b.length && b[j] === union[at];
+    if (inA && inB) counts[at] = aCounts[i] + sign * bCounts[j];
+    else counts[at] = inA ? aCounts[i] : sign * bCounts[j];
+    if (inA) i++;
+    if (inB) j++;
+  }
+  return { spans: spansOfIndexes(union), counts };
+}
+
+/** The buckets that have a count, in the fewest spans. */
+export function compactSide(spans: Int32Array, counts: Float64Array): Side {
+  let filled = 0;
+  for (let i = 0; i < counts.length; i++) if (counts[i] !== 0) filled++;
+  const kept = newCounts(filled);
+  const keptSpans: number[] = [];
+  let bucket = 0;
+  let from = 0;
+  let at = 0;
+  let next = 0;
+  for (let i = 0; i < spans.length; i += 2) {
+    bucket += spans[i];
+    for (let j = 0; j < spans[i + 1]; j++, bucket++) {
+      const count = counts[from++];
+      if (count === 0) continue;
+      kept[at++] = count;
+      if (keptSpans.length > 0 && bucket === next) keptSpans[keptSpans.length - 1]++;
+      else keptSpans.push(bucket - next, 1);
+      next = bucket + 1;
+    }
+  }
+  return { spans: Int32Array.from(keptSpans), counts: kept };
+}
+
 function combineCounts(a: Float64Array, b: Float64Array, sign: 1 | -1): Float64Array {
   if (a.length === 0) return a;
-  const sums = new Float64Array(a.length);
+  const sums = newCounts(a.length);
   for (let i = 0; i < sums.length; i++) sums[i] = a[i] + sign * b[i];
   return sums;
+}
+
+/** Buckets of one sign of a running sum: rising indexes, and per bucket the sum and what rounding took from it. */
+class RunningSide {
+  /** The fewest spans for the buckets, as long as none has been added. */
+  #spans: Int32Array;
+  #indexes: Int32Array;
+  #sums: Float64Array;
+  #lost: Float64Array;
+
+  constructor(spans: Int32Array, counts: Float64Array, lost: Float64Array | undefined) {
+    this.#spans = spans;
+    this.#indexes = bucketIndexes(spans);
+    this.#sums = counts.slice();
+    this.#lost = lost?.slice() ?? new Float64Array(counts.length);
+  }
+
+  add(spans: Int32Array, counts: Float64Array): void {
+    const sums = this.#sums;
+    if (spans === this.#spans || sameSpans(spans, this.#spans)) {
+      for (let i = 0; i < counts.length; i++) addTo(sums, this.#lost, i, counts[i]);
+      return;
+    }
+    const isNew = this.#makeRoom(spans);
+    const indexes = this.#indexes;
+    let bucket = 0;
+    let from = 0;
+    let at = 0;
+    for (let i = 0; i < spans.length; i += 2) {
+      bucket += spans[i];
+      for (let j = 0; j < spans[i + 1]; j++, bucket++) {
+        while (indexes[at] < bucket) at++;
+        // A new one is the count itself, a zero's sign included.
+        if (isNew?.[at] === 1) this.#sums[at] = counts[from++];
+        else addTo(this.#sums, this.#lost, at, counts[from++]);
+      }
+    }
+  }
+
+  /** Whether any sum would be infinite with these counts. */
+  overflowsWith(spans: Int32Array, counts: Float64Array): boolean {
+    const indexes = this.#indexes;
+    let bucket = 0;
+    let from = 0;
+    let at = 0;
+    for (let i = 0; i < spans.length; i += 2) {
+      bucket += spans[i];
+      for (let j = 0; j < spans[i + 1]; j++, bucket++) {
+        while (at < indexes.length && indexes[at] < bucket) at++;
+        const sum = at < indexes.length && indexes[at] === bucket ? this.#sums[at] : 0;
+        if (isInfinite(sum + counts[from++])) return true;
+      }
+    }
+    return false;
+  }
+
+  /** Puts in the buckets that are not there; tells which they are, if there are any. */
+  #makeRoom(spans: Int32Array): Uint8Array | undefined {
+    const indexes = this.#indexes;
+    const union = unionOfIndexes(indexes, bucketIndexes(spans));
+    if (union.length === indexes.length) return undefined;
+    const sums = new Float64Array(union.length);
+    const lost = new Float64Array(union.length);
+    const isNew = new Uint8Array(union.length).fill(1);
+    for (let i = 0, j = 0; i < indexes.length; j++) {
+      if (union[j] !== indexes[i]) continue;
+      isNew[j] = 0;
+      sums[j] = this.#sums[i];
+      lost[j] = this.#lost[i++];
+    }
+    this.#spans = spansOfIndexes(union);
+    this.#indexes = union;
+    this.#sums = sums;
+    this.#lost = lost;
+    return isNew;
+  }
+
+  get spans(): Int32Array {
+    return this.#spans;
+  }
+
+  sums(): Float64Array {
+    return copyCounts(this.#sums, 0, this.#sums.length);
+  }
+
+  lost(): Float64Array {
+    return copyCounts(this.#lost, 0, this.#lost.length);
+  }
 }
 
 const zeroCountAt = 0;
 const countAt = 1;
 const sumAt = 2;
-const bucketsAt = 3;
 
-/** A compensated sum (Neumaier) of aligned histograms, added in place. */
+/** A compensated sum (Neumaier) of histograms of one resolution, added in place. */
 export class AlignedTotal {
   readonly #shape: Histogram;
-  /** Zero count, count, sum, positive and negative buckets; and what rounding took from each. */
+  /** Zero count, count, sum; and what rounding took from each. */
   readonly #sums: Float64Array;
   readonly #lost: Float64Array;
+  readonly #positive: RunningSide;
+  readonly #negative: RunningSide;
   #resetHint: ResetHint;
 
-  /** Begins with what there is; `lost` is of the same buckets. */
+  /** Begins with what there is; `lost` is of the same buckets. The spans are the fewest. */
   constructor(first: Histogram, lost: Histogram | undefined) {
     this.#shape = first;
     this.#resetHint = first.resetHint;
-    const size = bucketsAt + first.positiveBuckets.length + first.negativeBuckets.length;
-    this.#sums = new Float64Array(size);
-    this.#lost = new Float64Array(size);
-    load(first, this.#sums);
-    if (lost !== undefined) load(lost, this.#lost);
+    this.#sums = Float64Array.of(first.zeroCount, first.count, first.sum);
+    this.#lost = Float64Array.of(lost?.zeroCount ?? 0, lost?.count ?? 0, lost?.sum ?? 0);
+    this.#positive = new RunningSide(first.positiveSpans, first.positiveBuckets, lost?.positiveBuckets);
+    this.#negative = new RunningSide(first.negativeSpans, first.negativeBuckets, lost?.negativeBuckets);
   }
 
   takes(h: Histogram): boolean {
-    return areAligned(this.#shape, h);
+    return areComparable(this.#shape, h);
   }
 
   /** Whether any number would be infinite with `h`. */
   overflowsWith(h: Histogram): boolean {
     const sums = this.#sums;
-    const { positiveBuckets, negativeBuckets, customValues } = h;
     if (isInfinite(sums[zeroCountAt] + h.zeroCount) || isInfinite(sums[countAt] + h.count)) return true;
     if (isInfinite(sums[sumAt] + h.sum)) return true;
-    let at = bucketsAt;
-    for (let i = 0; i < positiveBuckets.length; i++) if (isInfinite(sums[at++] + positiveBuckets[i])) return true;
-    for (let i = 0; i < negativeBuckets.length; i++) if (isInfinite(sums[at++] + negativeBuckets[i])) return true;
+    const { customValues } = h;
     for (let i = 0; i < customValues.length; i++) if (isInfinite(customValues[i])) return true;
-    return false;
+    return (
+      this.#positive.overflowsWith(h.positiveSpans, h.positiveBuckets) ||
+      this.#negative.overflowsWith(h.negativeSpans, h.negativeBuckets)
+    );
   }
 
   /** Adds a histogram that `takes` says yes to. */
@@ -123,26 +300,23 @@ export class AlignedTotal {
     this.#resetHint = hintOfBoth(this.#resetHint, h.resetHint);
     const sums = this.#sums;
     const lost = this.#lost;
-    const { positiveBuckets, negativeBuckets } = h;
     if (this.#shape.schema !== customBucketsSchema) addTo(sums, lost, zeroCountAt, h.zeroCount);
     addTo(sums, lost, countAt, h.count);
     addTo(sums, lost, sumAt, h.sum);
-    let at = bucketsAt;
-    for (let i = 0; i < positiveBuckets.length; i++) addTo(sums, lost, at++, positiveBuckets[i]);
-    for (let i = 0; i < negativeBuckets.length; i++) addTo(sums, lost, at++, negativeBuckets[i]);
+    this.#positive.add(h.positiveSpans, h.positiveBuckets);
+    this.#negative.add(h.negativeSpans, h.negativeBuckets);
   }
 
   sum(): Histogram {
-    return this.#histogramOf(this.#sums);
+    return this.#histogramOf(this.#sums, this.#positive.sums(), this.#negative.sums());
   }
 
   lost(): Histogram {
-    return this.#histogramOf(this.#lost);
+    return this.#histogramOf(this.#lost, this.#positive.lost(), this.#negative.lost());
   }
 
-  #histogramOf(column: Float64Array): Histogram {
+  #histogramOf(column: Float64Array, positiveBuckets: Float64Array, negativeBuckets: Float64Array): Histogram {
     const shape = this.#shape;
-    const positiveEnd = bucketsAt + shape.positiveBuckets.length;
     return {
       integer: false,
       resetHint: this.#resetHint,
@@ -151,22 +325,14 @@ export class AlignedTotal {
       zeroCount: column[zeroCountAt],
       count: column[countAt],
       sum: column[sumAt],
-      positiveSpans: shape.positiveSpans,
-      negativeSpans: shape.negativeSpans,
-      positiveBuckets: column.slice(bucketsAt, positiveEnd),
-      negativeBuckets: column.slice(positiveEnd),
+      positiveSpans: this.#positive.spans,
+      negativeSpans: this.#negative.spans,
+      positiveBuckets,
+      negativeBuckets,
       customValues: shape.customValues,
       stale: false,
     };
   }
-}
-
-function load(h: Histogram, column: Float64Array): void {
-  column[zeroCountAt] = h.zeroCount;
-  column[countAt] = h.count;
-  column[sumAt] = h.sum;
-  column.set(h.positiveBuckets, bucketsAt);
-  column.set(h.negativeBuckets, bucketsAt + h.positiveBuckets.length);
 }
 
 function addTo(sums: Float64Array, lost: Float64Array, at: number, term: number): void {

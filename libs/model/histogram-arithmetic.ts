@@ -4,8 +4,9 @@
  * results are float histograms. Sums can be compensated (Kahan, Neumaier): the lost part then is a histogram of its own.
  */
 import { customBucketsSchema, type Histogram, ResetHint } from './histogram.ts';
-import { areAligned, combineAligned } from './histogram-aligned.ts';
+import { areAligned, areComparable, combineAligned, combineComparable, compactSide } from './histogram-aligned.ts';
 import { exponentialBound } from './histogram-bounds.ts';
+import { newCounts } from './histogram-counts.ts';
 import { hintOfBoth, isHintCollision } from './histogram-hints.ts';
 import { bucketIndexInSchema } from './histogram-resolution.ts';
 import { bucketIndexes, sameNumbers, spansOfIndexes } from './histogram-spans.ts';
@@ -85,9 +86,10 @@ export function subtractHistograms(a: Histogram, b: Histogram): HistogramSum | n
 }
 
 function combinePlain(a: Histogram, b: Histogram, sign: 1 | -1): HistogramSum | null {
-  if (!areAligned(a, b)) return combine(a, undefined, b, sign, 'plain');
+  const isAligned = areAligned(a, b);
+  if (!isAligned && !areComparable(a, b)) return combine(a, undefined, b, sign, 'plain');
   return {
-    histogram: combineAligned(a, b, sign),
+    histogram: isAligned ? combineAligned(a, b, sign) : combineComparable(a, b, sign),
     resetCollision: isHintCollision(a.resetHint, b.resetHint),
     boundsReconciled: false,
   };
@@ -379,7 +381,7 @@ function scale(h: Histogram, by: number, how: 'multiply' | 'divide'): Histogram 
 }
 
 function scaleCounts(counts: Float64Array, by: number, how: 'multiply' | 'divide'): Float64Array {
-  const scaled = new Float64Array(counts.length);
+  const scaled = newCounts(counts.length);
   if (how === 'multiply') for (let i = 0; i < scaled.length; i++) scaled[i] = counts[i] * by;
   else for (let i = 0; i < scaled.length; i++) scaled[i] = counts[i] / by;
   return scaled;
@@ -388,14 +390,14 @@ function scaleCounts(counts: Float64Array, by: number, how: 'multiply' | 'divide
 /** The histogram without empty buckets, in the fewest spans (Compact(0)). */
 export function compactHistogram(h: Histogram): Histogram {
   if (isCompact(h.positiveSpans, h.positiveBuckets) && isCompact(h.negativeSpans, h.negativeBuckets)) return h;
-  const positive = withoutEmpty(sideOf(h.positiveSpans, h.positiveBuckets, undefined));
-  const negative = withoutEmpty(sideOf(h.negativeSpans, h.negativeBuckets, undefined));
+  const positive = compactSide(h.positiveSpans, h.positiveBuckets);
+  const negative = compactSide(h.negativeSpans, h.negativeBuckets);
   return {
     ...h,
-    positiveSpans: spansOfIndexes(positive.indexes),
-    negativeSpans: spansOfIndexes(negative.indexes),
-    positiveBuckets: Float64Array.from(positive.counts.sums),
-    negativeBuckets: Float64Array.from(negative.counts.sums),
+    positiveSpans: positive.spans,
+    negativeSpans: negative.spans,
+    positiveBuckets: positive.counts,
+    negativeBuckets: negative.counts,
   };
 }
 

@@ -36,6 +36,7 @@ export class SeriesDecoder {
     const series = this.#series++;
     let batch = this.#batch;
     while (batch === undefined || series >= batch.firstSeries + batch.chunkBegin.length - 1) {
+      if (batch !== undefined) this.#selection.release?.(batch);
       batch = this.#selection.next();
       this.#batch = batch;
       assert(batch !== undefined, 'a selection has a batch for every series');
@@ -52,6 +53,12 @@ export class SeriesDecoder {
       this.#append(batch, chunk);
     }
     return this.#columns;
+  }
+
+  /** Lets go of the batch at hand. */
+  close(): void {
+    if (this.#batch !== undefined) this.#selection.release?.(this.#batch);
+    this.#batch = undefined;
   }
 
   #append(batch: ChunkBatch, chunk: number): void {

@@ -8,8 +8,10 @@ import type { ChunkBatch, LabelTable, SelectQuery } from './series-source.ts';
 export interface SeriesSelection {
   readonly labels: LabelTable;
   readonly warnings: readonly string[];
-  /** The next batch in series order, undefined after the last. Its arrays are valid until the call after. */
+  /** The next batch in series order, undefined after the last. Its arrays are valid until it is released. */
   next(): ChunkBatch | undefined;
+  /** A batch will not be looked at again: its memory may go at once, as a collector sees late that it is large. */
+  release?(batch: ChunkBatch): void;
   /** Lets go of what was not read. */
   close(): void;
 }

@@ -151,7 +151,15 @@ class BridgeSelection implements SeriesSelection {
     return batch;
   }
 
+  release({ bytes, minT, maxT }: ChunkBatch): void {
+    for (const { buffer } of [bytes, minT, maxT]) {
+      // Moved to nowhere: the memory is free at once. What is shared is not ours alone.
+      if (buffer instanceof ArrayBuffer && buffer.byteLength > 0) buffer.transfer(0);
+    }
+  }
+
   close(): void {
+    for (const batch of this.#batches) this.release(batch);
     this.#batches.length = 0;
     if (!this.#ended) this.#reader.close(this.#number);
     this.#ended = true;

@@ -15,6 +15,14 @@ export class ChunkBatchBuilder {
   readonly #maxT: number[] = [];
   readonly #byteBegin: number[] = [0];
 
+  /** Begins another batch. */
+  reset(): void {
+    this.bytes.reset();
+    for (const column of [this.#encoding, this.#minT, this.#maxT]) column.length = 0;
+    this.#chunkBegin.length = 1;
+    this.#byteBegin.length = 1;
+  }
+
   endChunk(encoding: ChunkEncoding, minT: number, maxT: number): void {
     this.#encoding.push(encoding);
     this.#minT.push(minT);
@@ -31,11 +39,11 @@ export class ChunkBatchBuilder {
   build(firstSeries: number): ChunkBatch {
     return {
       firstSeries,
-      chunkBegin: Uint32Array.from(this.#chunkBegin),
-      encoding: Uint8Array.from(this.#encoding),
-      minT: Float64Array.from(this.#minT),
-      maxT: Float64Array.from(this.#maxT),
-      byteBegin: Uint32Array.from(this.#byteBegin),
+      chunkBegin: new Uint32Array(this.#chunkBegin),
+      encoding: new Uint8Array(this.#encoding),
+      minT: new Float64Array(this.#minT),
+      maxT: new Float64Array(this.#maxT),
+      byteBegin: new Uint32Array(this.#byteBegin),
       bytes: this.bytes.bytes.slice(0, this.bytes.length),
     };
   }

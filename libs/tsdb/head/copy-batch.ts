@@ -11,7 +11,7 @@ const batchBytesMax = 1 << 20;
 
 /**
  * Chunks with samples from minT to maxT of the series ids[first], ids[first + 1], ...: as many series as a batch takes, at
- * least one. `ranges` are in order of time.
+ * least one. `ranges` are in order of time. A builder that has built a batch has room for the next.
  */
 export function copyBatch(
   ids: Uint32Array,
@@ -19,8 +19,9 @@ export function copyBatch(
   ranges: readonly HeadRange[],
   minT: number,
   maxT: number,
+  builder = new ChunkBatchBuilder(),
 ): ChunkBatch {
-  const builder = new ChunkBatchBuilder();
+  builder.reset();
   const end = Math.min(ids.length, first + batchSeriesMax);
   for (let i = first; i < end && builder.bytes.length < batchBytesMax; i++) {
     for (const range of ranges) range.copyChunks(ids[i], minT, maxT, builder);

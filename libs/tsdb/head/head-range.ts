@@ -244,14 +244,22 @@ export class HeadRange {
     const to = maxT - this.begin;
     if (this.#word(slot, Slot.minT) > to || this.#word(slot, Slot.lastT) < from) return;
     const late = this.#lateChunks(slot);
+    const openMinT = this.#word(slot, Slot.openMinT);
+    const encoding = this.#word(slot, Slot.state) & 0xff;
+    const wantsOpen = encoding !== 0 && openMinT <= to && this.#word(slot, Slot.lastT) >= from;
     const wanted: number[] = [];
     for (let chunk = this.#word(slot, Slot.closed); chunk !== 0; chunk = this.#closed.previous(chunk)) {
       if (this.#closed.minT(chunk) <= to && this.#closed.maxT(chunk) >= from) wanted.push(chunk);
     }
+    if (wanted.length === 0 && late.length === 0) {
+      // The newest chunk alone is what most instant queries want.
+      if (!wantsOpen) return;
+      this.#writeOpen(slot, out.bytes);
+      out.endChunk(encoding as Encoding, this.begin + openMinT, this.begin + this.#word(slot, Slot.lastT));
+      return;
+    }
     wanted.reverse();
-    const openMinT = this.#word(slot, Slot.openMinT);
-    const encoding = this.#word(slot, Slot.state) & 0xff;
-    if (encoding !== 0 && openMinT <= to && this.#word(slot, Slot.lastT) >= from) wanted.push(0);
+    if (wantsOpen) wanted.push(0);
     for (let i = 0; i < late.length; i++) if (late[i].minT <= to && late[i].maxT >= from) wanted.push(-1 - i);
     const minTOf = (chunk: number): number =>
       chunk > 0 ? this.#closed.minT(chunk) : chunk === 0 ? openMinT : late[-1 - chunk].minT;

@@ -17,6 +17,7 @@ import type {
   SelectQuery,
   SeriesSource,
 } from '../../series/series-source.ts';
+import { ChunkBatchBuilder } from './chunk-batch-builder.ts';
 import { copyBatch } from './copy-batch.ts';
 import type { HeadRange } from './head-range.ts';
 import { IdMarks } from './id-marks.ts';
@@ -228,10 +229,11 @@ async function* chunkBatches(
   maxT: number,
   signal: AbortSignal,
 ): AsyncGenerator<ChunkBatch> {
+  const builder = new ChunkBatchBuilder();
   for (let at = 0; at < ids.length; ) {
     if (at > 0) await nextTurn();
     signal.throwIfAborted();
-    const batch = copyBatch(ids, at, ranges, minT, maxT);
+    const batch = copyBatch(ids, at, ranges, minT, maxT, builder);
     at += batch.chunkBegin.length - 1;
     yield batch;
   }

@@ -76,9 +76,14 @@ function* allIds(series: SeriesTable): Steps<Uint32Array> {
 function* matchingPairs(series: SeriesTable, { name, predicate }: Condition, matching: boolean): Steps<number[]> {
   const found: number[] = [];
   const pairs = series.pairsOfName(name);
+  const prefix = Buffer.from(predicate.prefix);
   for (let i = 0; i < pairs.length; i++) {
-    if (predicate.matches(series.pairValue(pairs[i])) === matching) found.push(pairs[i]);
     if (i % stepItems === 0) yield;
+    if (prefix.length > 0 && !series.pairValueStartsWith(pairs[i], prefix)) {
+      if (!matching) found.push(pairs[i]);
+      continue;
+    }
+    if (predicate.matches(series.pairValue(pairs[i])) === matching) found.push(pairs[i]);
   }
   return found;
 }

@@ -191,6 +191,18 @@ export class SeriesTable {
     return textOf(page, lengthEnd, begin + this.#pairs.length(pair));
   }
 
+  /** Whether the value of a pair begins with these bytes: a look at the bytes costs less than a text. */
+  pairValueStartsWith(pair: number, prefix: Uint8Array): boolean {
+    const page = this.#pairs.page(pair);
+    const begin = this.#pairs.offset(pair);
+    const nameLength = readLength(page, begin);
+    readLength(page, lengthEnd + nameLength);
+    const valueBegin = lengthEnd;
+    if (begin + this.#pairs.length(pair) - valueBegin < prefix.length) return false;
+    for (let i = 0; i < prefix.length; i++) if (page[valueBegin + i] !== prefix[i]) return false;
+    return true;
+  }
+
   /** Length of the canonical bytes of a pair. */
   pairBytes(pair: number): number {
     return this.#pairs.length(pair);

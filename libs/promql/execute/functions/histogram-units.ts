@@ -11,9 +11,19 @@ import type { ExecutionContext } from '../execution-context.ts';
 import type { Grid } from '../grid.ts';
 import type { OutputSeries, VectorOperator } from '../operator.ts';
 import { dropMetadata, withLabel } from '../series-labels.ts';
+import { withoutNames } from '../series-map.ts';
 import { PointKind, type StepColumn } from '../step-column.ts';
 import { ClassicBuckets } from './classic-buckets.ts';
 import { parseBucketBound } from './parse-bucket-bound.ts';
+
+/** Whether two label sets differ in one label at most, which both have. */
+function areEqualBut({ pairs: a }: Labels, { pairs: b }: Labels, name: string): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i += 2) {
+    if (a[i] !== b[i] || (a[i + 1] !== b[i + 1] && a[i] !== name)) return false;
+  }
+  return true;
+}
 
 /** One number of a histogram: a quantile or a fraction. */
 export interface HistogramNumber {
@@ -103,11 +113,19 @@ export class HistogramUnits implements VectorOperator {
       ? numbers.flatMap((number) => units.map((unit) => ({ unit, number })))
       : units.flatMap((unit) => numbers.map((number) => ({ unit, number })));
     const delayed = this.#context.flags.delayedNameRemoval;
+    const named = this.#outputs.map(({ unit }) => ({ labels: unit.labels, dropName: false }));
+    // Units differ in more than `le`, which they do not have; of one number each, so do their results.
+    const only = numbers.length === 1 && numbers[0]?.label === undefined;
+    if (only) return withoutNames(this.#context, this.#hasOwnUnits() ? named : this.#context.distinct(named));
     return this.#outputs.map(({ unit, number }) => {
       const labels = delayed ? unit.labels : dropMetadata(unit.labels);
       const { label } = number;
       return { labels: label === undefined ? labels : withLabel(labels, label.name, label.value), dropName: true };
     });
+  }
+
+  #hasOwnUnits(): boolean {
+    return this.#ownUnits.some((unit) => unit !== undefined);
   }
 
   next(out: StepColumn): void {
@@ -130,20 +148,38 @@ export class HistogramUnits implements VectorOperator {
     const numbers = new Map<string, number>();
     this.#unitOf = new Int32Array(this.#inputs.length);
     this.#bounds = this.#inputs.map(({ labels }) => parseBucketBound(labels.get('le')));
+    let last: Labels | undefined;
+    let lastNumber = -1;
     this.#inputs.forEach(({ labels }, i) => {
-      const own = this.#bounds[i] === undefined ? labels : withLabel(labels, 'le', '');
-      let number = numbers.get(own.key);
-      if (number === undefined) {
-        number = this.#units.length;
-        numbers.set(own.key, number);
-        this.#units.push(newUnit(own));
+      const isBucket = this.#bounds[i] !== undefined;
+      // The buckets of one histogram mostly follow one another.
+      if (!isBucket || last === undefined || !areEqualBut(last, labels, 'le')) {
+        const own = isBucket ? withLabel(labels, 'le', '') : labels;
+        let number = numbers.get(own.key);
+        if (number === undefined) {
+          number = this.#units.length;
+          numbers.set(own.key, number);
+          this.#units.push(newUnit(own));
+        }
+        last = isBucket ? labels : undefined;
+        lastNumber = number;
       }
-      (this.#units[number] as Unit).pending++;
-      this.#unitOf[i] = number;
+      (this.#units[lastNumber] as Unit).pending++;
+      this.#unitOf[i] = lastNumber;
     });
+    this.#ownUnits = new Array<Unit | undefined>(this.#inputs.length).fill(undefined);
+    // In an instant query all is read before anything is given: they are made where they are needed.
+    if (this.#grid.stepCount === 1) return;
     // Behind all others, so that all is read when their turn comes; nearly always they have nothing to give.
-    this.#ownUnits = this.#inputs.map(({ labels }, i) => (this.#bounds[i] === undefined ? undefined : newUnit(labels)));
-    for (const unit of this.#ownUnits) if (unit !== undefined) this.#units.push(unit);
+    this.#inputs.forEach(({ labels }, i) => {
+      if (this.#bounds[i] !== undefined) this.#ownUnits[i] = this.#newOwnUnit(labels);
+    });
+  }
+
+  #newOwnUnit(labels: Labels): Unit {
+    const unit = newUnit(labels);
+    this.#units.push(unit);
+    return unit;
   }
 
   #readOne(): void {
@@ -168,7 +204,8 @@ export class HistogramUnits implements VectorOperator {
 
   /** A native histogram that has a label `le` for itself is no bucket, whatever the label says. */
   #separateNative(index: number, column: StepColumn): void {
-    const unit = this.#ownUnits[index] as Unit;
+    const unit = this.#ownUnits[index] ?? this.#newOwnUnit((this.#inputs[index] as OutputSeries).labels);
+    this.#ownUnits[index] = unit;
     unit.nativeIndex = index;
     unit.native = this.#context.takeColumn(this.#grid.stepCount);
     for (let step = 0; step < column.stepCount; step++) {

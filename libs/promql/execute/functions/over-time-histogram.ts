@@ -4,7 +4,7 @@
  * Facts: Prometheus promql/functions.go (funcAvgOverTime, funcSumOverTime), engine.go (aggregation).
  */
 import { type Histogram, ResetHint } from '../../../model/histogram.ts';
-import { AlignedTotal, areAligned } from '../../../model/histogram-aligned.ts';
+import { AlignedTotal, areComparable, areFewestSpans } from '../../../model/histogram-aligned.ts';
 import {
   addHistograms,
   addHistogramsKahan,
@@ -50,7 +50,7 @@ export class HistogramTotal {
 
   /** Adds in place what has the same buckets and, if so wanted, gives a finite sum. Else `#sum` is up to date afterwards. */
   #addAligned(h: Histogram, wanted: 'any' | 'finite'): boolean {
-    if (this.#aligned === undefined && areAligned(this.#sum, h)) {
+    if (this.#aligned === undefined && areComparable(this.#sum, h) && hasFewestSpans(this.#sum)) {
       this.#aligned = new AlignedTotal(this.#sum, this.#lost);
     }
     if (this.#aligned?.takes(h) === true && (wanted === 'any' || !this.#aligned.overflowsWith(h))) {
@@ -117,6 +117,10 @@ export class HistogramTotal {
     if (resetHint === ResetHint.reset) this.#resetSeen = true;
     else if (resetHint === ResetHint.notReset) this.#notResetSeen = true;
   }
+}
+
+function hasFewestSpans({ positiveSpans, negativeSpans }: Histogram): boolean {
+  return areFewestSpans(positiveSpans) && areFewestSpans(negativeSpans);
 }
 
 /** Sum over the histograms of a window; undefined, with a note, where they do not go together. */

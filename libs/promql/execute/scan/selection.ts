@@ -52,6 +52,7 @@ export class OpenSelection {
   }
 
   done(): void {
+    this.#decoder.close();
     if (this.#read < this.labels.length) this.#selection.close();
     this.#context.giveMemory(this.#memoryBytes);
   }

@@ -106,20 +106,22 @@ class SharedSelection {
     this.#selection ??= this.#reader.select(this.#query);
     const { labels, warnings } = this.#selection;
     let at = 0;
+    let released = 0;
     let isClosed = false;
     return {
       labels,
       warnings,
       next: () => {
         const batch = this.#batch(at);
-        if (batch === undefined) return undefined;
-        this.#take(at++);
+        if (batch !== undefined) at++;
         return batch;
       },
+      // Batches are released one after the other, as they were given.
+      release: () => this.#take(released++),
       close: () => {
         if (isClosed) return;
         isClosed = true;
-        this.#leave(at);
+        this.#leave(released);
       },
     };
   }
@@ -144,6 +146,7 @@ class SharedSelection {
     if (held.pending > 0) return;
     this.#held[at] = undefined;
     this.#memory.giveMemory(bytesOf(held.batch));
+    this.#selection?.release?.(held.batch);
   }
 
   /** A selection that has read `at` batches reads no more. */
