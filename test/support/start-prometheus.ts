@@ -3,8 +3,8 @@
  * Owns the configuration file and the flags of both versions. Does not own what it is asked (query-client.ts). Version 2
  * is Debian's 2.42, which is only ever a sender.
  */
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { cp, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { serverPath } from './find-server.ts';
 import { freePort } from './free-port.ts';
 import type { Protocol } from './push-client.ts';
@@ -27,6 +27,10 @@ export interface PrometheusOptions {
   readonly remoteRead?: { readonly url: string; readonly tenant: string };
   /** Further names of `--enable-feature`; version 3 only. */
   readonly features?: readonly string[];
+  /** Further flags. */
+  readonly flags?: readonly string[];
+  /** Folders of blocks that it begins with: they are copied. */
+  readonly blocks?: readonly string[];
   readonly remoteWrite?: { readonly url: string; readonly protocol: Protocol; readonly tenant?: string };
 }
 
@@ -45,14 +49,17 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Prome
   const configFile = join(folder.path, 'prometheus.yml');
   // JSON is YAML, and needs no quoting rules.
   await writeFile(configFile, JSON.stringify(configuration(options, port)));
+  const dataDir = join(folder.path, 'data');
+  for (const block of options.blocks ?? []) await cp(block, join(dataDir, basename(block)), { recursive: true });
   const child = runProcess(
     serverPath(options.version === 3 ? 'prometheus' : 'prometheus-2'),
     [
       `--config.file=${configFile}`,
-      `--storage.tsdb.path=${join(folder.path, 'data')}`,
+      `--storage.tsdb.path=${dataDir}`,
       `--web.listen-address=127.0.0.1:${port}`,
       '--web.enable-remote-write-receiver',
       '--web.enable-admin-api',
+      ...(options.flags ?? []),
       ...(options.version === 3
         ? [
             '--web.remote-write-receiver.accepted-protobuf-messages=prometheus.WriteRequest',

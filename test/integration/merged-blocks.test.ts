@@ -1,0 +1,165 @@
+/**
+ * Blocks of two real Prometheus servers, each with half of the samples, one of them in the encodings with start timestamps and with
+ * samples that came out of order: merged by us, and opened by a third. It answers as a fourth does that was sent everything.
+ */
+import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { realDisk } from '../../libs/std/disk.ts';
+import { mergeBlocks } from '../../libs/tsdb/block/merge-blocks.ts';
+import { openBlockFolder, readBlockSeries } from '../../libs/tsdb/block/read-block.ts';
+import { isUlid, makeUlid } from '../../libs/tsdb/block/ulid.ts';
+import { verifyBlock } from '../../libs/tsdb/block/verify-block.ts';
+import { compareAnswers } from '../support/compare-answers.ts';
+import { skipWithout } from '../support/find-server.ts';
+import { pushBody } from '../support/push-client.ts';
+import { ask } from '../support/query-client.ts';
+import type { SentHistogram, SentSeries } from '../support/remote-write-messages.ts';
+import { type PrometheusServer, startPrometheus } from '../support/start-prometheus.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+import { waitFor } from '../support/wait-until.ts';
+
+const signal = AbortSignal.timeout(170_000);
+const minute = 60_000;
+const stepMs = 10_000;
+const blockFlags = ['--storage.tsdb.min-block-duration=30m', '--storage.tsdb.max-block-duration=30m'];
+const startFeatures = ['st-storage', 'xor2-encoding', 'histograms-st-encoding'];
+
+function histogramAt(t: number, i: number, kind: 'integer' | 'float', st: number): SentHistogram {
+  const scale = kind === 'integer' ? 1 : 0.5;
+  const grown = i % 97;
+  return {
+    t,
+    st,
+    kind,
+    count: (2 * grown + 4) * scale,
+    sum: grown / 4,
+    schema: 1,
+    zeroThreshold: 1e-9,
+    zeroCount: 1 * scale,
+    positiveSpans: [
+      [0, 1],
+      [2, 1],
+    ],
+    positive: kind === 'integer' ? [grown + 1, 1] : [(grown + 1) * scale, (grown + 2) * scale],
+  };
+}
+
+/** One scrape: sample i of every series. With start times, where `st` is not 0. */
+function scrape(t: number, i: number, st: number): SentSeries[] {
+  const labelsOf = (name: string, n: number) =>
+    [
+      ['__name__', name],
+      ['n', `${n}`],
+    ] as const;
+  return [
+    ...Array.from({ length: 5 }, (_, n) => ({
+      labels: labelsOf('counter_total', n),
+      samples: [{ t, v: (i % 200) * (n + 1), st }],
+    })),
+    ...Array.from({ length: 5 }, (_, n) => ({ labels: labelsOf('gauge', n), samples: [{ t, v: Math.sin(i + n) }] })),
+    { labels: labelsOf('integer_histogram', 0), histograms: [histogramAt(t, i, 'integer', st)] },
+    { labels: labelsOf('float_histogram', 0), histograms: [histogramAt(t, i, 'float', st)] },
+  ];
+}
+
+async function send(server: PrometheusServer, series: readonly SentSeries[]): Promise<void> {
+  const answer = await fetch(`${server.baseUrl}/api/v1/write`, {
+    method: 'POST',
+    body: new Uint8Array(pushBody('v2', series)),
+    headers: {
+      'content-type': 'application/x-protobuf;proto=io.prometheus.write.v2.Request',
+      'content-encoding': 'snappy',
+      'x-prometheus-remote-write-version': '2.0.0',
+    },
+    signal,
+  });
+  assert.ok(answer.ok, await answer.text());
+}
+
+/** Folders of the blocks that end before a time, once there are any; the server is left as it is. */
+async function blocksOf(server: PrometheusServer, count: number): Promise<string[]> {
+  return waitFor(`${count} blocks in ${server.dataDir}`, async () => {
+    const names = (await readdir(server.dataDir)).filter(isUlid);
+    return names.length >= count ? names.map((name) => join(server.dataDir, name)) : undefined;
+  });
+}
+
+describe('merged blocks', { skip: skipWithout('prometheus'), timeout: 180_000 }, () => {
+  it('of two servers are one history to a third', async () => {
+    await using folder = await tempFolder('merged');
+    await using early = await startPrometheus({ version: 3, scrape: {}, flags: blockFlags, features: startFeatures });
+    await using late = await startPrometheus({ version: 3, scrape: {}, flags: blockFlags });
+    await using whole = await startPrometheus({ version: 3, scrape: {}, flags: blockFlags, features: startFeatures });
+    // Whole blocks of half an hour: 0 to 2 are compared, what follows makes the servers cut them.
+    const begin = Math.floor((Date.now() - 150 * minute) / (30 * minute)) * 30 * minute;
+    const end = begin + 90 * minute;
+    const steps = (Date.now() - begin) / stepMs;
+    const held: SentSeries[] = [];
+    for (let i = 0; i < steps; i++) {
+      const t = begin + i * stepMs;
+      const st = begin - minute;
+      const sent = scrape(t, i, st);
+      await send(whole, sent);
+      if (i % 2 === 1) await send(late, scrape(t, i, 0));
+      else if (t > begin + 40 * minute && t < begin + 50 * minute) held.push(...sent);
+      else await send(early, sent);
+      // What the first server did not get in its time comes after its next half hour.
+      if (t === begin + 70 * minute) for (const one of held) await send(early, [one]);
+    }
+    const sources = [...(await blocksOf(early, 3)), ...(await blocksOf(late, 3))];
+    await blocksOf(whole, 3);
+
+    await using opened = new AsyncDisposableStack();
+    const files = [];
+    const encodings = new Set<number>();
+    for (const source of sources) {
+      const block = opened.use(await openBlockFolder(realDisk, source));
+      await verifyBlock(block, { deep: true }, signal);
+      for await (const { encoding, chunkCount } of readBlockSeries(block, signal)) {
+        for (const one of encoding.subarray(0, chunkCount)) encodings.add(one);
+      }
+      files.push(block);
+    }
+    assert.deepEqual([...encodings].sort(), [1, 2, 3, 4, 5, 6]);
+    const output = makeUlid(Date.now(), new Uint8Array(10));
+    const { metas, counts } = await mergeBlocks(
+      { disk: realDisk, directory: folder.path, sources: files, outputs: [output] },
+      signal,
+    );
+    assert.ok(counts.chunksEncoded > 0);
+    await using merged = await openBlockFolder(realDisk, join(folder.path, output));
+    assert.deepEqual(await verifyBlock(merged, { deep: true }, signal), metas[0]?.stats);
+
+    await using reader = await startPrometheus({
+      version: 3,
+      scrape: {},
+      features: startFeatures,
+      blocks: [join(folder.path, output)],
+    });
+    const failures: string[] = [];
+    for (const query of [
+      'counter_total',
+      'gauge',
+      'rate(counter_total[3m])',
+      'increase(counter_total{n="1"}[5m])',
+      'sum by (n) (counter_total)',
+      'resets(counter_total[20m])',
+      'count_over_time(gauge[7m])',
+      'integer_histogram',
+      'float_histogram',
+      'rate(integer_histogram[4m])',
+      'histogram_quantile(0.9, rate(float_histogram[4m]))',
+      'histogram_count(increase(integer_histogram[10m]))',
+      'count_over_time(float_histogram[7m])',
+    ]) {
+      const parameters = { query, start: begin / 1000, end: (end - 1) / 1000, step: '37' };
+      const expected = await ask(whole, 'query_range', parameters);
+      const actual = await ask(reader, 'query_range', parameters);
+      assert.equal(expected.status, 'success');
+      for (const difference of compareAnswers(expected, actual, 'bits')) failures.push(`${query}: ${difference}`);
+    }
+    assert.deepEqual(failures, []);
+  });
+});
