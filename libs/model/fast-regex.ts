@@ -5,6 +5,7 @@
  */
 import { RE2JS } from 're2js';
 import { Failure } from '../errors/failure.ts';
+import { checkPatternCost } from './pattern-cost.ts';
 
 export interface FastRegex {
   test(text: string): boolean;
@@ -12,6 +13,8 @@ export interface FastRegex {
   readonly literals: readonly string[] | undefined;
   /** What every text that matches begins with; '' where that is not known. */
   readonly prefix: string;
+  /** Whether a regex engine does it, which may take long for a large pattern. */
+  readonly isSlow: boolean;
 }
 
 const cacheMax = 1000;
@@ -31,9 +34,10 @@ export function compileRegex(pattern: string): FastRegex {
 }
 
 function withEngine(pattern: string): FastRegex {
+  checkPatternCost(pattern);
   try {
     const regex = RE2JS.compile(pattern, RE2JS.DOTALL);
-    return { test: (text) => regex.testExact(text), literals: undefined, prefix: '' };
+    return { test: (text) => regex.testExact(text), literals: undefined, prefix: '', isSlow: true };
   } catch (cause) {
     throw new Failure('bad_data', problemOf(pattern, cause), { cause });
   }
@@ -93,14 +97,14 @@ function withoutEngine(pattern: string): FastRegex | undefined {
   branches.push({ texts, gaps });
   if (branches.every((branch) => branch.gaps.length === 0)) {
     const literals = new Set(branches.map((branch) => branch.texts[0]));
-    return { test: (text) => literals.has(text), literals: [...literals], prefix: '' };
+    return { test: (text) => literals.has(text), literals: [...literals], prefix: '', isSlow: false };
   }
   const [only] = branches;
+  const quick = { literals: undefined, isSlow: false };
   if (branches.length === 1) {
-    return { test: (text) => matchesBranch(only, text), literals: undefined, prefix: only.texts[0] };
+    return { ...quick, test: (text) => matchesBranch(only, text), prefix: only.texts[0] };
   }
-  const test = (text: string): boolean => branches.some((branch) => matchesBranch(branch, text));
-  return { test, literals: undefined, prefix: '' };
+  return { ...quick, test: (text) => branches.some((branch) => matchesBranch(branch, text)), prefix: '' };
 }
 
 function matchesBranch({ texts, gaps }: Branch, text: string): boolean {

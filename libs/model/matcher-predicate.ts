@@ -3,7 +3,7 @@
  * Patterns are fast-regex.ts' work.
  */
 import { compileRegex } from './fast-regex.ts';
-import type { Matcher } from './matcher.ts';
+import type { Matcher, MatcherType } from './matcher.ts';
 
 export interface MatcherPredicate {
   matches(value: string): boolean;
@@ -13,27 +13,36 @@ export interface MatcherPredicate {
   readonly values: readonly string[] | undefined;
   /** What every value that matches begins with; '' where that is not known. */
   readonly prefix: string;
+  /** Whether a single question may take long: look at the clock between two. */
+  readonly isSlow: boolean;
 }
 
+const plain = { values: undefined, prefix: '', isSlow: false };
+
 /** @throws Failure `bad_data` for a pattern that is none */
-export function compileMatcher({ type, value }: Matcher): MatcherPredicate {
+export function compileMatcher({ type, value, values }: Matcher): MatcherPredicate {
+  if (values !== undefined) return listed(type, values);
   switch (type) {
     case '=':
-      return { matches: (text) => text === value, matchesEmpty: value === '', values: [value], prefix: '' };
+      return { ...plain, matches: (text) => text === value, matchesEmpty: value === '', values: [value] };
     case '!=':
-      return { matches: (text) => text !== value, matchesEmpty: value !== '', values: undefined, prefix: '' };
+      return { ...plain, matches: (text) => text !== value, matchesEmpty: value !== '' };
     case '=~': {
       const regex = compileRegex(value);
-      return {
-        matches: (text) => regex.test(text),
-        matchesEmpty: regex.test(''),
-        values: regex.literals,
-        prefix: regex.prefix,
-      };
+      const { literals, prefix, isSlow } = regex;
+      const matches = (text: string): boolean => regex.test(text);
+      return { matches, matchesEmpty: regex.test(''), values: literals, prefix, isSlow };
     }
     case '!~': {
       const regex = compileRegex(value);
-      return { matches: (text) => !regex.test(text), matchesEmpty: !regex.test(''), values: undefined, prefix: '' };
+      const { isSlow } = regex;
+      return { ...plain, matches: (text) => !regex.test(text), matchesEmpty: !regex.test(''), isSlow };
     }
   }
+}
+
+function listed(type: MatcherType, values: readonly string[]): MatcherPredicate {
+  const known = new Set(values);
+  if (type === '=~') return { ...plain, matches: (text) => known.has(text), matchesEmpty: known.has(''), values };
+  return { ...plain, matches: (text) => !known.has(text), matchesEmpty: !known.has('') };
 }

@@ -9,4 +9,9 @@ export interface Matcher {
   readonly name: string;
   /** The literal, or the RE2 pattern, which is anchored at both ends and whose dot matches newlines. */
   readonly value: string;
+  /**
+   * What the pattern matches of the values that there are, where that was found out already, '' among them if it matches an
+   * absent label: then these decide, and the pattern is not compiled.
+   */
+  readonly values?: readonly string[];
 }

@@ -96,7 +96,7 @@ describe('limits', () => {
     assert.equal(ask(ten, 'm + m', { ...hour, memoryBytesMax: memoryBytesPeak }).series.length, 10);
     const failure = failureOf(() => ask(ten, 'm + m', { ...hour, memoryBytesMax: memoryBytesPeak - 1 }));
     assert.equal(failure.kind, 'query_limit');
-    assert.match(failure.message, /query\.max-memory-bytes/);
+    assert.match(failure.message, /^the query needs \d+ bytes of memory, .* query\.max-memory-bytes .*: m \+ m$/);
   });
 
   it('a sum over many series needs no more memory than over few', () => {

@@ -128,6 +128,7 @@ function evaluate(options: EngineOptions, request: QueryRequest): QueryResult {
     request.limits,
     request.checkCancelled,
     options.optimisers === 'none' ? [] : plannedSelects(plan, grid, lookbackMs),
+    text,
   );
   request.checkCancelled();
   const { type, series } = run(context, plan, grid, isInstant);

@@ -7,8 +7,10 @@
 import type { MessagePort } from 'node:worker_threads';
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { Failure } from '../../libs/errors/failure.ts';
+import type { Matcher } from '../../libs/model/matcher.ts';
 import type { ReadQuery, SeriesReader, SeriesSelection } from '../../libs/series/series-reader.ts';
-import type { ChunkBatch, LabelTable } from '../../libs/series/series-source.ts';
+import type { ChunkBatch, LabelTable, SelectQuery } from '../../libs/series/series-source.ts';
+import { resolvePatterns } from './resolve-patterns.ts';
 import type { ReadReply, ReadRequest } from './worker-protocol.ts';
 import { batchesPerRequest, ControlWord, StopReason } from './worker-protocol.ts';
 
@@ -24,7 +26,7 @@ export class BridgeReader implements SeriesReader {
   readonly #port: MessagePort;
   readonly #control: Int32Array;
   readonly #job: number;
-  readonly #selections: BridgeSelection[] = [];
+  readonly #selections: (BridgeSelection | BridgeValues)[] = [];
   /** Numbers of early selections that nobody has asked for yet, by what they are. */
   readonly #early = new Map<string, number[]>();
 
@@ -45,15 +47,35 @@ export class BridgeReader implements SeriesReader {
 
   /** Asks for the series of a selector and blocks until their labels are here. */
   select(query: ReadQuery): SeriesSelection {
-    const selection = this.#takeEarly(query) ?? this.#ask(query);
+    const selection = this.#takeEarly(query) ?? this.#ask({ ...query, matchers: this.resolve(query) });
     while (selection.columns === undefined) this.receive();
     return selection;
+  }
+
+  /** The matchers of a selector without patterns that would keep the main thread busy. @throws Failure */
+  resolve({ matchers, minT, maxT }: SelectQuery): readonly Matcher[] {
+    return resolvePatterns(
+      matchers,
+      (name, others) => this.#values(name, { matchers: others, minT, maxT }),
+      () => checkStopped(this.#control),
+    );
+  }
+
+  /** Blocks until all values of a label are here. */
+  #values(name: string, query: SelectQuery): readonly string[] {
+    const number = this.#selections.length;
+    const values = new BridgeValues();
+    this.#selections.push(values);
+    this.#port.postMessage({ kind: 'values', job: this.#job, selection: number, name, query } satisfies ReadRequest);
+    while (!values.ended) this.receive();
+    return values.values;
   }
 
   #takeEarly(query: ReadQuery): BridgeSelection | undefined {
     if (this.#early.size === 0) return undefined;
     const number = this.#early.get(keyOf(query))?.shift();
-    return number === undefined ? undefined : this.#selections[number];
+    const selection = number === undefined ? undefined : this.#selections[number];
+    return selection instanceof BridgeSelection ? selection : undefined;
   }
 
   #ask(query: ReadQuery): BridgeSelection {
@@ -93,10 +115,24 @@ export class BridgeReader implements SeriesReader {
   }
 }
 
+type SelectionReply = Exclude<ReadReply, { kind: 'failed' }>;
+
 function keyOf({ matchers, minT, maxT, labels }: ReadQuery): string {
   let key = `${minT} ${maxT} ${labels === undefined ? '' : JSON.stringify(labels)}`;
   for (const { type, name, value } of matchers) key += ` ${name.length}${name}${type}${value.length}${value}`;
   return key;
+}
+
+/** Values of a label, as they come. */
+class BridgeValues {
+  readonly values: string[] = [];
+  ended = false;
+
+  take(reply: SelectionReply): void {
+    if (reply.kind !== 'values') return;
+    for (const value of reply.values) this.values.push(value);
+    this.ended = reply.last;
+  }
 }
 
 /** One selection: what has come of it and was not yet read. */
@@ -124,8 +160,10 @@ class BridgeSelection implements SeriesSelection {
     return { strings: this.#strings, begin, refs, setOf };
   }
 
-  take(reply: Exclude<ReadReply, { kind: 'failed' }>): void {
+  take(reply: SelectionReply): void {
     switch (reply.kind) {
+      case 'values':
+        return;
       case 'strings':
         this.#strings = this.#strings.length === 0 ? reply.strings : this.#strings.concat(reply.strings);
         return;

@@ -8,6 +8,7 @@ import type { ParseOptions } from '../../libs/promql/syntax/parser.ts';
 import { parseExpr } from '../../libs/promql/syntax/parser.ts';
 import type { ReadQuery } from '../../libs/series/series-reader.ts';
 import type { QueryRequest } from './query-request.ts';
+import { hasCostlyPattern, mayBeCostly } from './resolve-patterns.ts';
 
 /** Such a text takes some tens of microseconds. */
 const textLengthMax = 1000;
@@ -16,10 +17,12 @@ const textLengthMax = 1000;
 export function earlyReads(engine: Engine, syntax: ParseOptions): (request: QueryRequest) => readonly ReadQuery[] {
   return (request) => {
     if (request.kind !== 'evaluate' || request.query.length > textLengthMax) return [];
+    if (mayBeCostly(request.query)) return [];
     const { query, startMs, endMs, stepMs, lookbackMs } = request;
     try {
       const times = { startMs, endMs, stepMs, ...(lookbackMs > 0 ? { lookbackMs } : {}) };
-      return engine.selects({ expr: parseExpr(query, syntax), ...times });
+      const selects = engine.selects({ expr: parseExpr(query, syntax), ...times });
+      return selects.some(({ matchers }) => hasCostlyPattern(matchers)) ? [] : selects;
     } catch (error) {
       // The worker will find it again and say so.
       if (error instanceof Failure) return [];

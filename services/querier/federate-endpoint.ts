@@ -6,16 +6,19 @@ import { Failure } from '../../libs/errors/failure.ts';
 import type { ApiAnswer } from './api-answer.ts';
 import type { ApiCall, ApiDeps } from './endpoint.ts';
 import { expositionFormOf } from './exposition-form.ts';
+import { readMatches } from './read-selectors.ts';
 
 /** @throws Failure `bad_data` in Prometheus' words, and those of a query */
-export async function federate({ form, tenant, signal, accept, gzip }: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
+export async function federate(call: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
+  const { form, tenant, signal, accept, gzip } = call;
   if (form.error !== undefined) throw new Failure('bad_data', `error parsing form values: ${form.error}`);
-  const selectors = form.all('match[]').map((text) => deps.syntax.parseSelector(text));
   const exposition = expositionFormOf(accept);
   const maxT = deps.nowMs();
+  const minT = maxT - deps.lookbackMs;
+  const selectors = await readMatches(call, deps, { startMs: minT, endMs: maxT });
   const { chunks } = await deps.pool.run({
     tenant,
-    request: { kind: 'federate', selectors, minT: maxT - deps.lookbackMs, maxT, form: exposition },
+    request: { kind: 'federate', selectors, minT, maxT, form: exposition },
     gzip,
     source: deps.sourceOf(tenant),
     signal,

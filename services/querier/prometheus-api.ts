@@ -5,14 +5,13 @@
  * (libs/promql). Label endpoints are answered on this thread, since the head that knows labels lives here, in pieces.
  */
 import { Failure } from '../../libs/errors/failure.ts';
-import type { Matcher } from '../../libs/model/matcher.ts';
 import type { MetricMetadata } from '../../libs/model/metadata.ts';
 import { quoteText } from '../../libs/promql/syntax/go-text.ts';
 import type { ExemplarSeries, LabelQuery } from '../../libs/series/series-source.ts';
 import { traced } from '../../libs/telemetry/trace.ts';
 import type { ApiAnswer } from './api-answer.ts';
 import { listAnswer, successAnswer, writeLabels } from './api-answer.ts';
-import type { ApiCall, ApiDeps, Endpoint, SelectorSyntax } from './endpoint.ts';
+import type { ApiCall, ApiDeps, Endpoint } from './endpoint.ts';
 import { type JsonBytes, quoteJson } from './json-bytes.ts';
 import {
   invalidParameter,
@@ -25,6 +24,7 @@ import {
   readTimeoutMs,
 } from './query-parameters.ts';
 import type { ExpressionRequest } from './query-request.ts';
+import { readExpressionSelectors, readSelectors } from './read-selectors.ts';
 import type { RequestForm } from './request-form.ts';
 import { checkRulesParameters } from './rules-parameters.ts';
 import { unescapeLabelName } from './unescape-label-name.ts';
@@ -90,10 +90,11 @@ export function syntaxEndpoint(wanted: 'tree' | 'text'): Endpoint {
   return (call, deps) => evaluate(call, deps, undefined, { kind: 'syntax', wanted, query: call.form.get('query') });
 }
 
-export async function queryExemplars({ form, tenant, signal }: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
+export async function queryExemplars(call: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
+  const { form, tenant, signal } = call;
   const range = readOptionalRange(form);
   if (range.endMs < range.startMs) throw new Failure('bad_data', 'end timestamp must not be before start timestamp');
-  const selectors = deps.syntax.selectorsOf(form.get('query'));
+  const selectors = await readExpressionSelectors(call, deps, range);
   // Prometheus has no content where nothing is selected.
   if (selectors.length === 0) return { httpStatus: 204, body: undefined };
   const labelQuery = { selectors, minT: range.startMs, maxT: range.endMs, limit: 0 };
@@ -118,16 +119,8 @@ function writeExemplars(json: JsonBytes, { labels, exemplars }: ExemplarSeries):
   json.raw(']}');
 }
 
-/** The selectors of `match[]`. @throws Failure `bad_data`. */
-export function readSelectors(form: RequestForm, syntax: SelectorSyntax): readonly (readonly Matcher[])[] {
-  const selectors = form.all('match[]').map((text) => syntax.parseSelector(text));
-  for (const matchers of selectors) {
-    if (matchers.every((matcher) => syntax.matchesEmpty(matcher))) {
-      throw new Failure('bad_data', 'match[] must contain at least one non-empty matcher');
-    }
-  }
-  return selectors;
-}
+/** A range for selectors that are only read to see whether they are sound. */
+const nothing = { startMs: 0, endMs: 0 };
 
 /** One more than may be answered, so that what is beyond the limit shows. */
 function hintOf(limit: number): number {
@@ -140,10 +133,10 @@ function cut<T>(values: readonly T[], warnings: readonly string[], limit: number
   return [values.slice(0, limit), warnings.includes(truncated) ? warnings : [...warnings, truncated]];
 }
 
-function labelQuery(form: RequestForm, syntax: SelectorSyntax): LabelQuery {
-  const limit = readLimit(form);
-  const { startMs, endMs } = readOptionalRange(form);
-  return { selectors: readSelectors(form, syntax), minT: startMs, maxT: endMs, limit };
+async function labelQuery(call: ApiCall, deps: ApiDeps): Promise<LabelQuery> {
+  const limit = readLimit(call.form);
+  const range = readOptionalRange(call.form);
+  return { selectors: await readSelectors(call, deps, range), minT: range.startMs, maxT: range.endMs, limit };
 }
 
 function textsAnswer(values: readonly string[], warnings: readonly string[]): ApiAnswer {
@@ -151,34 +144,37 @@ function textsAnswer(values: readonly string[], warnings: readonly string[]): Ap
   return { httpStatus: 200, body: listAnswer(values, { open: '[', close: ']', write }, warnings) };
 }
 
-export async function labels({ form, tenant, signal }: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
-  const asked = labelQuery(form, deps.syntax);
+export async function labels(call: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
+  const { tenant, signal } = call;
+  const asked = await labelQuery(call, deps);
   const source = deps.sourceOf(tenant);
   const { values, warnings } = await source.labelNames({ ...asked, limit: hintOf(asked.limit) }, signal);
   return textsAnswer(...cut(values, warnings, asked.limit));
 }
 
-export async function labelValues({ form, tenant, labelName, signal }: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
+export async function labelValues(call: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
+  const { tenant, labelName, signal } = call;
   const name = unescapeLabelName(labelName);
   if (name === '' || !name.isWellFormed()) throw new Failure('bad_data', `invalid label name: ${quoteText(name)}`);
-  const asked = labelQuery(form, deps.syntax);
+  const asked = await labelQuery(call, deps);
   const source = deps.sourceOf(tenant);
   const { values, warnings } = await source.labelValues(name, { ...asked, limit: hintOf(asked.limit) }, signal);
   return textsAnswer(...cut(values, warnings, asked.limit));
 }
 
-export async function series({ form, tenant, signal }: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
+export async function series(call: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
+  const { form, tenant, signal } = call;
   if (form.error !== undefined) throw new Failure('bad_data', `error parsing form values: ${form.error}`);
   if (form.all('match[]').length === 0) throw new Failure('bad_data', 'no match[] parameter provided');
   const limit = readLimit(form);
-  const { startMs, endMs } = readOptionalRange(form);
+  const range = readOptionalRange(form);
   let selectors: LabelQuery['selectors'];
   try {
-    selectors = readSelectors(form, deps.syntax);
+    selectors = await readSelectors(call, deps, range);
   } catch (error) {
     throw error instanceof Failure ? invalidParameter('match[]', error.message) : error;
   }
-  const asked = { selectors, minT: startMs, maxT: endMs, limit: hintOf(limit) };
+  const asked = { selectors, minT: range.startMs, maxT: range.endMs, limit: hintOf(limit) };
   const { values, warnings } = await deps.sourceOf(tenant).series(asked, signal);
   const [shown, said] = cut(values, warnings, limit);
   const write = (json: JsonBytes, one: { readonly pairs: readonly string[] }) => writeLabels(json, one.pairs);
@@ -219,9 +215,10 @@ export async function metadata({ form, tenant }: ApiCall, deps: ApiDeps): Promis
   return { httpStatus: 200, body: listAnswer([...byMetric], { open: '{', close: '}', write }, warnings) };
 }
 
-export async function rules({ form }: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
+export async function rules(call: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
+  const { form } = call;
   if (form.error !== undefined) throw new Failure('bad_data', `error parsing form values: ${form.error}`);
-  readSelectors(form, deps.syntax);
+  await readSelectors(call, deps, nothing);
   checkRulesParameters(form);
   return successAnswer('{"groups":[]}');
 }

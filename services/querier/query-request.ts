@@ -4,7 +4,7 @@ import type { Matcher } from '../../libs/model/matcher.ts';
 import type { ReadForm, ReadQuery } from '../../libs/wire/read-request.ts';
 import type { ExpositionForm } from './exposition-form.ts';
 
-export type QueryRequest = ExpressionRequest | ReadRequest | FederateRequest;
+export type QueryRequest = ExpressionRequest | SelectorsRequest | ReadRequest | FederateRequest;
 
 export type ExpressionRequest = EvaluationRequest | SyntaxRequest;
 
@@ -29,6 +29,16 @@ export interface SyntaxRequest {
   /** The tree as JSON, or the text over as many lines as it needs. */
   readonly wanted: 'tree' | 'text';
   readonly query: string;
+}
+
+/** Selectors as JSON, without patterns that would keep the main thread busy. */
+export interface SelectorsRequest {
+  readonly kind: 'selectors';
+  /** Metric selectors, or with `ofExpression` expressions whose selectors are wanted. */
+  readonly texts: readonly string[];
+  readonly ofExpression: boolean;
+  readonly minT: number;
+  readonly maxT: number;
 }
 
 /** Samples for another server. */

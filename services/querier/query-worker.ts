@@ -11,7 +11,7 @@ import type { Expr } from '../../libs/promql/syntax/ast.ts';
 import type { Json } from '../../libs/promql/syntax/ast-json.ts';
 import { exprToJson } from '../../libs/promql/syntax/ast-json.ts';
 import type { ParseOptions } from '../../libs/promql/syntax/parser.ts';
-import { parseExpr } from '../../libs/promql/syntax/parser.ts';
+import { parseExpr, parseMetricSelector } from '../../libs/promql/syntax/parser.ts';
 import { prettyExpr } from '../../libs/promql/syntax/prettier.ts';
 import { writeResult } from './encode-result.ts';
 import { executeFederate } from './execute-federate.ts';
@@ -19,6 +19,7 @@ import { executeRead } from './execute-read.ts';
 import { quoteJson } from './json-bytes.ts';
 import { invalidParameter } from './query-parameters.ts';
 import type { ExpressionRequest } from './query-request.ts';
+import { selectorsOf } from './selector-syntax.ts';
 import { warmUp } from './warm-up.ts';
 import type { JobContext } from './worker-loop.ts';
 import { runWorker } from './worker-loop.ts';
@@ -41,6 +42,15 @@ runWorker((given) => {
 function execute(context: JobContext, engine: Engine, { syntax, limits }: QueryWorkerOptions): JobStats {
   const { request, output, reader, checkStopped } = context;
   if (request.kind === 'read') return { samples: executeRead({ ...request, reader, output, limits, checkStopped }) };
+  if (request.kind === 'selectors') {
+    const { texts, ofExpression, minT, maxT } = request;
+    const selectors = ofExpression
+      ? texts.flatMap((text) => selectorsOf(text, syntax))
+      : texts.map((text) => parseMetricSelector(text));
+    const resolved = selectors.map((matchers) => reader.resolve({ matchers, minT, maxT }));
+    output.rawText(JSON.stringify(resolved));
+    return { samples: 0 };
+  }
   if (request.kind === 'federate') return { samples: executeFederate({ ...request, reader, output, checkStopped }) };
   const begin = performance.now();
   const expr = parseQuery(request, syntax);

@@ -11,8 +11,8 @@ import type { ApiAnswer } from './api-answer.ts';
 import { disabledAnswer } from './api-answer.ts';
 import type { ApiCall, ApiDeps, Endpoint } from './endpoint.ts';
 import { quoteJson } from './json-bytes.ts';
-import { readSelectors } from './prometheus-api.ts';
 import { parseGoInteger, readPlainRange } from './query-parameters.ts';
+import { readSelectors } from './read-selectors.ts';
 import type { RequestForm } from './request-form.ts';
 import { type SearchFilter, searchFilter } from './search-score.ts';
 
@@ -82,7 +82,7 @@ async function answer(
 ): Promise<ApiAnswer> {
   if (!deps.features.has('search-api')) return disabledAnswer('search API disabled');
   if (call.form.error !== undefined) throw new Failure('bad_data', `error parsing form values: ${call.form.error}`);
-  const search = readSearch(call.form, deps, endpoint);
+  const search = await readSearch(call, deps, endpoint);
   const { listed, write } = await list(search);
   const found = await choose(listed.values, search, call.signal);
   return {
@@ -155,11 +155,13 @@ async function firstMetadata({ tenant }: ApiCall, deps: ApiDeps): Promise<Readon
 }
 
 /** @throws Failure `bad_data`, checks and words in Prometheus' order. */
-function readSearch(form: RequestForm, deps: ApiDeps, endpoint: string): Search {
+async function readSearch(call: ApiCall, deps: ApiDeps, endpoint: string): Promise<Search> {
+  const { form } = call;
   const now = deps.nowMs();
-  const { startMs, endMs } = readPlainRange(form, { startMs: now - defaultRangeMs, endMs: now });
+  const range = readPlainRange(form, { startMs: now - defaultRangeMs, endMs: now });
+  const { startMs, endMs } = range;
   if (endMs < startMs) throw new Failure('bad_data', 'end timestamp must not be before start timestamp');
-  const selectors = readSelectors(form, deps.syntax);
+  const selectors = await readSelectors(call, deps, range);
   const terms = form.all('search[]');
   if (terms.length > termsMax) {
     throw new Failure('bad_data', `too many search[] terms: got ${terms.length}, maximum is ${termsMax}`);

@@ -11,6 +11,7 @@ import type { ReadQuery } from '../../libs/series/series-reader.ts';
 import {
   type ChunkBatch,
   type SelectedSeries,
+  type SelectQuery,
   type SeriesSource,
   seriesCountOf,
 } from '../../libs/series/series-source.ts';
@@ -95,6 +96,10 @@ export class ReadServer {
         await this.#select(job, request.selection, request.query);
         return;
       }
+      if (request.kind === 'values') {
+        await this.#values(job, request.selection, request.name, request.query);
+        return;
+      }
       const selection = job.selections.get(request.selection);
       // One that has come to its end is not open any more.
       if (selection === undefined) return;
@@ -150,6 +155,20 @@ export class ReadServer {
     const selection = { number, batches, credit: batchesAheadMax, sending: false };
     job.selections.set(number, selection);
     await this.#send(job, selection);
+  }
+
+  async #values(job: ServedJob, selection: number, name: string, query: SelectQuery): Promise<void> {
+    const { matchers, minT, maxT } = query;
+    const selectors = matchers.length === 0 ? [] : [matchers];
+    const { values } = await job.source.labelValues(name, { selectors, minT, maxT, limit: 0 }, job.signal);
+    for (let sent = 0; ; sent += stringsPerSlice) {
+      if (this.#job !== job) return;
+      const last = values.length - sent <= stringsPerSlice;
+      const slice = values.slice(sent, sent + stringsPerSlice);
+      this.#reply({ kind: 'values', job: job.number, selection, values: slice, last }, []);
+      if (last) return;
+      await nextTurn();
+    }
   }
 
   /** Sends batches as long as the worker wants any. */

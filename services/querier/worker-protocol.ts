@@ -6,7 +6,7 @@
  */
 import type { Failure, FailureKind } from '../../libs/errors/failure.ts';
 import type { ReadQuery } from '../../libs/series/series-reader.ts';
-import type { ChunkBatch } from '../../libs/series/series-source.ts';
+import type { ChunkBatch, SelectQuery } from '../../libs/series/series-source.ts';
 import type { QueryRequest } from './query-request.ts';
 
 /** Words of the Int32Array that both threads share. */
@@ -75,6 +75,14 @@ export const batchesPerRequest = 4;
 export type ReadRequest =
   /** Answered by strings, selected and the first `batchesAheadMax` batches; those of early selections come unasked. */
   | { readonly kind: 'select'; readonly job: number; readonly selection: number; readonly query: ReadQuery }
+  /** Answered by values. */
+  | {
+      readonly kind: 'values';
+      readonly job: number;
+      readonly selection: number;
+      readonly name: string;
+      readonly query: SelectQuery;
+    }
   /** As many further batches may come. */
   | { readonly kind: 'more'; readonly job: number; readonly selection: number; readonly count: number }
   | { readonly kind: 'close'; readonly job: number; readonly selection: number };
@@ -93,6 +101,14 @@ export type ReadReply =
       readonly warnings: readonly string[];
       /** Of a small selection, all there is. */
       readonly whole: ChunkBatch | undefined;
+    }
+  /** A slice of the values of a label. */
+  | {
+      readonly kind: 'values';
+      readonly job: number;
+      readonly selection: number;
+      readonly values: readonly string[];
+      readonly last: boolean;
     }
   /** Undefined after the last one. */
   | { readonly kind: 'batch'; readonly job: number; readonly selection: number; readonly batch: ChunkBatch | undefined }

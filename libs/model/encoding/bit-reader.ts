@@ -5,10 +5,14 @@
  * The scratch is shared by all decoders: a chunk is read to its end before the next is loaded, without an await between.
  */
 import { Failure } from '../../errors/failure.ts';
+import { viewOf } from './bytes.ts';
 
 /** Words of zeros after the chunk: more than one sample of any encoding can take in one step before its end is checked. */
 const paddingWords = 16;
 let scratch: Int32Array = new Int32Array(2048);
+/** The bytes that were read last, and a view of them: chunks of a batch lie in the same. */
+let viewed: Uint8Array = new Uint8Array(0);
+let view: DataView = viewOf(viewed);
 
 /** Turns bytes[begin, end) into big-endian words, zeros after them. Valid until the next call. */
 export function loadBitWords(bytes: Uint8Array, begin: number, end: number): Int32Array {
@@ -18,8 +22,12 @@ export function loadBitWords(bytes: Uint8Array, begin: number, end: number): Int
   const words = scratch;
   const wholeWords = byteCount >>> 2;
   let at = begin;
+  if (bytes !== viewed) {
+    viewed = bytes;
+    view = viewOf(bytes);
+  }
   for (let i = 0; i < wholeWords; i++) {
-    words[i] = (bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3];
+    words[i] = view.getInt32(at);
     at += 4;
   }
   let last = 0;

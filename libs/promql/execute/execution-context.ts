@@ -41,6 +41,8 @@ export interface QueryStats {
 const bytesPerStep = 9;
 const bytesPerColumn = 300;
 const workPerCheck = 1 << 15;
+/** So much of a query is shown in an error. */
+const textShownMax = 200;
 
 export class ExecutionContext {
   readonly reader: SharedReader;
@@ -50,6 +52,8 @@ export class ExecutionContext {
   readonly sourceWarnings = new Set<string>();
   readonly stats: QueryStats = { samplesQueried: 0, samplesPeak: 0, memoryBytesPeak: 0 };
   readonly #limits: QueryLimits;
+  /** The query as it was written, for errors. */
+  readonly #text: string;
   readonly #checkCancelled: () => void;
   #samples = 0;
   #memoryBytes = 0;
@@ -66,7 +70,9 @@ export class ExecutionContext {
     limits: QueryLimits,
     checkCancelled: () => void,
     planned: readonly ReadQuery[],
+    text: string,
   ) {
+    this.#text = text;
     this.reader = new SharedReader(reader, planned, this);
     this.flags = flags;
     this.lookbackMs = lookbackMs;
@@ -103,7 +109,8 @@ export class ExecutionContext {
     if (max > 0 && this.#memoryBytes > max) {
       throw new Failure(
         'query_limit',
-        `the query needs ${this.#memoryBytes} bytes of memory, more than query.max-memory-bytes allows (${max})`,
+        `the query needs ${this.#memoryBytes} bytes of memory, more than query.max-memory-bytes allows (${max}): ` +
+          `${this.#text.length > textShownMax ? `${this.#text.slice(0, textShownMax)}...` : this.#text}`,
       );
     }
   }

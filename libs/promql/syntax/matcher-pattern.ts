@@ -4,13 +4,15 @@
  * ends, and the dot matches newlines. Most patterns in use are words, bars and `.*`: they need no compiler.
  */
 import { RE2JS } from 're2js';
+import { checkPatternCost } from '../../model/pattern-cost.ts';
 
 /** Literals, alternatives and dots with at most one repetition: sound whatever the order. */
 const plainPattern = /^(?:[\w\- :/,|=@"'<>~;&%#!]|\.[*+]?)*$/;
 
-/** What is wrong with the pattern, in Go's words; undefined if nothing. */
+/** What is wrong with the pattern, in Go's words; undefined if nothing. @throws Failure `bad_data` for one that is too large */
 export function patternProblem(pattern: string): string | undefined {
   if (plainPattern.test(pattern)) return undefined;
+  checkPatternCost(pattern);
   try {
     RE2JS.compile(pattern);
     return undefined;

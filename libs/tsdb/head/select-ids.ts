@@ -19,6 +19,8 @@ interface Condition {
 
 const noSeries = new Uint32Array(0);
 const stepItems = 2048;
+/** Between two looks at the clock, where a question may take long. */
+const slowStepItems = 8;
 /** Reading another list pays if it is no longer than so many times the candidates. */
 const readListFactor = 16;
 
@@ -36,7 +38,7 @@ export function* selectIds(series: SeriesTable, matchers: readonly Matcher[]): S
     }
     let pairs: number[] | undefined;
     if (predicate.values !== undefined && !predicate.matchesEmpty) {
-      pairs = predicate.values.map((value) => series.findPair(matchers[i].name, value)).filter((pair) => pair !== 0);
+      pairs = yield* knownPairs(series, matchers[i].name, predicate.values);
       if (pairs.length === 0) return noSeries;
     }
     conditions.push({ name, predicate, pairs });
@@ -62,6 +64,17 @@ export function* selectIds(series: SeriesTable, matchers: readonly Matcher[]): S
   return ids;
 }
 
+/** The pairs of a name with these values, of those that there are. */
+function* knownPairs(series: SeriesTable, name: string, values: readonly string[]): Steps<number[]> {
+  const pairs: number[] = [];
+  for (let i = 0; i < values.length; i++) {
+    const pair = series.findPair(name, values[i]);
+    if (pair !== 0) pairs.push(pair);
+    if (i % stepItems === stepItems - 1) yield;
+  }
+  return pairs;
+}
+
 function* allIds(series: SeriesTable): Steps<Uint32Array> {
   const ids = new Uint32Array(series.count);
   let count = 0;
@@ -75,10 +88,11 @@ function* allIds(series: SeriesTable): Steps<Uint32Array> {
 /** Pairs of a name whose value matches, or those whose value does not. */
 function* matchingPairs(series: SeriesTable, { name, predicate }: Condition, matching: boolean): Steps<number[]> {
   const found: number[] = [];
+  const step = predicate.isSlow ? slowStepItems : stepItems;
   const pairs = series.pairsOfName(name);
   const prefix = Buffer.from(predicate.prefix);
   for (let i = 0; i < pairs.length; i++) {
-    if (i % stepItems === 0) yield;
+    if (i % step === 0) yield;
     if (prefix.length > 0 && !series.pairValueStartsWith(pairs[i], prefix)) {
       if (!matching) found.push(pairs[i]);
       continue;
@@ -134,6 +148,7 @@ function* sieve(series: SeriesTable, ids: Uint32Array, condition: Condition, lis
   const kept = new Uint32Array(ids.length);
   let count = 0;
   const known = new Map<number, boolean>();
+  const step = predicate.isSlow ? slowStepItems : stepItems / 2;
   for (let i = 0; i < ids.length; i++) {
     const pair = series.pairOfName(ids[i], name);
     let keeps = pair === 0 ? predicate.matchesEmpty : known.get(pair);
@@ -142,7 +157,7 @@ function* sieve(series: SeriesTable, ids: Uint32Array, condition: Condition, lis
       known.set(pair, keeps);
     }
     if (keeps) kept[count++] = ids[i];
-    if (i % (stepItems / 2) === 0) yield;
+    if (i % step === 0) yield;
   }
   return kept.subarray(0, count);
 }

@@ -12,7 +12,7 @@ import { PointKind } from '../step-column.ts';
 
 export interface RangeSamples {
   floatCount: number;
-  /** Milliseconds. */
+  /** Milliseconds. These two are columns of whoever decoded them, where nothing had to be left out. */
   floatT: Float64Array;
   floatV: Float64Array;
   /** Start timestamps, 0 unknown; null where none is known or none is wanted. */
@@ -21,6 +21,9 @@ export interface RangeSamples {
   histogramT: Float64Array;
   histograms: Histogram[];
   histogramSt: Float64Array | null;
+  /** Columns of its own, for what had to be copied. */
+  ownT: Float64Array;
+  ownV: Float64Array;
 }
 
 /** Samples without any memory yet. */
@@ -35,11 +38,22 @@ export function emptyRangeSamples(): RangeSamples {
     histogramT: none,
     histograms: [],
     histogramSt: null,
+    ownT: none,
+    ownV: none,
   };
 }
 
-/** Makes `out` hold the samples of `columns` that are no staleness markers. Its memory is reused. */
+/** Makes `out` hold the samples of `columns` that are no staleness markers, as long as the columns stay what they are. */
 export function splitSamples(columns: SampleColumns, withStarts: boolean, out: RangeSamples): void {
+  if (columns.h === null && !(withStarts && columns.st !== null) && !hasMarkers(columns)) {
+    out.floatCount = columns.length;
+    out.floatT = columns.t;
+    out.floatV = columns.v;
+    out.floatSt = null;
+    out.histogramCount = 0;
+    out.histograms.length = 0;
+    return;
+  }
   reserve(out, columns.length, withStarts && columns.st !== null, columns.h !== null);
   out.histograms.length = 0;
   if (columns.h === null) {
@@ -68,6 +82,11 @@ export function splitSamples(columns: SampleColumns, withStarts: boolean, out: R
   }
   out.floatCount = floats;
   out.histogramCount = histograms;
+}
+
+function hasMarkers({ vBits, length }: SampleColumns): boolean {
+  for (let i = 0; i < length; i++) if (isStaleNaN(vBits[2 * i + 1], vBits[2 * i])) return true;
+  return false;
 }
 
 function copyFloats(columns: SampleColumns, out: RangeSamples): number {
@@ -109,12 +128,14 @@ export function samplesOfColumn(column: StepColumn, grid: Grid, out: RangeSample
 }
 
 function reserve(out: RangeSamples, rows: number, withStarts: boolean, withHistograms: boolean): void {
-  if (out.floatT.length < rows) {
-    const capacity = Math.max(rows, out.floatT.length * 2);
-    out.floatT = new Float64Array(capacity);
-    out.floatV = new Float64Array(capacity);
-    out.floatSt = null;
+  if (out.ownT.length < rows) {
+    const capacity = Math.max(rows, out.ownT.length * 2);
+    out.ownT = new Float64Array(capacity);
+    out.ownV = new Float64Array(capacity);
   }
+  out.floatT = out.ownT;
+  out.floatV = out.ownV;
+  if (out.floatSt !== null && out.floatSt.length < out.ownT.length) out.floatSt = null;
   if (withHistograms && out.histogramT.length < rows) {
     out.histogramT = new Float64Array(Math.max(rows, out.histogramT.length * 2));
     out.histogramSt = null;

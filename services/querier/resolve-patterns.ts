@@ -1,0 +1,67 @@
+/**
+ * Patterns that are too costly for the main thread, which takes writes: found out in a query worker, value by value, so that the
+ * main thread gets a list of values in their place.
+ * Owns which patterns those are (libs/model/pattern-cost.ts) and how much such a list may hold.
+ */
+import { Failure } from '../../libs/errors/failure.ts';
+import type { Matcher } from '../../libs/model/matcher.ts';
+import { compileMatcher } from '../../libs/model/matcher-predicate.ts';
+import { patternCost } from '../../libs/model/pattern-cost.ts';
+
+/** Up to here a pattern holds up nobody: a few milliseconds in the worst case. */
+const cheapMax = 300;
+/** Characters of the values that one pattern may match. */
+const valuesLengthMax = 4_000_000;
+const textLengthMax = 1_000;
+/** What can make a short text costly: repetition that is counted, and classes of Unicode. */
+const costlyShapes = /\{\d|\\+p/i;
+
+/** Whether the text of a selector or expression may hold a costly pattern: then it is not even parsed on the main thread. */
+export function mayBeCostly(text: string): boolean {
+  return text.length > textLengthMax || costlyShapes.test(text);
+}
+
+function isCostly({ type, value, values }: Matcher): boolean {
+  return (type === '=~' || type === '!~') && values === undefined && patternCost(value) > cheapMax;
+}
+
+/** Whether any of the matchers has a pattern that the main thread must not look at. */
+export function hasCostlyPattern(matchers: readonly Matcher[]): boolean {
+  return matchers.some(isCostly);
+}
+
+/**
+ * The matchers with the values that costly patterns match in their place.
+ * @param valuesOf all values of a label among series that match, sorted or not
+ * @throws Failure `bad_data` for a pattern that is none, `query_limit` where it matches too many values
+ */
+export function resolvePatterns(
+  matchers: readonly Matcher[],
+  valuesOf: (name: string, matchers: readonly Matcher[]) => readonly string[],
+  checkStopped: () => void,
+): readonly Matcher[] {
+  if (!hasCostlyPattern(matchers)) return matchers;
+  const cheap = matchers.filter((matcher) => !isCostly(matcher));
+  return matchers.map((matcher) => {
+    if (!isCostly(matcher)) return matcher;
+    const { name, value, type } = matcher;
+    // A pattern that is no more than a list of words is costly by its length alone.
+    const predicate = compileMatcher({ type: '=~', name, value });
+    if (predicate.values !== undefined) return { type, name, value: '', values: predicate.values };
+    const values = predicate.matchesEmpty ? [''] : [];
+    let length = 0;
+    for (const text of valuesOf(name, cheap)) {
+      checkStopped();
+      if (!predicate.matches(text)) continue;
+      values.push(text);
+      length += text.length;
+      if (length > valuesLengthMax) {
+        throw new Failure(
+          'query_limit',
+          `a large regular expression matches too many values of the label ${name}: make it shorter, or narrow the selector`,
+        );
+      }
+    }
+    return { type, name, value: '', values };
+  });
+}
