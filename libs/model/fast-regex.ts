@@ -1,13 +1,17 @@
 /**
  * Regular expressions of matchers: RE2's, anchored at both ends, the dot matches newlines. Never a native RegExp, which a
  * pattern could keep busy for ever. Owns compiling, a bounded cache, and the shapes that need no regex engine, which are most of
- * those in use: literals, alternatives of literals, and literals with `.*` or `.+` between them.
+ * those in use: literals, alternatives and groups of them, and literals with `.*` or `.+` between them. The rest is parsed by re2js and
+ * run by regex-machine.ts. What a pattern may cost has a maximum: its size
+ * (pattern-cost.ts), and the steps of one match.
  */
 import { RE2JS } from 're2js';
 import { Failure } from '../errors/failure.ts';
 import { checkPatternCost } from './pattern-cost.ts';
+import { RegexMachine } from './regex-machine.ts';
 
 export interface FastRegex {
+  /** @throws Failure `bad_data` where finding out takes too long */
   test(text: string): boolean;
   /** All texts that match, where the pattern is nothing but a list of literals; else undefined. */
   readonly literals: readonly string[] | undefined;
@@ -17,29 +21,55 @@ export interface FastRegex {
   readonly isSlow: boolean;
 }
 
-const cacheMax = 1000;
-const cache = new Map<string, FastRegex>();
-
-/** @throws Failure `bad_data` in Go's words where the pattern is none */
-export function compileRegex(pattern: string): FastRegex {
-  const known = cache.get(pattern);
-  if (known !== undefined) return known;
-  const made = withoutEngine(pattern) ?? withEngine(pattern);
-  if (cache.size >= cacheMax) {
-    const oldest = cache.keys().next();
-    if (oldest.done !== true) cache.delete(oldest.value);
-  }
-  cache.set(pattern, made);
-  return made;
+interface Entry {
+  /** A Failure where the pattern is none: finding out costs as much. */
+  readonly made: FastRegex | Failure;
+  readonly weight: number;
 }
 
-function withEngine(pattern: string): FastRegex {
-  checkPatternCost(pattern);
+/** What the cache may hold, in characters and instructions. */
+const cacheWeightMax = 1 << 22;
+const entryWeight = 100;
+/** What a machine keeps of its states at most, in the same measure. */
+const machineWeight = 1 << 14;
+const cache = new Map<string, Entry>();
+let cacheWeight = 0;
+
+/** @throws Failure `bad_data` in Go's words where the pattern is none, in ours where it is too large */
+export function compileRegex(pattern: string): FastRegex {
+  let entry = cache.get(pattern);
+  if (entry === undefined) {
+    entry = compiled(pattern);
+    remember(pattern, entry);
+  }
+  if (entry.made instanceof Failure) throw entry.made;
+  return entry.made;
+}
+
+function remember(pattern: string, entry: Entry): void {
+  if (entry.weight > cacheWeightMax) return;
+  for (const [oldPattern, { weight }] of cache) {
+    if (cacheWeight + entry.weight <= cacheWeightMax) break;
+    cache.delete(oldPattern);
+    cacheWeight -= weight;
+  }
+  cache.set(pattern, entry);
+  cacheWeight += entry.weight;
+}
+
+function compiled(pattern: string): Entry {
+  const weight = entryWeight + pattern.length;
+  const fast = withoutEngine(pattern);
+  if (fast !== undefined) return { made: fast, weight };
   try {
+    checkPatternCost(pattern);
     const regex = RE2JS.compile(pattern, RE2JS.DOTALL);
-    return { test: (text) => regex.testExact(text), literals: undefined, prefix: '', isSlow: true };
+    const machine = new RegexMachine(regex);
+    const made = { test: (text: string) => machine.test(text), literals: undefined, prefix: '', isSlow: true };
+    return { made, weight: weight + machineWeight + regex.programSize() };
   } catch (cause) {
-    throw new Failure('bad_data', problemOf(pattern, cause), { cause });
+    const made = cause instanceof Failure ? cause : new Failure('bad_data', problemOf(pattern, cause), { cause });
+    return { made, weight };
   }
 }
 
@@ -57,65 +87,155 @@ function problemOf(pattern: string, cause: unknown): string {
 
 /** Literals and what stands between them: texts[0] gap[0] texts[1] ...; a gap takes gaps[i] or more characters, 0 or 1. */
 interface Branch {
-  readonly texts: readonly string[];
-  readonly gaps: readonly number[];
+  readonly texts: string[];
+  readonly gaps: number[];
 }
 
+/** Alternatives that groups side by side may be multiplied to. */
+const branchesMax = 4096;
+/** Pieces that may be put together, all in all, and groups within groups. */
+const joinsMax = 1 << 18;
+const depthMax = 50;
+const special = /[.*+?()[\]{}^$\\|]/;
+const quantifier = /[*+?{]/;
+
 function withoutEngine(pattern: string): FastRegex | undefined {
-  const branches: Branch[] = [];
-  let texts = [''];
-  let gaps: number[] = [];
-  const last = pattern.length - 1;
-  const grouped = pattern[0] === '(' && pattern[last] === ')' && pattern.indexOf('(', 1) < 0;
-  const begin = grouped ? (pattern.startsWith('(?:') ? 3 : 1) : 0;
-  const end = grouped ? last : pattern.length;
-  for (let i = begin; i < end; i++) {
-    const char = pattern[i];
-    const next = i + 1 < end ? pattern[i + 1] : '';
-    if (char === '|') {
-      branches.push({ texts, gaps });
-      texts = [''];
-      gaps = [];
-    } else if (char === '.' && (next === '*' || next === '+')) {
-      // Gaps side by side, possessive or lazy ones: for the engine.
-      const follower = i + 2 < end ? pattern[i + 2] : '';
-      if (/[.*+?{]/.test(follower)) return undefined;
-      gaps.push(next === '+' ? 1 : 0);
-      texts.push('');
-      i++;
-    } else if (char === '\\') {
-      if (!/[.+*?()|[\]{}^$\\/:-]/.test(next)) return undefined;
-      texts[texts.length - 1] += next;
-      i++;
-      if (/[*+?{]/.test(pattern[i + 1] ?? '')) return undefined;
-    } else if (/[.*+?()[\]{}^$\\]/.test(char) || /[*+?{]/.test(next)) {
-      return undefined;
-    } else {
-      texts[texts.length - 1] += char;
-    }
-  }
-  branches.push({ texts, gaps });
+  const reader = new BranchReader(pattern);
+  const branches = reader.alternatives();
+  if (branches === undefined || !reader.atEnd) return undefined;
   if (branches.every((branch) => branch.gaps.length === 0)) {
-    const literals = new Set(branches.map((branch) => branch.texts[0]));
+    const literals = new Set(branches.map((branch) => branch.texts[0] as string));
     return { test: (text) => literals.has(text), literals: [...literals], prefix: '', isSlow: false };
   }
-  const [only] = branches;
-  const quick = { literals: undefined, isSlow: false };
+  const [only] = branches as [Branch];
   if (branches.length === 1) {
-    return { ...quick, test: (text) => matchesBranch(only, text), prefix: only.texts[0] };
+    const prefix = only.texts[0] as string;
+    return { test: (text) => matchesBranch(only, text), literals: undefined, prefix, isSlow: false };
   }
-  return { ...quick, test: (text) => branches.some((branch) => matchesBranch(branch, text)), prefix: '' };
+  const test = (text: string): boolean => branches.some((branch) => matchesBranch(branch, text));
+  return { test, literals: undefined, prefix: '', isSlow: false };
+}
+
+/** Reads a pattern as alternatives of literals and gaps; gives up (undefined) at anything else. */
+class BranchReader {
+  readonly #pattern: string;
+  #at = 0;
+  #joinsLeft = joinsMax;
+  #depth = 0;
+
+  constructor(pattern: string) {
+    this.#pattern = pattern;
+  }
+
+  get atEnd(): boolean {
+    return this.#at === this.#pattern.length;
+  }
+
+  /** Up to the end or the closing parenthesis. */
+  alternatives(): Branch[] | undefined {
+    const all: Branch[] = [];
+    for (;;) {
+      const branches = this.#sequence();
+      if (branches === undefined) return undefined;
+      for (const branch of branches) all.push(branch);
+      if (this.#pattern[this.#at] !== '|') return all;
+      this.#at++;
+    }
+  }
+
+  #sequence(): Branch[] | undefined {
+    let branches: Branch[] = [{ texts: [''], gaps: [] }];
+    for (;;) {
+      const char = this.#pattern[this.#at];
+      if (char === undefined || char === '|' || char === ')') return branches;
+      const next = char === '(' ? this.#group() : this.#literalOrGap(char);
+      if (next === undefined) return undefined;
+      if (branches.length > 1 && next.length > 1 && branches.length * next.length > branchesMax) return undefined;
+      this.#joinsLeft -= branches.length * next.length + (next.length - 1) * pieces(branches);
+      if (this.#joinsLeft < 0) return undefined;
+      const joined = joinAll(branches, next);
+      if (joined === undefined) return undefined;
+      branches = joined;
+    }
+  }
+
+  #group(): Branch[] | undefined {
+    this.#at += this.#pattern.startsWith('(?:', this.#at) ? 3 : 1;
+    if (this.#pattern[this.#at] === '?' || this.#depth === depthMax) return undefined;
+    this.#depth++;
+    const branches = this.alternatives();
+    this.#depth--;
+    if (branches === undefined || this.#pattern[this.#at] !== ')') return undefined;
+    this.#at++;
+    return this.#quantified() ? undefined : branches;
+  }
+
+  /** A run of plain characters, or one gap. */
+  #literalOrGap(first: string): Branch[] | undefined {
+    if (first === '.') {
+      const sign = this.#pattern[this.#at + 1];
+      if (sign !== '*' && sign !== '+') return undefined;
+      this.#at += 2;
+      return this.#quantified() ? undefined : [{ texts: ['', ''], gaps: [sign === '+' ? 1 : 0] }];
+    }
+    let text = '';
+    for (;;) {
+      const char = this.#pattern[this.#at];
+      if (char === undefined) break;
+      if (char === '\\') {
+        const escaped = this.#pattern[this.#at + 1] ?? '';
+        if (!/[.*+?()|[\]{}^$\\/:-]/.test(escaped)) return undefined;
+        text += escaped;
+        this.#at += 2;
+      } else {
+        if (special.test(char)) break;
+        text += char;
+        this.#at++;
+      }
+      if (this.#quantified()) return undefined;
+    }
+    return text === '' ? undefined : [{ texts: [text], gaps: [] }];
+  }
+
+  #quantified(): boolean {
+    return quantifier.test(this.#pattern[this.#at] ?? '');
+  }
+}
+
+function pieces(branches: readonly Branch[]): number {
+  return branches.reduce((sum, { texts }) => sum + texts.length, 0);
+}
+
+function joinAll(left: readonly Branch[], right: readonly Branch[]): Branch[] | undefined {
+  const joined: Branch[] = [];
+  for (const a of left) {
+    for (const [i, b] of right.entries()) {
+      // The last one may have the memory.
+      const { texts, gaps } = i === right.length - 1 ? a : { texts: a.texts.slice(), gaps: a.gaps.slice() };
+      const middle = (texts.at(-1) as string) + (b.texts[0] as string);
+      // Gaps side by side count characters together, where one of two units may stand for both: for the engine.
+      if (middle === '' && gaps.length > 0 && b.gaps.length > 0) return undefined;
+      texts[texts.length - 1] = middle;
+      for (let j = 1; j < b.texts.length; j++) texts.push(b.texts[j] as string);
+      for (const gap of b.gaps) gaps.push(gap);
+      joined.push({ texts, gaps });
+    }
+  }
+  return joined;
 }
 
 function matchesBranch({ texts, gaps }: Branch, text: string): boolean {
-  if (!text.startsWith(texts[0])) return false;
-  let at = texts[0].length;
+  const first = texts[0] as string;
+  if (!text.startsWith(first)) return false;
+  let at = first.length;
   const last = texts.length - 1;
   if (last === 0) return at === text.length;
   for (let i = 1; i < last; i++) {
-    const found = text.indexOf(texts[i], at + gaps[i - 1]);
+    const wanted = texts[i] as string;
+    const found = text.indexOf(wanted, at + (gaps[i - 1] as number));
     if (found < 0) return false;
-    at = found + texts[i].length;
+    at = found + wanted.length;
   }
-  return text.length - texts[last].length >= at + gaps[last - 1] && text.endsWith(texts[last]);
+  const end = texts[last] as string;
+  return text.length - end.length >= at + (gaps[last - 1] as number) && text.endsWith(end);
 }

@@ -24,6 +24,12 @@ describe('a matcher', () => {
     { type: '=~', value: 'a+', yes: ['a', 'aa'], no: ['', 'a+'] },
     { type: '=~', value: '(?i)ab', yes: ['ab', 'AB', 'aB'], no: ['abc'] },
     { type: '=~', value: '[0-9]{2}', yes: ['42'], no: ['4', '421'] },
+    { type: '=~', value: '(a|b)-(?:c|d.*)', yes: ['a-c', 'b-dx'], no: ['a-', 'a-cx', 'ab-c'] },
+    { type: '=~', value: 'x(a|)y', yes: ['xy', 'xay'], no: ['xaay', 'x'] },
+    { type: '=~', value: '((a|b)c|d)e', yes: ['ace', 'bce', 'de'], no: ['ae', 'cde'] },
+    { type: '=~', value: '(?:a|b.*)(.*c)', yes: ['ac', 'axc', 'bc'], no: ['a', 'b'] },
+    { type: '=~', value: '\\bab\\B.|^x$|(?m:^y$)', yes: ['abc', 'x', 'y'], no: ['ab', 'ab-', 'y\n'] },
+    { type: '=~', value: '[[:upper:]]\\pN|(?i)straße', yes: ['STRAßE', 'X٣'], no: ['x1', 'strasse'] },
     { type: '=~', value: 'a.', yes: ['ab', 'a🌊'], no: ['a', 'abc'] },
     { type: '!~', value: 'a|b', yes: ['', 'c'], no: ['a', 'b'] },
     { type: '!~', value: 'x.*', yes: ['', 'a'], no: ['x'] },
@@ -42,6 +48,7 @@ describe('a matcher', () => {
     assert.deepEqual(valuesOf('=', 'a'), ['a']);
     assert.deepEqual(valuesOf('=~', 'a|b|a'), ['a', 'b']);
     assert.deepEqual(valuesOf('=~', '10\\.0\\.0\\.1|'), ['10.0.0.1', '']);
+    assert.deepEqual(valuesOf('=~', '(a|b)-(c|d)?e'.replace('?', '')), ['a-ce', 'a-de', 'b-ce', 'b-de']);
     assert.equal(valuesOf('=~', 'a|b.*'), undefined);
     assert.equal(valuesOf('!=', 'a'), undefined);
   });
@@ -68,6 +75,10 @@ describe('a matcher', () => {
       '{2}',
       '^',
       '$',
+      '\\b',
+      '\\B',
+      '(?i)',
+      '[^a]',
     );
     const text = fc
       .array(fc.constantFrom('a', 'b', '.', '-', '\n', '🌊'), { maxLength: 6 })
@@ -91,6 +102,21 @@ describe('a matcher', () => {
       { numRuns: 3000 },
     );
     assert.ok(sound > 500);
+  });
+
+  it('a pattern may not be too large, nor take too long with one value', () => {
+    const compile = (value: string) => compileMatcher({ type: '=~', name: 'n', value });
+    for (const value of ['(a{0,99}){0,99}'.repeat(30), '[a-z]{1000}'.repeat(300)]) {
+      assert.throws(() => compile(value), { kind: 'bad_data', message: /too large/ });
+    }
+    // As long as that, but no work.
+    const long = Array.from({ length: 20_000 }, (_, i) => `(pod-${i}|x)`).join('|');
+    assert.ok(compile(long).matches('pod-19999'));
+    assert.ok(compile(`${'.*a'.repeat(30_000)}`).matches('a'.repeat(40_000)));
+    assert.ok(!compile('(a|b)*a(a|b){200}').matches('ab'.repeat(1000) + 'b'.repeat(201)));
+    const slow = compile('a*b*'.repeat(15_000));
+    assert.throws(() => slow.matches('ab'.repeat(1024)), { kind: 'bad_data', message: /takes too long/ });
+    assert.ok(slow.isSlow);
   });
 
   for (const [pattern, message] of [

@@ -5,6 +5,7 @@
  */
 import { seededRandom } from '../support/seeded-random.ts';
 import { agreementOf } from './agreement.ts';
+import { partsOf } from './parts.ts';
 import { randomData } from './random-data.ts';
 import { type Question, randomQuestion } from './random-question.ts';
 import { readyCase } from './ready-case.ts';
@@ -34,11 +35,21 @@ export interface FuzzReport {
   /** Expressions of which nothing could be demanded, and which were not asked. */
   passedOver: number;
   readonly findings: string[];
+  /** Functions, aggregations and operators of the questions that had samples in their answers. */
+  readonly seen: Set<string>;
 }
 
 /** Asks all rounds, or until there are enough findings. */
 export async function fuzzPromql(options: FuzzOptions): Promise<FuzzReport> {
-  const report: FuzzReport = { asked: 0, withData: 0, failed: 0, unsettled: 0, passedOver: 0, findings: [] };
+  const report: FuzzReport = {
+    asked: 0,
+    withData: 0,
+    failed: 0,
+    unsettled: 0,
+    passedOver: 0,
+    findings: [],
+    seen: new Set(),
+  };
   await using fleet = new MaruFleet();
   for (let round = 0; round < options.rounds && report.findings.length < options.findingsMax; round++) {
     await oneRound(fleet, options.seed + round, options, report);
@@ -61,7 +72,10 @@ async function oneRound(fleet: MaruFleet, seed: number, options: FuzzOptions, re
     report.asked++;
     if (outcome.kind === 'unsettled') report.unsettled++;
     else if (outcome.kind === 'same') {
-      if (outcome.hasData) report.withData++;
+      if (outcome.hasData) {
+        report.withData++;
+        noteWords(question.expr, report.seen);
+      }
       if (outcome.failed) report.failed++;
     } else {
       const title = `seed ${seed}, question ${i}, profile ${profile.name}`;
@@ -76,6 +90,15 @@ async function oneRound(fleet: MaruFleet, seed: number, options: FuzzOptions, re
       if (options.shrink) options.tell(`smallest:\n${report.findings.at(-1)}`);
       if (report.findings.length >= options.findingsMax) return;
     }
+  }
+}
+
+function noteWords(text: string, seen: Set<string>): void {
+  const tree = treeOf(text);
+  if (tree === undefined) return;
+  for (const part of [tree, ...partsOf(tree)]) {
+    if (part.kind === 'call') seen.add(part.func.name);
+    if (part.kind === 'aggregate' || part.kind === 'binary') seen.add(part.op);
   }
 }
 

@@ -5,6 +5,7 @@
  *
  * Prints each difference with its seed and as a small promqltest script. Exit code 1 if there was any.
  */
+import { functionsTable } from '../../libs/promql/syntax/functions-table.ts';
 import { skipWithout } from '../support/find-server.ts';
 import { fuzzPromql } from './fuzz-promql.ts';
 
@@ -22,5 +23,7 @@ const report = await fuzzPromql({
   shrink: !process.argv.includes('--no-shrink'),
   tell: console.log,
 });
+const unseen = [...functionsTable.keys()].filter((name) => !report.seen.has(name));
+if (unseen.length > 0) console.log(`never with a sample in the answer: ${unseen.join(' ')}`);
 console.log(`${report.asked} questions, ${report.findings.length} differences`);
 process.exitCode = report.findings.length === 0 ? 0 : 1;

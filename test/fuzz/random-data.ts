@@ -9,6 +9,32 @@ import type { SequenceValue } from '../../libs/promql/syntax/series-description.
 import type { LoadCommand, LoadedSeries } from '../../libs/promql/testing/parse-script.ts';
 import type { SeededRandom } from '../support/seeded-random.ts';
 
+const oddTexts = [
+  ...[
+    'a',
+    'b',
+    'ab',
+    'abab',
+    'aab',
+    'A',
+    'aB',
+    'a-b',
+    'a.b',
+    '0',
+    '10',
+    'a1',
+    'ab_1',
+    '-',
+    'a\nb',
+    '\n',
+    'é',
+    'É',
+    'ſ',
+    'K',
+  ],
+  ...['straße', '日本', '\u{1f30a}', 'a\u{1f30a}b', 'aaaaaaaa', 'x y', '"', '\\', '$1', '{a}'],
+];
+
 export interface Dataset {
   /** In the order in which they are written. What is in the second one and later comes late. */
   readonly loads: readonly LoadCommand[];
@@ -87,6 +113,8 @@ class DataMaker {
       ),
       this.#series({ __name__: 'build_info', ...places[0], goversion: '1.26' }, () => 1),
       ...jobs.map(({ job }) => this.#series({ __name__: 'quoted.name', job, 'utf8.name': `ü${job}` }, this.#counter())),
+      // For regular expressions.
+      ...oddTexts.map((v) => this.#series({ __name__: 'texts', v }, this.#smallIntegers())),
       // Enough of few values for the order of equals to show.
       ...Array.from({ length: 30 }, (_, n) => this.#series({ __name__: 'many', n: `${n}` }, this.#smallIntegers())),
       this.#series({ __name__: 'hle', job: 'a', le: '0.5' }, this.#native(true)),

@@ -236,11 +236,110 @@ const words: Vocabulary = {
   argument,
 };
 
+const patternParts = [
+  ...[
+    'a',
+    'b',
+    'ab',
+    '1',
+    '.',
+    '.*',
+    '.+',
+    '|',
+    '|',
+    '(',
+    ')',
+    '(?:',
+    '(?P<n>',
+    '*',
+    '+',
+    '?',
+    '*?',
+    '+?',
+    '{2}',
+    '{1,3}',
+    '{0}',
+    '{1001}',
+  ],
+  ...[
+    '[ab]',
+    '[^a]',
+    '[a-z]',
+    '[^\\n]',
+    '[[:alpha:]]',
+    '[[:^digit:]]',
+    '\\d',
+    '\\D',
+    '\\w',
+    '\\W',
+    '\\s',
+    '\\pL',
+    '\\p{Lu}',
+    '\\PN',
+  ],
+  ...[
+    '\\p{Greek}',
+    '^',
+    '$',
+    '\\b',
+    '\\B',
+    '\\A',
+    '\\z',
+    '\\n',
+    '\\.',
+    '\\-',
+    '\\x61',
+    '\\x{1f30a}',
+    '\\Qa.b\\E',
+    '\\1',
+    '\\8',
+  ],
+  ...[
+    '(?i)',
+    '(?s)',
+    '(?m)',
+    '(?U)',
+    '(?i:',
+    '(?-s:',
+    '(?=',
+    '(?<n>',
+    'é',
+    'ß',
+    'k',
+    's',
+    '\u{1f30a}',
+    '{',
+    '}',
+    '[',
+    ']',
+    '\\',
+    '-',
+    '_',
+  ],
+];
+
+/** A regular expression of RE2, or not quite, over values of all kinds. */
+function patternQuestion(random: Random): string {
+  const parts = Array.from({ length: 1 + Math.floor(random() * 6) }, () => oneOf(random, patternParts));
+  // Two groups of one name: see libs/promql/DIFFERENCES.md.
+  const named = parts.findIndex((part) => part.includes('<n>'));
+  parts.forEach((part, i) => {
+    if (i > named && part.includes('<n>')) parts[i] = '(';
+  });
+  const open = parts.filter((part) => part.startsWith('(')).length - parts.filter((part) => part === ')').length;
+  const pattern = JSON.stringify(parts.join('') + (random() < 0.9 ? ')'.repeat(Math.max(0, open)) : ''));
+  if (random() < 0.5) return `texts{v${oneOf(random, ['=~', '=~', '!~'])}${pattern}}`;
+  return `label_replace(texts, "dst", "<$1|\${n}|$0>", "v", ${pattern})`;
+}
+
 /** An expression of the whole grammar, and an instant or a range about the data. */
 export function randomQuestion(random: SeededRandom): Question {
   const next = () => random.next();
   const type = random.next() < 0.04 ? 'scalar' : random.next() < 0.03 ? 'matrix' : 'vector';
-  const expr = randomExpression(next, type, random.between(1, 5), words);
+  const expr =
+    type === 'vector' && random.next() < 0.06
+      ? patternQuestion(next)
+      : randomExpression(next, type, random.between(1, 5), words);
   if (type === 'matrix' || random.next() < 0.45) {
     const time = oneOf(next, [
       random.between(0, dataSeconds + 200),
