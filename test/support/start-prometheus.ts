@@ -58,7 +58,6 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Prome
       `--storage.tsdb.path=${dataDir}`,
       `--web.listen-address=127.0.0.1:${port}`,
       '--web.enable-remote-write-receiver',
-      '--web.enable-admin-api',
       ...(options.flags ?? []),
       ...(options.version === 3
         ? [
