@@ -10,11 +10,13 @@ import type { MetricMetadata } from '../model/metadata.ts';
 import { assert } from '../std/assert.ts';
 import { mapBounded } from '../std/bounded.ts';
 import {
+  addCosts,
   type ChunkBatch,
   type ExemplarSeries,
   type LabelQuery,
   type LabelTable,
   type Listed,
+  noCosts,
   type SelectedSeries,
   type SelectQuery,
   type SeriesSource,
@@ -123,14 +125,16 @@ function warningsOf(lists: readonly { readonly warnings: readonly string[] }[]):
 function mergeSelections(selections: readonly SelectedSeries[]): SelectedSeries {
   const found = selections.filter(({ labels }) => labels.begin.length > 1);
   const warnings = warningsOf(selections);
+  const costs = () => selections.reduce((sum, selected) => addCosts(sum, selected.costs?.() ?? noCosts), noCosts);
   const [only] = found;
-  if (found.length === 1 && only !== undefined) return { ...only, warnings };
+  if (found.length === 1 && only !== undefined) return { ...only, warnings, costs };
   const ranked = rankStrings(found.map(({ labels }) => labels));
   const orders = ranked.refs.map((refs, i) => new SeriesOrder(found[i].labels.begin, refs));
   const joined = joinSeries(orders);
   return {
     labels: { strings: ranked.strings, begin: joined.begin, refs: joined.refs },
     warnings,
+    costs,
     chunks: (signal) => mergeChunks(found, orders, joined, signal),
   };
 }

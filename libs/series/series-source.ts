@@ -53,6 +53,27 @@ export interface SelectedSeries {
   readonly warnings: readonly string[];
   /** Batches in series order, covering every series once. May be iterated once. */
   chunks(signal: AbortSignal): AsyncIterable<ChunkBatch>;
+  /** What its reads have cost so far; absent where they cost no requests. */
+  costs?(): ReadCosts;
+}
+
+/** Requests to a bucket, what came of them, and what a cache had. */
+export interface ReadCosts {
+  readonly blocks: number;
+  readonly requests: number;
+  readonly bytes: number;
+  readonly cachedBytes: number;
+}
+
+export const noCosts: ReadCosts = { blocks: 0, requests: 0, bytes: 0, cachedBytes: 0 };
+
+export function addCosts(a: ReadCosts, b: ReadCosts): ReadCosts {
+  return {
+    blocks: a.blocks + b.blocks,
+    requests: a.requests + b.requests,
+    bytes: a.bytes + b.bytes,
+    cachedBytes: a.cachedBytes + b.cachedBytes,
+  };
 }
 
 export interface LabelQuery {

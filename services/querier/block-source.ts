@@ -6,7 +6,7 @@
 import type { BucketIndex } from '../../libs/blocks/bucket-index.ts';
 import type { TenantIndexes } from '../../libs/blocks/tenant-indexes.ts';
 import { recentBlocksMs } from '../../libs/contracts/ingester.ts';
-import type { StoreGatewayContract } from '../../libs/contracts/store-gateway.ts';
+import type { BlockReads, StoreGatewayContract } from '../../libs/contracts/store-gateway.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { Labels } from '../../libs/model/labels.ts';
 import type { MetricMetadata } from '../../libs/model/metadata.ts';
@@ -53,7 +53,17 @@ export class BucketSource implements SeriesSource {
 
   async select(query: SelectQuery, signal: AbortSignal): Promise<SelectedSeries> {
     const nothing = { labels: noLabels, warnings: [], chunks: async function* () {} };
-    return this.#ask(query, nothing, (source) => source.select(query, signal), signal);
+    const costsOf = ({ blocks, requests, bytes, cachedBytes }: BlockReads) => ({
+      blocks: blocks.length,
+      requests,
+      bytes,
+      cachedBytes,
+    });
+    const select = async (source: SeriesSource, reads: () => BlockReads): Promise<SelectedSeries> => ({
+      ...(await source.select(query, signal)),
+      costs: () => costsOf(reads()),
+    });
+    return this.#ask(query, nothing, select, signal);
   }
 
   async labelNames(query: LabelQuery, signal: AbortSignal): Promise<Listed<string>> {
@@ -84,7 +94,7 @@ export class BucketSource implements SeriesSource {
   async #ask<T extends { readonly warnings: readonly string[] }>(
     span: TimeSpan,
     nothing: T,
-    act: (source: SeriesSource) => Promise<T>,
+    act: (source: SeriesSource, reads: () => BlockReads) => Promise<T>,
     signal: AbortSignal,
   ): Promise<T> {
     const { gateway, indexes, nowMs } = this.#access;
@@ -100,7 +110,7 @@ export class BucketSource implements SeriesSource {
       if (needed.length === 0) return nothing;
       const blocks = gateway.source(this.#tenant, needed);
       try {
-        const value = await act(blocks.source);
+        const value = await act(blocks.source, () => blocks.reads());
         checkAllRead(needed, blocks.reads().blocks);
         return value;
       } catch (error) {

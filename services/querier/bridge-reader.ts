@@ -9,7 +9,14 @@ import { receiveMessageOnPort } from 'node:worker_threads';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { Matcher } from '../../libs/model/matcher.ts';
 import type { ReadQuery, SeriesReader, SeriesSelection } from '../../libs/series/series-reader.ts';
-import type { ChunkBatch, LabelTable, SelectQuery } from '../../libs/series/series-source.ts';
+import {
+  addCosts,
+  type ChunkBatch,
+  type LabelTable,
+  noCosts,
+  type ReadCosts,
+  type SelectQuery,
+} from '../../libs/series/series-source.ts';
 import { resolvePatterns } from './resolve-patterns.ts';
 import type { ReadReply, ReadRequest } from './worker-protocol.ts';
 import { batchesPerRequest, ControlWord, StopReason } from './worker-protocol.ts';
@@ -86,6 +93,11 @@ export class BridgeReader implements SeriesReader {
     return selection;
   }
 
+  /** What the reads of all selections have cost, as far as they were read. */
+  costs(): ReadCosts {
+    return this.#selections.reduce((sum, { costs }) => addCosts(sum, costs), noCosts);
+  }
+
   /** As many further batches of a selection may come. */
   askMore(selection: number, count: number): void {
     this.#port.postMessage({ kind: 'more', job: this.#job, selection, count } satisfies ReadRequest);
@@ -145,6 +157,7 @@ class BridgeSelection implements SeriesSelection {
   #ended = false;
   columns: Pick<LabelTable, 'begin' | 'refs' | 'setOf'> | undefined;
   warnings: readonly string[] = [];
+  costs = noCosts;
 
   constructor(reader: BridgeReader, number: number) {
     this.#reader = reader;
@@ -168,6 +181,7 @@ class BridgeSelection implements SeriesSelection {
         this.#strings = this.#strings.length === 0 ? reply.strings : this.#strings.concat(reply.strings);
         return;
       case 'selected':
+        this.costs = reply.costs ?? this.costs;
         this.columns = { begin: reply.begin, refs: reply.refs, setOf: reply.setOf };
         this.warnings = reply.warnings;
         if (reply.whole === undefined) return;
@@ -175,6 +189,7 @@ class BridgeSelection implements SeriesSelection {
         this.#ended = true;
         return;
       case 'batch':
+        this.costs = reply.costs ?? this.costs;
         if (reply.batch === undefined) this.#ended = true;
         else this.#batches.push(reply.batch);
     }

@@ -6,16 +6,18 @@
  */
 import { formatFloat } from '../../libs/model/format-float.ts';
 import type { QueryResult, ResultSeries } from '../../libs/promql/engine.ts';
+import type { ReadCosts } from '../../libs/series/series-source.ts';
 import { writeAnnotations, writeLabels } from './api-answer.ts';
 import type { JsonBytes } from './json-bytes.ts';
 import { quoteJsonGo, timestampBytesMax, writeTimestamp } from './json-bytes.ts';
 import { writeHistogram } from './write-histogram.ts';
 
-/** How long the parts of a query took, in seconds. */
+/** How long the parts of a query took, in seconds, and what its reads of blocks cost. */
 export interface QueryTimes {
   readonly queued: number;
   readonly prepared: number;
   readonly evaluated: number;
+  readonly reads: ReadCosts;
 }
 
 /** What the request said about the answer. */
@@ -168,7 +170,7 @@ class SampleHeads {
   }
 }
 
-function writeStats(json: JsonBytes, { stats }: QueryResult, { queued, prepared, evaluated }: QueryTimes): void {
+function writeStats(json: JsonBytes, { stats }: QueryResult, { queued, prepared, evaluated, reads }: QueryTimes): void {
   const timings = {
     evalTotalTime: prepared + evaluated,
     resultSortTime: 0,
@@ -182,5 +184,7 @@ function writeStats(json: JsonBytes, { stats }: QueryResult, { queued, prepared,
     samplesRead: stats.samplesQueried,
     peakSamples: stats.samplesPeak,
   };
-  json.raw(`,"stats":${JSON.stringify({ timings, samples })}`);
+  // Ours: Prometheus knows no bucket. Absent where none was read.
+  const blocks = reads.blocks === 0 ? undefined : reads;
+  json.raw(`,"stats":${JSON.stringify({ timings, samples, blocks })}`);
 }

@@ -69,7 +69,7 @@ function execute(context: JobContext, engine: Engine, { syntax, limits }: QueryW
     prepared: (parsed - begin) / 1000,
     evaluated: (performance.now() - parsed) / 1000,
   };
-  writeResult(output, result, { limit, stats, timeMs: startMs }, times, checkStopped);
+  writeResult(output, result, { limit, stats, timeMs: startMs }, { ...times, reads: reader.costs() }, checkStopped);
   return { samples: result.stats.samplesQueried };
 }
 

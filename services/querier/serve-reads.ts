@@ -34,6 +34,7 @@ const emptyBatch: ChunkBatch = {
 
 interface OpenSelection {
   readonly number: number;
+  readonly selected: SelectedSeries;
   readonly batches: AsyncIterator<ChunkBatch>;
   /** Batches that may still be sent. */
   credit: number;
@@ -131,28 +132,29 @@ export class ReadServer {
     const table = movable(setOf === undefined ? [begin, refs] : [begin, refs, setOf]);
     const [ownBegin, ownRefs, ownSetOf] = table.views as [Uint32Array, Uint32Array, Uint32Array | undefined];
     const columns = { begin: ownBegin, refs: ownRefs, setOf: ownSetOf };
-    const labels = { kind: 'selected', ...to, ...columns, warnings: selected.warnings } as const;
+    const { warnings } = selected;
+    const labelsNow = () => ({ kind: 'selected', ...to, ...columns, warnings, costs: selected.costs?.() }) as const;
     const batches = selected.chunks(job.signal)[Symbol.asyncIterator]();
     if (seriesCount <= wholeSeriesMax) {
       // One message wakes the worker once.
       const first = await batches.next();
       if (this.#job !== job) return close({ batches });
       if (first.done === true) {
-        this.#reply({ ...labels, whole: emptyBatch }, table.buffers);
+        this.#reply({ ...labelsNow(), whole: emptyBatch }, table.buffers);
         return;
       }
       const { batch, buffers } = movableBatch(first.value);
       if (batch.chunkBegin.length - 1 === seriesCount) {
-        this.#reply({ ...labels, whole: batch }, [...table.buffers, ...buffers]);
+        this.#reply({ ...labelsNow(), whole: batch }, [...table.buffers, ...buffers]);
         close({ batches });
         return;
       }
-      this.#reply({ ...labels, whole: undefined }, table.buffers);
-      this.#reply({ kind: 'batch', ...to, batch }, buffers);
+      this.#reply({ ...labelsNow(), whole: undefined }, table.buffers);
+      this.#reply({ kind: 'batch', ...to, batch, costs: selected.costs?.() }, buffers);
     } else {
-      this.#reply({ ...labels, whole: undefined }, table.buffers);
+      this.#reply({ ...labelsNow(), whole: undefined }, table.buffers);
     }
-    const selection = { number, batches, credit: batchesAheadMax, sending: false };
+    const selection = { number, selected, batches, credit: batchesAheadMax, sending: false };
     job.selections.set(number, selection);
     await this.#send(job, selection);
   }
@@ -181,11 +183,11 @@ export class ReadServer {
       if (this.#job !== job || !job.selections.has(selection.number)) return;
       if (done === true) {
         job.selections.delete(selection.number);
-        this.#reply({ kind: 'batch', ...to, batch: undefined }, []);
+        this.#reply({ kind: 'batch', ...to, batch: undefined, costs: selection.selected.costs?.() }, []);
         return;
       }
       const { batch, buffers } = movableBatch(value);
-      this.#reply({ kind: 'batch', ...to, batch }, buffers);
+      this.#reply({ kind: 'batch', ...to, batch, costs: selection.selected.costs?.() }, buffers);
     }
     selection.sending = false;
   }

@@ -8,7 +8,7 @@ import { appendXor, beginXorChunk, XorState, xorSampleBytesMax } from '../../lib
 import type { Engine } from '../../libs/promql/engine.ts';
 import { parseExpr } from '../../libs/promql/syntax/parser.ts';
 import type { SeriesReader } from '../../libs/series/series-reader.ts';
-import type { ChunkBatch } from '../../libs/series/series-source.ts';
+import { type ChunkBatch, noCosts } from '../../libs/series/series-source.ts';
 import { writeResult } from './encode-result.ts';
 import { JsonBytes } from './json-bytes.ts';
 
@@ -58,7 +58,7 @@ function ask(engine: Engine, reader: SeriesReader, text: string, stepMs: number)
   const question = { expr, text, startMs, endMs, stepMs, limits, reader, checkCancelled: () => undefined };
   const result = engine.query(question);
   const json = new JsonBytes(() => undefined);
-  const times = { queued: 0, prepared: 0, evaluated: 0 };
+  const times = { queued: 0, prepared: 0, evaluated: 0, reads: noCosts };
   writeResult(json, result, { limit: 0, stats: '', timeMs: startMs }, times, () => undefined);
   json.finish();
 }

@@ -6,7 +6,7 @@
  */
 import type { Failure, FailureKind } from '../../libs/errors/failure.ts';
 import type { ReadQuery } from '../../libs/series/series-reader.ts';
-import type { ChunkBatch, SelectQuery } from '../../libs/series/series-source.ts';
+import type { ChunkBatch, ReadCosts, SelectQuery } from '../../libs/series/series-source.ts';
 import type { QueryRequest } from './query-request.ts';
 
 /** Words of the Int32Array that both threads share. */
@@ -99,6 +99,7 @@ export type ReadReply =
       readonly refs: Uint32Array;
       readonly setOf: Uint32Array | undefined;
       readonly warnings: readonly string[];
+      readonly costs: ReadCosts | undefined;
       /** Of a small selection, all there is. */
       readonly whole: ChunkBatch | undefined;
     }
@@ -111,5 +112,12 @@ export type ReadReply =
       readonly last: boolean;
     }
   /** Undefined after the last one. */
-  | { readonly kind: 'batch'; readonly job: number; readonly selection: number; readonly batch: ChunkBatch | undefined }
+  | {
+      readonly kind: 'batch';
+      readonly job: number;
+      readonly selection: number;
+      readonly batch: ChunkBatch | undefined;
+      /** Of the selection so far. */
+      readonly costs: ReadCosts | undefined;
+    }
   | { readonly kind: 'failed'; readonly job: number; readonly failure: FailureMessage };

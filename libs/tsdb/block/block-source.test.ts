@@ -152,7 +152,7 @@ describe('a damaged block', () => {
     await writeTestBlock({ disk: realDisk, directory: folder.path, ulid, series });
     const query = { matchers: [{ type: '=~', name: 'job', value: 'a.*' } as const], ...whole };
     const right = expectedSelection(series, query);
-    const prng = new Prng(Number(process.env['MARU_FUZZ_SEED'] ?? 11));
+    const prng = new Prng(Number(process.env['MARU_TEST_FUZZ_SEED'] ?? 11));
     let refused = 0;
     for (const name of ['index', 'chunks/000001']) {
       const path = join(directory, name);
