@@ -179,7 +179,7 @@ function writeStats(json: JsonBytes, { stats }: QueryResult, { queued, prepared,
   };
   const samples = {
     totalQueryableSamples: stats.samplesQueried,
-    samplesRead: stats.samplesQueried,
+    samplesRead: stats.samplesRead,
     peakSamples: stats.samplesPeak,
   };
   json.raw(`,"stats":${JSON.stringify({ timings, samples })}`);
