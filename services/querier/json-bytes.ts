@@ -81,9 +81,26 @@ export class JsonBytes {
 
   /** A label name or value in quotes, `<`, `>` and `&` as they are. */
   labelText(text: string): void {
+    if (text.length <= pieceLength && this.#plainText(text)) return;
     this.byte(0x22);
     this.rawText(needsEscape.test(text) ? text.replace(escapes, escapeOne) : text);
     this.byte(0x22);
+  }
+
+  /** Writes a text in quotes if it is ASCII without anything to escape, as nearly all labels are; else nothing. */
+  #plainText(text: string): boolean {
+    this.#room();
+    const buffer = this.#buffer;
+    let at = this.#at;
+    buffer[at++] = 0x22;
+    for (let i = 0; i < text.length; i++) {
+      const char = text.charCodeAt(i);
+      if (char < 0x20 || char > 0x7e || char === 0x22 || char === 0x5c) return false;
+      buffer[at++] = char;
+    }
+    buffer[at++] = 0x22;
+    this.#at = at;
+    return true;
   }
 
   byte(value: number): void {

@@ -180,21 +180,27 @@ function* keepMarked(ids: Uint32Array, marks: Uint32Array, marked: boolean): Ste
   return kept.subarray(0, count);
 }
 
-/** Whether any series with the pair may have samples from minT to maxT: mostly the first one that is looked at. */
-export function* pairHasSamples(
+/** Of these pairs, those of which a series may have samples from minT to maxT: mostly the first one that is looked at; at most `max`. */
+export function* pairsWithSamples(
   series: SeriesTable,
-  pair: number,
+  pairs: Uint32Array,
   ranges: readonly HeadRange[],
   minT: number,
   maxT: number,
-): Steps<boolean> {
-  const ids = series.seriesOfPair(pair);
-  for (let i = 0; i < ids.length; i++) {
-    for (let r = 0; r < ranges.length; r++) if (ranges[r].hasSamples(ids[i], minT, maxT)) return true;
-    if (i % stepItems === 0) yield;
+  max: number,
+): Steps<number[]> {
+  const found: number[] = [];
+  let looked = 0;
+  for (let i = 0; i < pairs.length && found.length < max; i++) {
+    const ids = series.seriesOfPair(pairs[i]);
+    let isFound = false;
+    for (let j = 0; j < ids.length && !isFound; j++) {
+      for (let r = 0; r < ranges.length && !isFound; r++) isFound = ranges[r].hasSamples(ids[j], minT, maxT);
+      if (++looked % stepItems === 0) yield;
+    }
+    if (isFound) found.push(pairs[i]);
   }
-  yield;
-  return false;
+  return found;
 }
 
 /** Of these series, those that may have samples from minT to maxT in one of the ranges. */
