@@ -87,6 +87,11 @@ export class JsonBytes {
     this.byte(0x22);
   }
 
+  /** A text in quotes, with HTML escapes. */
+  text(text: string): void {
+    if (text.length > pieceLength || !this.#plainText(text)) this.rawText(quoteJson(text));
+  }
+
   /** Writes a text in quotes if it is ASCII without anything to escape, as nearly all labels are; else nothing. */
   #plainText(text: string): boolean {
     this.#room();
@@ -96,6 +101,8 @@ export class JsonBytes {
     for (let i = 0; i < text.length; i++) {
       const char = text.charCodeAt(i);
       if (char < 0x20 || char > 0x7e || char === 0x22 || char === 0x5c) return false;
+      // Only one of the two kinds of text escapes these: <, > and &.
+      if (char === 0x3c || char === 0x3e || char === 0x26) return false;
       buffer[at++] = char;
     }
     buffer[at++] = 0x22;

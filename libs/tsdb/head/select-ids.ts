@@ -192,15 +192,23 @@ export function* pairsWithSamples(
   const found: number[] = [];
   let looked = 0;
   for (let i = 0; i < pairs.length && found.length < max; i++) {
-    const ids = series.seriesOfPair(pairs[i]);
-    let isFound = false;
-    for (let j = 0; j < ids.length && !isFound; j++) {
-      for (let r = 0; r < ranges.length && !isFound; r++) isFound = ranges[r].hasSamples(ids[j], minT, maxT);
-      if (++looked % stepItems === 0) yield;
+    if (++looked % stepItems === 0) yield;
+    let isFound = hasSamples(series.firstSeriesOfPair(pairs[i]), ranges, minT, maxT);
+    if (!isFound && series.seriesCountOfPair(pairs[i]) > 1) {
+      const ids = series.seriesOfPair(pairs[i]);
+      for (let j = 1; j < ids.length && !isFound; j++) {
+        isFound = hasSamples(ids[j], ranges, minT, maxT);
+        if (++looked % stepItems === 0) yield;
+      }
     }
     if (isFound) found.push(pairs[i]);
   }
   return found;
+}
+
+function hasSamples(id: number, ranges: readonly HeadRange[], minT: number, maxT: number): boolean {
+  for (let r = 0; r < ranges.length; r++) if (ranges[r].hasSamples(id, minT, maxT)) return true;
+  return false;
 }
 
 /** Of these series, those that may have samples from minT to maxT in one of the ranges. */
