@@ -55,9 +55,9 @@ interface CaseFigures {
   readonly error: string | undefined;
 }
 
-const warmAsksMax = 25;
+const warmAsksMax = 100;
 const warmAsksMin = 3;
-const warmSeconds = 4;
+const warmSeconds = 3;
 const memoryPollMs = 5;
 
 /** Runs a suite; @returns the text of its table */

@@ -4,13 +4,14 @@
  * Owns the files `lock` and `lock.*`. A lock is made by a hard link, which fails if there is one already. A stale lock is
  * replaced by whoever holds its succession: the file `lock.after.<nonce of the dead owner>`, made by a hard link too. If the
  * successor dies half-way, the succession of its own nonce is the next to be had, and so on; no name of this chain is free
- * again before another owner stands in `lock`. So of several that start at once exactly one has the folder.
+ * again before another owner stands in `lock`. So of several that start at once exactly one has the folder. Surprising: the file
+ * `lock.spare` says nothing. It holds the block in which a start on a full disk writes its lock.
  */
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { link, open, readdir, readFile, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { realDisk } from '../std/disk.ts';
+import { isDiskFull, realDisk } from '../std/disk.ts';
 
 interface Owner {
   readonly pid: number;
@@ -33,6 +34,9 @@ export interface DataFolderLock {
 const triesMax = 40;
 /** How long another start gets to finish what it is doing. */
 const crossingMs = 25;
+const spare = 'lock.spare';
+/** More than an owner's text takes. */
+const spareBytes = 512;
 /** Stands for the nonce of a lock that cannot be read. */
 const unreadable = 'unreadable';
 
@@ -45,7 +49,7 @@ export async function lockDataFolder(directory: string): Promise<DataFolderLock>
   const path = join(directory, 'lock');
   const own: Owner = { pid: process.pid, startTicks: startTicksOf(process.pid), bootId: bootId(), nonce: randomUUID() };
   const mine = join(directory, `lock.${own.nonce}`);
-  await writeSynced(mine, JSON.stringify(own));
+  await writeOwner(directory, mine, own);
   try {
     for (let tries = 0; tries < triesMax; tries++) {
       if (await linked(mine, path)) return await taken(directory, own);
@@ -95,11 +99,12 @@ const nonceOf = (owner: Owner | typeof unreadable): string => (owner === unreada
 
 async function taken(directory: string, own: Owner): Promise<DataFolderLock> {
   const path = join(directory, 'lock');
+  await keepSpare(directory);
   await realDisk.syncDirectory(directory);
   // The successions before this owner, and what a process left that died before it had the lock. What cannot be read may be
   // another start that is just writing.
   for (const name of await readdir(directory)) {
-    if (!name.startsWith('lock.')) continue;
+    if (!name.startsWith('lock.') || name === spare) continue;
     const owner = await readOwner(join(directory, name));
     if (owner === 'absent' || owner === unreadable) continue;
     if (owner.nonce === own.nonce || !isAlive(owner)) await removeIfThere(join(directory, name));
@@ -175,8 +180,38 @@ async function linked(from: string, to: string): Promise<boolean> {
   }
 }
 
-async function writeSynced(path: string, text: string): Promise<void> {
-  const file = await open(path, 'wx');
+/** A new file, or where there is no room for it the spare one in its place. */
+async function writeOwner(directory: string, path: string, owner: Owner): Promise<void> {
+  const text = JSON.stringify(owner);
+  try {
+    await writeSynced(path, text, 'wx');
+  } catch (error) {
+    await removeIfThere(path);
+    if (!isDiskFull(error)) throw error;
+    try {
+      await rename(join(directory, spare), path);
+    } catch {
+      throw error;
+    }
+    // In place: nothing is given back, nothing is taken.
+    await writeSynced(path, text.padEnd(spareBytes), 'r+');
+  }
+}
+
+/** For the next start. Without room for it there is none. */
+async function keepSpare(directory: string): Promise<void> {
+  const path = join(directory, spare);
+  try {
+    await writeSynced(path, ' '.repeat(spareBytes), 'wx');
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return;
+    await removeIfThere(path);
+    if (!isDiskFull(error)) throw error;
+  }
+}
+
+async function writeSynced(path: string, text: string, flags: 'wx' | 'r+'): Promise<void> {
+  const file = await open(path, flags);
   try {
     await file.writeFile(text);
     await file.sync();

@@ -95,7 +95,9 @@ export class BridgeReader implements SeriesReader {
 
   /** What the reads of all selections have cost, as far as they were read. */
   costs(): ReadCosts {
-    return this.#selections.reduce((sum, { costs }) => addCosts(sum, costs), noCosts);
+    let sum = noCosts;
+    for (const one of this.#selections) if (one instanceof BridgeSelection) sum = addCosts(sum, one.costs);
+    return sum;
   }
 
   /** As many further batches of a selection may come. */

@@ -181,7 +181,7 @@ function writeStats(json: JsonBytes, { stats }: QueryResult, { queued, prepared,
   };
   const samples = {
     totalQueryableSamples: stats.samplesQueried,
-    samplesRead: stats.samplesQueried,
+    samplesRead: stats.samplesRead,
     peakSamples: stats.samplesPeak,
   };
   // Ours: Prometheus knows no bucket. Absent where none was read.

@@ -6,8 +6,10 @@
  */
 import { formatFloatJson } from '../../libs/model/format-float.ts';
 
-/** A chunk is handed on when this much of it is full; a text or number never needs more than what is left above it. */
+/** A chunk is handed on when as much of it is full; a text or number never needs more than what is left above it. */
 const chunkBytes = 128 * 1024;
+/** Most answers are small: the first chunk is, too, and takes less time to make than they do to write. */
+const firstChunkBytes = 16 * 1024;
 const chunkReserve = 4 * 1024;
 /** Texts up to this length are escaped and written as one. */
 const pieceLength = 1024;
@@ -53,7 +55,7 @@ export class JsonBytes {
   /** `handOn` becomes the owner of each chunk; the last one may be empty. */
   constructor(handOn: (chunk: Uint8Array<ArrayBuffer>, last: boolean) => void) {
     this.#handOn = handOn;
-    this.#buffer = newChunk();
+    this.#buffer = newChunk(firstChunkBytes);
   }
 
   /** Text that is ASCII and needs no escape. */
@@ -79,9 +81,33 @@ export class JsonBytes {
 
   /** A label name or value in quotes, `<`, `>` and `&` as they are. */
   labelText(text: string): void {
+    if (text.length <= pieceLength && this.#plainText(text)) return;
     this.byte(0x22);
     this.rawText(needsEscape.test(text) ? text.replace(escapes, escapeOne) : text);
     this.byte(0x22);
+  }
+
+  /** A text in quotes, with HTML escapes. */
+  text(text: string): void {
+    if (text.length > pieceLength || !this.#plainText(text)) this.rawText(quoteJson(text));
+  }
+
+  /** Writes a text in quotes if it is ASCII without anything to escape, as nearly all labels are; else nothing. */
+  #plainText(text: string): boolean {
+    this.#room();
+    const buffer = this.#buffer;
+    let at = this.#at;
+    buffer[at++] = 0x22;
+    for (let i = 0; i < text.length; i++) {
+      const char = text.charCodeAt(i);
+      if (char < 0x20 || char > 0x7e || char === 0x22 || char === 0x5c) return false;
+      // Only one of the two kinds of text escapes these: <, > and &.
+      if (char === 0x3c || char === 0x3e || char === 0x26) return false;
+      buffer[at++] = char;
+    }
+    buffer[at++] = 0x22;
+    this.#at = at;
+    return true;
   }
 
   byte(value: number): void {
@@ -148,21 +174,21 @@ export class JsonBytes {
   }
 
   #room(): void {
-    if (this.#at > chunkBytes - chunkReserve) this.#pass(false);
+    if (this.#at > this.#buffer.length - chunkReserve) this.#pass(false);
   }
 
   #pass(last: boolean): void {
     const full = this.#buffer;
     const used = this.#at;
     this.#at = 0;
-    if (!last) this.#buffer = newChunk();
+    if (!last) this.#buffer = newChunk(chunkBytes);
     this.#handOn(new Uint8Array(full.buffer, 0, used), last);
   }
 }
 
 /** A buffer of its own (never from the pool), so that its memory can be transferred to another thread. */
-function newChunk(): Buffer<ArrayBuffer> {
-  return Buffer.from(new ArrayBuffer(chunkBytes));
+function newChunk(bytes: number): Buffer<ArrayBuffer> {
+  return Buffer.from(new ArrayBuffer(bytes));
 }
 
 /** Longest text that writeTimestamp writes. */

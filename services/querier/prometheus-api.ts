@@ -140,7 +140,7 @@ async function labelQuery(call: ApiCall, deps: ApiDeps): Promise<LabelQuery> {
 }
 
 function textsAnswer(values: readonly string[], warnings: readonly string[]): ApiAnswer {
-  const write = (json: JsonBytes, text: string) => json.rawText(quoteJson(text));
+  const write = (json: JsonBytes, text: string) => json.text(text);
   return { httpStatus: 200, body: listAnswer(values, { open: '[', close: ']', write }, warnings) };
 }
 

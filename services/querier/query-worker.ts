@@ -70,7 +70,7 @@ function execute(context: JobContext, engine: Engine, { syntax, limits }: QueryW
     evaluated: (performance.now() - parsed) / 1000,
   };
   writeResult(output, result, { limit, stats, timeMs: startMs }, { ...times, reads: reader.costs() }, checkStopped);
-  return { samples: result.stats.samplesQueried };
+  return { samples: result.stats.samplesRead };
 }
 
 function parseQuery({ query }: ExpressionRequest, syntax: ParseOptions): Expr {

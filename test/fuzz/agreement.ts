@@ -16,6 +16,8 @@ const kernels = new Set(
     'histogram_quantile histogram_quantiles histogram_fraction histogram_stddev histogram_stdvar'
   ).split(' '),
 );
+/** Trimming a histogram interpolates in the bucket that it cuts. */
+const kernelOperators = new Set<string>(['^', 'atan2', '</', '>/']);
 /** Their result is as close as their argument, or not worse by more than a bit. */
 const gentle = new Set(
   (
@@ -70,7 +72,7 @@ function exactnessOf(expr: Expr): Exactness {
         if (!expr.returnBool) throw new DecidedByRoundingError();
         return 'rough';
       }
-      if (expr.op === '^' || expr.op === 'atan2') return both === 'bits' ? 'close' : 'rough';
+      if (kernelOperators.has(expr.op)) return both === 'bits' ? 'close' : 'rough';
       if (expr.op === '*' || expr.op === '/') return both;
       return both === 'bits' ? 'bits' : 'rough';
     }

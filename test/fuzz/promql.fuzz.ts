@@ -2,12 +2,15 @@
  * For developers: random data and random expressions, asked of a real Prometheus 3.15 and of Maru over HTTP.
  *
  *     node test/fuzz/promql.fuzz.ts [--seed=1] [--rounds=40] [--questions=250] [--findings=5] [--no-shrink]
+ *     node test/fuzz/promql.fuzz.ts --syntax [--seed=1] [--questions=250] [--findings=5]
  *
- * Prints each difference with its seed and as a small promqltest script. Exit code 1 if there was any.
+ * Prints each difference with its seed and as a small promqltest script. With --syntax, texts with mistakes are parsed and formatted
+ * only. Exit code 1 if there was any difference.
  */
 import { functionsTable } from '../../libs/promql/syntax/functions-table.ts';
 import { skipWithout } from '../support/find-server.ts';
 import { fuzzPromql } from './fuzz-promql.ts';
+import { fuzzSyntax } from './fuzz-syntax.ts';
 
 const given = (name: string, otherwise: number): number => {
   const text = process.argv.find((arg) => arg.startsWith(`--${name}=`))?.slice(name.length + 3);
@@ -15,6 +18,16 @@ const given = (name: string, otherwise: number): number => {
 };
 const absent = skipWithout('prometheus');
 if (absent !== false) throw new Error(absent);
+if (process.argv.includes('--syntax')) {
+  const { asked, refused, findings } = await fuzzSyntax(
+    given('seed', 1),
+    given('questions', 250),
+    given('findings', 5),
+    console.log,
+  );
+  console.log(`${asked} texts, ${refused} refusals, ${findings.length} differences`);
+  process.exit(findings.length === 0 ? 0 : 1);
+}
 const report = await fuzzPromql({
   seed: given('seed', 1),
   rounds: given('rounds', 40),

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { skipWithout } from '../support/find-server.ts';
 import { fuzzPromql } from './fuzz-promql.ts';
+import { fuzzSyntax } from './fuzz-syntax.ts';
 
 describe('random expressions over random data', { skip: skipWithout('prometheus'), timeout: 300_000 }, () => {
   it('have the same answers from Prometheus 3.15 and from Maru', async (t) => {
@@ -18,5 +19,12 @@ describe('random expressions over random data', { skip: skipWithout('prometheus'
     });
     assert.deepEqual(report.findings, [], `node test/fuzz/promql.fuzz.ts --seed=${seed} --rounds=3 --questions=120`);
     assert.ok(report.withData > report.asked / 4, 'the questions have answers');
+  });
+
+  it('are refused in the same words, and parsed and formatted alike', async (t) => {
+    const seed = Number(process.env.MARU_TEST_SEED ?? 1);
+    const { asked, refused, findings } = await fuzzSyntax(seed, 150, 3, (line) => t.diagnostic(line));
+    t.diagnostic(`${asked} texts, ${refused} refusals`);
+    assert.deepEqual(findings, [], `node test/fuzz/promql.fuzz.ts --syntax --seed=${seed} --questions=150`);
   });
 });

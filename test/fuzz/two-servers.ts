@@ -1,6 +1,6 @@
 /**
  * A real Prometheus and a Maru that hold the same samples and are asked the same questions.
- * Owns what "the same answer" means beyond compare-answers.ts: the order of what a query sorts; lists of annotations that were cut;
+ * Owns what "the same answer" means beyond compare-answers.ts: the order of series; lists of annotations that were cut;
  * and answers that Prometheus itself gives differently from time to time, since it walks through maps. Each dataset has a Prometheus of
  * its own and a tenant of its own in a Maru that lives as long as its features are asked for.
  */
@@ -46,7 +46,6 @@ const syntax = { experimentalFunctions: true, extendedRangeSelectors: true, bino
 const askedAgainMax = 6;
 const conflictingResets = /conflicting counter resets/;
 const cutAnnotations = /^(\d+) more (warning|info) annotations omitted$/;
-const ordering = new Set(['sort', 'sort_desc', 'sort_by_label', 'sort_by_label_desc', 'topk', 'bottomk']);
 
 /** The expression's tree; undefined if it is none. */
 export function treeOf(text: string): Expr | undefined {
@@ -138,10 +137,9 @@ export class TwoServers implements AsyncDisposable {
     const expr = treeOf(question.expr);
     const agreement: Agreement | undefined = expr === undefined ? 'bits' : agreementOf(expr);
     if (agreement === undefined) throw new Error(`not comparable: ${question.expr}`);
-    const ordered = expr !== undefined && isOrdered(expr, question);
     const [first, actual] = await Promise.all([this.#askPrometheus(question), askOne(this.#maru, question)]);
     let expected = first;
-    const difference = () => this.#differences(expected, actual, agreement, ordered);
+    const difference = () => this.#differences(expected, actual, agreement);
     const differences = difference();
     if (differences.length === 0) {
       const result = (expected.data as QueryData | undefined)?.result ?? [];
@@ -152,7 +150,7 @@ export class TwoServers implements AsyncDisposable {
     }
     for (let i = 0; i < askedAgainMax; i++) {
       expected = await this.#askPrometheus(question);
-      if (difference().length === 0 || this.#differences(first, expected, 'bits', ordered).length > 0) {
+      if (difference().length === 0 || this.#differences(first, expected, 'bits').length > 0) {
         return { kind: 'unsettled' };
       }
     }
@@ -175,10 +173,10 @@ export class TwoServers implements AsyncDisposable {
     return askOne({ baseUrl: this.#prometheus.baseUrl }, question);
   }
 
-  #differences(expected: Answer, actual: Answer, agreement: Agreement, ordered: boolean): string[] {
+  #differences(expected: Answer, actual: Answer, agreement: Agreement): string[] {
     const [a, b] = [expected, actual].map((answer) => this.#comparable(answer)) as [Answer, Answer];
     const differences = compareAnswers(a, b, agreement);
-    if (differences.length === 0 && ordered) {
+    if (differences.length === 0) {
       const [left, right] = [a, b].map(labelsInOrder);
       if (left !== right) return [`expected the order ${left}`, `got ${right}`];
     }
@@ -207,14 +205,6 @@ function taken(who: string, { status, text }: PushAnswer): void {
 function askOne(target: QueryTarget, { expr, when }: Question): Promise<Answer> {
   if (when.kind === 'instant') return ask(target, 'query', { query: expr, time: when.time }, 'POST');
   return ask(target, 'query_range', { query: expr, start: when.start, end: when.end, step: when.step }, 'POST');
-}
-
-/** Whether the order of the answer means something: always in a range, and where the outermost operation sorts. */
-function isOrdered(expr: Expr, { when }: Question): boolean {
-  if (when.kind === 'range' || expr.type === 'matrix') return true;
-  if (expr.kind === 'paren') return isOrdered(expr.expr, { expr: '', when });
-  if (expr.kind === 'call') return ordering.has(expr.func.name);
-  return expr.kind === 'aggregate' && ordering.has(expr.op);
 }
 
 function labelsInOrder({ data }: Answer): string {

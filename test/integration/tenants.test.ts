@@ -3,6 +3,8 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import protobuf from 'protobufjs';
+import { compressSync } from 'snappy';
 import { push, pushBody } from '../support/push-client.ts';
 import { ask, queryAt } from '../support/query-client.ts';
 import { rawRequest } from '../support/raw-http.ts';
@@ -52,6 +54,19 @@ const illegalNames = [
   '{victim}',
 ];
 
+const readSchema = protobuf.parse(`syntax = "proto3";
+message LabelMatcher { int32 type = 1; string name = 2; string value = 3; }
+message Query { int64 start_timestamp_ms = 1; int64 end_timestamp_ms = 2; repeated LabelMatcher matchers = 3; }
+message ReadRequest { repeated Query queries = 1; repeated int32 accepted_response_types = 2; }`).root;
+
+/** A remote read request for every series. */
+function readEverything(acceptedResponseTypes: readonly number[]): Uint8Array<ArrayBuffer> {
+  const type = readSchema.lookupType('ReadRequest');
+  const matchers = [{ type: 2, name: '__name__', value: '.+' }];
+  const message = { queries: [{ endTimestampMs: Date.now() + 60_000, matchers }], acceptedResponseTypes };
+  return new Uint8Array(compressSync(Buffer.from(type.encode(type.fromObject(message)).finish())));
+}
+
 describe('tenants', { timeout: 120_000 }, () => {
   let maru: Maru;
   const now = Math.floor(Date.now() / 1000);
@@ -67,7 +82,7 @@ describe('tenants', { timeout: 120_000 }, () => {
     },
   ];
   before(async () => {
-    maru = await startMaru();
+    maru = await startMaru({ args: ['--enable-feature=search-api'] });
     assert.equal((await push(maru.baseUrl, secret, { protocol: 'v2', tenant: victim })).status, 204);
   });
   after(() => maru?.[Symbol.asyncDispose]());
@@ -96,9 +111,27 @@ describe('tenants', { timeout: 120_000 }, () => {
       await ask(target, 'rules'),
       await ask(target, 'alerts'),
       await ask(target, 'status/buildinfo'),
+      await ask(target, 'status/tsdb', { limit: 100 }),
+      // What may hold a costly pattern takes another way.
+      await ask(target, 'label/secret_label/values', { 'match[]': '{secret_label=~"(s?){200}.+"}' }),
+      await ask(target, 'query', { query: '{secret_label=~"(s?){200}.+"}', time: now }),
     ];
     for (const answer of answers) assert.equal(answer.status, 'success', JSON.stringify(answer));
-    return JSON.stringify(answers.map(({ data }) => data));
+    const headers: Record<string, string> = tenant === undefined ? {} : { 'x-scope-orgid': tenant };
+    const texts: string[] = [];
+    for (const [path, init] of [
+      [`/federate?match[]=${encodeURIComponent(everything)}`, {}],
+      [`/api/v1/search/metric_names?include_metadata=true&start=${range.start}`, {}],
+      [`/api/v1/search/label_names?start=${range.start}`, {}],
+      [`/api/v1/search/label_values?label=secret_label&start=${range.start}`, {}],
+      ['/api/v1/read', { method: 'POST', body: readEverything([0]) }],
+      ['/api/v1/read', { method: 'POST', body: readEverything([1]) }],
+    ] as const) {
+      const answer = await fetch(`${maru.baseUrl}${prefix}${path}`, { headers, ...init });
+      assert.equal(answer.status, 200, path);
+      texts.push(Buffer.from(await answer.arrayBuffer()).toString('latin1'));
+    }
+    return JSON.stringify(answers.map(({ data }) => data)) + texts.join('\n');
   };
 
   it('the first sees its own through every endpoint', async () => {

@@ -246,7 +246,29 @@ const formType = 'application/x-www-form-urlencoded';
 function statisticsRequests(): readonly ApiRequest[] {
   const list: ApiRequest[] = [];
   for (const stats of ['true', 'all', 'x', '%3C%22%3E']) {
-    for (const query of ['1', 'api_plain', 'api_plain[9s]', 'sum(api_plain)', 'nothing']) {
+    for (const query of [
+      '1',
+      'api_plain',
+      'api_plain[9s]',
+      'sum(api_plain)',
+      'nothing',
+      'rate(api_plain[5s])',
+      'count_over_time(api_histogram[5s])',
+      'api_histogram',
+      'api_histogram[9s]',
+      'rate(api_histogram[5s])',
+      'max_over_time(api_plain[5s:2s])',
+      'api_plain[5s:2s]',
+      'rate(api_plain[5s] @ end())',
+      'sum(api_plain) + sum(api_plain)',
+      'scalar(api_gone @ 0) + api_plain',
+      'sum(rate(api_plain[5s])) + on() count(api_odd)',
+      'api_plain @ end()',
+      'max_over_time(rate(api_plain[3s])[5s:1s])',
+      'absent(nothing)',
+      'topk(1, api_plain offset 2s)',
+      'time() + vector(1)',
+    ]) {
       const encoded = encodeURIComponent(query);
       list.push({ method: 'GET', path: `/api/v1/query?query=${encoded}&time=${now}&stats=${stats}` });
       if (query.endsWith(']')) continue;

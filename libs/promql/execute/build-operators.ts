@@ -58,7 +58,7 @@ export class OperatorBuilder {
           : new VectorSelectorScan(this.context, node, this.grid);
       case 'stepInvariant':
         if (this.grid.isInstant) return this.vector(node.expr);
-        return new StepInvariantVector(this.context, this.#once().vector(node.expr));
+        return new StepInvariantVector(this.context, this.#once().vector(node.expr), this.grid.stepCount);
       case 'shared':
         return this.context
           .sharedPart(node.number, () => {
@@ -86,7 +86,7 @@ export class OperatorBuilder {
         return constantScalar(this.grid, node.value);
       case 'stepInvariant':
         if (this.grid.isInstant) return this.scalar(node.expr);
-        return stepInvariantScalar(this.#once().scalar(node.expr), this.grid.stepCount);
+        return stepInvariantScalar(this.context, this.#once().scalar(node.expr), this.grid.stepCount);
       case 'unary': {
         const operand = this.scalar(node.expr);
         return node.op === '-' ? mapScalars([operand], (value) => -value) : operand;

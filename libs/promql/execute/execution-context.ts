@@ -31,8 +31,13 @@ export interface EvaluationFlags {
 }
 
 export interface QueryStats {
-  /** Points that selectors and range functions looked at, those of overlapping windows counted again. */
+  /**
+   * Points that selectors and range functions looked at, at every step, those of overlapping windows counted again; of what stands
+   * in a subquery only its points.
+   */
   samplesQueried: number;
+  /** Points that were read: each once, however many windows it is in, those within subqueries, too. */
+  samplesRead: number;
   /** Most samples that were held at once. */
   samplesPeak: number;
   memoryBytesPeak: number;
@@ -50,7 +55,7 @@ export class ExecutionContext {
   readonly lookbackMs: number;
   readonly annotations = new Annotations();
   readonly sourceWarnings = new Set<string>();
-  readonly stats: QueryStats = { samplesQueried: 0, samplesPeak: 0, memoryBytesPeak: 0 };
+  readonly stats: QueryStats = { samplesQueried: 0, samplesRead: 0, samplesPeak: 0, memoryBytesPeak: 0 };
   readonly #limits: QueryLimits;
   /** The query as it was written, for errors. */
   readonly #text: string;
@@ -58,6 +63,8 @@ export class ExecutionContext {
   #samples = 0;
   #memoryBytes = 0;
   #workSinceCheck = 0;
+  /** How many subqueries what is evaluated stands in. */
+  #subqueries = 0;
   readonly #freeColumns = new Map<number, StepColumn[]>();
   readonly #labels = new WeakMap<LabelTable, readonly Labels[]>();
   readonly #sharedParts = new Map<number, SharedPart>();
@@ -86,6 +93,30 @@ export class ExecutionContext {
     if (this.#workSinceCheck < workPerCheck) return;
     this.#workSinceCheck = 0;
     this.#checkCancelled();
+  }
+
+  /** Counts points as looked at, and as read. */
+  countSamples(queried: number, read: number): void {
+    if (this.#subqueries === 0) this.stats.samplesQueried += queried;
+    this.stats.samplesRead += read;
+  }
+
+  /** Evaluates what stands in a subquery. */
+  withinSubquery<T>(evaluate: () => T): T {
+    this.#subqueries++;
+    try {
+      return evaluate();
+    } finally {
+      this.#subqueries--;
+    }
+  }
+
+  /** Evaluates what is then repeated at every step, and counts as looked at there again. */
+  repeated<T>(stepCount: number, evaluate: () => T): T {
+    const before = this.stats.samplesQueried;
+    const result = evaluate();
+    this.stats.samplesQueried += (this.stats.samplesQueried - before) * (stepCount - 1);
+    return result;
   }
 
   /** Counts samples as held. @throws Failure when there are too many */

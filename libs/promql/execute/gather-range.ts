@@ -7,7 +7,7 @@ import type { Histogram } from '../../model/histogram.ts';
 import type { ResultSeries } from '../engine.ts';
 import type { PlanNode } from '../plan/logical-plan.ts';
 import type { OperatorBuilder } from './build-operators.ts';
-import type { ExecutionContext } from './execution-context.ts';
+import { type ExecutionContext, histogramSamples } from './execution-context.ts';
 import { extendedWindow, windowEdges } from './functions/extended-rate.ts';
 import { type RangeWindows, windowEndMs } from './operator.ts';
 import { type RangeSamples, WindowBounds } from './scan/range-samples.ts';
@@ -28,11 +28,19 @@ export function gatherRange(context: ExecutionContext, builder: OperatorBuilder,
     // The points of a subquery are held already, by what it is made of.
     if (node.kind === 'matrixSelector') context.holdSamples(points.t.length);
     context.takeMemory(16 * points.t.length);
-    context.stats.samplesQueried += points.t.length;
+    const size = points.h === null ? points.t.length : sizeOf(points.h);
+    context.countSamples(size, node.kind === 'matrixSelector' ? size : 0);
     result.push({ labels: dropName ? dropMetadata(labels) : labels, ...points });
   }
   source.done();
   return merged(result);
+}
+
+/** Samples that the points count for. */
+function sizeOf(histograms: NonNullable<ResultSeries['h']>): number {
+  let size = 0;
+  for (const histogram of histograms) size += histogram === null ? 1 : histogramSamples(histogram);
+  return size;
 }
 
 type Points = Omit<ResultSeries, 'labels'>;

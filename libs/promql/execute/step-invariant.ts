@@ -8,25 +8,30 @@ import { PointKind, type StepColumn } from './step-column.ts';
 export class StepInvariantVector implements VectorOperator {
   readonly #context: ExecutionContext;
   readonly #inner: VectorOperator;
+  readonly #stepCount: number;
   #column: StepColumn | undefined;
   #held = 0;
 
-  /** @param inner on a grid of one step */
-  constructor(context: ExecutionContext, inner: VectorOperator) {
+  /**
+   * @param inner on a grid of one step
+   * @param stepCount how often it is repeated
+   */
+  constructor(context: ExecutionContext, inner: VectorOperator, stepCount: number) {
     this.#context = context;
     this.#inner = inner;
+    this.#stepCount = stepCount;
   }
 
   series(): readonly OutputSeries[] {
     this.#column = this.#context.takeColumn(1);
-    return this.#inner.series();
+    return this.#context.repeated(this.#stepCount, () => this.#inner.series());
   }
 
   next(out: StepColumn): void {
     const column = this.#column;
     if (column === undefined) return;
     column.clear();
-    this.#inner.next(column);
+    this.#context.repeated(this.#stepCount, () => this.#inner.next(column));
     const kind = column.kinds[0];
     if (kind === PointKind.float) {
       out.values.fill(column.values[0]);
@@ -54,6 +59,11 @@ export class StepInvariantVector implements VectorOperator {
 }
 
 /** The same of a scalar. */
-export function stepInvariantScalar(inner: ScalarOperator, stepCount: number): ScalarOperator {
-  return { values: () => new Float64Array(stepCount).fill(inner.values()[0] ?? Number.NaN) };
+export function stepInvariantScalar(
+  context: ExecutionContext,
+  inner: ScalarOperator,
+  stepCount: number,
+): ScalarOperator {
+  const value = (): number => context.repeated(stepCount, () => inner.values()[0] ?? Number.NaN);
+  return { values: () => new Float64Array(stepCount).fill(value()) };
 }

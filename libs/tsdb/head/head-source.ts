@@ -6,7 +6,7 @@
 
 import { labelsOfCanonical } from '../../model/canonical-labels.ts';
 import type { Exemplar } from '../../model/exemplar.ts';
-import { compareLabels, compareUtf8, type Labels } from '../../model/labels.ts';
+import { compareLabels, Labels } from '../../model/labels.ts';
 import type { MetricMetadata } from '../../model/metadata.ts';
 import type {
   ChunkBatch,
@@ -22,8 +22,8 @@ import { copyBatch } from './copy-batch.ts';
 import type { HeadRange } from './head-range.ts';
 import { IdMarks } from './id-marks.ts';
 import { labelsOf, labelTableOf, projectedTableOf } from './label-table.ts';
-import { pairHasSamples, selectIds, withSamples } from './select-ids.ts';
-import { nextTurn, runInSlices, type Steps, sortInSteps } from './steps.ts';
+import { pairsWithSamples, selectIds, withSamples } from './select-ids.ts';
+import { nextTurn, runInSlices, type Steps, sortInSteps, sortTextsInSteps } from './steps.ts';
 import type { TenantHead } from './tenant-head.ts';
 
 const stepItems = 512;
@@ -89,19 +89,16 @@ export class HeadSource implements SeriesSource {
     const texts: string[] = [];
     if (query.selectors.length === 0 && this.#coversAll(query)) {
       for (let name = 1; name <= series.nameCount; name++) texts.push(series.nameText(name));
-      return yield* sortInSteps(texts, compareUtf8);
+      return yield* sortTextsInSteps(texts);
     }
     if (query.selectors.length === 0) {
-      const ranges = this.#head.rangesBetween(query.minT, query.maxT);
+      const { minT, maxT } = query;
+      const ranges = this.#head.rangesBetween(minT, maxT);
       for (let name = 1; name <= series.nameCount; name++) {
-        const pairs = series.pairsOfName(name);
-        for (let i = 0; i < pairs.length; i++) {
-          if (!(yield* pairHasSamples(series, pairs[i], ranges, query.minT, query.maxT))) continue;
-          texts.push(series.nameText(name));
-          break;
-        }
+        const found = yield* pairsWithSamples(series, series.pairsOfName(name), ranges, minT, maxT, 1);
+        if (found.length > 0) texts.push(series.nameText(name));
       }
-      return yield* sortInSteps(texts, compareUtf8);
+      return yield* sortTextsInSteps(texts);
     }
     const seen = new Set<number>();
     const ids = yield* this.#idsOf(query);
@@ -111,7 +108,7 @@ export class HeadSource implements SeriesSource {
       if (i % stepItems === 0) yield;
     }
     for (const name of seen) texts.push(series.nameText(name));
-    return yield* sortInSteps(texts, compareUtf8);
+    return yield* sortTextsInSteps(texts);
   }
 
   *#labelValues(nameText: string, query: LabelQuery): Steps<string[]> {
@@ -124,11 +121,7 @@ export class HeadSource implements SeriesSource {
     } else if (query.selectors.length === 0) {
       const { minT, maxT } = query;
       const ranges = this.#head.rangesBetween(minT, maxT);
-      const found: number[] = [];
-      for (const pair of series.pairsOfName(name)) {
-        if (yield* pairHasSamples(series, pair, ranges, minT, maxT)) found.push(pair);
-      }
-      pairs = found;
+      pairs = yield* pairsWithSamples(series, series.pairsOfName(name), ranges, minT, maxT, Number.POSITIVE_INFINITY);
     } else {
       const seen = new Set<number>();
       const ids = yield* this.#idsOf(query);
@@ -141,15 +134,19 @@ export class HeadSource implements SeriesSource {
     }
     const values: string[] = [];
     for (const pair of pairs) if (values.push(series.pairValue(pair)) % stepItems === 0) yield;
-    return yield* sortInSteps(values, compareUtf8);
+    return yield* sortTextsInSteps(values);
   }
 
   *#series(query: LabelQuery): Steps<Labels[]> {
     const { series } = this.#head;
     const ids = yield* this.#idsOf(query);
+    // Every text once: most of them stand in many series.
+    const { strings, begin, refs } = yield* labelTableOf(series, ids);
     const found: Labels[] = [];
     for (let i = 0; i < ids.length; i++) {
-      found.push(labelsOf(series, ids[i]));
+      const pairs: string[] = [];
+      for (let j = begin[i]; j < begin[i + 1]; j++) pairs.push(strings[refs[j]]);
+      found.push(new Labels(pairs));
       if (i % stepItems === 0) yield;
     }
     return yield* sortInSteps(found, compareLabels);

@@ -22,6 +22,7 @@ describe('postings', () => {
     }
     for (let key = 1; key <= 40; key++) {
       assert.deepEqual(read(key), lists[key]);
+      assert.equal(postings.first(key), lists[key]?.[0]);
       assert.equal(postings.count(key), lists[key]?.length);
     }
     assert.ok(postings.count(1) > 5000 && postings.bytes < 300_000);

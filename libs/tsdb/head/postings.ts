@@ -88,6 +88,12 @@ export class Postings {
     return this.#rows.get(key, countWord);
   }
 
+  /** The first number of a list that has any. */
+  first(key: number): number {
+    const head = this.#rows.get(key, headWord) >>> 0;
+    return this.count(key) === 1 ? head : this.#arena.pages[head >>> wordPageShift][head & wordOffsetMask];
+  }
+
   /** A copy of the list. */
   read(key: number): Uint32Array {
     const count = this.count(key);

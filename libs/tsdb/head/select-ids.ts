@@ -174,20 +174,34 @@ function* keepMarked(ids: Uint32Array, marks: IdMarks, marked: boolean): Steps<U
   return kept.subarray(0, count);
 }
 
-/** Whether any series with the pair may have samples from minT to maxT: mostly the first one that is looked at. */
-export function* pairHasSamples(
+/** Of these pairs, those of which a series may have samples from minT to maxT: mostly the first one that is looked at; at most `max`. */
+export function* pairsWithSamples(
   series: SeriesTable,
-  pair: number,
+  pairs: Uint32Array,
   ranges: readonly HeadRange[],
   minT: number,
   maxT: number,
-): Steps<boolean> {
-  const ids = series.seriesOfPair(pair);
-  for (let i = 0; i < ids.length; i++) {
-    for (let r = 0; r < ranges.length; r++) if (ranges[r].hasSamples(ids[i], minT, maxT)) return true;
-    if (i % stepItems === 0) yield;
+  max: number,
+): Steps<number[]> {
+  const found: number[] = [];
+  let looked = 0;
+  for (let i = 0; i < pairs.length && found.length < max; i++) {
+    if (++looked % stepItems === 0) yield;
+    let isFound = hasSamples(series.firstSeriesOfPair(pairs[i]), ranges, minT, maxT);
+    if (!isFound && series.seriesCountOfPair(pairs[i]) > 1) {
+      const ids = series.seriesOfPair(pairs[i]);
+      for (let j = 1; j < ids.length && !isFound; j++) {
+        isFound = hasSamples(ids[j], ranges, minT, maxT);
+        if (++looked % stepItems === 0) yield;
+      }
+    }
+    if (isFound) found.push(pairs[i]);
   }
-  yield;
+  return found;
+}
+
+function hasSamples(id: number, ranges: readonly HeadRange[], minT: number, maxT: number): boolean {
+  for (let r = 0; r < ranges.length; r++) if (ranges[r].hasSamples(id, minT, maxT)) return true;
   return false;
 }
 

@@ -214,6 +214,11 @@ export class SeriesTable {
     out.writeBytes(this.#pairs.page(pair), begin, begin + this.#pairs.length(pair));
   }
 
+  /** The first of the series that have the pair. */
+  firstSeriesOfPair(pair: number): number {
+    return this.#seriesOfPair.first(pair);
+  }
+
   /** A copy of the series that have the pair, rising. */
   seriesOfPair(pair: number): Uint32Array {
     return this.#seriesOfPair.read(pair);

@@ -85,6 +85,7 @@ function rangeCall(builder: OperatorBuilder, node: CallNode, rangeArg: number): 
     kernel,
     scalars,
     place,
+    ofSubquery: node.args.some(({ kind }) => kind === 'subquery'),
   });
   if (node.name === 'absent_over_time') {
     return new Absent(context, operator, grid, { labels: absentLabels(arg), dropName: true });

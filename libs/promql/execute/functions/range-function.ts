@@ -119,6 +119,8 @@ interface RangeFunctionCall {
   readonly scalars: readonly ScalarOperator[];
   /** Where annotations point: the first argument. */
   readonly place: Place;
+  /** Whether the range vector is a subquery. */
+  readonly ofSubquery: boolean;
 }
 
 /** last_over_time and first_over_time are like an offset: the metric stays what it was. */
@@ -130,6 +132,8 @@ export class RangeFunction implements VectorOperator {
   readonly #call: RangeFunctionCall;
   readonly #bounds: WindowBounds;
   readonly #notes: KernelNotes;
+  /** Samples that the histograms up to each count for together. */
+  #sizes = new Float64Array(0);
   #inputs: readonly OutputSeries[] = [];
   #scalars: readonly Float64Array[] = [];
   #input: KernelInput | undefined;
@@ -184,14 +188,33 @@ export class RangeFunction implements VectorOperator {
     this.#context.releaseSamples(this.#held);
   }
 
+  #sizesOf({ histograms, histogramCount }: RangeSamples): Float64Array {
+    if (this.#sizes.length <= histogramCount) this.#sizes = new Float64Array(histogramCount + 1);
+    for (let i = 0; i < histogramCount; i++) this.#sizes[i + 1] = this.#sizes[i] + histogramSamples(histograms[i]);
+    return this.#sizes;
+  }
+
   #count(samples: RangeSamples, out: StepColumn): void {
     const { floatBegin, floatEnd, histogramBegin, histogramEnd } = this.#bounds;
     let queried = 0;
-    for (let step = 0; step < floatBegin.length; step++) queried += floatEnd[step] - floatBegin[step];
-    if (samples.histogramCount > 0) {
-      for (let step = 0; step < floatBegin.length; step++) queried += histogramEnd[step] - histogramBegin[step];
+    let read = 0;
+    for (let step = 0, before = 0; step < floatBegin.length; step++) {
+      const end = floatEnd[step];
+      queried += end - floatBegin[step];
+      read += Math.max(0, end - Math.max(floatBegin[step], before));
+      before = Math.max(before, end);
     }
-    this.#context.stats.samplesQueried += queried;
+    if (samples.histogramCount > 0) {
+      const sizes = this.#sizesOf(samples);
+      for (let step = 0, before = 0; step < floatBegin.length; step++) {
+        const end = histogramEnd[step];
+        queried += sizes[end] - sizes[histogramBegin[step]];
+        read += Math.max(0, sizes[end] - sizes[Math.max(histogramBegin[step], Math.min(before, end))]);
+        before = Math.max(before, end);
+      }
+    }
+    // What is in a subquery was counted as read there.
+    this.#context.countSamples(queried, this.#call.ofSubquery ? 0 : read);
     this.#context.worked(floatBegin.length);
     let held = 0;
     for (let step = 0; step < out.stepCount; step++) {

@@ -56,7 +56,7 @@ export class SmoothedSelectorScan implements VectorOperator {
     this.#notes.beginSeries(this.#selection.labels[this.#nextSeries++] as Labels);
     for (let step = 0; step < out.stepCount; step++) this.#point(step, out);
     const points = out.pointCount();
-    this.#context.stats.samplesQueried += points;
+    this.#context.countSamples(points, points);
     this.#context.worked(out.stepCount);
     this.#context.holdSamples(points);
     this.#held += points;

@@ -36,14 +36,14 @@ export class SubquerySource implements RangeOperator {
 
   series(): readonly OutputSeries[] {
     this.#column = this.#context.takeColumn(this.#innerGrid.stepCount);
-    return this.#inner.series();
+    return this.#context.withinSubquery(() => this.#inner.series());
   }
 
   next(): RangeSamples {
     const column = this.#column;
     if (column === undefined) return this.#samples;
     column.clear();
-    this.#inner.next(column);
+    this.#context.withinSubquery(() => this.#inner.next(column));
     if (column.hasHistograms) forgetResets(column);
     samplesOfColumn(column, this.#innerGrid, this.#samples);
     return this.#samples;

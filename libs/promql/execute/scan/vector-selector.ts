@@ -55,7 +55,7 @@ export class VectorSelectorScan implements VectorOperator {
     this.#nextSeries++;
     const samples = this.#pick(columns, out);
     this.#context.worked(this.#grid.stepCount);
-    this.#context.stats.samplesQueried += samples;
+    this.#context.countSamples(samples, samples);
     this.#context.holdSamples(samples);
     this.#held += samples;
   }
