@@ -142,6 +142,8 @@ async function run(config: Config): Promise<void> {
   const url = await http.listen();
   started = rooms;
   await whenReady(rooms);
+  // A stop that came first has emptied the house.
+  if (ending !== undefined) return;
   if (selfTenant !== undefined && house.ingester !== undefined) {
     const selfLog = log.child({ component: 'self-metrics' });
     selfMetrics = startSelfMetrics(house.ingester, selfTenant, metrics.registry, config.selfMetrics.interval, selfLog);

@@ -161,7 +161,7 @@ function run(
   if (type === 'string') return { type, series: [] };
   const builder = new OperatorBuilder(context, grid);
   if (type === 'matrix') {
-    return { type, series: sorted(gatherRange(context, builder, plan)) };
+    return { type, series: sorted(context, gatherRange(context, builder, plan)) };
   }
   const operator = builder.vector(plan);
   const named = context.flags.delayedNameRemoval
@@ -169,7 +169,7 @@ function run(
     : operator;
   const series = gather(context, named, grid);
   if (isInstant) return { type, series };
-  return { type: 'matrix', series: sorted(series) };
+  return { type: 'matrix', series: sorted(context, series) };
 }
 
 /** Labels without the names that were marked to be dropped. */
@@ -232,6 +232,9 @@ function pointsOf(column: StepColumn, count: number, everyStep: Float64Array): O
   return { t, v, h };
 }
 
-function sorted(series: ResultSeries[]): ResultSeries[] {
-  return series.sort((a, b) => compareLabels(a.labels, b.labels));
+function sorted(context: ExecutionContext, series: ResultSeries[]): ResultSeries[] {
+  return series.sort((a, b) => {
+    context.worked(1);
+    return compareLabels(a.labels, b.labels);
+  });
 }

@@ -7,6 +7,9 @@ const inf = Number.POSITIVE_INFINITY;
 /** All answers are those of a Prometheus 3.15 on amd64. */
 describe('goPow', () => {
   for (const [base, exponent, power] of [
+    [3, 2, 9],
+    [-1e200, 2, inf],
+    [1.1e-160, 2, 1.21e-320],
     [3, 100, 5.153775207320114e47],
     [1.0000001, 1e9, 2.688103843211962e43],
     [0.99999, -200000.5, 7.3891669362055445],
@@ -35,6 +38,16 @@ describe('goPow', () => {
     [Number.NaN, 0, 1],
   ] as const) {
     it(`${base} ^ ${exponent}`, () => assert.equal(goPow(base, exponent), power));
+  }
+});
+
+it('powers within the range and beyond it are made the same way', () => {
+  // Scaling the base by a power of two scales the power exactly, and takes the other way through the code.
+  for (const base of [1.1, 3.7, 0.9, 5.3e-3, 123.456, -7.7]) {
+    for (const exponent of [3, 7, 10, -5]) {
+      const scale = 2 ** (Math.sign(exponent) * Math.floor(1002 / Math.abs(exponent)));
+      assert.equal(goPow(base * scale, exponent), goPow(base, exponent) * scale ** exponent, `${base} ^ ${exponent}`);
+    }
   }
 });
 

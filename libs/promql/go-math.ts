@@ -51,6 +51,8 @@ export function goCosh(value: number): number {
 }
 
 const wholeMax = 2 ** 63;
+const smallestSafe = 2 ** -1000;
+const largestSafe = 2 ** 1000;
 const scratch = new DataView(new ArrayBuffer(8));
 
 /**
@@ -73,17 +75,39 @@ export function goPow(base: number, exponent: number): number {
     part--;
     whole++;
   }
-  let result = part === 0 ? 1 : Math.exp(part * Math.log(base));
-  // The base as a fraction in [0.5, 1) and a power of two, so that squaring it never leaves the range.
+  const start = part === 0 ? 1 : Math.exp(part * Math.log(base));
+  const power = powerInRange(start, base, whole);
+  if (power === undefined) return powerOfFraction(start, base, whole, exponent < 0);
+  return exponent < 0 ? 1 / power : power;
+}
+
+/** start * base^whole by squaring; undefined where a number on the way, or its inverse, is too large or too small to have all digits. */
+function powerInRange(start: number, base: number, whole: number): number | undefined {
+  let result = start;
+  let square = base;
+  for (let left = whole; left !== 0; ) {
+    if (left % 2 === 1) result *= square;
+    left = Math.floor(left / 2);
+    if (left === 0) break;
+    square *= square;
+    if (!(square >= smallestSafe && square <= largestSafe)) return undefined;
+  }
+  const size = Math.abs(result);
+  return size >= smallestSafe && size <= largestSafe ? result : undefined;
+}
+
+/** The same with the base as a fraction in [0.5, 1) and a power of two apart, so that squaring it never leaves the range. */
+function powerOfFraction(start: number, base: number, whole: number, inverse: boolean): number {
+  let result = start;
   let power = exponentOf(base);
   let fraction = scaled(base, -power);
   let resultPower = 0;
-  for (; whole !== 0; whole = Math.floor(whole / 2)) {
+  for (let left = whole; left !== 0; left = Math.floor(left / 2)) {
     if (Math.abs(power) > 4096) {
       resultPower += power;
       break;
     }
-    if (whole % 2 === 1) {
+    if (left % 2 === 1) {
       result *= fraction;
       resultPower += power;
     }
@@ -94,7 +118,7 @@ export function goPow(base: number, exponent: number): number {
       power--;
     }
   }
-  return exponent < 0 ? scaled(1 / result, -resultPower) : scaled(result, resultPower);
+  return inverse ? scaled(1 / result, -resultPower) : scaled(result, resultPower);
 }
 
 /** The exponent e of a finite number f * 2^e other than 0 with f in [0.5, 1). */

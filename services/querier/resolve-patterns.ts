@@ -21,8 +21,14 @@ export function mayBeCostly(text: string): boolean {
   return text.length > textLengthMax || costlyShapes.test(text);
 }
 
+/** Words, bars and gaps, which need no regex engine: cheap up to another length. */
+const plainShape = /^(?:[\w\-:/ ,@~=|]|\\[^a-zA-Z0-9]|\.[*+](?![.*+?{]))*$/;
+const plainLengthMax = 10_000;
+
 function isCostly({ type, value, values }: Matcher): boolean {
-  return (type === '=~' || type === '!~') && values === undefined && patternCost(value) > cheapMax;
+  if ((type !== '=~' && type !== '!~') || values !== undefined) return false;
+  if (value.length <= cheapMax || value.length > plainLengthMax) return patternCost(value) > cheapMax;
+  return !plainShape.test(value) && patternCost(value) > cheapMax;
 }
 
 /** Whether any of the matchers has a pattern that the main thread must not look at. */

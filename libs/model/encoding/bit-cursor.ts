@@ -5,6 +5,9 @@
 import { corruptChunk, loadBitWords, peekBits, peekVarint, uvarintLength } from './bit-reader.ts';
 import { peekVarbitInt, peekVarbitUint, varbitLength } from './varbit.ts';
 
+/** The longest number that is read without a call. */
+const shortBitsMax = 17;
+
 export class BitCursor {
   readonly words: Int32Array;
   readonly bitEnd: number;
@@ -45,24 +48,34 @@ export class BitCursor {
   varbitIntsInto(values: Float64Array, begin: number, end: number): void {
     const { words } = this;
     let position = this.position;
+    // The next bits of the stream, of which the first `left` count: one look serves several numbers.
+    let bits = peekBits(words, position);
+    let left = 32;
     for (let i = begin; i < end; i++) {
-      const bits = peekBits(words, position);
-      if (bits >= 0) {
-        position += 1;
-        continue;
+      if (left < shortBitsMax) {
+        bits = peekBits(words, position);
+        left = 32;
       }
-      const ones = Math.clz32(~bits);
-      if (ones > 4) {
-        values[i] += peekVarbitInt(words, position);
-        position += varbitLength(words, position);
-        continue;
+      let used = 1;
+      if (bits < 0) {
+        const ones = Math.clz32(~bits);
+        if (ones > 4) {
+          values[i] += peekVarbitInt(words, position);
+          position += varbitLength(words, position);
+          bits = peekBits(words, position);
+          left = 32;
+          continue;
+        }
+        // One to four ones, and as many times three bits: see varbit.ts.
+        const width = ones * 3;
+        const raw = (bits << (ones + 1)) >>> (32 - width);
+        const half = 1 << (width - 1);
+        values[i] += raw > half ? raw - half * 2 : raw;
+        used = ones + 1 + width;
       }
-      // One to four ones, and as many times three bits: see varbit.ts.
-      const width = ones * 3;
-      const raw = (bits << (ones + 1)) >>> (32 - width);
-      const half = 1 << (width - 1);
-      values[i] += raw > half ? raw - half * 2 : raw;
-      position += ones + 1 + width;
+      position += used;
+      bits <<= used;
+      left -= used;
     }
     this.position = position;
     this.advance(0);

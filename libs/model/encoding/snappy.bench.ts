@@ -1,8 +1,9 @@
 /**
- * CPU of our snappy decoder against the native addon, alone. In a server the addon's fresh buffers turn this around (snappy.ts).
+ * CPU of our snappy decoder and encoder against the native addon, alone. In a server the addon's fresh buffers turn this around (snappy.ts).
  */
 import { compressSync, uncompressSync } from 'snappy';
 import { SnappyDecoder } from './snappy.ts';
+import { encodeSnappy } from './snappy-encoder.ts';
 
 const rounds = process.env.MARU_TEST_BENCH === 'smoke' ? 2 : 300;
 
@@ -16,10 +17,21 @@ for (let i = 0; i < 2000; i++) {
 }
 const body = compressSync(text);
 const decoder = new SnappyDecoder();
+const plain = Buffer.from(text);
+
+function encodedLength(): number {
+  let length = 0;
+  encodeSnappy(plain, (piece) => {
+    length += piece.length;
+  });
+  return length;
+}
 
 for (const { name, run } of [
   { name: 'ours', run: () => decoder.decode(body, 1 << 26) },
   { name: 'native', run: () => uncompressSync(body).length },
+  { name: 'ours, encoding', run: encodedLength },
+  { name: 'native, encoding', run: () => compressSync(plain).length },
 ]) {
   let total = 0;
   for (let i = 0; i < rounds; i++) total += run();

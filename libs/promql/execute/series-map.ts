@@ -14,7 +14,7 @@ export type ColumnChange = (column: StepColumn, scalars: readonly Float64Array[]
 /** The series with their names dropped, or marked so with delayed name removal. */
 export function withoutNames(context: ExecutionContext, series: readonly OutputSeries[]): readonly OutputSeries[] {
   const delayed = context.flags.delayedNameRemoval;
-  const named = mapShared(series, ({ labels }) => ({
+  const named = mapShared(context, series, ({ labels }) => ({
     labels: delayed ? labels : dropMetadata(labels),
     dropName: true,
   }));

@@ -49,6 +49,7 @@ export class UniqueSeries implements VectorOperator {
     const numbers = new Map<string, number>();
     this.#outputOf = new Int32Array(inputs.length);
     inputs.forEach((series, i) => {
+      this.#context.worked(1);
       const { key } = series.labels;
       let number = numbers.get(key);
       if (number === undefined) {

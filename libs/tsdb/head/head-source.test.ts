@@ -12,6 +12,8 @@ import { parseTenantId } from '../../model/tenant-id.ts';
 import type { LabelTable } from '../../series/series-source.ts';
 import { ByteSink } from '../../std/byte-sink.ts';
 import { HeadSource } from './head-source.ts';
+import { headStatusOf } from './head-status.ts';
+import { runInSlices } from './steps.ts';
 import { TenantHead } from './tenant-head.ts';
 
 const { signal } = new AbortController();
@@ -240,5 +242,58 @@ describe('a head as a source', () => {
     assert.deepEqual((await source.metadata(undefined, 1, 1)).values, [entry('a', '1')]);
     assert.deepEqual((await source.metadata('b', 0, 0)).values, [entry('b', '1')]);
     assert.deepEqual((await source.metadata('__proto__', 0, 0)).values, []);
+  });
+});
+
+describe('how large a head is', () => {
+  const status = (head: TenantHead, countMax: number) => runInSlices(headStatusOf(head, countMax), signal);
+
+  it('of nothing', async () => {
+    const { series, labelPairs, chunks, minT, maxT, seriesByMetric } = await status(
+      new TenantHead({ exemplarsMax: 0 }),
+      10,
+    );
+    assert.deepEqual([series, labelPairs, chunks, minT, maxT, seriesByMetric], [0, 0, 0, undefined, undefined, []]);
+  });
+
+  it('by metric, label, pair, with the largest first and names in order where they are even', async () => {
+    const head = new TenantHead({ exemplarsMax: 0 });
+    const given: Given[] = [];
+    for (let i = 0; i < 300; i++) {
+      const name = i < 3 ? 'few' : i < 150 ? 'more' : 'most';
+      given.push({
+        labels: Labels.from([
+          ['__name__', name],
+          ['i', String(i)],
+          ['even', String(i % 2)],
+        ]),
+        t: begin + i,
+      });
+    }
+    push(head, given);
+    // In another range of time, and late in the first.
+    push(head, [{ labels: given[0]?.labels ?? Labels.empty, t: begin + 10_000_000 }]);
+    push(head, [{ labels: given[9]?.labels ?? Labels.empty, t: begin + 5 }]);
+    const found = await status(head, 2);
+    assert.deepEqual(
+      [found.series, found.labelPairs, found.chunks, found.minT, found.maxT],
+      [300, 305, 301, begin, begin + 10_000_000],
+    );
+    assert.deepEqual(found.seriesByMetric, [
+      { name: 'most', count: 150 },
+      { name: 'more', count: 147 },
+    ]);
+    assert.deepEqual(found.valuesByLabel, [
+      { name: 'i', count: 300 },
+      { name: '__name__', count: 3 },
+    ]);
+    assert.deepEqual(found.seriesByPair, [
+      { name: '__name__=most', count: 150 },
+      { name: 'even=0', count: 150 },
+    ]);
+    // A byte for each length, the name, the value.
+    const bytes = 3 * (2 + 8 + 3) + 147 * (2 + 8 + 4) + 150 * (2 + 8 + 4);
+    assert.deepEqual(found.bytesByLabel[0], { name: '__name__', count: bytes });
+    assert.equal((await status(head, 1000)).seriesByPair.length, 305);
   });
 });

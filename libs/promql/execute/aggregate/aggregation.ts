@@ -33,6 +33,7 @@ interface Group {
 
 /** The groups of a list of series, in order of their first members, and the group of each series. */
 export function groupSeries(
+  context: Pick<ExecutionContext, 'worked'>,
   series: readonly OutputSeries[],
   { names, without }: Grouping,
 ): { readonly groups: { labels: Labels; dropName: boolean; members: number }[]; readonly groupOf: Int32Array } {
@@ -43,6 +44,7 @@ export function groupSeries(
   const groupOf = new Int32Array(series.length);
   for (let i = 0; i < series.length; i++) {
     const { labels, dropName } = series[i] as OutputSeries;
+    context.worked(1);
     let number: number;
     if (without) {
       const grouped = groupLabels(labels, nameSet, true);
@@ -96,7 +98,7 @@ export class Aggregation implements VectorOperator {
 
   series(): readonly OutputSeries[] {
     this.#inputs = this.#input.series();
-    const { groups, groupOf } = groupSeries(this.#inputs, this.#grouping);
+    const { groups, groupOf } = groupSeries(this.#context, this.#inputs, this.#grouping);
     this.#groupOf = groupOf;
     this.#groups = groups.map(({ labels, dropName, members }) => ({
       output: { labels, dropName },

@@ -101,7 +101,7 @@ export class TopSelection implements VectorOperator {
   /** Takes what is not selected out of the columns; returns the series that are left, in their order in the answer. */
   #select(inputs: readonly OutputSeries[], columns: readonly StepColumn[], params: Float64Array): number[] {
     const { op } = this.#node;
-    const { groups, groupOf } = groupSeries(inputs, this.#grouping);
+    const { groups, groupOf } = groupSeries(this.#context, inputs, this.#grouping);
     if (op === 'limit_ratio') return this.#selectRatio(inputs, columns, params, groupOf);
     const ranked = op === 'topk' || op === 'bottomk';
     const kMax = params.reduce((a, b) => Math.max(a, Math.trunc(b)), 0);

@@ -157,6 +157,7 @@ export class VectorVectorOperation implements VectorOperator {
       dropName: returnBool,
     });
     this.#many.series.forEach(({ labels }, many) => {
+      this.#context.worked(1);
       const group = this.#many.groups[many];
       const ones = this.#onesOf[group] as number[];
       const own = new Map<string, Output>();

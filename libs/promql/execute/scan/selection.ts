@@ -83,5 +83,5 @@ function labelsOfTable(context: ExecutionContext, { strings, begin, refs, setOf 
 
 /** The label sets of a selection as output series: no two are equal, or would be if nothing had been left out. */
 export function outputSeries(context: ExecutionContext, labels: readonly Labels[]): readonly OutputSeries[] {
-  return context.distinct(mapShared(labels, (one) => ({ labels: one, dropName: false })));
+  return context.distinct(mapShared(context, labels, (one) => ({ labels: one, dropName: false })));
 }
