@@ -6,6 +6,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Progress } from '../libs/telemetry/progress.ts';
+import { measureCompaction } from './compaction/measure.ts';
 import { runSuite, suites } from './query-suite.ts';
 import { type Measured, machineLine, markdownTable } from './report.ts';
 import { measureServer, scenarios } from './scenarios.ts';
@@ -26,7 +27,7 @@ const { values, positionals } = parseArgs({
   },
 });
 
-const known = [...scenarios.keys(), ...suites.keys()];
+const known = [...scenarios.keys(), ...suites.keys(), 'compaction'];
 const names = positionals.includes('all') ? known : positionals;
 const unknown = names.filter((name) => !known.includes(name));
 if (names.length === 0 || unknown.length > 0) {
@@ -52,6 +53,10 @@ function writeResult(name: string, title: string, body: string): void {
   if (values.results === '-') return;
   mkdirSync(values.results, { recursive: true });
   writeFileSync(join(values.results, `${name}.md`), text);
+}
+
+if (names.includes('compaction')) {
+  writeResult('compaction', 'compaction of blocks', measureCompaction({ ...options, keep: values.keep }));
 }
 
 for (const name of names) {

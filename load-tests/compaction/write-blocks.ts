@@ -1,6 +1,6 @@
 /**
  * Blocks as an ingester would have cut them: the series of label-recipe.ts, two hours a block, chunks as Prometheus cuts them.
- * Run as a process: `node write-blocks.ts <folder> <series> <blocks>`; prints the folders of the blocks, a line each.
+ * Run as a process: `node write-blocks.ts <folder> <series> <blocks> [<samples a series and block>]`; prints the folders of the blocks, a line each.
  */
 import { join } from 'node:path';
 import { canonicalizeLabels } from '../../libs/model/canonical-labels.ts';
@@ -12,17 +12,17 @@ import { Prng } from '../../libs/std/testing/prng.ts';
 import { ChunkColumns, encodeChunks, mergedChunkSamples } from '../../libs/tsdb/block/encode-chunks.ts';
 import { makeUlid } from '../../libs/tsdb/block/ulid.ts';
 import { createBlock } from '../../libs/tsdb/block/write-block.ts';
-import { labelsOf, sampleTime, sampleValue, scrapeIntervalMs } from '../label-recipe.ts';
+import { labelsOf, sampleTime, sampleValue } from '../label-recipe.ts';
 
 const rangeMs = 7_200_000;
 const beginMs = 240_000 * rangeMs;
 
-const [folder = '', seriesText = '', blocksText = ''] = process.argv.slice(2);
+const [folder = '', seriesText = '', blocksText = '', samplesText = '480'] = process.argv.slice(2);
 const order = Array.from({ length: Number(seriesText) }, (_, series) => series)
   .map((series) => ({ series, labels: Labels.from(labelsOf(series)) }))
   .sort((a, b) => compareLabels(a.labels, b.labels));
 const prng = new Prng(1);
-const scrapes = rangeMs / scrapeIntervalMs;
+const scrapes = Number(samplesText);
 const columns = makeColumns(scrapes);
 columns.length = scrapes;
 const chunks = new ChunkColumns();
