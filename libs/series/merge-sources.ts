@@ -9,6 +9,7 @@ import { compareLabels, compareUtf8, type Labels } from '../model/labels.ts';
 import type { MetricMetadata } from '../model/metadata.ts';
 import { assert } from '../std/assert.ts';
 import { mapBounded } from '../std/bounded.ts';
+import { Turns } from '../std/turns.ts';
 import {
   addCosts,
   type ChunkBatch,
@@ -308,6 +309,7 @@ async function* mergeChunks(
     // All begin at once; what they read ahead is theirs to bound.
     await Promise.all(readers.map((reader) => reader.begin()));
     const count = joined.partBegin.length - 1;
+    const turns = new Turns();
     for (let series = 0; series < count; ) {
       const builder = new BatchBuilder(series);
       do {
@@ -320,6 +322,7 @@ async function* mergeChunks(
         }
         builder.endSeries();
         series++;
+        if (turns.isOver) await turns.next(signal);
       } while (series < count && !builder.isFull);
       yield builder.build();
     }

@@ -5,6 +5,7 @@
  */
 import { assert } from '../../libs/std/assert.ts';
 import type { ByteRange, RangeReader } from '../../libs/std/range-reader.ts';
+import { Turns } from '../../libs/std/turns.ts';
 
 const pageBytes = 16 << 10;
 
@@ -152,7 +153,7 @@ class PlannedReader implements RangeReader {
     if (begin === end) return new Uint8Array(0);
     // Ranges are read in their order: the number of a read is that of its range.
     const range = this.#next++;
-    this.#planning ??= this.#plan();
+    this.#planning ??= this.#plan(signal);
     const requests = await this.#planning;
     const out = new Uint8Array(end - begin);
     if (this.#hasAll(begin, end)) {
@@ -174,7 +175,8 @@ class PlannedReader implements RangeReader {
   }
 
   /** Looks which pages are there, and joins the ranges that miss one. */
-  async #plan(): Promise<JoinedRequest[]> {
+  async #plan(signal: AbortSignal): Promise<JoinedRequest[]> {
+    const turns = new Turns();
     const numbers: number[] = [];
     for (const { begin, end } of this.#ranges) {
       const lastPage = Math.ceil(end / pageBytes);
@@ -190,6 +192,7 @@ class PlannedReader implements RangeReader {
     });
     const requests: JoinedRequest[] = [];
     for (const [i, { begin, end }] of this.#ranges.entries()) {
+      if (turns.isOver) await turns.next(signal);
       if (this.#hasAll(begin, end)) continue;
       const from = Math.floor(begin / pageBytes) * pageBytes;
       const to = Math.min(this.size, Math.ceil(end / pageBytes) * pageBytes);

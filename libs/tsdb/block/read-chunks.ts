@@ -8,7 +8,7 @@ import { decodeChunk } from '../../model/encoding/decode-chunk.ts';
 import { makeColumns } from '../../series/merge.ts';
 import type { ChunkBatch } from '../../series/series-source.ts';
 import type { RangeReader } from '../../std/range-reader.ts';
-import { nextTurn } from '../head/steps.ts';
+import { Turns } from '../../std/turns.ts';
 import { ChunkRecord, chunksHeaderBytes, offsetOfRef, segmentOfRef } from './chunks-file.ts';
 import { CorruptBlock } from './corrupt-block.ts';
 import { ChunkColumns, encodeChunks, mergedChunkSamples } from './encode-chunks.ts';
@@ -26,8 +26,6 @@ const chunkBytesMin = 512;
 const chunkBytesEstimateMax = 16 << 10;
 /** A next chunk farther off says nothing about where this one ends. */
 const nextChunkBytesMax = 64 << 10;
-/** Checked and copied before others get a turn. */
-const bytesPerTurn = 512 << 10;
 
 export interface ChunkReaders {
   /** Chunk file `index`, 0-based. @throws CorruptBlock where the block has no such file */
@@ -124,6 +122,7 @@ async function readBatch(
   const found = await readRecords(chunks, first, last, readers, signal);
   const deleted = readers.tombstones;
   const out = new BatchColumns(last - first, lastSeries - firstSeries, found);
+  const turns = new Turns();
   for (let series = firstSeries; series < lastSeries; series++) {
     const intervals = deleted.size === 0 ? undefined : deleted.get(chunks.place[series]);
     for (let c = chunks.chunkBegin[series]; c < chunks.chunkBegin[series + 1]; c++) {
@@ -132,6 +131,7 @@ async function readBatch(
       else out.addWithout(chunk, intervals, chunks.minT[c], chunks.maxT[c]);
     }
     out.endSeries();
+    if (turns.isOver) await turns.next(signal);
   }
   return out.build(firstSeries);
 }
@@ -186,7 +186,7 @@ async function readOfSegment(
     if (i > 0 && begin[i] > begin[i - 1] && begin[i] < end[i - 1]) end[i - 1] = begin[i];
   }
   const record = new ChunkRecord();
-  let sinceTurn = 0;
+  const turns = new Turns();
   for await (const { piece, bytes } of readPieces(reader, joinRanges(begin, end, order.length), signal)) {
     for (let item = piece.firstItem; item < piece.lastItem; item++) {
       const offset = begin[item];
@@ -203,11 +203,7 @@ async function readOfSegment(
       record.check(name, own, offset);
       const { encoding, dataBegin, dataEnd } = record;
       found[order[item] - first] = { encoding, bytes: own, dataBegin, dataEnd };
-      sinceTurn += dataEnd - dataBegin;
-      if (sinceTurn < bytesPerTurn) continue;
-      sinceTurn = 0;
-      await nextTurn();
-      signal.throwIfAborted();
+      if (turns.isOver) await turns.next(signal);
     }
   }
 }

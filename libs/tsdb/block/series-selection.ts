@@ -8,7 +8,7 @@ import { Failure } from '../../errors/failure.ts';
 import { crc32c } from '../../model/encoding/crc32c.ts';
 import type { LabelTable } from '../../series/series-source.ts';
 import type { RangeReader } from '../../std/range-reader.ts';
-import { nextTurn } from '../head/steps.ts';
+import { Turns } from '../../std/turns.ts';
 import { CorruptBlock } from './corrupt-block.ts';
 import { checksumBytes, seriesAlignment, seriesEnd } from './index-layout.ts';
 import type { IndexLookup } from './index-lookup.ts';
@@ -18,8 +18,6 @@ import { uint32At } from './section-reader.ts';
 
 /** References to chunks of one selection: 24 bytes each. */
 const chunksMax = 16 << 20;
-/** Series decoded before others get a turn. */
-const seriesPerTurn = 512;
 const entryBytesMin = 256;
 const entryLengthBytesMax = 5;
 
@@ -59,7 +57,7 @@ export async function selectSeries(
   const end = begin.map((at) => Math.min(at + estimate, sectionEnd));
   const columns = new Columns(places.length);
   const entry = new SeriesEntry();
-  let sinceTurn = 0;
+  const turns = new Turns();
   for await (const { piece, bytes } of readPieces(reader, joinRanges(begin, end, places.length), signal)) {
     for (let item = piece.firstItem; item < piece.lastItem; item++) {
       const offset = begin[item];
@@ -71,10 +69,7 @@ export async function selectSeries(
         }
       }
       columns.add(entry, places[item], minT, maxT);
-      if (++sinceTurn < seriesPerTurn) continue;
-      sinceTurn = 0;
-      await nextTurn();
-      signal.throwIfAborted();
+      if (turns.isOver) await turns.next(signal);
     }
   }
   return { labels: labelTable(lookup, columns), chunks: columns.chunks() };
