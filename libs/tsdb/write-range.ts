@@ -1,16 +1,18 @@
 /**
  * A range becomes a block: series are sorted, overlapping chunks merged, the block is written, synced, and read back.
- * Owns the order of series and what of a chunk is copied as it is (nearly all) and what is written anew: where chunks overlap
- * because samples came out of order, and where start times must not be written. Comes from range-feed.ts; goes to block/.
+ * Owns the order of series and what of a chunk is copied as it is and what is written anew: float chunks, which become fewer and
+ * longer, chunks that overlap because samples came out of order, and such whose start times must not be written. Comes from range-feed.ts; goes to block/.
  */
 import { ChunkEncoding } from '../model/encoding/chunk.ts';
+import { decodeChunk } from '../model/encoding/decode-chunk.ts';
 import { SeriesDecoder } from '../series/decode-series.ts';
+import { makeColumns } from '../series/merge.ts';
 import type { ChunkBatch } from '../series/series-source.ts';
 import { assert } from '../std/assert.ts';
 import { ByteSink } from '../std/byte-sink.ts';
 import type { Disk } from '../std/disk.ts';
 import { countSamples } from './block/chunks-file.ts';
-import { ChunkColumns, encodeChunks, mergedChunkSamples } from './block/encode-chunks.ts';
+import { blockChunkSamples, ChunkColumns, encodeChunks } from './block/encode-chunks.ts';
 import type { BlockMeta, CutFrom } from './block/meta.ts';
 import { openBlockFolder } from './block/read-block.ts';
 import { compareBytes } from './block/symbols.ts';
@@ -182,11 +184,25 @@ function textAt(bytes: Uint8Array, at: number): { begin: number; end: number } {
   }
 }
 
+/** Whether there are several chunks, all of plain floats, that take fewer when they are joined. */
+function isWorthJoining(batch: ChunkBatch, begin: number, end: number): boolean {
+  if (end - begin < 2) return false;
+  let samples = 0;
+  for (let chunk = begin; chunk < end; chunk++) {
+    if (batch.encoding[chunk] !== ChunkEncoding.xor) return false;
+    const bytesBegin = batch.byteBegin[chunk] as number;
+    samples += countSamples(ChunkEncoding.xor, batch.bytes, bytesBegin, batch.byteBegin[chunk + 1] as number);
+  }
+  return Math.ceil(samples / blockChunkSamples) < end - begin;
+}
+
 /** Chunks on their way from the head to the block. */
 class RangeChunks {
   readonly #block: BlockWriter;
   readonly #withStartTimes: boolean;
   readonly #columns = new ChunkColumns();
+  /** Of floats without start times. */
+  readonly #rows = makeColumns(blockChunkSamples);
   /** Samples that must be in the block: those that came, less those that stood twice. */
   samples = 0;
 
@@ -205,6 +221,7 @@ class RangeChunks {
       if (!this.#withStartTimes && (batch.encoding[chunk] as number) > ChunkEncoding.floatHistogram) asItIs = false;
     }
     if (!asItIs) return this.#addAnew(labels, batch, index);
+    if (isWorthJoining(batch, begin, end)) return this.#addJoined(labels, batch, begin, end);
     for (let chunk = begin; chunk < end; chunk++) {
       const encoding = batch.encoding[chunk] as ChunkEncoding;
       const bytesBegin = batch.byteBegin[chunk] as number;
@@ -212,6 +229,21 @@ class RangeChunks {
       this.samples += countSamples(encoding, batch.bytes, bytesBegin, bytesEnd);
     }
     return this.#block.addSeries(labels, batch, begin, end);
+  }
+
+  /** Float chunks, which the head keeps short for its own sake, as fewer and longer ones. */
+  #addJoined(labels: Uint8Array, batch: ChunkBatch, begin: number, end: number): Promise<void> | undefined {
+    const rows = this.#rows;
+    rows.length = 0;
+    for (let chunk = begin; chunk < end; chunk++) {
+      const bytesBegin = batch.byteBegin[chunk] as number;
+      const bytesEnd = batch.byteBegin[chunk + 1] as number;
+      rows.length = decodeChunk(ChunkEncoding.xor, batch.bytes, bytesBegin, bytesEnd, rows, rows.length);
+    }
+    this.#columns.reset();
+    encodeChunks(rows, 0, rows.length, blockChunkSamples, this.#columns);
+    this.samples += rows.length;
+    return this.#block.addSeries(labels, this.#columns, 0, this.#columns.count);
   }
 
   #addAnew(labels: Uint8Array, batch: ChunkBatch, index: number): Promise<void> | undefined {
@@ -225,7 +257,7 @@ class RangeChunks {
     const rows = new SeriesDecoder(selection, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY).next();
     if (!this.#withStartTimes) rows.st = null;
     this.#columns.reset();
-    encodeChunks(rows, 0, rows.length, mergedChunkSamples, this.#columns);
+    encodeChunks(rows, 0, rows.length, blockChunkSamples, this.#columns);
     this.samples += rows.length;
     return this.#block.addSeries(labels, this.#columns, 0, this.#columns.count);
   }

@@ -8,6 +8,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Progress } from '../../libs/telemetry/progress.ts';
+import { blockChunkSamples } from '../../libs/tsdb/block/encode-chunks.ts';
 import { isUlid } from '../../libs/tsdb/block/ulid.ts';
 import { type Figure, type Measured, markdownTable } from '../report.ts';
 
@@ -24,10 +25,19 @@ interface Case {
   readonly blocks: number;
   /** Of a series and block. */
   readonly samples: number;
+  /** Of a chunk in the sources, where the two do not merge the same blocks. */
+  readonly chunkSamples?: { readonly maru: number; readonly prometheus: number };
 }
 
 const cases: readonly Case[] = [
   { title: '12 x 2 h to 24 h, 20k series at 15 s', series: 20_000, blocks: 12, samples: 480 },
+  {
+    title: 'the same, each from blocks as it cuts them itself',
+    series: 20_000,
+    blocks: 12,
+    samples: 480,
+    chunkSamples: { maru: blockChunkSamples, prometheus: 120 },
+  },
   { title: '3 blocks of 1M series with 8 samples each', series: 1_000_000, blocks: 3, samples: 8 },
 ];
 
@@ -50,7 +60,9 @@ export function measureCompaction({ scale, keep, progress }: CompactionOptions):
   try {
     for (const one of cases) {
       const series = Math.max(1, Math.round(one.series * scale));
-      const sources = writeBlocks(folder, { ...one, series }, progress);
+      const sourcesOf = (chunkSamples: number) => writeBlocks(folder, { ...one, series }, chunkSamples, progress);
+      const { maru, prometheus } = one.chunkSamples ?? { maru: 120, prometheus: 120 };
+      const sources = { maru: sourcesOf(maru), prometheus: sourcesOf(prometheus) };
       parts.push(
         `## ${one.title}${scale === 1 ? '' : `, ${series} series`}\n`,
         measureCase(folder, sources, peer, progress),
@@ -67,8 +79,13 @@ export function measureCompaction({ scale, keep, progress }: CompactionOptions):
   return parts.join('\n');
 }
 
-function writeBlocks(folder: string, { series, blocks, samples }: Case, progress: Progress): string[] {
-  const path = join(folder, `blocks-${series}-${blocks}-${samples}`);
+function writeBlocks(
+  folder: string,
+  { series, blocks, samples }: Case,
+  chunkSamples: number,
+  progress: Progress,
+): string[] {
+  const path = join(folder, `blocks-${series}-${blocks}-${samples}-${chunkSamples}`);
   const found = () => (existsSync(path) ? readdirSync(path).filter(isUlid) : []);
   if (found().length !== blocks) {
     progress.say(`writing ${blocks} blocks of ${series} series`);
@@ -81,6 +98,7 @@ function writeBlocks(folder: string, { series, blocks, samples }: Case, progress
       `${series}`,
       `${blocks}`,
       `${samples}`,
+      `${chunkSamples}`,
     ]);
   }
   return found()
@@ -106,19 +124,24 @@ function buildPeer(folder: string, progress: Progress): string | undefined {
   return built.status === 0 ? path : undefined;
 }
 
-function measureCase(folder: string, sources: readonly string[], peer: string | undefined, progress: Progress): string {
+function measureCase(
+  folder: string,
+  sources: Readonly<Record<'maru' | 'prometheus', readonly string[]>>,
+  peer: string | undefined,
+  progress: Progress,
+): string {
   const best = new Map<string, Map<string, number>>();
   for (let round = 1; round <= rounds; round++) {
     progress.say(`round ${round} of ${rounds}`);
     const output = join(folder, 'out');
-    const once: [string, string, string[]][] = [
+    const once: ['maru' | 'prometheus', string, string[]][] = [
       ['maru', process.execPath, [join(import.meta.dirname, 'merge-once.ts')]],
     ];
     if (peer !== undefined) once.push(['prometheus', peer, []]);
     for (const [server, command, args] of once) {
       rmSync(output, { recursive: true, force: true });
       mkdirSync(output);
-      const values = figuresOf(JSON.parse(run(command, [...args, output, ...sources])) as Line);
+      const values = figuresOf(JSON.parse(run(command, [...args, output, ...sources[server]])) as Line);
       const known = best.get(server) ?? new Map<string, number>();
       best.set(server, known);
       for (const [name, value] of values) known.set(name, Math.min(known.get(name) ?? value, value));

@@ -1,6 +1,7 @@
 /**
- * Blocks as an ingester would have cut them: the series of label-recipe.ts, two hours a block, chunks as Prometheus cuts them.
- * Run as a process: `node write-blocks.ts <folder> <series> <blocks> [<samples a series and block>]`; prints the folders of the blocks, a line each.
+ * Blocks as an ingester would have cut them: the series of label-recipe.ts, two hours a block, chunks of as many samples as are asked
+ * for (Prometheus cuts them to 120).
+ * Run as a process: `node write-blocks.ts <folder> <series> <blocks> [<samples a series and block> [<samples a chunk>]]`; prints the folders of the blocks, a line each.
  */
 import { join } from 'node:path';
 import { canonicalizeLabels } from '../../libs/model/canonical-labels.ts';
@@ -9,7 +10,7 @@ import { makeColumns } from '../../libs/series/merge.ts';
 import { ByteSink } from '../../libs/std/byte-sink.ts';
 import { realDisk } from '../../libs/std/disk.ts';
 import { Prng } from '../../libs/std/testing/prng.ts';
-import { ChunkColumns, encodeChunks, mergedChunkSamples } from '../../libs/tsdb/block/encode-chunks.ts';
+import { ChunkColumns, encodeChunks } from '../../libs/tsdb/block/encode-chunks.ts';
 import { makeUlid } from '../../libs/tsdb/block/ulid.ts';
 import { createBlock } from '../../libs/tsdb/block/write-block.ts';
 import { labelsOf, sampleTime, sampleValue } from '../label-recipe.ts';
@@ -17,7 +18,7 @@ import { labelsOf, sampleTime, sampleValue } from '../label-recipe.ts';
 const rangeMs = 7_200_000;
 const beginMs = 240_000 * rangeMs;
 
-const [folder = '', seriesText = '', blocksText = '', samplesText = '480'] = process.argv.slice(2);
+const [folder = '', seriesText = '', blocksText = '', samplesText = '480', chunkText = '120'] = process.argv.slice(2);
 const order = Array.from({ length: Number(seriesText) }, (_, series) => series)
   .map((series) => ({ series, labels: Labels.from(labelsOf(series)) }))
   .sort((a, b) => compareLabels(a.labels, b.labels));
@@ -41,7 +42,7 @@ for (let block = 0; block < Number(blocksText); block++) {
       columns.v[scrape] = sampleValue(series, block * scrapes + scrape);
     }
     chunks.reset();
-    encodeChunks(columns, 0, scrapes, mergedChunkSamples, chunks);
+    encodeChunks(columns, 0, scrapes, Number(chunkText), chunks);
     canonical.reset();
     canonicalizeLabels(labels, canonical);
     await writer.addSeries(canonical.written(), chunks, 0, chunks.count);

@@ -22,8 +22,13 @@ import type { SampleColumns } from '../../series/sample-columns.ts';
 import { ByteSink } from '../../std/byte-sink.ts';
 import type { EncodedChunks } from './write-block.ts';
 
-/** As Prometheus' merges cut them. */
-export const mergedChunkSamples = 120;
+/**
+ * Samples of a float chunk in a block: twice as many as Prometheus' heads put into one. What stands around a chunk (checksum, first
+ * sample, its place in the index) is a tenth of a block with chunks of 120, and whoever reads a block reads hours of it.
+ */
+export const blockChunkSamples = 240;
+/** Histograms are large themselves: as Prometheus' merges cut them. */
+const histogramChunkSamples = 120;
 
 /** Columns of chunks that grow, and are used again after `reset`. */
 export class ChunkColumns implements EncodedChunks {
@@ -76,7 +81,7 @@ export function encodeChunks(
   for (let row = begin; row < end; ) {
     const isHistogram = (columns.h?.[row] ?? null) !== null;
     row = isHistogram
-      ? encodeHistograms(columns, row, end, samplesMax, out)
+      ? encodeHistograms(columns, row, end, Math.min(samplesMax, histogramChunkSamples), out)
       : encodeFloats(columns, row, end, samplesMax, out);
   }
 }

@@ -19,7 +19,7 @@ import type { Disk } from '../../std/disk.ts';
 import { LoserTree } from '../../std/loser-tree.ts';
 import { ChunkScanner, countSamples, offsetOfRef } from './chunks-file.ts';
 import { CorruptBlock } from './corrupt-block.ts';
-import { ChunkColumns, encodeChunks, mergedChunkSamples } from './encode-chunks.ts';
+import { blockChunkSamples, ChunkColumns, encodeChunks } from './encode-chunks.ts';
 import { type BlockIndex, openIndex, SeriesScanner, SymbolScanner } from './index-reader.ts';
 import { LabelSharder, shardLabel, shardLabelValue } from './label-shard.ts';
 import type { BlockCompaction, BlockMeta, BlockMetaExtras } from './meta.ts';
@@ -496,7 +496,7 @@ class Merge {
     }
     const encoded = this.#encoded;
     encoded.reset();
-    encodeChunks(this.#samples, 0, this.#samples.length, mergedChunkSamples, encoded);
+    encodeChunks(this.#samples, 0, this.#samples.length, blockChunkSamples, encoded);
     for (let i = 0; i < encoded.count; i++) {
       const length = encoded.byteBegin[i + 1] - encoded.byteBegin[i];
       if (writer.mustPrepare(length)) await writer.prepare(length);

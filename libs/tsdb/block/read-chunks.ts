@@ -11,7 +11,7 @@ import type { RangeReader } from '../../std/range-reader.ts';
 import { Turns } from '../../std/turns.ts';
 import { ChunkRecord, chunksHeaderBytes, offsetOfRef, segmentOfRef } from './chunks-file.ts';
 import { CorruptBlock } from './corrupt-block.ts';
-import { ChunkColumns, encodeChunks, mergedChunkSamples } from './encode-chunks.ts';
+import { blockChunkSamples, ChunkColumns, encodeChunks } from './encode-chunks.ts';
 import { joinRanges, readPieces } from './read-ranges.ts';
 import type { SelectedChunks } from './series-selection.ts';
 import type { Tombstones } from './tombstones.ts';
@@ -263,7 +263,7 @@ class BatchColumns {
       }
       let end = row + 1;
       while (end < columns.length && !isDeleted(intervals, columns.t[end])) end++;
-      encodeChunks(columns, row, end, mergedChunkSamples, kept);
+      encodeChunks(columns, row, end, blockChunkSamples, kept);
       row = end;
     }
     for (let i = 0; i < kept.count; i++) {
