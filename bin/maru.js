@@ -15,7 +15,8 @@ const stamp = join(root, 'node_modules', '.maru-installed');
 const installedLock = join(root, 'node_modules', '.package-lock.json');
 
 const commands = {
-  start: [join(root, 'services/main.ts')],
+  // With few cores the helpers of the garbage collector wait for the core that a query has, and a push waits for the helpers.
+  start: ['--single-threaded-gc', join(root, 'services/main.ts')],
   blocks: [join(root, 'services/blocks-command.ts')],
   test: ['test/run-tests.ts'],
   bench: ['test/run-benches.ts'],

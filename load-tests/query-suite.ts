@@ -1,6 +1,6 @@
 /**
  * The same questions to every server, on the same history, in one run: latency cold and warm, CPU, peak memory.
- * Owns the order: servers are filled one after the other, then all stand by while one after the other is asked each case, so that a
+ * Owns the order: servers are filled one after the other, then each question goes to all of them in turn, again and again, so that a
  * machine that is slower for a while is so for all. The filled folders can be kept, so that a run can be cut into pieces.
  */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -80,11 +80,10 @@ export async function runSuite(name: string, suite: Suite, options: SuiteOptions
     const figures = new StoredFigures(join(folder, 'figures.json'));
     for (const one of suite.cases) {
       if (!words.some((word) => one.name.includes(word))) continue;
-      for (const server of running) {
-        const measured = await measureCase(server, one, history);
-        figures.set(server.kind.name, one.name, measured);
+      for (const [server, measured] of await measureCase(running, one, history)) {
+        figures.set(server, one.name, measured);
         progress.say(
-          `${server.kind.name}: ${one.name}: ${measured.coldMs.toFixed(1)} ms cold, ${measured.warmMs.toFixed(1)} warm, ` +
+          `${server}: ${one.name}: ${measured.coldMs.toFixed(1)} ms cold, ${measured.warmMs.toFixed(1)} warm, ` +
             `${measured.cpuMs.toFixed(1)} CPU, ${(measured.peakBytes / 1e6).toFixed(0)} MB, ${measured.series} series${measured.error === undefined ? '' : `, ${measured.error}`}`,
         );
       }
@@ -162,48 +161,72 @@ async function startFilled(
   return undefined;
 }
 
-async function measureCase(server: RunningServer, one: HistoryCase, history: History): Promise<CaseFigures> {
-  const agent = new Agent({ keepAlive: true, maxSockets: 32 });
-  try {
-    const cold = await askAll(server, agent, one, history);
-    if (cold.error !== undefined) {
-      return {
-        coldMs: Number.NaN,
-        warmMs: Number.NaN,
-        cpuMs: Number.NaN,
-        peakBytes: Number.NaN,
-        series: 0,
-        error: cold.error,
-      };
-    }
-    const idleBytes = anonymousBytes(server.pid);
-    let peakBytes = idleBytes;
-    const poll = setInterval(() => {
-      peakBytes = Math.max(peakBytes, anonymousBytes(server.pid));
-    }, memoryPollMs);
-    const cpuBegin = cpuSeconds(server.pid);
-    const begin = performance.now();
-    const times: number[] = [];
-    while (
-      times.length < warmAsksMin ||
-      (times.length < warmAsksMax && performance.now() - begin < warmSeconds * 1000)
-    ) {
-      times.push((await askAll(server, agent, one, history)).milliseconds);
-    }
-    clearInterval(poll);
-    const cpuMs = ((cpuSeconds(server.pid) - cpuBegin) * 1000) / times.length;
-    times.sort((a, b) => a - b);
-    return {
-      coldMs: cold.milliseconds,
-      warmMs: times[times.length >> 1] as number,
-      cpuMs,
-      peakBytes: peakBytes - idleBytes,
-      series: cold.series,
-      error: undefined,
-    };
-  } finally {
-    agent.destroy();
+/** A server that is asked one case. */
+class CaseRun {
+  readonly server: RunningServer;
+  readonly #one: HistoryCase;
+  readonly #history: History;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 32 });
+  readonly #times: number[] = [];
+  #cold: Asked = { milliseconds: Number.NaN, series: 0, error: undefined };
+  #idleBytes = 0;
+  #peakBytes = 0;
+  #cpuMs = 0;
+
+  constructor(server: RunningServer, one: HistoryCase, history: History) {
+    this.server = server;
+    this.#one = one;
+    this.#history = history;
   }
+
+  async askCold(): Promise<void> {
+    this.#cold = await askAll(this.server, this.#agent, this.#one, this.#history);
+    this.#idleBytes = anonymousBytes(this.server.pid);
+  }
+
+  /** Nobody waits for it: it was refused, or has been asked often or long enough. */
+  get isDone(): boolean {
+    if (this.#cold.error !== undefined || this.#times.length >= warmAsksMax) return true;
+    const milliseconds = this.#times.reduce((a, b) => a + b, 0);
+    return this.#times.length >= warmAsksMin && milliseconds > warmSeconds * 1000;
+  }
+
+  async askWarm(): Promise<void> {
+    const poll = setInterval(() => {
+      this.#peakBytes = Math.max(this.#peakBytes, anonymousBytes(this.server.pid));
+    }, memoryPollMs);
+    const begin = cpuSeconds(this.server.pid);
+    const { milliseconds } = await askAll(this.server, this.#agent, this.#one, this.#history);
+    clearInterval(poll);
+    this.#cpuMs += (cpuSeconds(this.server.pid) - begin) * 1000;
+    this.#times.push(milliseconds);
+  }
+
+  end(): CaseFigures {
+    this.#agent.destroy();
+    const times = this.#times.sort((a, b) => a - b);
+    const { milliseconds, series, error } = this.#cold;
+    return {
+      coldMs: error === undefined ? milliseconds : Number.NaN,
+      warmMs: times[times.length >> 1] ?? Number.NaN,
+      cpuMs: this.#cpuMs / times.length,
+      peakBytes: Math.max(0, this.#peakBytes - this.#idleBytes),
+      series,
+      error,
+    };
+  }
+}
+
+/** Asks all servers in turn, so that whatever else the machine does meets all of them. */
+async function measureCase(
+  servers: readonly RunningServer[],
+  one: HistoryCase,
+  history: History,
+): Promise<ReadonlyMap<string, CaseFigures>> {
+  const runs = servers.map((server) => new CaseRun(server, one, history));
+  for (const run of runs) await run.askCold();
+  while (runs.some((run) => !run.isDone)) for (const run of runs) if (!run.isDone) await run.askWarm();
+  return new Map(runs.map((run) => [run.server.kind.name, run.end()]));
 }
 
 interface Asked {

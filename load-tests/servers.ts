@@ -52,6 +52,7 @@ export const serverKinds: readonly ServerKind[] = [
     command: (folder, port) => [
       process.execPath,
       [
+        '--single-threaded-gc', // as bin/maru.js does
         ...(process.env.MARU_TEST_NODE_FLAGS ?? '').split(' ').filter((flag) => flag !== ''),
         join(repository, 'services/main.ts'),
         `--data-dir=${folder}`,

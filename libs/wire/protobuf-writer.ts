@@ -84,10 +84,14 @@ export class ProtobufWriter {
   /** Ends what was begun last and is not yet ended. */
   end(begin: number): void {
     const { sink } = this;
+    const { bytes } = sink;
     const count = sink.length - begin;
-    sink.length = begin - lengthRoom;
-    sink.writeUvarint(count);
-    sink.bytes.copyWithin(sink.length, begin, begin + count);
-    sink.length += count;
+    // Into the room that was kept for it: a sink that grew here would lose what stands behind.
+    let at = begin - lengthRoom;
+    let rest = count;
+    for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes[at++] = (rest % 0x80) | 0x80;
+    bytes[at++] = rest;
+    bytes.copyWithin(at, begin, begin + count);
+    sink.length = at + count;
   }
 }

@@ -3,11 +3,13 @@
  * Owns which sample counts (the newest within the lookback, unless it is a staleness marker) and the order. Does not own the form
  * (exposition-format.ts). Facts: Prometheus 3.15 web/federate.go.
  */
-import { compareLabels, compareUtf8, Labels, metricName } from '../../libs/model/labels.ts';
+import { compareLabels, compareUtf8, type Labels, metricName } from '../../libs/model/labels.ts';
 import type { Matcher } from '../../libs/model/matcher.ts';
 import { isStaleNaN } from '../../libs/model/stale.ts';
 import { SeriesDecoder } from '../../libs/series/decode-series.ts';
+import { labelsAt } from '../../libs/series/labels-at.ts';
 import type { SeriesReader } from '../../libs/series/series-reader.ts';
+import { seriesCountOf } from '../../libs/series/series-source.ts';
 import { ProtobufWriter } from '../../libs/wire/protobuf-writer.ts';
 import type { ExpositionForm } from './exposition-form.ts';
 import { type ExposedSample, familyKindOf, familyText, isTextual, writeFamily } from './exposition-format.ts';
@@ -63,12 +65,9 @@ function newestSamples({ selectors, minT, maxT, reader, checkStopped }: Federate
     if (matchers.length === 0) continue;
     const selection = reader.select({ matchers, minT, maxT });
     const decoder = new SeriesDecoder(selection, minT, maxT);
-    const { strings, begin, refs } = selection.labels;
-    for (let series = 0; series + 1 < begin.length; series++) {
+    for (let series = 0; series < seriesCountOf(selection.labels); series++) {
       if (series % seriesPerCheck === 0) checkStopped();
-      const pairs: string[] = [];
-      for (let i = begin[series]; i < begin[series + 1]; i++) pairs.push(strings[refs[i]]);
-      const labels = new Labels(pairs);
+      const labels = labelsAt(selection.labels, series);
       const { t, v, vBits, h, length } = decoder.next();
       let row = length - 1;
       while (row >= 0 && t[row] > maxT) row--;
@@ -79,6 +78,7 @@ function newestSamples({ selectors, minT, maxT, reader, checkStopped }: Federate
       const sample = { name: labels.get(metricName), labels: shownLabels(labels), t: t[row], value: v[row], histogram };
       found.set(labels.key, { labels, sample });
     }
+    decoder.close();
   }
   return [...found.values()].sort((a, b) => compareLabels(a.labels, b.labels)).map(({ sample }) => sample);
 }

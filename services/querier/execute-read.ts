@@ -6,13 +6,14 @@
  */
 import { Failure } from '../../libs/errors/failure.ts';
 import { encodeSnappy } from '../../libs/model/encoding/snappy-encoder.ts';
-import { compareLabels, Labels } from '../../libs/model/labels.ts';
+import { compareLabels } from '../../libs/model/labels.ts';
 import type { QueryLimits } from '../../libs/promql/execute/execution-context.ts';
 import { SeriesDecoder } from '../../libs/series/decode-series.ts';
 import { EncodedRows } from '../../libs/series/encode-rows.ts';
+import { labelsAt } from '../../libs/series/labels-at.ts';
 import type { SampleColumns } from '../../libs/series/sample-columns.ts';
 import type { SeriesReader, SeriesSelection } from '../../libs/series/series-reader.ts';
-import type { ChunkBatch } from '../../libs/series/series-source.ts';
+import { type ChunkBatch, seriesCountOf } from '../../libs/series/series-source.ts';
 import { ByteSink } from '../../libs/std/byte-sink.ts';
 import { ProtobufWriter } from '../../libs/wire/protobuf-writer.ts';
 import { ReadForm, type ReadQuery } from '../../libs/wire/read-request.ts';
@@ -45,7 +46,7 @@ function writeSamples({ queries, reader, output, limits, checkStopped }: ReadJob
     const selection = reader.select({ matchers, minT, maxT });
     const decoder = new SeriesDecoder(selection, minT, maxT);
     let samples = 0;
-    for (let series = 0; series < seriesCountOf(selection); series++) {
+    for (let series = 0; series < seriesCountOf(selection.labels); series++) {
       if (series % seriesPerCheck === 0) checkStopped();
       const columns = decoder.next();
       const { begin, end } = rowsWithin(columns, minT, maxT);
@@ -55,9 +56,10 @@ function writeSamples({ queries, reader, output, limits, checkStopped }: ReadJob
       if (limits.samplesMax > 0 && samples > limits.samplesMax) {
         throw new Failure('bad_data', `exceeded sample limit (${limits.samplesMax})`);
       }
-      writeTimeSeries(answer, labelsAt(selection, series).pairs, columns, begin, end);
+      writeTimeSeries(answer, labelsAt(selection.labels, series).pairs, columns, begin, end);
       checkMemory(answer.sink.bytes.length, limits);
     }
+    decoder.close();
     answer.end(result);
     total += samples;
   }
@@ -71,7 +73,9 @@ function writeSamples({ queries, reader, output, limits, checkStopped }: ReadJob
 function streamChunks({ queries, reader, output, limits, checkStopped }: ReadJob): number {
   queries.forEach(({ matchers, minT, maxT }, queryIndex) => {
     const selection = reader.select({ matchers, minT, maxT });
-    const labels = Array.from({ length: seriesCountOf(selection) }, (_, series) => labelsAt(selection, series));
+    const labels = Array.from({ length: seriesCountOf(selection.labels) }, (_, series) =>
+      labelsAt(selection.labels, series),
+    );
     const held: { readonly series: number; readonly frames: Uint8Array }[] = [];
     const inOrder = labels.every((one, i) => i === 0 || compareLabels(labels[i - 1], one) <= 0);
     const frames = new ByteSink(framesBytesMax * 2);
@@ -97,23 +101,13 @@ function streamChunks({ queries, reader, output, limits, checkStopped }: ReadJob
           frames.reset();
         }
       }
+      selection.release?.(batch);
     }
     output.block(frames.written());
     held.sort((a, b) => compareLabels(labels[a.series], labels[b.series]));
     for (const { frames: bytes } of held) output.block(bytes);
   });
   return 0;
-}
-
-function seriesCountOf({ labels }: SeriesSelection): number {
-  return labels.begin.length - 1;
-}
-
-function labelsAt({ labels }: SeriesSelection, series: number): Labels {
-  const { strings, begin, refs } = labels;
-  const pairs: string[] = [];
-  for (let i = begin[series]; i < begin[series + 1]; i++) pairs.push(strings[refs[i]]);
-  return new Labels(pairs);
 }
 
 /** The rows from minT to maxT: a chunk is decoded whole. */

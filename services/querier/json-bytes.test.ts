@@ -177,3 +177,17 @@ describe('histograms in JSON', () => {
     });
   }
 });
+
+describe('bytes that are not JSON', () => {
+  it('come out as they went in, whatever a chunk holds', () => {
+    for (const length of [0, 1, 12_287, 12_288, 12_289, 16_384, 140_000, 500_000]) {
+      const chunks: Uint8Array[] = [];
+      const json = new JsonBytes((chunk) => chunks.push(chunk));
+      const bytes = Uint8Array.from({ length }, (_, i) => i * 7);
+      json.block(bytes);
+      json.block(bytes.subarray(0, 100));
+      json.finish();
+      assert.deepEqual(Buffer.concat(chunks), Buffer.concat([bytes, bytes.subarray(0, 100)]));
+    }
+  });
+});

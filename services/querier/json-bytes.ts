@@ -128,7 +128,7 @@ export class JsonBytes {
   block(from: Uint8Array): void {
     for (let begin = 0; begin < from.length; ) {
       this.#room();
-      const end = Math.min(from.length, begin + chunkBytes - this.#at);
+      const end = Math.min(from.length, begin + this.#buffer.length - this.#at);
       this.#buffer.set(from.subarray(begin, end), this.#at);
       this.#at += end - begin;
       begin = end;

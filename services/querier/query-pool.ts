@@ -213,7 +213,7 @@ export class QueryPool {
     const { request, gzip = false } = queued;
     const start: StartJob = { job: number, request, gzip, queuedSeconds, early };
     slot.worker.postMessage(start);
-    slot.reads.readEarly(early);
+    void slot.reads.readEarly(early);
   }
 
   #startWorker(): Slot {

@@ -68,11 +68,12 @@ export class ReadServer {
   }
 
   /** Reads what the job will ask for before it does: selections 0, 1, ... of it. */
-  readEarly(queries: readonly ReadQuery[]): void {
+  async readEarly(queries: readonly ReadQuery[]): Promise<void> {
     const job = this.#job;
     if (job === undefined) return;
+    // One after the other: each works in slices of time, and many side by side would be one long slice.
     for (let i = 0; i < queries.length; i++) {
-      void this.#serve({ kind: 'select', job: job.number, selection: i, query: queries[i] as ReadQuery });
+      await this.#serve({ kind: 'select', job: job.number, selection: i, query: queries[i] as ReadQuery });
     }
   }
 

@@ -6,13 +6,13 @@
  */
 import type { Histogram } from '../../../model/histogram.ts';
 import { quantileOfSorted, sortNumbers } from '../quantile.ts';
+import { SortedWindow } from '../sorted-window.ts';
 import type { StepColumn } from '../step-column.ts';
 import { averageHistogram, sumHistograms } from './over-time-histogram.ts';
 import type { KernelInput, RangeKernel } from './range-function.ts';
 
-/** How much more work a histogram is than a float, and sorting than adding. */
+/** How much more work a histogram is than a float. */
 const workPerHistogram = 20;
-const workPerSortedSample = 10;
 
 /** Floats v[begin, end) to a number; begin < end. */
 type FloatReduce = (v: Float64Array, begin: number, end: number, t: Float64Array) => number;
@@ -237,15 +237,15 @@ function timeOfEndpoint(which: 'first' | 'last'): RangeKernel {
 function quantiles({ samples, bounds, scalars, notes, worked }: KernelInput, out: StepColumn): void {
   const { floatBegin, floatEnd, histogramBegin, histogramEnd } = bounds;
   const qs = scalars[0] as Float64Array;
+  const window = new SortedWindow();
   for (let step = 0; step < floatBegin.length; step++) {
     if (floatBegin[step] === floatEnd[step]) continue;
     const q = qs[step];
     if (!(q >= 0 && q <= 1)) notes.invalidQuantile(q);
     if (histogramBegin[step] < histogramEnd[step]) notes.ignoredHistograms();
-    const values = samples.floatV.slice(floatBegin[step], floatEnd[step]);
-    sortNumbers(values);
+    const values = window.move(samples.floatV, floatBegin[step], floatEnd[step]);
     out.setFloat(step, quantileOfSorted(q, values));
-    worked(workPerSortedSample * values.length);
+    worked(values.length);
   }
 }
 

@@ -4,7 +4,12 @@
  * that have no samples in its own time: every selection may.
  */
 import type { ReadQuery, SeriesReader, SeriesSelection } from '../../../series/series-reader.ts';
-import type { ChunkBatch } from '../../../series/series-source.ts';
+import { type ChunkBatch, seriesCountOf } from '../../../series/series-source.ts';
+
+/** What may be held for another one to read; where it would be more, each reads for itself. */
+const heldBytesMax = 128 * 1024 * 1024;
+/** What chunks are taken to need: 1.5 bytes a sample, one every 15 s. */
+const bytesPerSeriesMs = 0.0001;
 
 /** What is counted for batches that are held. */
 interface HeldMemory {
@@ -94,6 +99,7 @@ class SharedSelection {
   #selection: SeriesSelection | undefined;
   readonly #held: (HeldBatch | undefined)[] = [];
   #isEnded = false;
+  #isTooLarge = false;
 
   constructor(reader: SeriesReader, query: ReadQuery, uses: number, memory: HeldMemory) {
     this.#reader = reader;
@@ -102,8 +108,15 @@ class SharedSelection {
     this.#memory = memory;
   }
 
-  open(): SeriesSelection {
-    this.#selection ??= this.#reader.select(this.#query);
+  /** One more selection of the read; undefined where it has to be read anew. */
+  open(): SeriesSelection | undefined {
+    if (this.#isTooLarge) return undefined;
+    if (this.#selection === undefined) {
+      const { minT, maxT } = this.#query;
+      this.#selection = this.#reader.select(this.#query);
+      this.#isTooLarge = seriesCountOf(this.#selection.labels) * (maxT - minT) * bytesPerSeriesMs > heldBytesMax;
+      if (this.#isTooLarge) return this.#selection;
+    }
     const { labels, warnings } = this.#selection;
     let at = 0;
     let released = 0;

@@ -1,0 +1,82 @@
+/**
+ * A window that moves over numbers, kept in order: what leaves is taken out, what enters is put in, each at its place.
+ * Owns that order (NaN first, -0 before 0: quantile.ts' own) and when sorting anew is cheaper.
+ */
+import { sortNumbers } from './quantile.ts';
+
+export class SortedWindow {
+  #sorted = new Float64Array(64);
+  #count = 0;
+  #begin = 0;
+  #end = 0;
+
+  /** Forgets the window: other numbers are next. */
+  reset(): void {
+    this.#count = 0;
+    this.#begin = 0;
+    this.#end = 0;
+  }
+
+  /** The numbers values[begin, end) in order; neither end moves back. Valid until the next call. */
+  move(values: Float64Array, begin: number, end: number): Float64Array {
+    const changes = begin - this.#begin + (end - this.#end);
+    if (begin >= this.#end || changes * 4 > end - begin) {
+      this.#fill(values, begin, end);
+    } else {
+      for (let i = this.#begin; i < begin; i++) this.#takeOut(values[i]);
+      for (let i = this.#end; i < end; i++) this.#putIn(values[i]);
+    }
+    this.#begin = begin;
+    this.#end = end;
+    return this.#sorted.subarray(0, this.#count);
+  }
+
+  #fill(values: Float64Array, begin: number, end: number): void {
+    this.#count = end - begin;
+    this.#reserve(this.#count);
+    const sorted = this.#sorted;
+    for (let i = begin; i < end; i++) sorted[i - begin] = values[i];
+    sortNumbers(sorted.subarray(0, this.#count));
+  }
+
+  #reserve(count: number): void {
+    if (count <= this.#sorted.length) return;
+    const grown = new Float64Array(Math.max(count, this.#sorted.length * 2));
+    grown.set(this.#sorted);
+    this.#sorted = grown;
+  }
+
+  #takeOut(value: number): void {
+    const at = this.#placeOf(value);
+    this.#sorted.copyWithin(at, at + 1, this.#count);
+    this.#count--;
+  }
+
+  #putIn(value: number): void {
+    this.#reserve(this.#count + 1);
+    const at = this.#placeOf(value);
+    this.#sorted.copyWithin(at + 1, at, this.#count);
+    this.#sorted[at] = value;
+    this.#count++;
+  }
+
+  /** Where the first number stands that is not before `value`. */
+  #placeOf(value: number): number {
+    const sorted = this.#sorted;
+    let from = 0;
+    let to = this.#count;
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if (isBefore(sorted[middle], value)) from = middle + 1;
+      else to = middle;
+    }
+    return from;
+  }
+}
+
+function isBefore(a: number, b: number): boolean {
+  if (a < b) return true;
+  if (a > b) return false;
+  if (a === b) return a === 0 && Object.is(a, -0) && !Object.is(b, -0);
+  return Number.isNaN(a) && !Number.isNaN(b);
+}
