@@ -74,6 +74,36 @@ describe('mergeColumns', () => {
     });
   }
 
+  for (const { name, a, b, conflicts } of [
+    { name: 'equal values', a: 1, b: 1, conflicts: 0 },
+    { name: 'NaN with the same bits', a: 'NaN', b: 'NaN', conflicts: 0 },
+    { name: 'different values', a: 1, b: 2, conflicts: 1 },
+    { name: 'zeros of different signs', a: 0, b: -0, conflicts: 1 },
+    { name: 'a value and a staleness marker', a: 1, b: 'stale', conflicts: 1 },
+    { name: 'a histogram and a float', a: histogram(1), b: 1, conflicts: 1 },
+    { name: 'different histograms', a: histogram(1), b: histogram(2), conflicts: 1 },
+    { name: 'histograms of which one knows more', a: histogram(1), b: histogram(1, ResetHint.notReset), conflicts: 0 },
+  ] as const) {
+    it(`counts ${conflicts} conflicts of ${name}`, () => {
+      const out = makeColumns(0);
+      assert.equal(
+        mergeColumns(
+          columnsOf([
+            [1, 5],
+            [7, a],
+          ]),
+          columnsOf([
+            [7, b],
+            [9, 5],
+          ]),
+          out,
+        ),
+        conflicts,
+      );
+      assert.equal(mergeColumns(columnsOf([[7, b, 1]]), columnsOf([[7, a]]), out), conflicts);
+    });
+  }
+
   it('keeps start times', () => {
     assert.deepEqual(
       merged([[1, 5, 0]], [[2, 6, 1]]),

@@ -27,6 +27,13 @@ export function compareFloatBits(aHi: number, aLo: number, a: number, bHi: numbe
 
 /** The same for histograms: by staleness, count, sum, then everything else in a fixed order. */
 export function compareHistograms(a: Histogram, b: Histogram): number {
+  return (
+    compareHistogramValues(a, b) || compareNumbers([a.resetHint, a.integer ? 1 : 0], [b.resetHint, b.integer ? 1 : 0])
+  );
+}
+
+/** Without what is only known of a histogram: its reset hint, and how its counts were written. */
+function compareHistogramValues(a: Histogram, b: Histogram): number {
   if (a.stale !== b.stale) return a.stale ? -1 : 1;
   const columns: readonly (readonly [ArrayLike<number>, ArrayLike<number>])[] = [
     [
@@ -38,10 +45,6 @@ export function compareHistograms(a: Histogram, b: Histogram): number {
     [a.positiveBuckets, b.positiveBuckets],
     [a.negativeBuckets, b.negativeBuckets],
     [a.customValues, b.customValues],
-    [
-      [a.resetHint, a.integer ? 1 : 0],
-      [b.resetHint, b.integer ? 1 : 0],
-    ],
   ];
   for (const [x, y] of columns) {
     const order = compareNumbers(x, y);
@@ -74,10 +77,19 @@ function compareRows(a: SampleColumns, i: number, b: SampleColumns, j: number): 
   return order === 0 ? (a.st?.[i] ?? 0) - (b.st?.[j] ?? 0) : order;
 }
 
+/** Whether row i of a and row j of b, which do not count alike, have different values, and not only different knowledge of them. */
+function differ(a: SampleColumns, i: number, b: SampleColumns, j: number): boolean {
+  const aHistogram = a.h?.[i] ?? null;
+  const bHistogram = b.h?.[j] ?? null;
+  if (aHistogram !== null && bHistogram !== null) return compareHistogramValues(aHistogram, bHistogram) !== 0;
+  if (aHistogram !== null || bHistogram !== null) return true;
+  return a.vBits[2 * i] !== b.vBits[2 * j] || a.vBits[2 * i + 1] !== b.vBits[2 * j + 1];
+}
+
 /**
  * Merges rows [0, length) of `a` and `b` into `out` (other memory than either). Where a histogram follows one of the other run, what
  * its source knew of a counter reset no longer holds, so its hint becomes unknown (a gauge stays one).
- * @returns conflicts: timestamps at which the two had different samples
+ * @returns conflicts: timestamps at which the two had different values
  */
 export function mergeColumns(a: SampleColumns, b: SampleColumns, out: SampleColumns): number {
   reserve(out, a.length + b.length, a.st !== null || b.st !== null, a.h !== null || b.h !== null);
@@ -92,7 +104,7 @@ export function mergeColumns(a: SampleColumns, b: SampleColumns, out: SampleColu
     let takeA = onlyA;
     if (!onlyA && !onlyB) {
       const order = compareRows(a, i, b, j);
-      if (order !== 0) conflicts++;
+      if (order !== 0 && differ(a, i, b, j)) conflicts++;
       takeA = order >= 0;
     }
     if (takeA) copyRow(a, i, out, row, lastFrom === null || lastFrom === a);

@@ -48,6 +48,8 @@ export class Compactor {
   readonly #planned = new Map<TenantId, number>();
   /** What was said about a tenant last, so that it is not said again each time. */
   readonly #told = new Map<TenantId | undefined, string>();
+  /** Tenants of the last cleaning: a plan needs no listing of its own. */
+  #known: readonly TenantId[] | undefined;
   #metrics: CompactorMetrics | undefined;
   #running: { readonly id: string; step: JobStep } | undefined;
 
@@ -76,6 +78,7 @@ export class Compactor {
     const { bucket } = this.#deps;
     const { tenants, foreign } = await listTenants(bucket, signal);
     this.#tell(undefined, foreign, "the bucket holds what is nobody's");
+    this.#known = tenants;
     for (const tenant of tenants) {
       signal.throwIfAborted();
       try {
@@ -147,7 +150,7 @@ export class Compactor {
 
   /** One round of merging: a job of each tenant in turn, until none is left that need not wait. Returns how many ran. */
   async compact(signal: AbortSignal): Promise<number> {
-    const { tenants } = await listTenants(this.#deps.bucket, signal);
+    const tenants = this.#known ?? (await listTenants(this.#deps.bucket, signal)).tenants;
     await using thread = new MergeThread();
     let ran = 0;
     for (let waiting: readonly TenantId[] = tenants; waiting.length > 0; ) {

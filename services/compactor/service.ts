@@ -7,8 +7,6 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
-import { ConfigError } from '../../libs/config/config-error.ts';
-import { duration } from '../../libs/config/config-key.ts';
 import type { TenantOf } from '../../libs/http/tenant-header.ts';
 import type { Service } from '../../libs/lifecycle/service.ts';
 import type { TenantLimits } from '../../libs/limits/tenant-limits.ts';
@@ -16,6 +14,7 @@ import type { Bucket } from '../../libs/object-store/bucket.ts';
 import type { Logger } from '../../libs/telemetry/log.ts';
 import type { Metrics } from '../../libs/telemetry/metrics.ts';
 import { makeUlid } from '../../libs/tsdb/block/ulid.ts';
+import { parseRanges } from './block-ranges.ts';
 import { Compactor } from './compactor.ts';
 import { registerCompactorRoutes } from './compactor-routes.ts';
 import type { CompactorConfig } from './config.ts';
@@ -34,9 +33,6 @@ export interface CompactorRoomDeps {
   /** What readers of the bucket do, wherever they run. */
   readonly readers: Omit<DeletionTiming, 'deletionDelayMs'>;
 }
-
-const rangesMax = 10;
-const rangeMsMax = 366 * 86_400_000;
 
 /** @throws ConfigError */
 export function createCompactor(config: CompactorConfig, deps: CompactorRoomDeps): Service {
@@ -83,23 +79,4 @@ export function createCompactor(config: CompactorConfig, deps: CompactorRoomDeps
     },
     notReadyReason: () => undefined,
   };
-}
-
-function parseRanges(texts: readonly string[]): number[] {
-  const key = duration('0', '');
-  const ranges = texts.map((text) => {
-    try {
-      return key.parse(text);
-    } catch {
-      throw new ConfigError(`key compactor.block-ranges: ${JSON.stringify(text)} is not a duration like 2h`);
-    }
-  });
-  const isRising = ranges.every((range, i) => {
-    const before = ranges[i - 1];
-    return range > 0 && range <= rangeMsMax && (before === undefined || (range > before && range % before === 0));
-  });
-  if (ranges.length === 0 || ranges.length > rangesMax || !isRising) {
-    throw new ConfigError('key compactor.block-ranges: up to ten durations, rising, each a multiple of the one before');
-  }
-  return ranges;
 }

@@ -3,7 +3,7 @@
  * Owns which blocks are held and how much memory their lookups take; those used longest ago are let go. Does not own what a block
  * is (open-block.ts) nor which blocks a query needs (the querier says).
  */
-import type { IndexedBlock } from '../../libs/blocks/bucket-index.ts';
+import type { BucketIndex, IndexedBlock } from '../../libs/blocks/bucket-index.ts';
 import type { TenantIndexes } from '../../libs/blocks/tenant-indexes.ts';
 import type { BlockReads, BlocksSource, StoreGatewayContract } from '../../libs/contracts/store-gateway.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
@@ -34,6 +34,7 @@ export interface BlockState {
 export class StoreGatewayHandler implements StoreGatewayContract {
   readonly #deps: HandlerDeps;
   readonly #blocks = new Map<TenantId, Map<Ulid, GatewayBlock>>();
+  readonly #entries = new WeakMap<BucketIndex, ReadonlyMap<Ulid, IndexedBlock>>();
   readonly counters = { queries: 0, blocksRead: 0, requests: 0, bytes: 0 };
 
   constructor(deps: HandlerDeps) {
@@ -111,7 +112,8 @@ export class StoreGatewayHandler implements StoreGatewayContract {
     const block = this.block(tenant, ulid);
     const ask = async <T>(signal: AbortSignal, act: (source: BlockSource) => Promise<T>): Promise<T> => {
       const before = { ...counts };
-      const known = this.#deps.indexes.held(tenant)?.index.blocks.find((one) => one.ulid === ulid);
+      const held = this.#deps.indexes.held(tenant);
+      const known = held === undefined ? undefined : this.#byUlid(held.index).get(ulid);
       try {
         const answer = await block.use(known, counts, signal, act);
         read.add(ulid);
@@ -135,6 +137,12 @@ export class StoreGatewayHandler implements StoreGatewayContract {
       exemplars: async () => ({ values: [], warnings: [] }),
       metadata: async () => ({ values: [], warnings: [] }),
     };
+  }
+
+  #byUlid(index: BucketIndex): ReadonlyMap<Ulid, IndexedBlock> {
+    const known = this.#entries.get(index) ?? new Map(index.blocks.map((block) => [block.ulid, block]));
+    this.#entries.set(index, known);
+    return known;
   }
 
   async #boundMemory(justUsed: GatewayBlock): Promise<void> {

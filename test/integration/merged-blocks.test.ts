@@ -13,9 +13,10 @@ import { isUlid, makeUlid } from '../../libs/tsdb/block/ulid.ts';
 import { verifyBlock } from '../../libs/tsdb/block/verify-block.ts';
 import { compareAnswers } from '../support/compare-answers.ts';
 import { skipWithout } from '../support/find-server.ts';
+import { mixedQueries, mixedScrape } from '../support/mixed-scrape.ts';
 import { pushBody } from '../support/push-client.ts';
 import { ask } from '../support/query-client.ts';
-import type { SentHistogram, SentSeries } from '../support/remote-write-messages.ts';
+import type { SentSeries } from '../support/remote-write-messages.ts';
 import { type PrometheusServer, startPrometheus } from '../support/start-prometheus.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { waitFor } from '../support/wait-until.ts';
@@ -25,44 +26,6 @@ const minute = 60_000;
 const stepMs = 10_000;
 const blockFlags = ['--storage.tsdb.min-block-duration=30m', '--storage.tsdb.max-block-duration=30m'];
 const startFeatures = ['st-storage', 'xor2-encoding', 'histograms-st-encoding'];
-
-function histogramAt(t: number, i: number, kind: 'integer' | 'float', st: number): SentHistogram {
-  const scale = kind === 'integer' ? 1 : 0.5;
-  const grown = i % 97;
-  return {
-    t,
-    st,
-    kind,
-    count: (2 * grown + 4) * scale,
-    sum: grown / 4,
-    schema: 1,
-    zeroThreshold: 1e-9,
-    zeroCount: 1 * scale,
-    positiveSpans: [
-      [0, 1],
-      [2, 1],
-    ],
-    positive: kind === 'integer' ? [grown + 1, 1] : [(grown + 1) * scale, (grown + 2) * scale],
-  };
-}
-
-/** One scrape: sample i of every series. With start times, where `st` is not 0. */
-function scrape(t: number, i: number, st: number): SentSeries[] {
-  const labelsOf = (name: string, n: number) =>
-    [
-      ['__name__', name],
-      ['n', `${n}`],
-    ] as const;
-  return [
-    ...Array.from({ length: 5 }, (_, n) => ({
-      labels: labelsOf('counter_total', n),
-      samples: [{ t, v: (i % 200) * (n + 1), st }],
-    })),
-    ...Array.from({ length: 5 }, (_, n) => ({ labels: labelsOf('gauge', n), samples: [{ t, v: Math.sin(i + n) }] })),
-    { labels: labelsOf('integer_histogram', 0), histograms: [histogramAt(t, i, 'integer', st)] },
-    { labels: labelsOf('float_histogram', 0), histograms: [histogramAt(t, i, 'float', st)] },
-  ];
-}
 
 async function send(server: PrometheusServer, series: readonly SentSeries[]): Promise<void> {
   const answer = await fetch(`${server.baseUrl}/api/v1/write`, {
@@ -100,9 +63,9 @@ describe('merged blocks', { skip: skipWithout('prometheus'), timeout: 180_000 },
     for (let i = 0; i < steps; i++) {
       const t = begin + i * stepMs;
       const st = begin - minute;
-      const sent = scrape(t, i, st);
+      const sent = mixedScrape(t, i, st);
       await send(whole, sent);
-      if (i % 2 === 1) await send(late, scrape(t, i, 0));
+      if (i % 2 === 1) await send(late, mixedScrape(t, i, 0));
       else if (t > begin + 40 * minute && t < begin + 50 * minute) held.push(...sent);
       else await send(early, sent);
       // What the first server did not get in its time comes after its next half hour.
@@ -139,21 +102,7 @@ describe('merged blocks', { skip: skipWithout('prometheus'), timeout: 180_000 },
       blocks: [join(folder.path, output)],
     });
     const failures: string[] = [];
-    for (const query of [
-      'counter_total',
-      'gauge',
-      'rate(counter_total[3m])',
-      'increase(counter_total{n="1"}[5m])',
-      'sum by (n) (counter_total)',
-      'resets(counter_total[20m])',
-      'count_over_time(gauge[7m])',
-      'integer_histogram',
-      'float_histogram',
-      'rate(integer_histogram[4m])',
-      'histogram_quantile(0.9, rate(float_histogram[4m]))',
-      'histogram_count(increase(integer_histogram[10m]))',
-      'count_over_time(float_histogram[7m])',
-    ]) {
+    for (const query of mixedQueries) {
       const parameters = { query, start: begin / 1000, end: (end - 1) / 1000, step: '37' };
       const expected = await ask(whole, 'query_range', parameters);
       const actual = await ask(reader, 'query_range', parameters);

@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Failure } from '../errors/failure.ts';
+import { parseTenantId } from '../model/tenant-id.ts';
+import type { Bucket } from '../object-store/bucket.ts';
+import { MemoryBucket } from '../object-store/memory.ts';
+import { parseUlid } from '../tsdb/block/ulid.ts';
+import { emptyBucketIndex, updateBucketIndex } from './bucket-index.ts';
+import { TenantIndexes } from './tenant-indexes.ts';
+
+const { signal } = new AbortController();
+const tenant = parseTenantId('team-a');
+const key = 'team-a/bucket-index.json.gz';
+
+function rig() {
+  const bucket = new MemoryBucket();
+  const state = { nowMs: 1_000_000, away: false, gets: 0 };
+  const problems: string[] = [];
+  const unsteady: Bucket = new Proxy(bucket, {
+    get(target, name: keyof Bucket) {
+      const value = target[name];
+      if (name !== 'get') return typeof value === 'function' ? value.bind(target) : value;
+      return async (...args: Parameters<Bucket['get']>) => {
+        state.gets++;
+        if (state.away) throw new Failure('unavailable', 'away');
+        return target.get(...args);
+      };
+    },
+  });
+  const indexes = new TenantIndexes({
+    bucket: unsteady,
+    nowMs: () => state.nowMs,
+    ageMsMax: 60_000,
+    staleMsMax: 600_000,
+    onProblem: (_, problem) => problems.push(problem),
+  });
+  const write = (...ulids: string[]) => {
+    const noCompact = ulids.map((text) => parseUlid(`01JDKQ0000000000000000000${text}`));
+    return updateBucketIndex(bucket, tenant, state.nowMs, () => ({ ...emptyBucketIndex, noCompact }), signal);
+  };
+  return { bucket, state, problems, indexes, write };
+}
+
+describe('indexes of tenants', () => {
+  it('are read once for all that ask at once, and again when they are too old', async () => {
+    const { state, indexes, write } = rig();
+    await write('A');
+    const [one, two] = await Promise.all([indexes.of(tenant, signal), indexes.of(tenant, signal)]);
+    assert.equal(one, two);
+    assert.equal(state.gets, 1);
+    await write('A', 'B');
+    state.nowMs += 60_000;
+    assert.equal((await indexes.of(tenant, signal)).noCompact.length, 1);
+    state.nowMs += 1;
+    assert.equal((await indexes.of(tenant, signal)).noCompact.length, 2);
+  });
+
+  it('a tenant without one has no blocks', async () => {
+    const { indexes } = rig();
+    assert.deepEqual((await indexes.of(tenant, signal)).blocks, []);
+  });
+
+  it('are used for a while when the bucket is away, and then no more', async () => {
+    const { state, indexes, problems, write } = rig();
+    await write('A');
+    await indexes.of(tenant, signal);
+    state.away = true;
+    state.nowMs += 600_000;
+    assert.equal((await indexes.of(tenant, signal)).noCompact.length, 1);
+    assert.match(problems[0] ?? '', /cannot be read: away/);
+    state.nowMs += 1;
+    await assert.rejects(indexes.of(tenant, signal), { kind: 'unavailable' });
+    state.away = false;
+    assert.equal((await indexes.of(tenant, signal)).noCompact.length, 1);
+  });
+
+  it('never go back to a lower generation, nor to none', async () => {
+    const { bucket, state, indexes, problems, write } = rig();
+    await write('A');
+    const { bytes } = await bucket.get(key, { bytesMax: 1 << 20, signal });
+    await write('A', 'B');
+    await indexes.of(tenant, signal);
+    await bucket.put(key, bytes, { signal });
+    state.nowMs += 60_001;
+    assert.equal((await indexes.of(tenant, signal)).noCompact.length, 2);
+    assert.match(problems[0] ?? '', /went from generation/);
+  });
+
+  it('one that cannot be understood is an error where none is known, and another tenant is not touched', async () => {
+    const { bucket, indexes } = rig();
+    await bucket.put(key, new Uint8Array(5), { signal });
+    await assert.rejects(indexes.of(tenant, signal), { kind: 'bad_data' });
+    assert.deepEqual((await indexes.of(parseTenantId('team-b'), signal)).blocks, []);
+  });
+
+  it('who leaves does not stop the reading for the others', async () => {
+    const { indexes, write } = rig();
+    await write('A');
+    const left = new AbortController();
+    const leaver = indexes.of(tenant, left.signal);
+    const other = indexes.of(tenant, signal);
+    left.abort(new Error('left'));
+    await assert.rejects(leaver, /left/);
+    assert.equal((await other).noCompact.length, 1);
+  });
+});

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { ConfigError } from '../../libs/config/config-error.ts';
+import { parseRanges } from './block-ranges.ts';
+import { checkDeletionTiming } from './deletion-timing.ts';
+import { FailedJobs } from './failed-jobs.ts';
+
+const minute = 60_000;
+const hour = 60 * minute;
+
+describe('the compactor at its start', () => {
+  for (const { texts, ranges } of [
+    { texts: ['2h', '12h', '24h'], ranges: [2 * hour, 12 * hour, 24 * hour] },
+    { texts: ['30m'], ranges: [30 * minute] },
+  ]) {
+    it(`takes the ranges ${texts.join()}`, () => assert.deepEqual(parseRanges(texts), ranges));
+  }
+
+  for (const texts of [[], ['x'], ['0'], ['12h', '2h'], ['2h', '3h'], ['2h', '2h'], ['5y']]) {
+    it(`refuses the ranges ${texts.join() || 'none'}, by the name of the key`, () => {
+      assert.throws(() => parseRanges(texts), { name: 'ConfigError', message: /compactor\.block-ranges/ });
+    });
+  }
+
+  it('refuses to delete before readers have moved on', () => {
+    const readers = { indexAgeMaxMs: hour, longestQueryMs: 2 * minute };
+    checkDeletionTiming({ ...readers, deletionDelayMs: hour + 4 * minute + 1 });
+    const check = () => checkDeletionTiming({ ...readers, deletionDelayMs: hour + 4 * minute });
+    assert.throws(check, ConfigError);
+    assert.throws(check, /key compactor\.deletion-delay: .* after 3840 s, but readers need 3840 s/);
+  });
+});
+
+describe('failed jobs', () => {
+  it('wait longer each time, up to a bound, and are forgotten when they succeed or are no longer planned', () => {
+    const jobs = new FailedJobs();
+    const waits = Array.from(
+      { length: 12 },
+      () => jobs.note('a', 'job a', 'broken', undefined, 0).nextAttemptMs / minute,
+    );
+    assert.deepEqual(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 360, 360, 360]);
+    assert.equal(jobs.get('a')?.failures, 12);
+    jobs.note('b', 'job b', 'broken', undefined, 0);
+    jobs.succeeded('a');
+    assert.equal(jobs.size, 1);
+    jobs.keepOnly(new Set());
+    assert.equal(jobs.get('b'), undefined);
+  });
+
+  it('are bounded: the oldest is forgotten', () => {
+    const jobs = new FailedJobs();
+    for (let i = 0; i <= 10_000; i++) jobs.note(`${i}`, 'job', 'broken', undefined, 0);
+    assert.equal(jobs.size, 10_000);
+    assert.equal(jobs.get('0'), undefined);
+  });
+});
