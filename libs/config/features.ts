@@ -12,6 +12,7 @@ const known = new Set([
   'promql-extended-range-selectors',
   'promql-binop-fill-modifiers',
   'promql-delayed-name-removal',
+  'promql-per-step-stats',
   'search-api',
   'st-storage',
   'use-start-timestamps',
@@ -27,7 +28,7 @@ const alwaysOn = new Set([
   'promql-duration-expr',
 ]);
 
-/** They speak of scraping, of Prometheus' own storage or of its own pages, or ask for what is not known here. */
+/** They speak of scraping, of Prometheus' own storage or of its own pages. */
 const meaningless = new Set([
   'auto-reload-config',
   'concurrent-rule-eval',
@@ -41,7 +42,6 @@ const meaningless = new Set([
   'openmetrics2',
   'otlp-deltatocumulative',
   'otlp-native-delta-ingestion',
-  'promql-per-step-stats',
   'st-synthesis',
   'use-uncached-io',
   'xor2-encoding',

@@ -9,15 +9,11 @@ import type { Histogram } from '../model/histogram.ts';
 import { compareLabels, type Labels } from '../model/labels.ts';
 import type { ReadQuery, SeriesReader } from '../series/series-reader.ts';
 import { OperatorBuilder } from './execute/build-operators.ts';
-import {
-  type EvaluationFlags,
-  ExecutionContext,
-  type QueryLimits,
-  type QueryStats,
-} from './execute/execution-context.ts';
+import { type EvaluationFlags, ExecutionContext, type QueryLimits } from './execute/execution-context.ts';
 import { gatherRange } from './execute/gather-range.ts';
 import { type Grid, makeGrid } from './execute/grid.ts';
 import type { OutputSeries, VectorOperator } from './execute/operator.ts';
+import { SampleCounts } from './execute/sample-counts.ts';
 import { plannedSelects } from './execute/scan/select-queries.ts';
 import { mergeReads } from './execute/scan/share-reads.ts';
 import { dropMetadata } from './execute/series-labels.ts';
@@ -60,6 +56,8 @@ export interface QueryRequest extends QueryQuestion {
   readonly reader: SeriesReader;
   /** Called at least every few milliseconds of work; throws to end it. */
   readonly checkCancelled: () => void;
+  /** Whether what it takes is wanted by step, too. */
+  readonly statsByStep?: boolean;
 }
 
 /** A series of the answer: parallel columns in order of time. Row i is a histogram where h and h[i] are not null. */
@@ -68,6 +66,18 @@ export interface ResultSeries {
   readonly t: Float64Array;
   readonly v: Float64Array;
   readonly h: readonly (Histogram | null)[] | null;
+}
+
+/** What a query took (execute/sample-counts.ts). */
+export interface QueryStats {
+  readonly samplesQueried: number;
+  readonly samplesRead: number;
+  /** The same two by step; null unless asked for. */
+  readonly queriedByStep: Float64Array | null;
+  readonly readByStep: Float64Array | null;
+  /** Most samples and bytes that were held at once. */
+  readonly samplesPeak: number;
+  readonly memoryBytesPeak: number;
 }
 
 export interface QueryResult {
@@ -121,6 +131,7 @@ function evaluate(options: EngineOptions, request: QueryRequest): QueryResult {
   const plan = planOf(options, request);
   const grid = makeGrid(startMs, endMs, stepMs);
   const lookbackMs = request.lookbackMs ?? options.lookbackMs;
+  const counts = new SampleCounts(grid.stepCount, request.statsByStep === true);
   const context = new ExecutionContext(
     request.reader,
     options.flags,
@@ -129,6 +140,7 @@ function evaluate(options: EngineOptions, request: QueryRequest): QueryResult {
     request.checkCancelled,
     options.optimisers === 'none' ? [] : plannedSelects(plan, grid, lookbackMs),
     text,
+    counts,
   );
   request.checkCancelled();
   const { type, series } = run(context, plan, grid, isInstant);
@@ -139,7 +151,13 @@ function evaluate(options: EngineOptions, request: QueryRequest): QueryResult {
     text: plan.kind === 'string' ? plan.value : '',
     warnings: [...context.sourceWarnings, ...warnings],
     infos,
-    stats: context.stats,
+    stats: {
+      ...context.stats,
+      samplesQueried: counts.queried,
+      samplesRead: counts.read,
+      queriedByStep: counts.queriedAt,
+      readByStep: counts.readAt,
+    },
   };
 }
 

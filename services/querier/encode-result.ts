@@ -26,8 +26,10 @@ export interface AnswerOptions {
   readonly limit: number;
   /** The `stats` parameter; any text but '' asks for them. */
   readonly stats: string;
-  /** Of an instant query. */
-  readonly timeMs: number;
+  /** The time of an instant query, the first one of a range query. */
+  readonly startMs: number;
+  /** 0 of an instant query. */
+  readonly stepMs: number;
 }
 
 const truncated = 'results truncated due to limit';
@@ -44,9 +46,9 @@ export function writeResult(
   const warnings = [...result.warnings];
   json.raw(`{"status":"success","data":{"resultType":"${type}","result":`);
   if (type === 'scalar') {
-    json.raw(`[${options.timeMs / 1000},"${formatFloat(series[0]?.v[0] ?? Number.NaN)}"]`);
+    json.raw(`[${options.startMs / 1000},"${formatFloat(series[0]?.v[0] ?? Number.NaN)}"]`);
   } else if (type === 'string') {
-    json.rawText(`[${options.timeMs / 1000},${quoteJsonGo(result.text)}]`);
+    json.rawText(`[${options.startMs / 1000},${quoteJsonGo(result.text)}]`);
   } else {
     const { limit } = options;
     const isCut = limit > 0 && series.length > limit;
@@ -56,7 +58,7 @@ export function writeResult(
     else writeMatrix(json, series, count, checkStopped);
   }
   if (options.stats !== '') {
-    writeStats(json, result, times);
+    writeStats(json, result, options, times);
     if (options.stats !== 'true' && options.stats !== 'all') warnings.push(deprecatedStats(options.stats));
   }
   json.raw('}');
@@ -170,7 +172,12 @@ class SampleHeads {
   }
 }
 
-function writeStats(json: JsonBytes, { stats }: QueryResult, { queued, prepared, evaluated, reads }: QueryTimes): void {
+function writeStats(
+  json: JsonBytes,
+  { stats }: QueryResult,
+  { startMs, stepMs }: AnswerOptions,
+  { queued, prepared, evaluated, reads }: QueryTimes,
+): void {
   const timings = {
     evalTotalTime: prepared + evaluated,
     resultSortTime: 0,
@@ -179,12 +186,16 @@ function writeStats(json: JsonBytes, { stats }: QueryResult, { queued, prepared,
     execQueueTime: queued,
     execTotalTime: queued + prepared + evaluated,
   };
+  const byStep = (counts: Float64Array | null) =>
+    counts === null ? undefined : Array.from(counts, (count, step) => [(startMs + step * stepMs) / 1000, count]);
   const samples = {
+    totalQueryableSamplesPerStep: byStep(stats.queriedByStep),
     totalQueryableSamples: stats.samplesQueried,
+    samplesReadPerStep: byStep(stats.readByStep),
     samplesRead: stats.samplesRead,
     peakSamples: stats.samplesPeak,
   };
   // Ours: Prometheus knows no bucket. Absent where none was read.
   const blocks = reads.blocks === 0 ? undefined : reads;
-  json.raw(`,"stats":${JSON.stringify({ timings, samples, blocks })}`);
+  json.rawText(`,"stats":${JSON.stringify({ timings, samples, blocks })}`);
 }

@@ -62,11 +62,12 @@ describe('features', () => {
 
   it('of what is experimental are off unless asked for', () => {
     const off = parse();
-    const on = parse(...recordedWith, 'search-api', 'type-and-unit-labels', 'st-storage');
+    const on = parse(...recordedWith, 'search-api', 'promql-per-step-stats', 'type-and-unit-labels', 'st-storage');
     for (const [category, name] of [
       ['api', 'search'],
       ['promql', 'anchored'],
       ['promql', 'fill'],
+      ['promql', 'per_step_stats'],
       ['promql', 'type_and_unit_labels'],
       ['promql_functions', 'info'],
       ['promql_operators', 'limitk'],

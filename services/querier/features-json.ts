@@ -46,8 +46,7 @@ export function featuresJson(features: ReadonlySet<string>): string {
       ...all('anchored smoothed', extendedRanges),
       ...all('fill fill_left fill_right', fill),
       delayed_name_removal: features.has('promql-delayed-name-removal'),
-      // Of a query only what it took as a whole is known.
-      per_step_stats: false,
+      per_step_stats: features.has('promql-per-step-stats'),
       type_and_unit_labels: typeAndUnit,
     },
     promql_functions: functions,

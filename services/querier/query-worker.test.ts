@@ -28,6 +28,7 @@ const workerData: QueryWorkerOptions = {
     lookbackMs: 300_000,
     subqueryStepMs: 60_000,
   },
+  statsByStep: true,
   limits: { samplesMax: 1000, memoryBytesMax: 1 << 26 },
 };
 const pool = new QueryPool({

@@ -30,6 +30,8 @@ export interface QueryWorkerOptions {
   readonly syntax: ParseOptions;
   readonly engine: EngineOptions;
   readonly limits: QueryLimits;
+  /** Whether `stats=all` says what each step took. */
+  readonly statsByStep: boolean;
 }
 
 runWorker((given) => {
@@ -39,7 +41,8 @@ runWorker((given) => {
 });
 
 /** Writes the answer; returns what it cost. */
-function execute(context: JobContext, engine: Engine, { syntax, limits }: QueryWorkerOptions): JobStats {
+function execute(context: JobContext, engine: Engine, options: QueryWorkerOptions): JobStats {
+  const { syntax, limits, statsByStep } = options;
   const { request, output, reader, checkStopped } = context;
   if (request.kind === 'read') return { samples: executeRead({ ...request, reader, output, limits, checkStopped }) };
   if (request.kind === 'selectors') {
@@ -62,14 +65,26 @@ function execute(context: JobContext, engine: Engine, { syntax, limits }: QueryW
   const { query: text, startMs, endMs, stepMs, lookbackMs, limit, stats } = request;
   const parsed = performance.now();
   const lookback = lookbackMs > 0 ? { lookbackMs } : {};
-  const asked = { expr, text, startMs, endMs, stepMs, ...lookback, limits, reader, checkCancelled: checkStopped };
+  const wantsSteps = statsByStep && stats === 'all';
+  const asked = {
+    expr,
+    text,
+    startMs,
+    endMs,
+    stepMs,
+    ...lookback,
+    limits,
+    reader,
+    statsByStep: wantsSteps,
+    checkCancelled: checkStopped,
+  };
   const result = asQueryFailure(() => engine.query(asked));
   const times = {
     queued: context.queuedSeconds,
     prepared: (parsed - begin) / 1000,
     evaluated: (performance.now() - parsed) / 1000,
   };
-  writeResult(output, result, { limit, stats, timeMs: startMs }, { ...times, reads: reader.costs() }, checkStopped);
+  writeResult(output, result, { limit, stats, startMs, stepMs }, { ...times, reads: reader.costs() }, checkStopped);
   return { samples: result.stats.samplesRead };
 }
 

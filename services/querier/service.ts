@@ -70,6 +70,7 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Service
       lookbackMs: config.lookbackDelta,
       subqueryStepMs,
     },
+    statsByStep: deps.features.has('promql-per-step-stats'),
     limits: { samplesMax: config.maxSamples, memoryBytesMax: config.maxMemoryBytes },
   };
   const pool = new QueryPool({

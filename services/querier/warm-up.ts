@@ -59,7 +59,7 @@ function ask(engine: Engine, reader: SeriesReader, text: string, stepMs: number)
   const result = engine.query(question);
   const json = new JsonBytes(() => undefined);
   const times = { queued: 0, prepared: 0, evaluated: 0, reads: noCosts };
-  writeResult(json, result, { limit: 0, stats: '', timeMs: startMs }, times, () => undefined);
+  writeResult(json, result, { limit: 0, stats: '', startMs, stepMs: 0 }, times, () => undefined);
   json.finish();
 }
 

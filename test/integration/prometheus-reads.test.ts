@@ -107,7 +107,30 @@ function sent(): readonly (readonly SentSeries[])[] {
   return [inTime, late];
 }
 
+/** Samples with start times, which 2.0 alone can carry: their chunks have encodings of their own. */
+function started(): readonly SentSeries[] {
+  const points = Array.from({ length: 200 }, (_, i) => i);
+  const startOf = (i: number) => (begin + Math.floor(i / 50) * 50 * step) * 1000 - 7;
+  return [
+    {
+      labels: [['__name__', 'read_started']],
+      samples: points.map((i) => ({ t: (begin + i * step) * 1000, v: i % 50, st: startOf(i) })),
+    },
+    {
+      labels: [['__name__', 'read_started_integers']],
+      histograms: points.map((i) => ({
+        ...histogram(i % 50, 'integer'),
+        t: (begin + i * step) * 1000,
+        st: startOf(i),
+      })),
+    },
+  ];
+}
+
 const expressions = [
+  'read_started',
+  'rate(read_started[10m])',
+  'rate(read_started_integers[10m])',
   'read_floats',
   'read_floats{i=~"1.|2"}',
   'read_floats{i!~"1.*",i!=""}',
@@ -159,11 +182,13 @@ describe('a Prometheus 3.15 that reads from Maru', { skip: skipWithout('promethe
   const readers: PrometheusServer[] = [];
 
   before(async () => {
-    maru = await startMaru();
+    maru = await startMaru({ args: ['--enable-feature=st-storage'] });
     for (const series of sent()) {
       const { status, text } = await push(maru.baseUrl, series, { protocol: 'v1', tenant });
       assert.equal(status, 204, text);
     }
+    const { status, text } = await push(maru.baseUrl, started(), { protocol: 'v2', tenant });
+    assert.equal(status, 204, text);
     const url = `${maru.queryUrl}/api/v1/read`;
     proxy = await proxyForSamples(url, seen);
     const { port } = proxy.address() as AddressInfo;
@@ -203,6 +228,7 @@ describe('a Prometheus 3.15 that reads from Maru', { skip: skipWithout('promethe
         'read_gauges[3h]',
         'read_customs[3h]',
         'read_odd[4h]',
+        'read_started[3h]',
       ]) {
         const differences = compareAnswers(
           await ask(own, 'query', { query, time: end }),

@@ -266,14 +266,21 @@ function statisticsRequests(): readonly ApiRequest[] {
       'api_plain @ end()',
       'max_over_time(rate(api_plain[3s])[5s:1s])',
       'absent(nothing)',
+      'max_over_time(api_plain[2s:1s])',
+      'sum_over_time(count_over_time(api_plain[2s:500ms] offset 1s)[3s:1s])',
+      'rate(api_histogram[1s])',
+      'api_plain * scalar(count_over_time(api_histogram[9s] @ end()))',
       'topk(1, api_plain offset 2s)',
       'time() + vector(1)',
     ]) {
       const encoded = encodeURIComponent(query);
       list.push({ method: 'GET', path: `/api/v1/query?query=${encoded}&time=${now}&stats=${stats}` });
       if (query.endsWith(']')) continue;
-      const range = `start=${now - 10}&end=${now}&step=1`;
-      list.push({ method: 'GET', path: `/api/v1/query_range?query=${encoded}&${range}&stats=${stats}` });
+      // With a step of 4 s there is time between windows.
+      for (const step of stats === 'all' ? [1, 4, 0.5] : [1]) {
+        const range = `start=${now - 10}&end=${now}&step=${step}`;
+        list.push({ method: 'GET', path: `/api/v1/query_range?query=${encoded}&${range}&stats=${stats}` });
+      }
     }
   }
   return list;

@@ -11,7 +11,7 @@ import { startPrometheus } from './start-prometheus.ts';
 
 /** Not the one that Maru writes its own metrics to. Prometheus knows no tenants. */
 const tenant = 'recorder';
-const features = ['search-api'];
+const features = ['search-api', 'promql-per-step-stats'];
 
 interface Seen {
   readonly status: number;

@@ -10,9 +10,10 @@ import type { ReadQuery, SeriesReader } from '../../series/series-reader.ts';
 import type { LabelTable } from '../../series/series-source.ts';
 import { Annotations } from './annotations.ts';
 import type { OutputSeries } from './operator.ts';
+import type { SampleCounts } from './sample-counts.ts';
 import { SharedReader } from './scan/share-reads.ts';
 import type { SharedPart } from './shared-part.ts';
-import { StepColumn } from './step-column.ts';
+import { PointKind, StepColumn } from './step-column.ts';
 
 /** What a query may use; 0 is no limit. */
 export interface QueryLimits {
@@ -30,14 +31,7 @@ export interface EvaluationFlags {
   readonly startTimestamps: boolean;
 }
 
-export interface QueryStats {
-  /**
-   * Points that selectors and range functions looked at, at every step, those of overlapping windows counted again; of what stands
-   * in a subquery only its points.
-   */
-  samplesQueried: number;
-  /** Points that were read: each once, however many windows it is in, those within subqueries, too. */
-  samplesRead: number;
+interface Peaks {
   /** Most samples that were held at once. */
   samplesPeak: number;
   memoryBytesPeak: number;
@@ -45,7 +39,8 @@ export interface QueryStats {
 
 const bytesPerStep = 9;
 const bytesPerColumn = 300;
-const workPerCheck = 1 << 15;
+/** A unit takes some tens of nanoseconds: asking every few tenths of a millisecond costs nothing. */
+const workPerCheck = 1 << 13;
 /** So much of a query is shown in an error. */
 const textShownMax = 200;
 
@@ -55,7 +50,8 @@ export class ExecutionContext {
   readonly lookbackMs: number;
   readonly annotations = new Annotations();
   readonly sourceWarnings = new Set<string>();
-  readonly stats: QueryStats = { samplesQueried: 0, samplesRead: 0, samplesPeak: 0, memoryBytesPeak: 0 };
+  readonly counts: SampleCounts;
+  readonly stats: Peaks = { samplesPeak: 0, memoryBytesPeak: 0 };
   readonly #limits: QueryLimits;
   /** The query as it was written, for errors. */
   readonly #text: string;
@@ -63,8 +59,6 @@ export class ExecutionContext {
   #samples = 0;
   #memoryBytes = 0;
   #workSinceCheck = 0;
-  /** How many subqueries what is evaluated stands in. */
-  #subqueries = 0;
   readonly #freeColumns = new Map<number, StepColumn[]>();
   readonly #labels = new WeakMap<LabelTable, readonly Labels[]>();
   readonly #sharedParts = new Map<number, SharedPart>();
@@ -78,7 +72,9 @@ export class ExecutionContext {
     checkCancelled: () => void,
     planned: readonly ReadQuery[],
     text: string,
+    counts: SampleCounts,
   ) {
+    this.counts = counts;
     this.#text = text;
     this.reader = new SharedReader(reader, planned, this);
     this.flags = flags;
@@ -93,30 +89,6 @@ export class ExecutionContext {
     if (this.#workSinceCheck < workPerCheck) return;
     this.#workSinceCheck = 0;
     this.#checkCancelled();
-  }
-
-  /** Counts points as looked at, and as read. */
-  countSamples(queried: number, read: number): void {
-    if (this.#subqueries === 0) this.stats.samplesQueried += queried;
-    this.stats.samplesRead += read;
-  }
-
-  /** Evaluates what stands in a subquery. */
-  withinSubquery<T>(evaluate: () => T): T {
-    this.#subqueries++;
-    try {
-      return evaluate();
-    } finally {
-      this.#subqueries--;
-    }
-  }
-
-  /** Evaluates what is then repeated at every step, and counts as looked at there again. */
-  repeated<T>(stepCount: number, evaluate: () => T): T {
-    const before = this.stats.samplesQueried;
-    const result = evaluate();
-    this.stats.samplesQueried += (this.stats.samplesQueried - before) * (stepCount - 1);
-    return result;
   }
 
   /** Counts samples as held. @throws Failure when there are too many */
@@ -195,6 +167,11 @@ export class ExecutionContext {
     if (free === undefined) this.#freeColumns.set(column.stepCount, [column]);
     else if (free.length < 64) free.push(column);
   }
+}
+
+/** How many samples a point of a column counts for. */
+export function pointSamples(column: StepColumn, step: number): number {
+  return column.kinds[step] === PointKind.histogram ? histogramSamples(column.histogramAt(step)) : 1;
 }
 
 /** How many samples a histogram counts for: its size in Prometheus' memory, in units of 16 bytes. */

@@ -29,7 +29,7 @@ export function gatherRange(context: ExecutionContext, builder: OperatorBuilder,
     if (node.kind === 'matrixSelector') context.holdSamples(points.t.length);
     context.takeMemory(16 * points.t.length);
     const size = points.h === null ? points.t.length : sizeOf(points.h);
-    context.countSamples(size, node.kind === 'matrixSelector' ? size : 0);
+    context.counts.addAt(0, size, node.kind === 'matrixSelector' ? size : 0);
     result.push({ labels: dropName ? dropMetadata(labels) : labels, ...points });
   }
   source.done();

@@ -24,14 +24,14 @@ export class StepInvariantVector implements VectorOperator {
 
   series(): readonly OutputSeries[] {
     this.#column = this.#context.takeColumn(1);
-    return this.#context.repeated(this.#stepCount, () => this.#inner.series());
+    return this.#context.counts.repeated(this.#stepCount, () => this.#inner.series());
   }
 
   next(out: StepColumn): void {
     const column = this.#column;
     if (column === undefined) return;
     column.clear();
-    this.#context.repeated(this.#stepCount, () => this.#inner.next(column));
+    this.#context.counts.repeated(this.#stepCount, () => this.#inner.next(column));
     const kind = column.kinds[0];
     if (kind === PointKind.float) {
       out.values.fill(column.values[0]);
@@ -64,6 +64,6 @@ export function stepInvariantScalar(
   inner: ScalarOperator,
   stepCount: number,
 ): ScalarOperator {
-  const value = (): number => context.repeated(stepCount, () => inner.values()[0] ?? Number.NaN);
+  const value = (): number => context.counts.repeated(stepCount, () => inner.values()[0] ?? Number.NaN);
   return { values: () => new Float64Array(stepCount).fill(value()) };
 }

@@ -48,8 +48,16 @@ export function* selectIds(series: SeriesTable, matchers: readonly Matcher[]): S
     for (const pair of pairs ?? []) count += series.seriesCountOfPair(pair);
     return count;
   };
-  const listed = conditions.filter(({ pairs }) => pairs !== undefined).sort((a, b) => countOf(a) - countOf(b));
-  const scanned = conditions.filter(({ pairs, predicate }) => pairs === undefined && !predicate.matchesEmpty);
+  let listed = conditions.filter(({ pairs }) => pairs !== undefined).sort((a, b) => countOf(a) - countOf(b));
+  let scanned = conditions.filter(({ pairs, predicate }) => pairs === undefined && !predicate.matchesEmpty);
+  // A literal begin is looked for in bytes: where a label has no more values than there are candidates, that is the cheaper way.
+  const candidates = listed[0] === undefined ? series.count : countOf(listed[0]);
+  for (const condition of scanned) {
+    if (condition.predicate.prefix === '' || series.pairCountOfName(condition.name) > candidates) continue;
+    listed.push({ ...condition, pairs: yield* matchingPairs(series, condition, true) });
+    scanned = scanned.filter((other) => other !== condition);
+  }
+  listed = listed.sort((a, b) => countOf(a) - countOf(b));
   scanned.sort((a, b) => series.pairCountOfName(a.name) - series.pairCountOfName(b.name));
   const first = listed[0] ?? scanned[0];
   let ids: Uint32Array;

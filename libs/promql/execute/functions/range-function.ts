@@ -196,25 +196,28 @@ export class RangeFunction implements VectorOperator {
 
   #count(samples: RangeSamples, out: StepColumn): void {
     const { floatBegin, floatEnd, histogramBegin, histogramEnd } = this.#bounds;
+    const { counts } = this.#context;
+    // What is in a subquery was counted as read there.
+    const { ofSubquery } = this.#call;
+    const { isByStep } = counts;
+    const sizes = samples.histogramCount > 0 ? this.#sizesOf(samples) : undefined;
     let queried = 0;
     let read = 0;
-    for (let step = 0, before = 0; step < floatBegin.length; step++) {
-      const end = floatEnd[step];
-      queried += end - floatBegin[step];
-      read += Math.max(0, end - Math.max(floatBegin[step], before));
-      before = Math.max(before, end);
-    }
-    if (samples.histogramCount > 0) {
-      const sizes = this.#sizesOf(samples);
-      for (let step = 0, before = 0; step < floatBegin.length; step++) {
+    for (let step = 0, floatsBefore = 0, histogramsBefore = 0; step < floatBegin.length; step++) {
+      let own = floatEnd[step] - floatBegin[step];
+      let fresh = Math.max(0, floatEnd[step] - Math.max(floatBegin[step], floatsBefore));
+      floatsBefore = Math.max(floatsBefore, floatEnd[step]);
+      if (sizes !== undefined) {
         const end = histogramEnd[step];
-        queried += sizes[end] - sizes[histogramBegin[step]];
-        read += Math.max(0, sizes[end] - sizes[Math.max(histogramBegin[step], Math.min(before, end))]);
-        before = Math.max(before, end);
+        own += sizes[end] - sizes[histogramBegin[step]];
+        fresh += sizes[end] - sizes[Math.min(end, Math.max(histogramBegin[step], histogramsBefore))];
+        histogramsBefore = Math.max(histogramsBefore, end);
       }
+      queried += own;
+      read += fresh;
+      if (isByStep) counts.addAt(step, own, ofSubquery ? 0 : fresh);
     }
-    // What is in a subquery was counted as read there.
-    this.#context.countSamples(queried, this.#call.ofSubquery ? 0 : read);
+    if (!isByStep) counts.add(queried, ofSubquery ? 0 : read);
     this.#context.worked(floatBegin.length);
     let held = 0;
     for (let step = 0; step < out.stepCount; step++) {

@@ -133,7 +133,7 @@ function extrapolation(
 }
 
 /** How much more work a histogram is than a float. */
-const workPerHistogram = 10;
+const workPerHistogram = 50;
 
 function histogramRates(input: KernelInput, { isCounter, isRate }: RateKind, out: StepColumn): void {
   const { samples, bounds, windows, notes, worked } = input;

@@ -14,6 +14,8 @@ import { mapShared } from '../map-shared.ts';
 import type { OutputSeries } from '../operator.ts';
 import { HistogramStatistics } from './histogram-statistics.ts';
 
+/** How much more work it is to decode a histogram than a float. */
+const workPerHistogram = 50;
 const bytesPerLabelRef = 8;
 const bytesPerSet = 60;
 const bytesPerSeries = 40;
@@ -46,7 +48,7 @@ export class OpenSelection {
   next(): SampleColumns {
     const columns = this.#decoder.next();
     this.#read++;
-    this.#context.worked(columns.length + 10);
+    this.#context.worked((columns.h === null ? 1 : workPerHistogram) * columns.length + 10);
     if (this.#statistics !== null) this.#statistics.reduce(columns);
     return columns;
   }

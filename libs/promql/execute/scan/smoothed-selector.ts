@@ -5,7 +5,7 @@
 import { type Histogram, ResetHint } from '../../../model/histogram.ts';
 import type { Labels } from '../../../model/labels.ts';
 import type { VectorSelectorNode } from '../../plan/logical-plan.ts';
-import type { ExecutionContext } from '../execution-context.ts';
+import { type ExecutionContext, pointSamples } from '../execution-context.ts';
 import { interpolate } from '../functions/extended-rate.ts';
 import { interpolateHistograms } from '../functions/extended-rate-histogram.ts';
 import { KernelNotes } from '../functions/range-function.ts';
@@ -56,7 +56,7 @@ export class SmoothedSelectorScan implements VectorOperator {
     this.#notes.beginSeries(this.#selection.labels[this.#nextSeries++] as Labels);
     for (let step = 0; step < out.stepCount; step++) this.#point(step, out);
     const points = out.pointCount();
-    this.#context.countSamples(points, points);
+    this.#context.counts.addColumn(out, points, pointSamples);
     this.#context.worked(out.stepCount);
     this.#context.holdSamples(points);
     this.#held += points;

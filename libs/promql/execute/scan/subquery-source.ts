@@ -7,6 +7,7 @@ import type { SubqueryNode } from '../../plan/logical-plan.ts';
 import type { ExecutionContext } from '../execution-context.ts';
 import type { Grid } from '../grid.ts';
 import type { OutputSeries, RangeOperator, RangeWindows, VectorOperator } from '../operator.ts';
+import type { SubquerySteps } from '../sample-counts.ts';
 import type { StepColumn } from '../step-column.ts';
 import { PointKind } from '../step-column.ts';
 import { emptyRangeSamples, type RangeSamples, samplesOfColumn } from './range-samples.ts';
@@ -16,6 +17,7 @@ export class SubquerySource implements RangeOperator {
   readonly #context: ExecutionContext;
   readonly #inner: VectorOperator;
   readonly #innerGrid: Grid;
+  readonly #steps: SubquerySteps;
   readonly #samples = emptyRangeSamples();
   #column: StepColumn | undefined;
 
@@ -24,6 +26,7 @@ export class SubquerySource implements RangeOperator {
     this.#context = context;
     this.#inner = inner;
     this.#innerGrid = innerGrid;
+    this.#steps = { inner: innerGrid, outer: grid, offsetMs: node.offsetMs, rangeMs: node.rangeMs };
     this.windows = {
       grid,
       rangeMs: node.rangeMs,
@@ -36,14 +39,14 @@ export class SubquerySource implements RangeOperator {
 
   series(): readonly OutputSeries[] {
     this.#column = this.#context.takeColumn(this.#innerGrid.stepCount);
-    return this.#context.withinSubquery(() => this.#inner.series());
+    return this.#context.counts.within(this.#steps, () => this.#inner.series());
   }
 
   next(): RangeSamples {
     const column = this.#column;
     if (column === undefined) return this.#samples;
     column.clear();
-    this.#context.withinSubquery(() => this.#inner.next(column));
+    this.#context.counts.within(this.#steps, () => this.#inner.next(column));
     if (column.hasHistograms) forgetResets(column);
     samplesOfColumn(column, this.#innerGrid, this.#samples);
     return this.#samples;

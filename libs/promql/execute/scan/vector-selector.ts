@@ -7,7 +7,7 @@ import { Labels } from '../../../model/labels.ts';
 import { isStaleNaN } from '../../../model/stale.ts';
 import type { SampleColumns } from '../../../series/sample-columns.ts';
 import type { VectorSelectorNode } from '../../plan/logical-plan.ts';
-import { type ExecutionContext, histogramSamples } from '../execution-context.ts';
+import { type ExecutionContext, histogramSamples, pointSamples } from '../execution-context.ts';
 import type { Grid } from '../grid.ts';
 import type { OutputSeries, VectorOperator } from '../operator.ts';
 import { formatLabels } from '../series-labels.ts';
@@ -55,7 +55,7 @@ export class VectorSelectorScan implements VectorOperator {
     this.#nextSeries++;
     const samples = this.#pick(columns, out);
     this.#context.worked(this.#grid.stepCount);
-    this.#context.countSamples(samples, samples);
+    this.#context.counts.addColumn(out, samples, pointSamples);
     this.#context.holdSamples(samples);
     this.#held += samples;
   }
