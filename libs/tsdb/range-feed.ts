@@ -30,7 +30,7 @@ export interface RangeFeed {
 const sliceSeries = 512;
 
 export function feedOf(series: SeriesTable, range: HeadRange): RangeFeed {
-  const ids = range.seriesIds().sort();
+  const ids = range.seriesIds();
   return {
     async *labels() {
       const placeOfPair = new Int32Array(series.pairCount + 1).fill(-1);

@@ -5,6 +5,7 @@
  * before the new table is in place; it is put into it late.
  */
 import { ByteSink } from '../../std/byte-sink.ts';
+import { IdMarks } from './id-marks.ts';
 import { SeriesTable } from './series-table.ts';
 import type { Steps } from './steps.ts';
 import type { TenantHead } from './tenant-head.ts';
@@ -23,50 +24,59 @@ const awokenMax = 64;
  */
 export function* dropEmptySeries(head: TenantHead, dropped: (ids: Uint32Array) => void): Steps<boolean> {
   const old = head.series;
-  const withExemplars = new Set<number>();
-  for (let i = 0; i < head.exemplars.count; i++) withExemplars.add(head.exemplars.series(head.exemplars.row(i)));
-  yield;
-  let empty: number[] = [];
-  let done = 0;
-  for (let id = old.nextId(0); id !== 0; id = old.nextId(id)) {
-    if (!head.needsSeries(id) && !withExemplars.has(id)) empty.push(id);
-    if (++done % (stepSeries * 16) === 0) yield;
-  }
-  if (empty.length === 0) {
-    head.mayHaveEmptySeries = false;
-    return true;
-  }
-  if (old.count > manySeries && empty.length < old.count * emptyShareMin) return true;
-  const next = new SeriesTable();
-  const leaving = new Set(empty);
-  const labels = new ByteSink(1024);
-  done = 0;
-  for (let id = old.nextId(0); id !== 0; id = old.nextId(id)) {
-    if (!leaving.has(id)) {
+  head.watchSeries(true);
+  try {
+    const withExemplars = exemplarSeries(head);
+    yield;
+    const empty = new IdMarks();
+    let done = 0;
+    for (let id = old.nextId(0); id !== 0; id = old.nextId(id)) {
+      if (!head.needsSeries(id) && !withExemplars.has(id)) empty.add(id);
+      if (++done % (stepSeries * 16) === 0) yield;
+    }
+    if (empty.count === 0) {
+      head.mayHaveEmptySeries = false;
+      return true;
+    }
+    if (old.count > manySeries && empty.count < old.count * emptyShareMin) return true;
+    const candidates = yield* empty.list();
+    const next = new SeriesTable();
+    const labels = new ByteSink(1024);
+    done = 0;
+    for (let id = old.nextId(0); id !== 0; id = old.nextId(id)) {
+      if (empty.get(id) === 0) {
+        labels.reset();
+        old.writeLabels(id, labels);
+        next.takeIn(id, labels.bytes, 0, labels.length);
+      }
+      // Nothing comes between the last series and the exchange: from here on it is one turn.
+      if (++done % stepSeries === 0 && old.nextId(id) !== 0) yield;
+    }
+    const awoken = new Set<number>();
+    for (const id of head.watchSeries(false)) if (empty.get(id) === 1) awoken.add(id);
+    for (const id of exemplarSeries(head)) if (empty.get(id) === 1) awoken.add(id);
+    if (awoken.size > awokenMax) return false;
+    for (const id of awoken) {
       labels.reset();
       old.writeLabels(id, labels);
-      next.takeIn(id, labels.bytes, 0, labels.length);
+      next.insert(id, labels.bytes, 0, labels.length);
     }
-    // Nothing comes between the last series and the exchange: from here on it is one turn.
-    if (++done % stepSeries === 0 && old.nextId(id) !== 0) yield;
+    next.startAfter(old.lastId);
+    head.series = next;
+    head.mayHaveEmptySeries = false;
+    if (awoken.size === empty.count) return true;
+    head.hasDroppedSeries = true;
+    dropped(awoken.size === 0 ? candidates : candidates.filter((id) => !awoken.has(id)));
+    return true;
+  } finally {
+    head.watchSeries(false);
   }
-  for (let i = 0; i < head.exemplars.count; i++) withExemplars.add(head.exemplars.series(head.exemplars.row(i)));
-  const awoken = empty.filter((id) => head.needsSeries(id) || withExemplars.has(id));
-  if (awoken.length > awokenMax) return false;
-  for (const id of awoken) {
-    leaving.delete(id);
-    labels.reset();
-    old.writeLabels(id, labels);
-    next.insert(id, labels.bytes, 0, labels.length);
-  }
-  if (awoken.length > 0) empty = empty.filter((id) => leaving.has(id));
-  next.startAfter(old.lastId);
-  head.series = next;
-  head.mayHaveEmptySeries = false;
-  if (empty.length === 0) return true;
-  head.hasDroppedSeries = true;
-  dropped(Uint32Array.from(empty));
-  return true;
+}
+
+function exemplarSeries({ exemplars }: TenantHead): Set<number> {
+  const series = new Set<number>();
+  for (let i = 0; i < exemplars.count; i++) series.add(exemplars.series(exemplars.row(i)));
+  return series;
 }
 
 /** Builds the table of a head anew after series were forgotten: while a restart is under way. */

@@ -97,6 +97,8 @@ export class HeadRange {
   /** By the clock: when the range was made, and when a sample came last (senders' times of receipt). */
   openedAtMs = 0;
   appendedAtMs = 0;
+  /** While it is there, told the number of every series that gets its first sample in this range. */
+  newSeries: number[] | undefined;
   readonly #slots = new RowTable(slotWords);
   /** Slots of series by number, a page for 256 neighbours where any of them is here: a backfill leaves ranges of a few series. */
   readonly #index = new Map<number, Uint32Array>();
@@ -376,6 +378,7 @@ export class HeadRange {
   }
 
   #addSlot(id: number): number {
+    this.newSeries?.push(id);
     const index = id >>> indexPageShift;
     let page = this.#index.get(index);
     if (page === undefined) {

@@ -47,6 +47,7 @@ export class TenantHead {
   mayHaveEmptySeries = false;
   /** Whether numbers that were given once may mean nothing any more. */
   hasDroppedSeries = false;
+  #watched: number[] | undefined;
   /** The range of the last sample. */
   #range: HeadRange | undefined;
 
@@ -159,6 +160,7 @@ export class TenantHead {
     if (range === undefined) {
       range = new HeadRange(index);
       range.generation = generation;
+      range.newSeries = this.#watched;
       ranges.set(key, range);
     }
     return range;
@@ -177,6 +179,7 @@ export class TenantHead {
     const range = this.#open.get(index);
     if (range === undefined) return undefined;
     range.generation = generation;
+    range.newSeries = undefined;
     this.#open.delete(index);
     this.#frozen.set(generation, range);
     if (this.#range === range) this.#range = undefined;
@@ -186,6 +189,14 @@ export class TenantHead {
   /** Lets go of a frozen range: its samples are elsewhere. */
   drop(generation: number): void {
     if (this.#frozen.delete(generation)) this.mayHaveEmptySeries = true;
+  }
+
+  /** From now on, until it is called again, it is noted which series get their first sample in a range. @returns what was noted since */
+  watchSeries(isWanted: boolean): readonly number[] {
+    const noted = this.#watched ?? [];
+    this.#watched = isWanted ? [] : undefined;
+    for (const range of this.#open.values()) range.newSeries = this.#watched;
+    return noted;
   }
 
   /** Whether anything here still needs series `id`. */
