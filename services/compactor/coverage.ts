@@ -24,26 +24,35 @@ export function coveredBlocks(
     const key = [...outputs].sort().join(',');
     jobs.set(key, [...(jobs.get(key) ?? []), block]);
   }
-  const covered = new Map<Ulid, readonly Ulid[]>();
-  const whole: IndexedBlock[] = [];
+  // By a level-1 block: the jobs whose outputs hold it. So a block is looked for only among those that may hold it.
+  const jobsOfSource = new Map<Ulid, IndexedBlock[][]>();
   for (const outputs of jobs.values()) {
     const names = outputs[0]?.details?.jobOutputs ?? [];
     // An output that is gone was merged further, together with the others or not: only a whole job covers.
     if (names.some((ulid) => !byUlid.has(ulid)) || outputs.length !== names.length) continue;
-    whole.push(...outputs);
-    for (const block of blocks) {
-      const isSame = outputs.length > 1 ? !block.labels.has(shardLabel) : shardOf(outputs[0]) === shardOf(block);
-      if (!names.includes(block.ulid) && isSame && outputs.every((output) => holds(output, block))) {
-        covered.set(block.ulid, names);
-      }
+    for (const source of outputs[0]?.details?.sources ?? []) {
+      const known = jobsOfSource.get(source);
+      if (known === undefined) jobsOfSource.set(source, [outputs]);
+      else known.push(outputs);
     }
   }
+  const covered = new Map<Ulid, readonly Ulid[]>();
   for (const block of blocks) {
-    if (covered.has(block.ulid) || block.labels.has(shardLabel)) continue;
-    const shards = shardsThatHold(whole, block);
-    if (shards !== undefined) covered.set(block.ulid, shards);
+    const first = block.details?.sources[0];
+    const candidates = first === undefined ? undefined : jobsOfSource.get(first);
+    const by = candidates === undefined ? undefined : coveringOutputs(candidates, block);
+    if (by !== undefined) covered.set(block.ulid, by);
   }
   return covered;
+}
+
+function coveringOutputs(jobs: readonly (readonly IndexedBlock[])[], block: IndexedBlock): Ulid[] | undefined {
+  for (const outputs of jobs) {
+    if (!outputs.every((output) => holds(output, block))) continue;
+    const isSame = outputs.length > 1 ? !block.labels.has(shardLabel) : shardOf(outputs[0]) === shardOf(block);
+    if (isSame) return outputs.map(({ ulid }) => ulid);
+  }
+  return block.labels.has(shardLabel) ? undefined : shardsThatHold(jobs.flat(), block);
 }
 
 const shardOf = (block: IndexedBlock | undefined): string | undefined => block?.labels.get(shardLabel);
