@@ -131,6 +131,30 @@ describe('samples', () => {
   });
 });
 
+describe('a sample', () => {
+  it('has its time exactly, whatever that is', () => {
+    for (const t of [
+      1,
+      2 ** 28 - 1,
+      2 ** 28,
+      2 ** 35,
+      2 ** 35 - 1,
+      1_700_000_000_123,
+      2 ** 49,
+      2 ** 53 - 1,
+      -(2 ** 40),
+    ]) {
+      const v = new Float64Array([1.5]);
+      const rows = { t: Float64Array.of(t), v, vBits: new Int32Array(v.buffer), st: null, h: null };
+      const out = new ProtobufWriter();
+      writeTimeSeries(out, [], rows, 0, 1);
+      assert.deepEqual(decoded('QueryResult', out.sink.written()), {
+        timeseries: [{ samples: [{ value: bitsOf(1.5), timestamp: String(t) }] }],
+      });
+    }
+  });
+});
+
 describe('numbers', () => {
   it('of 64 bits come back exactly', () => {
     const type = schema.lookupType('Sample');

@@ -40,16 +40,47 @@ export function writeTimeSeries(
   writeLabelPairs(out, pairs);
   for (let row = begin; row < end; row++) {
     if (h !== null && h[row] !== null) continue;
-    const sample = out.begin(2);
-    out.doubleBits(1, vBits[2 * row + 1], vBits[2 * row]);
-    out.int64(2, t[row]);
-    out.end(sample);
+    writeSample(out, t[row], vBits[2 * row + 1], vBits[2 * row]);
   }
   for (let row = begin; h !== null && row < end; row++) {
     const histogram = h[row];
     if (histogram !== null) writeHistogramMessage(out, t[row], histogram);
   }
   out.end(series);
+}
+
+const two28 = 2 ** 28;
+
+/** Millions of these: a time after 1970 and 2^28 ms, which has 5 to 8 bytes, goes straight into the buffer. */
+function writeSample(out: ProtobufWriter, t: number, hi: number, lo: number): void {
+  if (!(t >= two28)) {
+    const sample = out.begin(2);
+    out.doubleBits(1, hi, lo);
+    out.int64(2, t);
+    out.end(sample);
+    return;
+  }
+  const { sink } = out;
+  sink.reserve(24);
+  const { bytes, view } = sink;
+  let at = sink.length;
+  bytes[at] = 0x12;
+  bytes[at + 2] = 0x09;
+  view.setUint32(at + 3, lo, true);
+  view.setUint32(at + 7, hi, true);
+  bytes[at + 11] = 0x10;
+  const lengthAt = at + 1;
+  at += 12;
+  const low = t % two28;
+  let high = (t - low) / two28;
+  bytes[at++] = (low & 0x7f) | 0x80;
+  bytes[at++] = ((low >>> 7) & 0x7f) | 0x80;
+  bytes[at++] = ((low >>> 14) & 0x7f) | 0x80;
+  bytes[at++] = (low >>> 21) | 0x80;
+  for (; high >= 0x80; high >>>= 7) bytes[at++] = (high & 0x7f) | 0x80;
+  bytes[at++] = high;
+  bytes[lengthAt] = at - lengthAt - 1;
+  sink.length = at;
 }
 
 function writeHistogramMessage(out: ProtobufWriter, t: number, h: Histogram): void {
