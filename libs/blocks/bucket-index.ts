@@ -74,9 +74,9 @@ const writtenVersion = 2;
 const versionMax = 2;
 const segmentsFormat = '1b6d';
 const shardLabel = '__compactor_shard_id__';
-const packedBytesMax = 64 << 20;
-/** A block's entry has some 500 bytes: room for half a million blocks. */
-const unpackedBytesMax = 256 << 20;
+const packedBytesMax = 16 << 20;
+/** A block's entry has some 500 bytes: room for a hundred thousand blocks. */
+const unpackedBytesMax = 64 << 20;
 const updateAttemptsMax = 8;
 const gunzipAsync = promisify(gunzip);
 const gzipAsync = promisify(gzip);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { tempFolder } from '../../test/support/temp-folder.ts';
@@ -27,6 +27,17 @@ describe('filesystem bucket', () => {
     await assert.rejects(bucket.put('t', new Uint8Array(3), { signal }), { kind: 'bad_data' });
     await assert.rejects(bucket.get('~staging/x', { bytesMax: 1, signal }), { kind: 'bad_data' });
     assert.deepEqual(await readdir(join(folder.path, '~staging')), []);
+  });
+
+  it('what a process that died left half-written goes with the first put', async () => {
+    await using folder = await tempFolder('bucket');
+    const staging = join(folder.path, '~staging');
+    await mkdir(staging);
+    for (const name of ['old', 'new']) await writeFile(join(staging, name), 'x');
+    const longAgo = new Date(Date.now() - 48 * 3_600_000);
+    await utimes(join(staging, 'old'), longAgo, longAgo);
+    await new FilesystemBucket(folder.path).put('k', new Uint8Array(1), { signal });
+    assert.deepEqual(await readdir(staging), ['new']);
   });
 
   it('a folder without objects is not listed', async () => {

@@ -29,12 +29,15 @@ const stagingFolder = '~staging';
 /** A folder may vanish between its making and the rename into it, when its last object is deleted. */
 const placeAttemptsMax = 10;
 const lockPollMs = 20;
+/** No put takes so long: a file this old in the staging folder is nobody's. */
+const abandonedMs = 24 * 3_600_000;
 /** A lock older than this was left by a process that died; holding one takes milliseconds. */
 const lockStaleMs = 30_000;
 
 export class FilesystemBucket implements Bucket {
   readonly name: string;
   readonly #root: string;
+  #swept: Promise<void> | undefined;
 
   /** @param directory an absolute path; made with the first object */
   constructor(directory: string) {
@@ -79,6 +82,8 @@ export class FilesystemBucket implements Bucket {
     const staged = join(staging, randomUUID());
     try {
       await realDisk.makeDirectory(staging);
+      this.#swept ??= sweep(staging);
+      await this.#swept;
       await writeStaged(staged, body);
       signal.throwIfAborted();
       await this.#place(staged, path, key, condition);
@@ -239,6 +244,15 @@ export class FilesystemBucket implements Bucket {
   async #hasObject(folder: string, signal: AbortSignal): Promise<boolean> {
     for await (const _ of this.#listFolder(folder, '', false, signal)) return true;
     return false;
+  }
+}
+
+/** Deletes what processes that died left half-written. */
+async function sweep(staging: string): Promise<void> {
+  for (const name of await realDisk.list(staging)) {
+    const path = join(staging, name);
+    const left = await stat(path).catch(() => undefined);
+    if (left !== undefined && Date.now() - left.mtimeMs > abandonedMs) await rm(path, { force: true });
   }
 }
 

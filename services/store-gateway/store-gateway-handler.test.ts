@@ -38,7 +38,13 @@ interface Rig extends AsyncDisposable {
   clock: { nowMs: number };
 }
 
-function rigOf(bucket: Bucket, folder: string, change: { cacheBytes?: number; indexMemoryBytes?: number } = {}): Rig {
+interface RigChange {
+  readonly cacheBytes?: number;
+  readonly indexMemoryBytes?: number;
+  readonly lookupBytesMax?: number;
+}
+
+function rigOf(bucket: Bucket, folder: string, change: RigChange = {}): Rig {
   const clock = { nowMs: 1_800_000_000_000 };
   const nowMs = () => clock.nowMs;
   const quarantined: string[] = [];
@@ -53,7 +59,7 @@ function rigOf(bucket: Bucket, folder: string, change: { cacheBytes?: number; in
     indexes: new TenantIndexes({ bucket, nowMs, ageMsMax: 60_000, staleMsMax: 600_000, onProblem }),
     headerPostingsBytes: 1 << 30,
     indexMemoryBytes: change.indexMemoryBytes ?? 1 << 30,
-    lookupBytesMax: 1 << 30,
+    lookupBytesMax: change.lookupBytesMax ?? 1 << 30,
     quarantineMs: 300_000,
     nowMs,
     onQuarantine: (_, ulid) => quarantined.push(ulid),
@@ -285,6 +291,17 @@ describe('the store-gateway', () => {
         assert.ok(cache.bytes <= 100_000);
       }
     }
+  });
+
+  it('a block whose index is too large for the memory is told, and not called damaged', async () => {
+    await using folder = await tempFolder('gateway');
+    const bucket = new MemoryBucket();
+    const ulid = await ship(bucket, folder.path, 1, gridOfSeries(4, 30, 6));
+    await using rig = rigOf(bucket, folder.path, { lookupBytesMax: 100 });
+    const asked = selectRows(rig.handler.source(tenant, [ulid]).source, whole);
+    const tells = (error: Failure): boolean => error.kind === 'unavailable' && error.message.includes('memory for 100');
+    await assert.rejects(asked, tells);
+    assert.deepEqual(rig.quarantined, []);
   });
 
   it("tenants do not meet: another tenant's block of the same name is another block", async () => {

@@ -4,6 +4,7 @@
  * Owns the two tables and the search in them. Does not own the lists of series (select-places.ts) nor how long tables are
  * kept (whoever opened the block).
  */
+import { Failure } from '../../errors/failure.ts';
 import { compareUtf8 } from '../../model/labels.ts';
 import type { RangeReader } from '../../std/range-reader.ts';
 import { CorruptBlock } from './corrupt-block.ts';
@@ -56,21 +57,20 @@ export class IndexLookup {
 
   /**
    * Reads both tables.
-   * @param bytesMax of either; more is an error that says so
-   * @throws CorruptBlock, or what the reader throws
+   * @param bytesMax of both together
+   * @throws Failure `unavailable` where they have more; CorruptBlock; what the reader throws
    */
   static async load(reader: RangeReader, bytesMax: number, signal: AbortSignal): Promise<IndexLookup> {
     const index = await openIndex(reader, signal);
-    const symbols = await readSymbols(index, bytesMax, signal);
     const { toc } = index;
-    const tableBytes = reader.size - tocBytes - toc.postingsTable;
-    if (tableBytes > bytesMax) {
-      throw new CorruptBlock(
-        reader.name,
-        toc.postingsTable,
-        `a table of postings of ${tableBytes} bytes, ${bytesMax} at most`,
+    const bytes = toc.series - toc.symbols + reader.size - tocBytes - toc.postingsTable;
+    if (bytes > bytesMax) {
+      throw new Failure(
+        'unavailable',
+        `${reader.name}: symbols and tables of ${bytes} bytes, there is memory for ${bytesMax}`,
       );
     }
+    const symbols = await readSymbols(index, bytesMax, signal);
     const scanner = await PostingsTableScanner.open(index, windowBytes, signal);
     const values = new SortedSymbols();
     const listOffset = new Float64Array(scanner.total);
