@@ -57,7 +57,7 @@ interface CaseFigures {
 
 const warmAsksMax = 100;
 const warmAsksMin = 3;
-const warmSeconds = 2;
+const warmSeconds = 1;
 const memoryPollMs = 5;
 
 /** Runs a suite; @returns the text of its table */
