@@ -28,6 +28,8 @@ export class SampleCounts {
   readonly readAt: Float64Array | null;
   /** Subqueries that what is evaluated stands in, the innermost last. */
   readonly #within: SubquerySteps[] = [];
+  /** How often what is evaluated stands in the query. */
+  #uses = 1;
 
   constructor(stepCount: number, byStep: boolean) {
     this.queriedAt = byStep ? new Float64Array(stepCount) : null;
@@ -44,8 +46,7 @@ export class SampleCounts {
       }
       return;
     }
-    this.queried += samples;
-    this.read += samples;
+    this.add(samples, samples);
   }
 
   /** Whether it matters at which step a point is counted. */
@@ -56,8 +57,8 @@ export class SampleCounts {
   /** Counts points of a step of what is evaluated. */
   addAt(step: number, queried: number, read: number): void {
     if (this.#within.length === 0) {
-      this.queried += queried;
-      if (this.queriedAt !== null) this.queriedAt[step] += queried;
+      this.queried += this.#uses * queried;
+      if (this.queriedAt !== null) this.queriedAt[step] += this.#uses * queried;
     }
     if (read === 0) return;
     let at = step;
@@ -66,14 +67,25 @@ export class SampleCounts {
       // Between the windows of what it stands in: nobody needs it.
       if (at < 0) return;
     }
-    this.read += read;
-    if (this.readAt !== null) this.readAt[at] += read;
+    this.read += this.#uses * read;
+    if (this.readAt !== null) this.readAt[at] += this.#uses * read;
   }
 
   /** Counts points where steps do not matter. */
   add(queried: number, read: number): void {
-    this.queried += queried;
-    this.read += read;
+    this.queried += this.#uses * queried;
+    this.read += this.#uses * read;
+  }
+
+  /** Evaluates once what stands in the query several times, and counts as often as it does. */
+  shared<T>(uses: number, evaluate: () => T): T {
+    const before = this.#uses;
+    this.#uses = before * uses;
+    try {
+      return evaluate();
+    } finally {
+      this.#uses = before;
+    }
   }
 
   /** Evaluates what stands in a subquery. */

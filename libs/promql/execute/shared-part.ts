@@ -45,7 +45,7 @@ export class SharedPart {
     return {
       series: () => {
         if (this.#list === undefined) {
-          const list = this.#operator.series();
+          const list = this.#context.counts.shared(this.#uses, () => this.#operator.series());
           this.#list = list;
           this.#isTooLarge = list.length * (this.#stepCount * bytesPerStep + bytesPerColumn) > heldBytesMax;
           if (this.#isTooLarge) own = this.#operator;
@@ -76,7 +76,7 @@ export class SharedPart {
 
   #produce(): void {
     const column = this.#context.takeColumn(this.#stepCount);
-    this.#operator.next(column);
+    this.#context.counts.shared(this.#uses, () => this.#operator.next(column));
     this.#held.set(this.#produced++, { column, pending: this.#uses - this.#finished });
   }
 
