@@ -4,10 +4,10 @@ import protobuf from 'protobufjs';
 import { Failure } from '../../libs/errors/failure.ts';
 import { ChunkEncoding } from '../../libs/model/encoding/chunk.ts';
 import { SnappyDecoder } from '../../libs/model/encoding/snappy.ts';
-import { EncodedRows } from '../../libs/series/encode-rows.ts';
 import { makeColumns } from '../../libs/series/merge.ts';
 import type { SeriesReader } from '../../libs/series/series-reader.ts';
 import type { ChunkBatch } from '../../libs/series/series-source.ts';
+import { ChunkColumns, encodeChunks } from '../../libs/tsdb/block/encode-chunks.ts';
 import { ReadForm } from '../../libs/wire/read-request.ts';
 import { executeRead } from './execute-read.ts';
 import { JsonBytes } from './json-bytes.ts';
@@ -44,8 +44,9 @@ function batchOf(firstSeries: number, chunks: readonly Chunk[]): ChunkBatch {
       columns.t[row] = t;
       columns.v[row] = v;
     });
-    const rows = new EncodedRows(columns, 0, chunk.length);
-    return rows.bytes.slice(0, rows.byteBegin[1]);
+    const chunks = new ChunkColumns();
+    encodeChunks(columns, 0, chunk.length, chunk.length, chunks);
+    return chunks.bytes.slice(0, chunks.byteBegin[1]);
   });
   let at = 0;
   return {

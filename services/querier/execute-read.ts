@@ -9,12 +9,12 @@ import { encodeSnappy } from '../../libs/model/encoding/snappy-encoder.ts';
 import { compareLabels } from '../../libs/model/labels.ts';
 import type { QueryLimits } from '../../libs/promql/execute/execution-context.ts';
 import { SeriesDecoder } from '../../libs/series/decode-series.ts';
-import { EncodedRows } from '../../libs/series/encode-rows.ts';
 import { labelsAt } from '../../libs/series/labels-at.ts';
 import type { SampleColumns } from '../../libs/series/sample-columns.ts';
 import type { SeriesReader, SeriesSelection } from '../../libs/series/series-reader.ts';
 import { type ChunkBatch, seriesCountOf } from '../../libs/series/series-source.ts';
 import { ByteSink } from '../../libs/std/byte-sink.ts';
+import { ChunkColumns, encodeChunks } from '../../libs/tsdb/block/encode-chunks.ts';
 import { ProtobufWriter } from '../../libs/wire/protobuf-writer.ts';
 import { ReadForm, type ReadQuery } from '../../libs/wire/read-request.ts';
 import { writeChunkFrames, writeTimeSeries } from '../../libs/wire/read-response.ts';
@@ -30,6 +30,8 @@ export interface ReadJob {
 }
 
 const seriesPerCheck = 256;
+/** Samples of a chunk that is encoded anew, as Prometheus cuts them. */
+const mergedChunkSamples = 120;
 /** Frames are handed on when there are so many bytes of them. */
 const framesBytesMax = 1 << 16;
 
@@ -87,7 +89,7 @@ function streamChunks({ queries, reader, output, limits, checkStopped }: ReadJob
         const { pairs } = labels[firstSeries + i];
         if (overlaps(batch, i)) {
           const rows = mergedRows(selection, batch, i, minT, maxT);
-          writeChunkFrames(frames, queryIndex, pairs, rows, 0, rows.encoding.length);
+          writeChunkFrames(frames, queryIndex, pairs, rows, 0, rows.count);
         } else {
           writeChunkFrames(frames, queryIndex, pairs, batch, chunkBegin[i], chunkBegin[i + 1]);
         }
@@ -133,12 +135,14 @@ function mergedRows(
   i: number,
   minT: number,
   maxT: number,
-): EncodedRows {
+): ChunkColumns {
   const alone = { ...batch, firstSeries: 0, chunkBegin: batch.chunkBegin.subarray(i, i + 2) };
   const one = { labels, warnings, next: () => alone, close: () => {} };
   const columns = new SeriesDecoder(one, minT, maxT).next();
   const { begin, end } = rowsWithin(columns, minT, maxT);
-  return new EncodedRows(columns, begin, end);
+  const chunks = new ChunkColumns();
+  encodeChunks(columns, begin, end, mergedChunkSamples, chunks);
+  return chunks;
 }
 
 function checkMemory(bytes: number, { memoryBytesMax }: QueryLimits): void {
