@@ -304,6 +304,7 @@ export class GatewayBlock {
         throw new CorruptBlock(index.name, 0, `it refers to chunk file ${at + 1} of ${facts.segmentBytes.length}`);
       },
       tombstones,
+      gapBytes: cacheGapBytes,
       chunkBytesAverage: facts.numChunks > 0 ? chunkBytes / facts.numChunks : 0,
       seriesCount: facts.numSeries,
       minTime: facts.minTime,
@@ -332,6 +333,8 @@ export class GatewayBlock {
   }
 }
 
+/** Pages are asked for one by one; a chunk apart is not worth a copy of what lies between. */
+const cacheGapBytes = 1 << 10;
 const segmentPath = (index: number): string => `chunks/${segmentName(index)}`;
 
 function factsOf(known: IndexedBlock | undefined): BlockFacts | undefined {

@@ -48,7 +48,16 @@ export class BlockSource implements SeriesSource {
     if (minT >= block.maxTime || maxT < block.minTime) return nothing;
     const lookup = await block.lookup(signal);
     const places = await selectPlaces(lookup, block.index, matchers, signal);
-    const { labels, chunks } = await selectSeries(lookup, block.index, places, minT, maxT, block.seriesCount, signal);
+    const { labels, chunks } = await selectSeries(
+      lookup,
+      block.index,
+      places,
+      minT,
+      maxT,
+      block.seriesCount,
+      block.gapBytes,
+      signal,
+    );
     return { labels, warnings: [], chunks: (stop) => readChunks(chunks, block, stop) };
   }
 
@@ -104,7 +113,8 @@ export class BlockSource implements SeriesSource {
     for (const matchers of selectors.slice(1)) {
       places = unitePlaces(places, await selectPlaces(lookup, block.index, matchers, signal));
     }
-    return (await selectSeries(lookup, block.index, places, minT, maxT, block.seriesCount, signal)).labels;
+    return (await selectSeries(lookup, block.index, places, minT, maxT, block.seriesCount, block.gapBytes, signal))
+      .labels;
   }
 
   #overlaps({ minT, maxT }: LabelQuery): boolean {

@@ -11,6 +11,7 @@ import { CorruptBlock } from './corrupt-block.ts';
 import { IndexLookup } from './index-lookup.ts';
 import type { BlockMeta } from './meta.ts';
 import { type BlockFiles, openBlockFolder, symbolBytesMax } from './read-block.ts';
+import { localGapBytes } from './read-ranges.ts';
 
 export interface LocalBlock extends AsyncDisposable {
   readonly meta: BlockMeta;
@@ -57,6 +58,7 @@ export async function openLocalBlock(disk: Disk, directory: string): Promise<Loc
     index,
     segment,
     tombstones,
+    gapBytes: localGapBytes,
     seriesCount: meta.stats.numSeries,
     chunkBytesAverage: averageChunkBytes(meta),
     minTime: meta.minTime,

@@ -31,6 +31,8 @@ export interface ChunkReaders {
   /** Chunk file `index`, 0-based. @throws CorruptBlock where the block has no such file */
   segment(index: number): RangeReader | Promise<RangeReader>;
   readonly tombstones: Tombstones;
+  /** What lies between two reads and is read along: little where a cache is asked first, more where a read of a file is made. */
+  readonly gapBytes: number;
   /** Of a chunk record, 0 where it is not known. */
   readonly chunkBytesAverage: number;
 }
@@ -187,7 +189,11 @@ async function readOfSegment(
   }
   const record = new ChunkRecord();
   const turns = new Turns();
-  for await (const { piece, bytes } of readPieces(reader, joinRanges(begin, end, order.length), signal)) {
+  for await (const { piece, bytes } of readPieces(
+    reader,
+    joinRanges(begin, end, order.length, readers.gapBytes),
+    signal,
+  )) {
     for (let item = piece.firstItem; item < piece.lastItem; item++) {
       const offset = begin[item];
       let own = bytes;

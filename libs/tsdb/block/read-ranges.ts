@@ -5,8 +5,8 @@
  */
 import type { ByteRange, RangeReader } from '../../std/range-reader.ts';
 
-/** A gap of so many bytes is cheaper to read than a read is to make, also of a local file. */
-const gapBytesMax = 16 << 10;
+/** A gap of so many bytes is cheaper to read than a read of a local file is to make. */
+export const localGapBytes: number = 64 << 10;
 const pieceBytesMax = 4 << 20;
 /** Reads at once for one selection of a block, and what they may hold together. */
 const piecesAtOnceMax = 32;
@@ -18,14 +18,17 @@ export interface Piece extends ByteRange {
   readonly lastItem: number;
 }
 
-/** Items [begin[i], end[i]) in rising order of `begin`, joined into pieces. The ends may be estimates. */
-export function joinRanges(begin: ArrayLike<number>, end: ArrayLike<number>, count: number): Piece[] {
+/**
+ * Items [begin[i], end[i]) in rising order of `begin`, joined into pieces over gaps of up to `gapBytes`. The ends may be
+ * estimates.
+ */
+export function joinRanges(begin: ArrayLike<number>, end: ArrayLike<number>, count: number, gapBytes: number): Piece[] {
   const pieces: Piece[] = [];
   let firstItem = 0;
   let pieceEnd = 0;
   for (let i = 0; i <= count; i++) {
     const joins =
-      i > firstItem && i < count && begin[i] - pieceEnd <= gapBytesMax && end[i] - begin[firstItem] <= pieceBytesMax;
+      i > firstItem && i < count && begin[i] - pieceEnd <= gapBytes && end[i] - begin[firstItem] <= pieceBytesMax;
     if (i === firstItem && i < count) pieceEnd = end[i];
     else if (joins) pieceEnd = Math.max(pieceEnd, end[i]);
     else if (count > 0) {

@@ -11,7 +11,7 @@ import { CorruptBlock } from './corrupt-block.ts';
 import { checksumBytes } from './index-layout.ts';
 import type { IndexLookup } from './index-lookup.ts';
 import { parsePostings } from './index-reader.ts';
-import { joinRanges, readPieces } from './read-ranges.ts';
+import { joinRanges, localGapBytes, readPieces } from './read-ranges.ts';
 import { uint32At } from './section-reader.ts';
 
 /** Values that are looked at before others get a turn. */
@@ -122,7 +122,7 @@ async function readLists(
   const byBegin = rows.map((_, i) => i).sort((a, b) => ranges[a].begin - ranges[b].begin);
   const begin = Float64Array.from(byBegin, (i) => ranges[i].begin);
   const end = Float64Array.from(byBegin, (i) => ranges[i].end);
-  for await (const { piece, bytes } of readPieces(reader, joinRanges(begin, end, rows.length), signal)) {
+  for await (const { piece, bytes } of readPieces(reader, joinRanges(begin, end, rows.length, localGapBytes), signal)) {
     for (let item = piece.firstItem; item < piece.lastItem; item++) {
       const offset = begin[item];
       let list = bytes.subarray(offset - piece.begin, end[item] - piece.begin);

@@ -35,6 +35,7 @@ export interface SelectedChunks {
 /**
  * Reads the series at these places that have a chunk in [minT, maxT], in order.
  * @param seriesCount of the block, 0 where it is not known
+ * @param gapBytes between entries that are read along
  * @throws CorruptBlock, or what the reader throws
  */
 export async function selectSeries(
@@ -44,6 +45,7 @@ export async function selectSeries(
   minT: number,
   maxT: number,
   seriesCount: number,
+  gapBytes: number,
   signal: AbortSignal,
 ): Promise<{ labels: LabelTable; chunks: SelectedChunks }> {
   const { toc } = lookup.index;
@@ -58,7 +60,7 @@ export async function selectSeries(
   const columns = new Columns(places.length);
   const entry = new SeriesEntry();
   const turns = new Turns();
-  for await (const { piece, bytes } of readPieces(reader, joinRanges(begin, end, places.length), signal)) {
+  for await (const { piece, bytes } of readPieces(reader, joinRanges(begin, end, places.length, gapBytes), signal)) {
     for (let item = piece.firstItem; item < piece.lastItem; item++) {
       const offset = begin[item];
       const at = offset - piece.begin;
