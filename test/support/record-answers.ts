@@ -35,9 +35,6 @@ const wanted: readonly Wanted[] = [
     why: 'a backend has other features; services/querier/features-json.test.ts holds the list',
   },
   { path: /^\/api\/v1\/nothing$/, why: 'the line of text names the endpoint' },
-  {
-    path: /sum\(api_plain\)%20%2B%20sum.*stats/,
-  },
   { path: /^\/api\/v1\/read/, method: 'POST', why: 'says what is wrong with the snappy block' },
   { path: /=(%2B|-)?(nan|inf|infinity|1e18)(&|$)/i, why: 'no time: Prometheus takes what int64 overflows to' },
 ];
