@@ -1,7 +1,7 @@
 /**
  * Figures of several servers as one table: what was measured, and Maru against each peer.
  */
-import { cpus, release, totalmem } from 'node:os';
+import { cpus, loadavg, release, totalmem } from 'node:os';
 
 export interface Figure {
   readonly name: string;
@@ -47,9 +47,9 @@ function shown(value: number, digits: number): string {
   return Number.isFinite(value) ? value.toFixed(digits) : '-';
 }
 
-/** The machine, in a line. */
+/** The machine, in a line, and how busy it was: a server that is measured alone makes a load of one or two. */
 export function machineLine(): string {
   const [cpu] = cpus();
   const memory = Math.round(totalmem() / 2 ** 30);
-  return `${cpus().length} x ${cpu?.model ?? 'unknown CPU'}, ${memory} GB, Linux ${release()}, Node ${process.version}`;
+  return `${cpus().length} x ${cpu?.model ?? 'unknown CPU'}, ${memory} GB, Linux ${release()}, Node ${process.version}, load average ${loadavg()[1]?.toFixed(1)}`;
 }
