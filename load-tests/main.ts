@@ -56,7 +56,8 @@ function writeResult(name: string, title: string, body: string): void {
 }
 
 if (names.includes('compaction')) {
-  writeResult('compaction', 'compaction of blocks', measureCompaction({ ...options, keep: values.keep }));
+  const table = measureCompaction({ ...options, keep: values.keep, only: values.cases });
+  writeResult(values.cases === '' ? 'compaction' : `compaction-${values.cases}`, 'compaction of blocks', table);
 }
 
 for (const name of names) {

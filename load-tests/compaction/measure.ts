@@ -16,10 +16,14 @@ export interface CompactionOptions {
   readonly scale: number;
   /** Where blocks are kept from run to run; undefined for a folder that goes with the run. */
   readonly keep: string | undefined;
+  /** Only the case of this name; empty is all. */
+  readonly only: string;
   readonly progress: Progress;
 }
 
 interface Case {
+  /** For --cases. */
+  readonly name: string;
   readonly title: string;
   readonly series: number;
   readonly blocks: number;
@@ -30,15 +34,16 @@ interface Case {
 }
 
 const cases: readonly Case[] = [
-  { title: '12 x 2 h to 24 h, 20k series at 15 s', series: 20_000, blocks: 12, samples: 480 },
+  { name: 'same', title: '12 x 2 h to 24 h, 20k series at 15 s', series: 20_000, blocks: 12, samples: 480 },
   {
+    name: 'own',
     title: 'the same, each from blocks as it cuts them itself',
     series: 20_000,
     blocks: 12,
     samples: 480,
     chunkSamples: { maru: blockChunkSamples, prometheus: 120 },
   },
-  { title: '3 blocks of 1M series with 8 samples each', series: 1_000_000, blocks: 3, samples: 8 },
+  { name: 'many', title: '3 blocks of 1M series with 8 samples each', series: 1_000_000, blocks: 3, samples: 8 },
 ];
 
 const figures: readonly Figure[] = [
@@ -53,12 +58,13 @@ const bytesPerMb = 1e6;
 const root = join(import.meta.dirname, '../..');
 
 /** Measures every case; Markdown. */
-export function measureCompaction({ scale, keep, progress }: CompactionOptions): string {
+export function measureCompaction({ scale, keep, only, progress }: CompactionOptions): string {
   const folder = keep ?? mkdtempSync(join(tmpdir(), 'maru-compaction-'));
   const peer = buildPeer(folder, progress);
   const parts: string[] = [];
   try {
     for (const one of cases) {
+      if (only !== '' && one.name !== only) continue;
       const series = Math.max(1, Math.round(one.series * scale));
       const sourcesOf = (chunkSamples: number) => writeBlocks(folder, { ...one, series }, chunkSamples, progress);
       const { maru, prometheus } = one.chunkSamples ?? { maru: 120, prometheus: 120 };

@@ -18,7 +18,7 @@ export const compactorKeys = {
     1,
     100,
   ),
-  dataDir: text('', 'Folder for blocks under way; empty is compactor below the data folder.'),
+  dataDir: text('', 'Where the folder compactor for blocks under way is made; empty is the data folder.'),
 } as const;
 
 export type CompactorConfig = ValuesOf<typeof compactorKeys>;

@@ -1,9 +1,19 @@
 import assert from 'node:assert/strict';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import fastify from 'fastify';
 import { ConfigError } from '../../libs/config/config-error.ts';
+import { parseTenantId } from '../../libs/model/tenant-id.ts';
+import { MemoryBucket } from '../../libs/object-store/memory.ts';
+import { createLogger } from '../../libs/telemetry/log.ts';
+import { Metrics } from '../../libs/telemetry/metrics.ts';
+import { tempFolder } from '../../test/support/temp-folder.ts';
 import { parseRanges } from './block-ranges.ts';
+import { type CompactorConfig, compactorKeys } from './config.ts';
 import { checkDeletionTiming } from './deletion-timing.ts';
 import { FailedJobs } from './failed-jobs.ts';
+import { createCompactor } from './service.ts';
 
 const minute = 60_000;
 const hour = 60 * minute;
@@ -52,5 +62,31 @@ describe('failed jobs', () => {
     for (let i = 0; i <= 10_000; i++) jobs.note(`${i}`, 'job', 'broken', undefined, 0);
     assert.equal(jobs.size, 10_000);
     assert.equal(jobs.get('0'), undefined);
+  });
+});
+
+describe('the folder of the compactor', () => {
+  it('is its own, below the one that was given: nothing else in that is touched', async () => {
+    await using folder = await tempFolder('compactor-folder');
+    await writeFile(join(folder.path, 'precious'), 'x');
+    await mkdir(join(folder.path, 'compactor', 'left-behind'), { recursive: true });
+    const defaults = Object.fromEntries(Object.entries(compactorKeys).map(([name, key]) => [name, key.defaultValue]));
+    const service = createCompactor(
+      { ...(defaults as CompactorConfig), dataDir: folder.path },
+      {
+        app: fastify(),
+        bucket: new MemoryBucket(),
+        limits: { of: () => assert.fail('there is no tenant') },
+        log: createLogger({ level: 'error', format: 'json' }),
+        metrics: new Metrics('0'),
+        tenantOf: () => parseTenantId('a'),
+        nowMs: Date.now,
+        dataDir: '/nowhere',
+        readers: { indexAgeMaxMs: hour, longestQueryMs: minute },
+      },
+    );
+    await service.start();
+    await service.stop();
+    assert.deepEqual(await readdir(folder.path), ['precious']);
   });
 });

@@ -37,7 +37,8 @@ export interface CompactorRoomDeps {
 /** @throws ConfigError */
 export function createCompactor(config: CompactorConfig, deps: CompactorRoomDeps): Service {
   checkDeletionTiming({ ...deps.readers, deletionDelayMs: config.deletionDelay });
-  const directory = config.dataDir === '' ? join(deps.dataDir, 'compactor') : config.dataDir;
+  // A folder of our own in any case: it is emptied at every start.
+  const directory = join(config.dataDir === '' ? deps.dataDir : config.dataDir, 'compactor');
   const stopping = new AbortController();
   const { signal } = stopping;
   const compactor = new Compactor(config, {
