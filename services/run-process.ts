@@ -24,6 +24,11 @@ import { startSelfMetrics } from './self-metrics.ts';
 
 /** A stop that takes longer is given up. */
 const stopTimeoutMs = 30_000;
+/**
+ * A supervisor that signals a whole control group reaches npm, the launcher and this process, and the first two pass it on: what
+ * comes within this is the same wish. Later it is an impatient operator.
+ */
+const sameSignalMs = 2_000;
 const reservedSelfTenant = 'maru-self';
 
 const usage = `Maru ${version}: a horizontally scalable, multi-tenant, long-term Prometheus backend
@@ -118,8 +123,11 @@ async function run(config: Config): Promise<void> {
   };
   process.on('uncaughtException', onFatal);
   process.on('unhandledRejection', onFatal);
+  let signalledAtMs: number | undefined;
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
+      if (signalledAtMs !== undefined && performance.now() - signalledAtMs < sameSignalMs) return;
+      signalledAtMs ??= performance.now();
       log.info({ signal }, 'stopping');
       end(0);
     });

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../support/free-port.ts';
 import { push } from '../support/push-client.ts';
 import { ask, queryAt } from '../support/query-client.ts';
@@ -158,6 +159,17 @@ describe('stopping', { timeout: 120_000 }, () => {
       assert.deepEqual((await queryAt({ baseUrl: maru.queryUrl }, 'kept', now / 1000)).result[0].value?.[1], '3');
     });
   }
+
+  it('the same signal on several ways is one: npm and a launcher pass on what a whole group was sent', async () => {
+    await using maru = await startMaru();
+    for (let i = 0; i < 3; i++) {
+      maru.signal('SIGTERM');
+      // Signals that wait for a process are one; these do not wait.
+      await sleep(5);
+    }
+    assert.deepEqual(await maru.exited(), { code: 0, signal: null });
+    assert.match(maru.log(), /"msg":"stopped"/);
+  });
 
   it('finishes the requests that it has', async () => {
     await using maru = await startMaru();
