@@ -8,24 +8,46 @@ import { type ByteSource, ByteSourceError } from '../../std/byte-source.ts';
 
 const metricsMax = 100_000;
 const entriesMax = 10;
+/** Most characters of one tenant. They lie in the V8 heap, which all tenants share. */
+const charactersMax = 16 << 20;
+/** Counted for an entry beyond its texts: its objects. */
+const entryCharacters = 100;
 
 export class MetadataStore {
   readonly #byMetric = new Map<string, MetricMetadata[]>();
+  /** Goes on behind the metrics that are gone: to begin anew would pass over what each of them left in the map. */
+  #oldest = this.#byMetric.keys();
+  #characters = 0;
+
+  /** Characters held, with what is counted for objects. */
+  get characters(): number {
+    return this.#characters;
+  }
 
   add(entry: MetricMetadata): void {
     const known = this.#byMetric.get(entry.metric);
     if (known === undefined) {
-      if (this.#byMetric.size >= metricsMax) {
-        const oldest = this.#byMetric.keys().next();
-        if (oldest.done !== true) this.#byMetric.delete(oldest.value);
-      }
+      if (this.#byMetric.size >= metricsMax) this.#dropOldest();
       this.#byMetric.set(entry.metric, [entry]);
-      return;
+    } else {
+      const { type, help, unit } = entry;
+      if (known.some((one) => one.type === type && one.help === help && one.unit === unit)) return;
+      if (known.length >= entriesMax) this.#characters -= charactersOf(known.shift());
+      known.push(entry);
     }
-    const { type, help, unit } = entry;
-    if (known.some((one) => one.type === type && one.help === help && one.unit === unit)) return;
-    if (known.length >= entriesMax) known.shift();
-    known.push(entry);
+    this.#characters += charactersOf(entry);
+    while (this.#characters > charactersMax) this.#dropOldest();
+  }
+
+  #dropOldest(): void {
+    let { value: metric } = this.#oldest.next();
+    if (metric === undefined) {
+      this.#oldest = this.#byMetric.keys();
+      metric = this.#oldest.next().value;
+    }
+    if (metric === undefined) return;
+    for (const entry of this.#byMetric.get(metric) ?? []) this.#characters -= charactersOf(entry);
+    this.#byMetric.delete(metric);
   }
 
   /** `metric` undefined: all. Limits of 0 or less: none. */
@@ -59,4 +81,9 @@ export class MetadataStore {
       this.add({ metric, type, help: source.readText(), unit: source.readText() });
     }
   }
+}
+
+function charactersOf(entry: MetricMetadata | undefined): number {
+  if (entry === undefined) return 0;
+  return entryCharacters + entry.metric.length + entry.help.length + entry.unit.length;
 }
