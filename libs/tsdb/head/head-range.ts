@@ -60,6 +60,8 @@ const noPage = new Uint32Array(0);
 /** Start times of an XOR2 chunk under way: last start time, its distance, first sample with another one, header byte. */
 const startTimeWords = 4;
 const lateHistogramsMax = 32;
+/** Late floats that become a chunk are compared with so many chunks, the newest: a sender repeats what it sent last. */
+const comparedChunksMax = 8;
 
 /** The encoders write a sample here, from the byte on in which the chunk now ends; then it goes to the fragments. */
 const scratchChunk = new Uint8Array(128);
@@ -265,7 +267,7 @@ export class HeadRange {
     for (let i = 0; i < late.length; i++) if (late[i].minT <= to && late[i].maxT >= from) wanted.push(-1 - i);
     const minTOf = (chunk: number): number =>
       chunk > 0 ? this.#closed.minT(chunk) : chunk === 0 ? openMinT : late[-1 - chunk].minT;
-    sortByTime(wanted, minTOf);
+    wanted.sort((a, b) => minTOf(a) - minTOf(b));
     for (const chunk of wanted) {
       if (chunk > 0) {
         const begin = this.#closed.offset(chunk);
@@ -676,7 +678,7 @@ export class HeadRange {
     this.#setWord(slot, Slot.closed, this.#addClosed(previous, encoding, minT, maxT, bytes, 0, bytes.length));
   }
 
-  /** For each late float of a slot whether one of its chunks has the same sample. */
+  /** For each late float of a slot whether one of its newest chunks has the same sample: any other is left to the merge. */
   #knownFloats(slot: number, buffer: number): Uint8Array {
     const count = this.#late.count(buffer);
     const known = new Uint8Array(count);
@@ -700,8 +702,10 @@ export class HeadRange {
         }
       }
     };
+    let compared = 0;
     for (let chunk = this.#word(slot, Slot.closed); chunk !== 0; chunk = this.#closed.previous(chunk)) {
       if (this.#closed.minT(chunk) > to || this.#closed.maxT(chunk) < from) continue;
+      if (compared++ === comparedChunksMax) break;
       const begin = this.#closed.offset(chunk);
       mark(this.#closed.encoding(chunk), this.#closed.page(chunk), begin, begin + this.#closed.length(chunk));
     }
@@ -845,18 +849,4 @@ function encodeLateHistograms(late: readonly LateHistogram[], begin: number): La
   }
   close();
   return chunks;
-}
-
-/** Insertion sort: mostly in order already, and few. */
-function sortByTime(chunks: number[], minTOf: (chunk: number) => number): void {
-  for (let i = 1; i < chunks.length; i++) {
-    const chunk = chunks[i];
-    const minT = minTOf(chunk);
-    let to = i;
-    while (to > 0 && minTOf(chunks[to - 1]) > minT) {
-      chunks[to] = chunks[to - 1];
-      to--;
-    }
-    chunks[to] = chunk;
-  }
 }

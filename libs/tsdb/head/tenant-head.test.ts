@@ -167,6 +167,28 @@ describe('a head', () => {
     assert.ok(head.bytes() < 1_300_000, `${head.bytes()} bytes`);
   });
 
+  it('compares late samples with the newest chunks, not with all that a series has', async () => {
+    // A buffer of 32 late samples becomes a chunk. If these lie all over the range, each overlaps all others.
+    const head = newHead();
+    const first = Math.ceil(begin / 7_200_000) * 7_200_000;
+    const lateBuffer = (n: number): Sample[] =>
+      Array.from({ length: 32 }, (_, i) => ({ series: 0, t: first + i * 200_000 + n, st: 0, hi: n, lo: i, h: null }));
+    const chunks = (): number =>
+      copyBatch(Uint32Array.of(1), 0, head.rangesBetween(-1e15, 1e15), -1e15, 1e15).chunkBegin[1] as number;
+    push(head, [{ series: 0, t: first + 7_199_999, st: 0, hi: 0, lo: 0, h: null }]);
+    for (let n = 0; n < 20; n++) push(head, lateBuffer(n));
+    // The buffer that waits is a chunk to readers.
+    push(head, lateBuffer(18));
+    const before = chunks();
+    push(head, lateBuffer(17));
+    push(head, lateBuffer(0));
+    assert.equal(chunks(), before, 'what was sent last is known when its buffer becomes a chunk');
+    push(head, lateBuffer(1));
+    assert.equal(chunks(), before + 1, 'what is far behind is not looked for');
+    const [texts] = (await stored(head, everything, -1e15, 1e15)).values();
+    assert.equal(texts?.length, 20 * 32 + 1, 'and answered once');
+  });
+
   it('counts duplicates, late samples and conflicts', () => {
     const head = newHead();
     const sample = (t: number, value: number): Sample => {
