@@ -34,6 +34,8 @@ export interface CompactorRoomDeps {
   readonly readers: Omit<DeletionTiming, 'deletionDelayMs'>;
 }
 
+const firstRetryMs = 5_000;
+
 /** @throws ConfigError */
 export function createCompactor(config: CompactorConfig, deps: CompactorRoomDeps): Service {
   checkDeletionTiming({ ...deps.readers, deletionDelayMs: config.deletionDelay });
@@ -52,14 +54,19 @@ export function createCompactor(config: CompactorConfig, deps: CompactorRoomDeps
   const loops: Promise<void>[] = [];
 
   const repeat = async (intervalMs: number, what: string, round: () => Promise<unknown>): Promise<void> => {
+    let failures = 0;
     while (!signal.aborted) {
+      let waitMs = intervalMs;
       try {
         await round();
+        failures = 0;
       } catch (error) {
         if (signal.aborted) return;
-        deps.log.error({ error: String(error) }, `${what} failed; tried again in ${intervalMs / 1000} s`);
+        // A bucket that was away for a moment costs no whole interval.
+        waitMs = Math.min(intervalMs, firstRetryMs * 2 ** failures++);
+        deps.log.error({ error: String(error) }, `${what} failed; tried again in ${waitMs / 1000} s`);
       }
-      await sleep(intervalMs, undefined, { signal, ref: false }).catch(() => undefined);
+      await sleep(waitMs, undefined, { signal, ref: false }).catch(() => undefined);
     }
   };
 
