@@ -20,6 +20,9 @@ export interface HandlerDeps extends OpenBlockDeps {
   readonly indexMemoryBytes: number;
 }
 
+/** Blocks that are open: each has a file. Those in use may be more. */
+const openBlocksMax = 512;
+
 /** A block as an operator sees it. */
 export interface BlockState {
   readonly ulid: Ulid;
@@ -145,14 +148,18 @@ export class StoreGatewayHandler implements StoreGatewayContract {
     return known;
   }
 
+  /** Lets go of what was used longest ago until memory and open files are within their bounds. */
   async #boundMemory(justUsed: GatewayBlock): Promise<void> {
-    let bytes = this.memoryBytes;
-    if (bytes <= this.#deps.indexMemoryBytes) return;
-    const oldest = [...this.held()].filter((block) => block.bytes > 0 && block !== justUsed);
-    for (const block of oldest.sort((a, b) => a.usedAtMs - b.usedAtMs)) {
-      if (bytes <= this.#deps.indexMemoryBytes) return;
-      if (block.isInUse) continue;
+    const open = [...this.held()].filter(({ isOpen }) => isOpen);
+    let bytes = open.reduce((sum, block) => sum + block.bytes, 0);
+    let count = open.length;
+    const isWithin = (): boolean => bytes <= this.#deps.indexMemoryBytes && count <= openBlocksMax;
+    if (isWithin()) return;
+    for (const block of open.sort((a, b) => a.usedAtMs - b.usedAtMs)) {
+      if (isWithin()) return;
+      if (block.isInUse || block === justUsed) continue;
       bytes -= block.bytes;
+      count--;
       await block.release();
     }
   }
