@@ -32,6 +32,9 @@ export interface BlockAccess {
   readonly indexRefreshMs: number;
 }
 
+/** So long a question about recent samples alone waits for an index: then it is answered without blocks, and says so. */
+const recentWaitMs = 2_000;
+
 interface TimeSpan {
   readonly minT: number;
   readonly maxT: number;
@@ -97,14 +100,10 @@ export class BucketSource implements SeriesSource {
     act: (source: SeriesSource, reads: () => BlockReads) => Promise<T>,
     signal: AbortSignal,
   ): Promise<T> {
-    const { gateway, indexes, nowMs } = this.#access;
-    let index: BucketIndex;
-    try {
-      index = this.#held() ?? (await indexes.of(this.#tenant, signal));
-    } catch (error) {
-      if (!(error instanceof Failure) || span.minT < nowMs() - recentBlocksMs) throw error;
-      return { ...nothing, warnings: [`blocks of the bucket were not considered: ${error.message}`] };
-    }
+    const { gateway, indexes } = this.#access;
+    const found = this.#held() ?? (await this.#waitForIndex(span, signal));
+    if (typeof found === 'string') return { ...nothing, warnings: [found] };
+    let index = found;
     for (let isRetry = false; ; isRetry = true) {
       const needed = this.#needed(index, span);
       if (needed.length === 0) return nothing;
@@ -118,6 +117,20 @@ export class BucketSource implements SeriesSource {
         if (isRetry || !(error instanceof Failure) || error.kind !== 'not_found') throw error;
         index = await indexes.refresh(this.#tenant);
       }
+    }
+  }
+
+  /** The index, or why the answer does without: blocks can hardly belong into one about recent samples. */
+  async #waitForIndex({ minT }: TimeSpan, signal: AbortSignal): Promise<BucketIndex | string> {
+    const { indexes, nowMs } = this.#access;
+    if (minT < nowMs() - recentBlocksMs) return indexes.of(this.#tenant, signal);
+    const patience = AbortSignal.timeout(recentWaitMs);
+    try {
+      return await indexes.of(this.#tenant, AbortSignal.any([signal, patience]));
+    } catch (error) {
+      signal.throwIfAborted();
+      const why = error instanceof Failure ? error.message : 'their list does not come';
+      return `blocks of the bucket were not considered: ${why}`;
     }
   }
 
