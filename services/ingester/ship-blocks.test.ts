@@ -1,0 +1,124 @@
+/** From the local disk to the bucket: retries, and when a local block may go. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { type BucketIndex, emptyBucketIndex, type IndexedBlock } from '../../libs/blocks/bucket-index.ts';
+import { Failure } from '../../libs/errors/failure.ts';
+import { parseTenantId } from '../../libs/model/tenant-id.ts';
+import type { Ulid } from '../../libs/tsdb/block/ulid.ts';
+import { TenantHead } from '../../libs/tsdb/head/tenant-head.ts';
+import { pushInParts } from '../../libs/tsdb/head/workloads.testing.ts';
+import { LocalBlocks } from '../../libs/tsdb/local-blocks.ts';
+import { FaultyDisk } from '../../libs/tsdb/wal/faulty-disk.testing.ts';
+import { writeRange } from '../../libs/tsdb/write-range.ts';
+import { BlockShipper } from './ship-blocks.ts';
+
+const tenant = parseTenantId('a');
+const minuteMs = 60_000;
+const hourMs = 60 * minuteMs;
+const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+class Room {
+  nowMs = 10 * hourMs;
+  index: BucketIndex = emptyBucketIndex;
+  uploads: Ulid[] = [];
+  failing = false;
+  readonly blocks: LocalBlocks;
+  readonly shipper: BlockShipper;
+
+  constructor() {
+    const disk = new FaultyDisk();
+    this.blocks = new LocalBlocks({
+      disk,
+      directory: '/blocks',
+      damagedDirectory: '/damaged',
+      log: silent,
+      nowMs: () => this.nowMs,
+      withStartTimes: false,
+      write: (feed, options, stop) => writeRange(feed, { disk, ...options }, stop),
+    });
+    this.shipper = new BlockShipper({
+      blocks: this.blocks,
+      readIndex: async () => {
+        if (this.failing) throw new Failure('unavailable', 'the bucket is away');
+        return this.index;
+      },
+      upload: async ({ meta }) => this.uploads.push(meta.ulid),
+      nowMs: () => this.nowMs,
+      settleMs: 20 * minuteMs,
+      recentMs: 3 * hourMs,
+      log: silent,
+    });
+  }
+
+  /** Cuts the first two hours of 1970. */
+  async cut(): Promise<Ulid> {
+    const head = new TenantHead({ exemplarsMax: 0 });
+    pushInParts(head, [{ series: 1, t: 1000, st: 0, hi: 0, lo: 1, h: null }], 1);
+    const range = head.freeze(0, 7);
+    assert.ok(range !== undefined);
+    return (await this.blocks.write(tenant, head, range, new AbortController().signal)) as Ulid;
+  }
+
+  indexed(ulid: Ulid, sources: readonly Ulid[]): void {
+    const details = { sources } as unknown as IndexedBlock['details'];
+    this.index = { ...emptyBucketIndex, blocks: [{ ulid, details } as IndexedBlock] };
+  }
+
+  async after(ms: number): Promise<number> {
+    this.nowMs += ms;
+    await this.shipper.shipDue();
+    return this.blocks.of(tenant).length;
+  }
+}
+
+describe('shipping blocks', () => {
+  it('keeps a block until it has stood in the index for as long as anybody may not know of it', async () => {
+    const room = new Room();
+    const ulid = await room.cut();
+    assert.equal(room.shipper.unshipped, 1);
+    assert.equal(await room.after(0), 1);
+    assert.deepEqual(room.uploads, [ulid]);
+    assert.equal(room.shipper.unshipped, 0);
+    assert.equal(await room.after(24 * hourMs), 1, 'no compactor, no index: it stays');
+    room.indexed(ulid, [ulid]);
+    assert.equal(await room.after(2 * minuteMs), 1);
+    assert.equal(await room.after(19 * minuteMs), 1);
+    assert.equal(await room.after(minuteMs), 0);
+    assert.deepEqual(room.uploads, [ulid]);
+  });
+
+  it('takes a merge for the block itself, and ships again what nobody names any more', async () => {
+    const room = new Room();
+    const ulid = await room.cut();
+    await room.after(0);
+    room.indexed('01JDKQ00000000000000000001' as Ulid, [ulid]);
+    await room.after(2 * minuteMs);
+    room.index = emptyBucketIndex;
+    assert.equal(await room.after(hourMs), 1);
+    await room.after(0);
+    assert.deepEqual(room.uploads, [ulid, ulid]);
+    room.indexed('01JDKQ00000000000000000001' as Ulid, [ulid]);
+    await room.after(2 * minuteMs);
+    assert.equal(await room.after(hourMs), 0);
+  });
+
+  it('does not bring back what is in the index when the process starts', async () => {
+    const room = new Room();
+    const ulid = await room.cut();
+    room.indexed('01JDKQ00000000000000000001' as Ulid, [ulid]);
+    await room.after(0);
+    assert.deepEqual(room.uploads, []);
+    assert.equal(room.shipper.unshipped, 0);
+  });
+
+  it('waits longer after every failure, and goes on when the bucket is back', async () => {
+    const room = new Room();
+    await room.cut();
+    room.failing = true;
+    for (let second = 0; second < 120; second++) await room.after(1000);
+    assert.ok(room.shipper.counters.failures >= 4 && room.shipper.counters.failures <= 6);
+    room.failing = false;
+    await room.after(300_000);
+    assert.equal(room.uploads.length, 1);
+  });
+});
