@@ -34,39 +34,42 @@ function buildTables(): Int32Array {
  */
 export function crc32c(bytes: Uint8Array, begin: number, end: number, seed = 0): number {
   if (!(begin >= 0 && begin <= end && end <= bytes.length)) throw new RangeError('the range leaves the bytes');
+  if (bytes !== viewedBytes) {
+    viewedBytes = bytes;
+    view = viewOf(bytes);
+  }
+  return crc32cOf(view, begin, end, seed);
+}
+
+/** The same of bytes [begin, end) of a view, for whoever has one: to make one costs as much as a hundred bytes. */
+export function crc32cOf(bytes: DataView, begin: number, end: number, seed = 0): number {
   const t = tables;
   let crc = ~seed;
   let at = begin;
-  if (end - begin >= 16) {
-    // Words through a DataView: a quarter of the loads, and twice as fast as bytes.
-    if (bytes !== viewedBytes) {
-      viewedBytes = bytes;
-      view = viewOf(bytes);
-    }
-    for (const last = end - 16; at <= last; at += 16) {
-      const a = view.getInt32(at, true) ^ crc;
-      const b = view.getInt32(at + 4, true);
-      const c = view.getInt32(at + 8, true);
-      const d = view.getInt32(at + 12, true);
-      crc =
-        t[3840 + (a & 0xff)] ^
-        t[3584 + ((a >>> 8) & 0xff)] ^
-        t[3328 + ((a >>> 16) & 0xff)] ^
-        t[3072 + (a >>> 24)] ^
-        t[2816 + (b & 0xff)] ^
-        t[2560 + ((b >>> 8) & 0xff)] ^
-        t[2304 + ((b >>> 16) & 0xff)] ^
-        t[2048 + (b >>> 24)] ^
-        t[1792 + (c & 0xff)] ^
-        t[1536 + ((c >>> 8) & 0xff)] ^
-        t[1280 + ((c >>> 16) & 0xff)] ^
-        t[1024 + (c >>> 24)] ^
-        t[768 + (d & 0xff)] ^
-        t[512 + ((d >>> 8) & 0xff)] ^
-        t[256 + ((d >>> 16) & 0xff)] ^
-        t[d >>> 24];
-    }
+  // Words through a DataView: a quarter of the loads, and twice as fast as bytes.
+  for (const last = end - 16; at <= last; at += 16) {
+    const a = bytes.getInt32(at, true) ^ crc;
+    const b = bytes.getInt32(at + 4, true);
+    const c = bytes.getInt32(at + 8, true);
+    const d = bytes.getInt32(at + 12, true);
+    crc =
+      t[3840 + (a & 0xff)] ^
+      t[3584 + ((a >>> 8) & 0xff)] ^
+      t[3328 + ((a >>> 16) & 0xff)] ^
+      t[3072 + (a >>> 24)] ^
+      t[2816 + (b & 0xff)] ^
+      t[2560 + ((b >>> 8) & 0xff)] ^
+      t[2304 + ((b >>> 16) & 0xff)] ^
+      t[2048 + (b >>> 24)] ^
+      t[1792 + (c & 0xff)] ^
+      t[1536 + ((c >>> 8) & 0xff)] ^
+      t[1280 + ((c >>> 16) & 0xff)] ^
+      t[1024 + (c >>> 24)] ^
+      t[768 + (d & 0xff)] ^
+      t[512 + ((d >>> 8) & 0xff)] ^
+      t[256 + ((d >>> 16) & 0xff)] ^
+      t[d >>> 24];
   }
-  while (at < end) crc = (crc >>> 8) ^ t[(crc ^ bytes[at++]) & 0xff];
+  while (at < end) crc = (crc >>> 8) ^ t[(crc ^ bytes.getUint8(at++)) & 0xff];
   return ~crc >>> 0;
 }

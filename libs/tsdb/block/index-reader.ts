@@ -7,7 +7,7 @@
  * and says whether there is one.
  */
 import { viewOf } from '../../model/encoding/bytes.ts';
-import { crc32c } from '../../model/encoding/crc32c.ts';
+import { crc32c, crc32cOf } from '../../model/encoding/crc32c.ts';
 import { ByteSourceError } from '../../std/byte-source.ts';
 import type { RangeReader } from '../../std/range-reader.ts';
 import { CorruptBlock } from './corrupt-block.ts';
@@ -291,6 +291,7 @@ export class SeriesScanner {
   readonly #end: number;
   #memory: Uint8Array;
   #bytes: Uint8Array = new Uint8Array(0);
+  #view: DataView = viewOf(this.#bytes);
   #begin: number;
   #at = 0;
   /** Bytes in the window that the next entry needs. */
@@ -340,7 +341,7 @@ export class SeriesScanner {
       this.#needed = end + checksumBytes - this.#at;
       return false;
     }
-    if (crc32c(bytes, at, end) !== uint32At(bytes, end)) {
+    if (crc32cOf(this.#view, at, end) !== uint32At(bytes, end)) {
       throw new CorruptBlock(name, offset + padding, 'the checksum of a series does not match');
     }
     this.place = (offset + padding) / seriesAlignment;
@@ -364,6 +365,7 @@ export class SeriesScanner {
       const readEnd = Math.min(this.#end, offset + Math.max(this.#needed, this.#windowBytes));
       if (readEnd - offset > this.#memory.length) this.#memory = new Uint8Array(readEnd - offset);
       this.#bytes = await this.#reader.read(offset, readEnd, this.#signal, this.#memory);
+      this.#view = viewOf(this.#bytes);
       this.#begin = offset;
       this.#at = 0;
       if (this.next()) return true;
