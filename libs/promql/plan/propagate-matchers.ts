@@ -1,7 +1,8 @@
 /**
  * Optimiser: what one side of an operator leaves out need not be read on the other.
  * `a{env="prod"} / b` needs of b only what has env="prod". Only between two plain selectors of one metric each that match by all labels
- * but the name: then no label set occurs twice on a side, so nothing that is left out could have been an error or a warning.
+ * but the name: then no label set occurs twice on a side, so nothing that is left out could have been an error or a warning. Not where
+ * a selector is `smoothed`: that warns of the series that it cannot smooth, matched or not.
  */
 
 import { metricName } from '../../model/labels.ts';
@@ -38,6 +39,7 @@ function pins({ type, value }: Matcher): boolean {
 
 /** The selector with what the other one pins. */
 function narrowed(node: VectorSelectorNode, other: VectorSelectorNode): VectorSelectorNode {
+  if (node.smoothed) return node;
   const added = other.matchers.filter(
     (matcher) =>
       pins(matcher) &&
