@@ -91,7 +91,9 @@ export class SharedPart {
   #finish(read: number): void {
     this.#finished++;
     for (const [index, held] of this.#held) if (index >= read) this.#take(index, held);
-    if (this.#finished === this.#uses) this.#operator.done();
+    if (this.#finished < this.#uses) return;
+    // What nobody wanted to see may be evaluated only now, and counts as the rest.
+    this.#context.counts.shared(this.#uses, () => this.#operator.done());
   }
 }
 
