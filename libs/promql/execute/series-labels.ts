@@ -8,8 +8,11 @@ import { quoteText } from '../syntax/go-text.ts';
 
 const underscore = 0x5f;
 
+/** Labels that describe the metric. */
+export const metadataNames: readonly string[] = [metricName, '__type__', '__unit__'];
+
 function isMetadata(name: string): boolean {
-  return name === metricName || name === '__type__' || name === '__unit__';
+  return metadataNames.includes(name);
 }
 
 function filterPairs(labels: Labels, keep: (name: string) => boolean): Labels {

@@ -1,11 +1,11 @@
 /**
  * The shape of most functions of an instant vector: each series by itself, its points changed in place.
  */
-import { metricName } from '../../model/labels.ts';
+import type { Labels } from '../../model/labels.ts';
 import type { ExecutionContext } from './execution-context.ts';
 import { mapShared } from './map-shared.ts';
 import type { OutputSeries, ScalarOperator, VectorOperator } from './operator.ts';
-import { dropMetadata, isNameAlone } from './series-labels.ts';
+import { dropMetadata, isNameAlone, metadataNames } from './series-labels.ts';
 import type { StepColumn } from './step-column.ts';
 
 /** Changes the points of a series; `scalars` are the function's scalar arguments in order, one value per step. */
@@ -19,13 +19,24 @@ export function withoutNames(context: ExecutionContext, series: readonly OutputS
     dropName: true,
   }));
   // What differs still does without what is the same everywhere.
-  return context.isDistinct(series) && (delayed || haveOneName(series)) ? context.distinct(named) : named;
+  return context.isDistinct(series) && (delayed || haveOneMetadata(series)) ? context.distinct(named) : named;
 }
 
-/** Whether all have the same name and no type or unit; false where it would take long to see. */
-function haveOneName(series: readonly OutputSeries[]): boolean {
-  const name = series[0]?.labels.pairs[1];
-  return series.every(({ labels: { pairs } }) => pairs[0] === metricName && pairs[1] === name && isNameAlone(pairs));
+/** Whether name, type and unit are the same everywhere, as where they have been dropped before. */
+function haveOneMetadata(series: readonly OutputSeries[]): boolean {
+  const first = series[0]?.labels;
+  if (first === undefined) return true;
+  const isAlone = isNameAlone(first.pairs);
+  const same = (labels: Labels): boolean => {
+    if (isAlone && isNameAlone(labels.pairs)) return labels.pairs[1] === first.pairs[1];
+    return metadataNames.every((name) => labels.get(name) === first.get(name));
+  };
+  let last = first;
+  return series.every(({ labels }) => {
+    if (labels === last) return true;
+    last = labels;
+    return same(labels);
+  });
 }
 
 export class SeriesMap implements VectorOperator {

@@ -22,6 +22,11 @@ const script = `load 30s
   typed{job="a", __type__="counter", instance="1"} 0+1x60
   typed{job="a", __type__="gauge", instance="1"} 0+1x60
   typed{job="b", instance="2"} 0+1x60
+  typed{job="c", __type__="counter", instance="1"} 0+1x60
+  typed{job="c", __type__="counter", instance="2"} 0+2x60
+  typed{job="d", __type__="counter", instance="1"} 0+1x60
+  typed{job="d", __type__="gauge", instance="2"} 0+2x60
+  mixed{job="a", env="test"} 1x20 {{schema:0 sum:1 count:1 buckets:[1]}}x20
   Upper{A="x", job="a"} 1x60
   Upper{A="y", job="a"} 2x60
 `;
@@ -88,7 +93,9 @@ const cases: readonly (readonly [query: string, plain: number, optimised: number
   ['histogram_count(latency) + histogram_count(latency)', 2, 1],
   ['absent(nothing) + absent(nothing)', 2, 1],
   ['label_replace(requests, "env", "", "", "") + label_replace(requests, "env", "", "", "")', 2, 1],
+  ['(requests + on (job) errors{job="c"}) / (requests + on (job) errors{job="c"})', 4, 2],
   ['requests{env="prod"} / errors', 2, 2],
+  ['requests{env="prod"} + mixed smoothed', 2, 2],
   ['errors > bool requests{env="prod"}', 2, 2],
   ['requests{env="prod"} / on (job, instance) errors', 2, 2],
   ['requests{env="prod"} unless errors', 2, 2],
@@ -97,10 +104,18 @@ const cases: readonly (readonly [query: string, plain: number, optimised: number
   ['sum by (A) (rate(Upper[5m]))', 1, 1],
   ['avg by (job, env) (abs(-rate(requests[2m]) * 2))', 1, 1],
   ['quantile by (env) (0.5, max_over_time(requests[3m]))', 1, 1],
-  ['sum by (job) (rate(typed[5m]))', 1, 1],
+  ['sum by (job) (rate(typed[5m]))', 1, 2],
   ['sum by (job) (rate({job="a"}[5m]))', 1, 1],
+  ['sum by (job) (rate(requests[5m]) * 8)', 1, 1],
+  ['sum(clamp_min(-rate(requests[5m]), 0) + 1)', 1, 1],
+  ['sum by (job) (rate(requests[5m]) > bool 0)', 1, 1],
+  ['avg by (job) (abs(last_over_time(requests[5m])))', 1, 1],
+  ['sum by (job) (rate(typed{job="c"}[5m]) * 2)', 1, 1],
+  ['sum by (job) (rate(typed{job="d"}[5m]) * 2)', 1, 2],
+  ['sum by (job) (abs(typed{job="d"}))', 1, 2],
+  ['sum by (job) (abs(typed smoothed))', 1, 2],
   ['sum by (__name__) (rate(requests[5m]))', 1, 1],
-  ['sum by (__type__, job) (typed)', 1, 1],
+  ['sum by (__type__, job) (typed)', 1, 2],
   ['count by (job) (requests > 3)', 1, 1],
   ['count without (job) (requests)', 1, 1],
   ['min by (job) (predict_linear(requests[5m], 60))', 1, 1],

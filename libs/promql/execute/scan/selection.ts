@@ -33,7 +33,7 @@ export class OpenSelection {
   constructor(context: ExecutionContext, query: ReadQuery, { skipBuckets }: Pick<VectorSelectorNode, 'skipBuckets'>) {
     const { minT, maxT } = query;
     this.#context = context;
-    this.#selection = select(context, query);
+    this.#selection = selectApart(context, query);
     for (const warning of this.#selection.warnings) context.sourceWarnings.add(warning);
     const table = this.#selection.labels;
     this.#memoryBytes =
@@ -58,6 +58,31 @@ export class OpenSelection {
     if (this.#read < this.labels.length) this.#selection.close();
     this.#context.giveMemory(this.#memoryBytes);
   }
+}
+
+/**
+ * Opens the selection, with all labels where series of different types or units would be told apart by these alone: once a function
+ * has dropped them, it would find two series alike that are not.
+ */
+function selectApart(context: ExecutionContext, query: ReadQuery): SeriesSelection {
+  const selection = select(context, query);
+  if (query.labels === undefined || !differByType(selection.labels)) return selection;
+  selection.close();
+  return select(context, { ...query, labels: undefined });
+}
+
+function differByType({ strings, begin, refs }: LabelTable): boolean {
+  return ['__type__', '__unit__'].some((name) => {
+    const ref = strings.indexOf(name);
+    if (ref < 0) return false;
+    const values = new Set<number>();
+    for (let i = 0; i + 1 < begin.length; i++) {
+      let value = -1;
+      for (let j = begin[i]; j < begin[i + 1]; j += 2) if (refs[j] === ref) value = refs[j + 1];
+      values.add(value);
+    }
+    return values.size > 1;
+  });
 }
 
 function select(context: ExecutionContext, query: ReadQuery): SeriesSelection {
