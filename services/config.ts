@@ -8,6 +8,7 @@ import { missingHeaderWords } from '../libs/http/tenant-header.ts';
 import { limitKeys } from '../libs/limits/limits.ts';
 import { bucketKeys } from '../libs/object-store/config.ts';
 import { logFormats, logLevels } from '../libs/telemetry/log.ts';
+import { clusterKeys, redisKeys } from './cluster/config.ts';
 import { compactorKeys } from './compactor/config.ts';
 import { distributorKeys } from './distributor/config.ts';
 import { headKeys, ingesterKeys } from './ingester/config.ts';
@@ -25,6 +26,8 @@ export const configKeys = {
   server: {
     httpAddress: text('127.0.0.1', 'Address to listen on.'),
     httpPort: integer(9009, 'Port to listen on; 0 picks a free one.', 0, 65_535),
+    grpcAddress: text('127.0.0.1', 'Address on which other processes of the cluster are listened to.'),
+    grpcPort: integer(9095, 'Port for them; 0 picks a free one. Not opened by --target=all.', 0, 65_535),
     maxBodyBytes: bytes('100MB', 'Most bytes of a write request as received; more are answered 413.'),
     readTimeout: duration('60s', 'A request that has not arrived whole within this is closed.'),
   },
@@ -47,6 +50,8 @@ export const configKeys = {
     interval: duration('15s', 'How often they are written.'),
   },
   bucket: bucketKeys,
+  cluster: clusterKeys,
+  redis: redisKeys,
   runtimeConfig: {
     file: text(
       '',

@@ -13,10 +13,14 @@ import type { Bucket } from '../libs/object-store/bucket.ts';
 import { assert } from '../libs/std/assert.ts';
 import type { Logger } from '../libs/telemetry/log.ts';
 import type { Metrics } from '../libs/telemetry/metrics.ts';
+import type { Cluster } from './cluster/service.ts';
 import { createCompactor } from './compactor/service.ts';
 import type { Config } from './config.ts';
+import { ReplicatedWrite } from './distributor/replicate-write.ts';
 import { createDistributor } from './distributor/service.ts';
-import { createIngester } from './ingester/service.ts';
+import { createIngester, type IngesterDeps } from './ingester/service.ts';
+
+import { QuorumSource } from './querier/quorum-source.ts';
 import { createQuerier } from './querier/service.ts';
 import { createStoreGateway } from './store-gateway/service.ts';
 
@@ -33,27 +37,76 @@ export interface House {
   readonly reservedTenant: TenantId | undefined;
   readonly nowMs: () => number;
   readonly onFatal: (error: unknown) => void;
+  /** This process among others; absent where it runs alone. */
+  cluster?: Cluster;
+  /** What the other rooms write to and read from: the ingester of this process alone, else those of the cluster. */
   ingester?: IngesterContract & IngesterStatusContract;
   storeGateway?: StoreGatewayContract;
 }
 
-export const modules: Readonly<Record<string, ModuleRow<House>>> = {
+/** The rooms of a process that runs alone, where the ingester is the only one there is. */
+const alone: Readonly<Record<string, ModuleRow<House>>> = {
   ingester: {
     needs: [],
     build: (house) => {
-      const { service, handler } = createIngester(house.config.ingester, house.config.head, {
-        ...house,
-        dataDir: house.config.dataDir,
-        indexAgeMsMax: house.config.query.bucketIndexMaxAge,
-        queryMsMax: house.config.query.timeout,
-        log: house.log.child({ component: 'ingester' }),
-      });
+      const { service, handler } = createIngester(house.config.ingester, house.config.head, ingesterDeps(house));
       house.ingester = handler;
       return service;
     },
   },
+  ingesters: { needs: ['ingester'] },
+};
+
+/** The rooms of one process among others: its ingester is one of many, reached like all of them. */
+const among: Readonly<Record<string, ModuleRow<House>>> = {
+  cluster: {
+    needs: [],
+    build: async (house) => {
+      // gRPC takes longer to load than a process that runs alone takes to start.
+      const { Cluster, clusterService } = await import('./cluster/service.ts');
+      const { config } = house;
+      house.cluster = new Cluster(config.cluster, {
+        ...house,
+        redisUrl: config.redis.url,
+        dataDir: config.dataDir,
+        log: house.log.child({ component: 'cluster' }),
+        grpc: { address: config.server.grpcAddress, port: config.server.grpcPort },
+        rooms: {
+          ingester: config.target.includes('ingester'),
+          distributor: config.target.includes('distributor'),
+          querier: config.target.includes('querier'),
+        },
+        creationGraceMs: config.limits.creationGracePeriod,
+      });
+      return clusterService(house.cluster);
+    },
+  },
+  ingester: {
+    needs: ['cluster'],
+    build: async (house) => {
+      const cluster = clusterOf(house);
+      const { service, handler } = createIngester(house.config.ingester, house.config.head, {
+        ...ingesterDeps(house),
+        beforeOpen: (hasHole) => cluster.join(hasHole),
+      });
+      const { ingesterHandlers } = await import('../libs/rpc/ingester-server.ts');
+      cluster.serve(ingesterHandlers(handler));
+      return service;
+    },
+  },
+  ingesters: {
+    needs: ['cluster'],
+    build: (house) => {
+      house.ingester = ingestersOf(clusterOf(house), house);
+      return { start: async () => undefined, stop: async () => undefined, notReadyReason: () => undefined };
+    },
+  },
+};
+
+/** Rooms that are the same wherever the ingesters are. */
+const everywhere: Readonly<Record<string, ModuleRow<House>>> = {
   distributor: {
-    needs: ['ingester'],
+    needs: ['ingesters'],
     build: (house) =>
       createDistributor(house.config.distributor, {
         ...house,
@@ -74,7 +127,7 @@ export const modules: Readonly<Record<string, ModuleRow<House>>> = {
     },
   },
   querier: {
-    needs: ['ingester', 'store-gateway'],
+    needs: ['ingesters', 'store-gateway'],
     build: (house) =>
       createQuerier(house.config.query, {
         ...house,
@@ -96,8 +149,69 @@ export const modules: Readonly<Record<string, ModuleRow<House>>> = {
   all: { needs: ['distributor', 'ingester', 'store-gateway', 'querier', 'compactor'] },
 };
 
+/** What `--target` may name. */
+export const targets: readonly string[] = ['all', 'distributor', 'ingester', 'store-gateway', 'querier', 'compactor'];
+
+/** The table for a process that runs alone (`all`), or as one among others. */
+export function modulesOf(isAll: boolean): Readonly<Record<string, ModuleRow<House>>> {
+  return { ...everywhere, ...(isAll ? alone : among) };
+}
+
+function ingesterDeps(house: House): IngesterDeps {
+  return {
+    ...house,
+    dataDir: house.config.dataDir,
+    indexAgeMsMax: house.config.query.bucketIndexMaxAge,
+    queryMsMax: house.config.query.timeout,
+    log: house.log.child({ component: 'ingester' }),
+  };
+}
+
+/** All ingesters of the cluster as one. */
+function ingestersOf(cluster: Cluster, house: House): IngesterContract & IngesterStatusContract {
+  const writes = new ReplicatedWrite({
+    table: () => cluster.table,
+    peerOf: (owner) => cluster.peers?.of(owner),
+    shardSizeOf: (tenant) => house.limits.of(tenant).ingestionPartitionsTenantShardSize,
+    timeoutMs: house.config.cluster.writeTimeout,
+    nowMs: () => performance.now(),
+  });
+  const quorum = (tenant: TenantId): QuorumSource =>
+    new QuorumSource({
+      table: () => cluster.table,
+      heardEpoch: () => cluster.heardEpoch,
+      refresh: () => cluster.refresh(),
+      peerOf: (owner) => {
+        const peer = cluster.peers?.of(owner);
+        if (peer === undefined) return undefined;
+        const { client } = peer;
+        return {
+          answers: cluster.isThere(peer),
+          source: () => client.source(tenant),
+          headStatus: (countMax, signal) => client.headStatus(tenant, countMax, signal),
+        };
+      },
+      zone: cluster.identity.zone,
+    });
+  return {
+    refEpoch: () => writes.refEpoch(),
+    // An ingester says with its reply that it has dropped some, and all are forgotten.
+    clearDropped: () => 0,
+    push: (batch) => writes.push(batch),
+    source: quorum,
+    headStatus: (tenant, countMax, signal) => quorum(tenant).headStatus(countMax, signal),
+    // Each ingester restores itself; who reads from all of them has nothing to restore.
+    restoreProgress: () => ({ bytesDone: 0, bytesTotal: 0 }),
+  };
+}
+
+function clusterOf(house: House): Cluster {
+  assert(house.cluster !== undefined, 'the cluster is built before the rooms that need it');
+  return house.cluster;
+}
+
 function ingesterOf(house: House): IngesterContract & IngesterStatusContract {
-  assert(house.ingester !== undefined, 'the ingester is built before the rooms that need it');
+  assert(house.ingester !== undefined, 'the ingesters are built before the rooms that need them');
   return house.ingester;
 }
 

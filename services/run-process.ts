@@ -2,11 +2,13 @@
  * One process, from its arguments to its exit code: config → lock → listen → rooms in order → signal → rooms in reverse.
  * Owns the exit code: 0 after a signal, 1 when something broke, 2 for a mistake in the configuration.
  */
+import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { ConfigError } from '../libs/config/config-error.ts';
 import { readFeatures } from '../libs/config/features.ts';
 import { printReference } from '../libs/config/print-reference.ts';
 import { readConfig } from '../libs/config/read-config.ts';
+import { Failure } from '../libs/errors/failure.ts';
 import { createHttpServer } from '../libs/http/server.ts';
 import { anonymousTenant, tenantReader } from '../libs/http/tenant-header.ts';
 import { DataFolderInUse, lockDataFolder } from '../libs/lifecycle/data-folder-lock.ts';
@@ -19,7 +21,7 @@ import { createLogger } from '../libs/telemetry/log.ts';
 import { Metrics } from '../libs/telemetry/metrics.ts';
 import { version } from '../libs/telemetry/version.ts';
 import { type Config, configKeys } from './config.ts';
-import { type House, modules } from './modules.ts';
+import { type House, modulesOf, targets } from './modules.ts';
 import { startSelfMetrics } from './self-metrics.ts';
 
 /** A stop that takes longer is given up. */
@@ -54,9 +56,9 @@ async function main(args: readonly string[]): Promise<void> {
 
 async function run(config: Config): Promise<void> {
   for (const target of config.target) {
-    if (modules[target] === undefined || !Object.hasOwn(modules, target)) {
+    if (!targets.includes(target)) {
       throw new ConfigError(
-        `flag --target: there is no room ${JSON.stringify(target)}; there are ${Object.keys(modules).join(', ')}`,
+        `flag --target: there is no room ${JSON.stringify(target)}; there are ${targets.join(', ')}`,
       );
     }
   }
@@ -146,7 +148,7 @@ async function run(config: Config): Promise<void> {
     nowMs: Date.now,
     onFatal,
   };
-  const rooms = await startModules(modules, config.target, house);
+  const rooms = await startModules(modulesOf(isAll), config.target, house);
   const url = await http.listen();
   started = rooms;
   await whenReady(rooms);
@@ -154,7 +156,13 @@ async function run(config: Config): Promise<void> {
   if (ending !== undefined) return;
   if (selfTenant !== undefined && house.ingester !== undefined) {
     const selfLog = log.child({ component: 'self-metrics' });
-    selfMetrics = startSelfMetrics(house.ingester, selfTenant, metrics.registry, config.selfMetrics.interval, selfLog);
+    selfMetrics = startSelfMetrics(house.ingester, {
+      tenant: selfTenant,
+      instance: house.cluster?.identity.instance ?? hostname(),
+      registry: metrics.registry,
+      intervalMs: config.selfMetrics.interval,
+      log: selfLog,
+    });
   }
   process.stdout.write(
     [
@@ -194,7 +202,8 @@ export async function runProcess(args: readonly string[]): Promise<void> {
       process.exit(2);
     }
     // What the operator can read and mend needs no stack: a folder in use, a port that is taken, a folder that cannot be written.
-    const isTold = error instanceof DataFolderInUse || (error instanceof Error && 'syscall' in error);
+    const isTold =
+      error instanceof DataFolderInUse || error instanceof Failure || (error instanceof Error && 'syscall' in error);
     const text = error instanceof Error ? (isTold ? error.message : (error.stack ?? error.message)) : String(error);
     process.stderr.write(`maru: ${text}\n`);
     process.exit(1);

@@ -2,7 +2,6 @@
  * Maru's own metrics, written to a tenant of its own: so that a first query has an answer, and Maru can be watched with Maru.
  * Owns the way from the registry to a write batch. It writes through the ingester's contract like everybody else.
  */
-import { hostname } from 'node:os';
 import type { Registry } from 'prom-client';
 import type { IngesterContract } from '../libs/contracts/ingester.ts';
 import { canonicalizeLabels } from '../libs/model/canonical-labels.ts';
@@ -14,16 +13,22 @@ import type { Logger } from '../libs/telemetry/log.ts';
 
 const types = { counter: 'counter', gauge: 'gauge', histogram: 'histogram', summary: 'summary' } as const;
 
+interface SelfMetricsOptions {
+  readonly tenant: TenantId;
+  /** What tells this process from others. */
+  readonly instance: string;
+  readonly registry: Registry;
+  readonly intervalMs: number;
+  readonly log: Logger;
+}
+
 /** Begins to write `registry` to `tenant` every `intervalMs`, the first time at once. */
 export function startSelfMetrics(
   ingester: IngesterContract,
-  tenant: TenantId,
-  registry: Registry,
-  intervalMs: number,
-  log: Logger,
+  { tenant, instance, registry, intervalMs, log }: SelfMetricsOptions,
 ): { stop(): Promise<void> } {
   const identity = [
-    ['instance', hostname()],
+    ['instance', instance],
     ['job', 'maru'],
   ] as const;
   let running: Promise<void> | undefined;

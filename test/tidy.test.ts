@@ -13,11 +13,18 @@ const layers: readonly (readonly string[])[] = [
   ['libs/errors'],
   ['libs/std'],
   ['libs/model', 'libs/config', 'libs/telemetry'],
-  ['libs/series', 'libs/wire', 'libs/limits', 'libs/lifecycle', 'libs/object-store'],
+  ['libs/series', 'libs/wire', 'libs/limits', 'libs/lifecycle', 'libs/object-store', 'libs/kv'],
   ['libs/contracts', 'libs/promql', 'libs/http'],
-  ['libs/tsdb'],
-  ['libs/blocks'],
-  ['services/compactor', 'services/distributor', 'services/ingester', 'services/store-gateway', 'services/querier'],
+  ['libs/tsdb', 'libs/wire/peer', 'libs/ring'],
+  ['libs/blocks', 'libs/rpc'],
+  [
+    'services/cluster',
+    'services/compactor',
+    'services/distributor',
+    'services/ingester',
+    'services/store-gateway',
+    'services/querier',
+  ],
   ['services'],
 ];
 

@@ -7,7 +7,7 @@ import type { Service } from './service.ts';
 /** A row of the table of rooms. A row without `build` only stands for the rows it needs. */
 export interface ModuleRow<D> {
   readonly needs: readonly string[];
-  readonly build?: (deps: D) => Service;
+  readonly build?: (deps: D) => Service | Promise<Service>;
 }
 
 export interface StartedModules {
@@ -46,7 +46,7 @@ export async function startModules<D>(
   };
   try {
     for (const name of orderModules(rows, targets)) {
-      const service = rows[name]?.build?.(deps);
+      const service = await rows[name]?.build?.(deps);
       if (service === undefined) continue;
       running.push({ name, service });
       await service.start();

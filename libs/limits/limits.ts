@@ -22,6 +22,10 @@ export const limitKeys = {
   ),
   pastGracePeriod: duration('12h', 'How old a sample may be when it is received; 0 is any age.'),
   creationGracePeriod: duration('10m', 'How far in the future a sample may be when it is received.'),
+  ingestionPartitionsTenantShardSize: integer(
+    0,
+    'Partitions that the series of a tenant are spread over; 0 is all. Only in a cluster.',
+  ),
   // ingester
   maxGlobalSeriesPerUser: integer(0, 'Most series a tenant may have in memory; 0 is no limit.'),
   maxGlobalExemplarsPerUser: integer(100_000, 'Exemplars kept for a tenant, the newest; 0 stores none.'),

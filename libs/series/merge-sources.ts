@@ -123,7 +123,7 @@ function warningsOf(lists: readonly { readonly warnings: readonly string[] }[]):
 }
 
 /** The series of several selections, in the order of their labels, each once. */
-function mergeSelections(selections: readonly SelectedSeries[]): SelectedSeries {
+export function mergeSelections(selections: readonly SelectedSeries[]): SelectedSeries {
   const found = selections.filter(({ labels }) => labels.begin.length > 1);
   const warnings = warningsOf(selections);
   const costs = () => selections.reduce((sum, selected) => addCosts(sum, selected.costs?.() ?? noCosts), noCosts);

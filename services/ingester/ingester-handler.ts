@@ -3,6 +3,7 @@
  * Owns the time before the Tsdb is there: writes and reads are refused with the reason, never answered from half of the data.
  * Comes from services/distributor and services/querier through libs/contracts; goes to libs/tsdb.
  */
+import { randomInt } from 'node:crypto';
 import type {
   HeadStatus,
   IngesterContract,
@@ -22,6 +23,8 @@ export class IngesterHandler implements IngesterContract, IngesterStatusContract
   #tsdb: Tsdb | undefined;
   #progress: RestoreProgress | undefined;
   #stopping = false;
+  /** Drawn at every start: a distributor elsewhere knows by it that numbers of the process before mean nothing. */
+  readonly #refEpoch = randomInt(1, 0xffffffff);
 
   /** @param blocks cut from the heads and still here */
   constructor(blocks: Pick<LocalBlocks, 'of'>) {
@@ -67,7 +70,7 @@ export class IngesterHandler implements IngesterContract, IngesterStatusContract
 
   /** Series numbers live as long as this process: a distributor in the same process never sees another epoch. */
   refEpoch(): number {
-    return 1;
+    return this.#refEpoch;
   }
 
   clearDropped(tenant: TenantId, refs: Uint32Array, count: number): number {

@@ -33,6 +33,8 @@ export interface IngesterDeps {
   readonly queryMsMax: number;
   /** Durability can no longer be promised, or the data cannot be opened: the process must end with an error. */
   readonly onFatal: (error: unknown) => void;
+  /** Awaited when the data is restored and nothing was answered from it yet. `hasHole`: some of it could not be read. */
+  readonly beforeOpen?: (hasHole: boolean) => Promise<void>;
 }
 
 const fullRetryMs = 1_000;
@@ -120,6 +122,7 @@ export function createIngester(
     if (report.orphanRows > 0)
       log.error({ rows: report.orphanRows }, 'rows of the log were dropped: their series was lost with a damaged file');
     log.info({ dataDir: join(deps.dataDir), ...reportFields(report) }, 'the head is restored');
+    await deps.beforeOpen?.(report.damages.length > 0 || report.orphanRows > 0);
     handler.restored(tsdb, report);
     timers.push(
       every(cutEveryMs, () => tsdb.cutDue()),

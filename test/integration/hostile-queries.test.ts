@@ -2,11 +2,11 @@
  * Questions that no honest client asks: each has a clear error, and the process goes on answering and storing.
  */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, it } from 'node:test';
+import { describeEachCarrier } from '../support/carriers.ts';
 import { push } from '../support/push-client.ts';
 import { residentBytes } from '../support/resident-bytes.ts';
 import type { Maru } from '../support/start-maru.ts';
-import { startMaru } from '../support/start-maru.ts';
 import { waitFor } from '../support/wait-until.ts';
 
 const tenant = 'hostile';
@@ -20,7 +20,7 @@ interface Told {
   readonly text: string;
 }
 
-describe('hostile queries', { timeout: 120_000 }, () => {
+describeEachCarrier('hostile queries', { timeout: 120_000 }, (startMaru) => {
   let maru: Maru;
   const now = Math.floor(Date.now() / 1000);
   const long = `query_range?query=${encodeURIComponent('sum(rate(hostile[1h]) * on(i) rate(hostile[2h]))')}&start=${now - longSteps}&end=${now}&step=1`;
@@ -249,7 +249,7 @@ describe('hostile queries', { timeout: 120_000 }, () => {
   });
 
   async function metrics(): Promise<string> {
-    return (await fetch(`${maru.baseUrl}/metrics`)).text();
+    return (await fetch(new URL('/metrics', maru.queryUrl))).text();
   }
 
   /** Writes go on while every worker is taken. */

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { describeEachCarrier } from '../support/carriers.ts';
 import { contentTypes, push, pushBody, pushBytes } from '../support/push-client.ts';
 import { queryAt } from '../support/query-client.ts';
 import { rawConnection } from '../support/raw-http.ts';
@@ -15,7 +16,7 @@ import { waitFor } from '../support/wait-until.ts';
 
 const MiB = 1 << 20;
 
-describe('more pushes at once than memory allows', { timeout: 120_000 }, () => {
+describeEachCarrier('more pushes at once than memory allows', { timeout: 120_000 }, (startMaru) => {
   it('503 with Retry-After for those beyond it; the accepted are kept; memory stays bounded', async (t) => {
     await using maru = await startMaru({ args: ['--distributor.max-inflight-push-requests-bytes=12MB'] });
     const now = Date.now();

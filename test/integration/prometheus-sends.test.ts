@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { describeEachCarrier } from '../support/carriers.ts';
 import type { Agreement } from '../support/compare-answers.ts';
 import { compareAnswers } from '../support/compare-answers.ts';
 import { skipWithout } from '../support/find-server.ts';
@@ -13,7 +14,6 @@ import type { Protocol } from '../support/push-client.ts';
 import type { QueryData, QueryTarget } from '../support/query-client.ts';
 import { ask } from '../support/query-client.ts';
 import type { Maru } from '../support/start-maru.ts';
-import { startMaru } from '../support/start-maru.ts';
 import type { NodeExporter } from '../support/start-node-exporter.ts';
 import { startNodeExporter } from '../support/start-node-exporter.ts';
 import type { PrometheusServer } from '../support/start-prometheus.ts';
@@ -42,7 +42,7 @@ interface Pair {
 
 const skip = skipWithout('prometheus', 'prometheus-2', 'node-exporter');
 
-describe('real Prometheus servers send', { skip, timeout: 240_000 }, () => {
+describeEachCarrier('real Prometheus servers send', { skip, timeout: 240_000 }, (startMaru) => {
   let maru: Maru;
   let nodeExporter: NodeExporter;
   const pairs: Pair[] = [];

@@ -2,15 +2,15 @@
  * Tenants never meet: a second tenant that tries every endpoint and every trick with names sees nothing of the first.
  */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, it } from 'node:test';
 import protobuf from 'protobufjs';
 import { compressSync } from 'snappy';
+import { describeEachCarrier } from '../support/carriers.ts';
 import { push, pushBody } from '../support/push-client.ts';
 import { ask, queryAt } from '../support/query-client.ts';
 import { rawRequest } from '../support/raw-http.ts';
 import type { SentSeries } from '../support/remote-write-messages.ts';
 import type { Maru } from '../support/start-maru.ts';
-import { startMaru } from '../support/start-maru.ts';
 
 const victim = 'victim';
 /** Legal names that other software trips over. */
@@ -67,7 +67,9 @@ function readEverything(acceptedResponseTypes: readonly number[]): Uint8Array<Ar
   return new Uint8Array(compressSync(Buffer.from(type.encode(type.fromObject(message)).finish())));
 }
 
-describe('tenants', { timeout: 120_000 }, () => {
+const queryPort = (maru: Maru): number => Number(new URL(maru.queryUrl).port);
+
+describeEachCarrier('tenants', { timeout: 120_000 }, (startMaru) => {
   let maru: Maru;
   const now = Math.floor(Date.now() / 1000);
   const secret: SentSeries[] = [
@@ -89,7 +91,10 @@ describe('tenants', { timeout: 120_000 }, () => {
 
   /** Every read endpoint as text, for one tenant. */
   const readAll = async (tenant: string | undefined, prefix: string): Promise<string> => {
-    const target = { baseUrl: `${maru.baseUrl}${prefix}`, ...(tenant === undefined ? {} : { tenant }) };
+    const target = {
+      baseUrl: `${new URL(maru.queryUrl).origin}${prefix}`,
+      ...(tenant === undefined ? {} : { tenant }),
+    };
     const range = { start: now - 3600, end: now + 60 };
     const everything = '{__name__=~".+"}';
     const answers = [
@@ -127,7 +132,7 @@ describe('tenants', { timeout: 120_000 }, () => {
       ['/api/v1/read', { method: 'POST', body: readEverything([0]) }],
       ['/api/v1/read', { method: 'POST', body: readEverything([1]) }],
     ] as const) {
-      const answer = await fetch(`${maru.baseUrl}${prefix}${path}`, { headers, ...init });
+      const answer = await fetch(`${new URL(maru.queryUrl).origin}${prefix}${path}`, { headers, ...init });
       assert.equal(answer.status, 200, path);
       texts.push(Buffer.from(await answer.arrayBuffer()).toString('latin1'));
     }
@@ -189,7 +194,7 @@ describe('tenants', { timeout: 120_000 }, () => {
       );
       assert.match(written, /^HTTP\/1\.1 4\d\d /, `${JSON.stringify(name)}: ${written.slice(0, 200)}`);
       const read = await rawRequest(
-        maru.port,
+        queryPort(maru),
         ['GET /prometheus/api/v1/query?query=up HTTP/1.1', 'host: maru', header],
         new Uint8Array(0),
       );
@@ -205,7 +210,7 @@ describe('tenants', { timeout: 120_000 }, () => {
   it('two tenant headers are never the first or the second tenant at will', async () => {
     const heads = [`x-scope-orgid: ${victim}`, 'x-scope-orgid: other'];
     const read = await rawRequest(
-      maru.port,
+      queryPort(maru),
       ['GET /prometheus/api/v1/query?query=secret_metric HTTP/1.1', 'host: maru', ...heads],
       new Uint8Array(0),
     );
@@ -222,7 +227,7 @@ describe('tenants', { timeout: 120_000 }, () => {
   });
 });
 
-describe('tenancy.missing-header=reject', () => {
+describeEachCarrier('tenancy.missing-header=reject', {}, (startMaru) => {
   it('401 `no org id` on writes and reads', async () => {
     await using maru = await startMaru({ args: ['--tenancy.missing-header=reject'] });
     const answer = await push(maru.baseUrl, [], { protocol: 'v1' });

@@ -4,7 +4,8 @@
  * Checklist: the issue's tables, the remote_write 1.0 and 2.0 specifications.
  */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, it } from 'node:test';
+import { describeEachCarrier } from '../support/carriers.ts';
 import type { Protocol, PushAnswer } from '../support/push-client.ts';
 import { pushBody, pushBytes } from '../support/push-client.ts';
 import { ask, queryAt } from '../support/query-client.ts';
@@ -20,10 +21,10 @@ const hour = 3600 * second;
 const now = Math.floor(Date.now() / second) * second;
 const at = (...samples: readonly (readonly [number, number])[]) => samplesAt(now, ...samples);
 
-describe('the write endpoint accepts', { timeout: 120_000 }, () => {
+describeEachCarrier('the write endpoint accepts', { timeout: 120_000 }, (startMaru) => {
   let session: WriteSession;
   before(async () => {
-    session = await startWriteSession(now);
+    session = await startWriteSession(now, [], startMaru);
   });
   after(() => session?.[Symbol.asyncDispose]());
 
@@ -332,7 +333,7 @@ describe('the write endpoint accepts', { timeout: 120_000 }, () => {
   }
 
   it('any age where limits.past-grace-period is 0, also after a restart', async () => {
-    await using any = await startWriteSession(now, ['--limits.past-grace-period=0']);
+    await using any = await startWriteSession(now, ['--limits.past-grace-period=0'], startMaru);
     const times = [1, 86_400 * second, now - 800 * 24 * hour, now - 13 * hour, now, now + 599 * second];
     for (const [i, t] of times.entries()) {
       const protocol = protocols[i % 2];

@@ -7,6 +7,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { compress } from 'snappyjs';
+import { describeEachCarrier } from '../support/carriers.ts';
 import type { Protocol } from '../support/push-client.ts';
 import { contentTypes, pushBody, pushBytes } from '../support/push-client.ts';
 import { rawRequest } from '../support/raw-http.ts';
@@ -22,10 +23,10 @@ const second = 1000;
 const now = Math.floor(Date.now() / second) * second;
 const at = (...samples: readonly (readonly [number, number])[]) => samplesAt(now, ...samples);
 
-describe('the write endpoint refuses', { timeout: 120_000 }, () => {
+describeEachCarrier('the write endpoint refuses', { timeout: 120_000 }, (startMaru) => {
   let session: WriteSession;
   before(async () => {
-    session = await startWriteSession(now, ['--server.max-body-bytes=2MB']);
+    session = await startWriteSession(now, ['--server.max-body-bytes=2MB'], startMaru);
   });
   after(() => session?.[Symbol.asyncDispose]());
 

@@ -30,6 +30,7 @@ const places = {
   },
   /** An S3 server over a folder. */
   versitygw: { cached: 'bin/versitygw', module: 'versitygw' },
+  redis: { cached: 'debian/redis-tools/usr/bin/redis-server', command: 'redis-server' },
 } as const satisfies Record<string, ServerPlace>;
 
 export type ServerName = keyof typeof places;
@@ -52,6 +53,12 @@ export function serverPath(name: ServerName): string {
   const path = findServer(name);
   if (path === undefined) throw new Error(`${name} is absent: run .ci/run once to have it`);
   return path;
+}
+
+/** Where the shared libraries of unpacked Debian packages lie, for LD_LIBRARY_PATH. */
+export function libraryPath(...packages: readonly string[]): string {
+  const architecture = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu';
+  return packages.map((name) => join(toolsFolder(), 'debian', name, 'usr/lib', architecture)).join(delimiter);
 }
 
 /**

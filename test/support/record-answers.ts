@@ -125,9 +125,9 @@ export interface Recording {
   readonly differences: readonly string[];
 }
 
-/** Starts both servers, gives them the same samples and asks everything. */
-export async function recordAnswers(): Promise<Recording> {
-  await using maru = await startMaru({ args: [`--enable-feature=${features.join(',')}`] });
+/** Starts both servers, gives them the same samples and asks everything. @param start how Maru is put together */
+export async function recordAnswers(start = startMaru): Promise<Recording> {
+  await using maru = await start({ args: [`--enable-feature=${features.join(',')}`] });
   await using prometheus = await startPrometheus({ version: 3, scrape: {}, features });
   for (const [baseUrl, path] of [
     [maru.baseUrl, '/api/v1/push'],

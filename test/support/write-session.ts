@@ -20,8 +20,12 @@ export interface WriteSession extends AsyncDisposable {
 }
 
 /** @param now milliseconds, a whole second */
-export async function startWriteSession(now: number, args: readonly string[] = []): Promise<WriteSession> {
-  const maru = await startMaru({ args });
+export async function startWriteSession(
+  now: number,
+  args: readonly string[] = [],
+  start = startMaru,
+): Promise<WriteSession> {
+  const maru = await start({ args });
   const raw = async (selector: string) =>
     (await queryAt({ baseUrl: maru.queryUrl }, `${selector}[1d]`, now / 1000 + 600)).result;
   return {

@@ -1,0 +1,120 @@
+/**
+ * KeyValue in Redis (ioredis): one server, sentinels, or a cluster, with TLS or without.
+ * Owns the keys. A group is a set of names beside one key a name, all with one hash tag, so that a group lies on one node and
+ * listing it never walks the whole database. Names whose key has expired are taken out when they are noticed.
+ */
+import { Cluster, Redis } from 'ioredis';
+import { ConfigError } from '../config/config-error.ts';
+import { Failure } from '../errors/failure.ts';
+import type { KeyValue } from './key-value.ts';
+
+const callMs = 2_000;
+const pauseMsMax = 2_000;
+
+const options = {
+  connectTimeout: callMs,
+  commandTimeout: callMs,
+  maxRetriesPerRequest: 1,
+  // While it is away a call fails at once.
+  enableOfflineQueue: false,
+  retryStrategy: (times: number): number => Math.min(pauseMsMax, times * 100),
+} as const;
+
+/**
+ * Opens `redis://` or `rediss://` (TLS), `redis+sentinel://host:port,host:port/name` or `redis+cluster://host:port,host:port`.
+ * @param onState whether it can be reached, when that changes
+ * @throws ConfigError when the URL is none of these
+ */
+export function openRedis(url: string, onState: (reachable: boolean, reason: string) => void): KeyValue {
+  const client = connect(url);
+  client.on('ready', () => onState(true, 'connected'));
+  client.on('error', (error: Error) => onState(false, error.message));
+  const calling = async <T>(act: () => Promise<T>): Promise<T> => {
+    try {
+      return await act();
+    } catch (cause) {
+      throw new Failure('unavailable', `Redis: ${(cause as Error).message}`, { cause, retryAfterSeconds: 1 });
+    }
+  };
+  const index = (group: string): string => `{${group}}`;
+  const keyOf = (group: string, key: string): string => `{${group}}:${key}`;
+  return {
+    name: url.replace(/\/\/[^@/]*@/, '//'),
+    put: (group, key, value, ttlMs) =>
+      calling(async () => {
+        await client.set(keyOf(group, key), value, 'PX', Math.ceil(ttlMs));
+        await client.sadd(index(group), key);
+      }),
+    list: (group) =>
+      calling(async () => {
+        const names = await client.smembers(index(group));
+        const found = new Map<string, string>();
+        if (names.length === 0) return found;
+        const values = await client.mget(...names.map((name) => keyOf(group, name)));
+        const gone: string[] = [];
+        names.forEach((name, i) => {
+          const value = values[i];
+          if (value === null || value === undefined) gone.push(name);
+          else found.set(name, value);
+        });
+        if (gone.length > 0) await client.srem(index(group), ...gone);
+        return found;
+      }),
+    remove: (group, key) =>
+      calling(async () => {
+        await client.del(keyOf(group, key));
+        await client.srem(index(group), key);
+      }),
+    close: async () => client.disconnect(),
+  };
+}
+
+function connect(url: string): Redis | Cluster {
+  let parsed: URL;
+  try {
+    // Several hosts are no URL: the first stands for all.
+    parsed = new URL(url.replace(/,[^/]*/, ''));
+  } catch {
+    throw new ConfigError('key redis.url: not a URL');
+  }
+  const login = {
+    ...(parsed.username === '' ? {} : { username: decodeURIComponent(parsed.username) }),
+    ...(parsed.password === '' ? {} : { password: decodeURIComponent(parsed.password) }),
+  };
+  switch (parsed.protocol) {
+    case 'redis:':
+    case 'rediss:':
+      return new Redis(url, options);
+    case 'redis+sentinel:':
+    case 'rediss+sentinel:': {
+      const name = parsed.pathname.slice(1);
+      if (name === '')
+        throw new ConfigError('key redis.url: redis+sentinel:// wants the name of the master at its end');
+      const tls = parsed.protocol === 'rediss+sentinel:' ? { tls: {}, enableTLSForSentinelMode: true } : {};
+      return new Redis({ ...options, ...login, ...tls, sentinels: hostsOf(url, 26_379), name });
+    }
+    case 'redis+cluster:':
+    case 'rediss+cluster:': {
+      const tls = parsed.protocol === 'rediss+cluster:' ? { tls: {} } : {};
+      const { retryStrategy, enableOfflineQueue, ...ofNode } = options;
+      return new Cluster(hostsOf(url, 6_379), {
+        clusterRetryStrategy: retryStrategy,
+        enableOfflineQueue,
+        redisOptions: { ...ofNode, ...login, ...tls },
+      });
+    }
+    default:
+      throw new ConfigError(
+        'key redis.url: redis://, rediss://, redis+sentinel:// or redis+cluster:// (rediss+ for TLS) is wanted',
+      );
+  }
+}
+
+/** The hosts of `scheme://user:password@host:port,host:port/path`. */
+function hostsOf(url: string, defaultPort: number): { host: string; port: number }[] {
+  const authority = /^[^:]+:\/\/(?:[^@/]*@)?([^/?]*)/.exec(url)?.[1] ?? '';
+  return authority.split(',').map((one) => {
+    const [, host = '', port] = /^(.*?)(?::(\d+))?$/.exec(one) ?? [];
+    return { host, port: port === undefined ? defaultPort : Number(port) };
+  });
+}

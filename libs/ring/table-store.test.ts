@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { tempFolder } from '../../test/support/temp-folder.ts';
+import { Failure } from '../errors/failure.ts';
+import type { Bucket } from '../object-store/bucket.ts';
+import { MemoryBucket } from '../object-store/memory.ts';
+import { realDisk } from '../std/disk.ts';
+import { countStart } from './incarnation.ts';
+import type { RingTable } from './table.ts';
+import { TableStore } from './table-store.ts';
+
+const tableOf = (epoch: number, clusterId = 'c'): RingTable => ({
+  version: 1,
+  clusterId,
+  epoch,
+  replicationFactor: 1,
+  partitions: [],
+});
+const next = (table: RingTable | undefined): RingTable => tableOf((table?.epoch ?? 0) + 1);
+
+async function storeOf(bucket: Bucket, dataDir: string, wrong: string[] = []): Promise<TableStore> {
+  return TableStore.open({ bucket, disk: realDisk, dataDir, clusterId: 'c', onWrong: (reason) => wrong.push(reason) });
+}
+
+/** A bucket that can go away. */
+function fragile(bucket: Bucket): Bucket & { away: boolean } {
+  const proxy = {
+    away: false,
+    name: bucket.name,
+    get: (...args: Parameters<Bucket['get']>) => through(() => bucket.get(...args)),
+    getRange: (...args: Parameters<Bucket['getRange']>) => through(() => bucket.getRange(...args)),
+    stat: (...args: Parameters<Bucket['stat']>) => through(() => bucket.stat(...args)),
+    put: (...args: Parameters<Bucket['put']>) => through(() => bucket.put(...args)),
+    delete: (...args: Parameters<Bucket['delete']>) => through(() => bucket.delete(...args)),
+    async *list(...args: Parameters<Bucket['list']>) {
+      if (proxy.away) throw new Failure('unavailable', 'the bucket is away');
+      yield* bucket.list(...args);
+    },
+  };
+  const through = <T>(act: () => Promise<T>): Promise<T> =>
+    proxy.away ? Promise.reject(new Failure('unavailable', 'the bucket is away')) : act();
+  return proxy;
+}
+
+describe('the table in the bucket', () => {
+  it('who publishes at the same time wins different epochs, and everybody comes to know the last', async () => {
+    await using folder = await tempFolder('ring');
+    const bucket = new MemoryBucket();
+    const stores = await Promise.all(
+      Array.from({ length: 5 }, (_, i) => storeOf(bucket, join(folder.path, String(i)))),
+    );
+    const tables = await Promise.all(stores.map((store) => store.publish(next)));
+    assert.deepEqual(tables.map((table) => table?.epoch).toSorted(), [1, 2, 3, 4, 5]);
+    for (const store of stores) {
+      await store.refresh();
+      assert.equal(store.current?.epoch, 5);
+    }
+    assert.equal((await storeOf(bucket, join(folder.path, 'late'))).current?.epoch, 5);
+  });
+
+  it('goes by the copy on its disk while the bucket is away, and then learns what it missed', async () => {
+    await using folder = await tempFolder('ring');
+    const bucket = fragile(new MemoryBucket());
+    const store = await storeOf(bucket, folder.path);
+    await store.publish(next);
+    bucket.away = true;
+    const wrong: string[] = [];
+    const again = await storeOf(bucket, folder.path, wrong);
+    assert.equal(again.current?.epoch, 1);
+    assert.match(wrong.join(), /bucket is away/);
+    await assert.rejects(again.publish(next), /bucket is away/);
+    bucket.away = false;
+    await store.publish(next);
+    const heard: number[] = [];
+    again.onChange(({ epoch }) => heard.push(epoch));
+    await again.refresh();
+    assert.deepEqual(heard, [2]);
+  });
+
+  it('never goes back: an emptied bucket is told and not adopted', async () => {
+    await using folder = await tempFolder('ring');
+    const store = await storeOf(new MemoryBucket(), folder.path);
+    for (let i = 0; i < 3; i++) await store.publish(next);
+    const wrong: string[] = [];
+    const again = await storeOf(new MemoryBucket(), folder.path, wrong);
+    assert.equal(again.current?.epoch, 3);
+    assert.match(wrong.join(), /has no table of the ring, but epoch 3 is known/);
+  });
+
+  it("does not take another cluster's table", async () => {
+    await using folder = await tempFolder('ring');
+    const bucket = new MemoryBucket();
+    const other = await TableStore.open({
+      bucket,
+      disk: realDisk,
+      dataDir: join(folder.path, 'other'),
+      clusterId: 'other',
+      onWrong: () => undefined,
+    });
+    await other.publish(() => tableOf(1, 'other'));
+    await assert.rejects(storeOf(bucket, join(folder.path, 'own')), /of cluster "other", this process of "c"/);
+    // With a table of its own it goes on, and says so.
+    const ownFolder = join(folder.path, 'known');
+    await (await storeOf(new MemoryBucket(), ownFolder)).publish(next);
+    const wrong: string[] = [];
+    const store = await storeOf(bucket, ownFolder, wrong);
+    assert.equal(store.current?.clusterId, 'c');
+    assert.match(wrong.join(), /of cluster "other"/);
+    await other.publish((table) => tableOf((table?.epoch ?? 0) + 1, 'other'));
+    await assert.rejects(store.publish(next), /of cluster "other"/);
+  });
+
+  it('a change that changes nothing is not published', async () => {
+    await using folder = await tempFolder('ring');
+    const store = await storeOf(new MemoryBucket(), folder.path);
+    const table = await store.publish(next);
+    assert.equal(await store.publish((current) => current), table);
+    assert.equal(await store.publish(() => undefined), table);
+  });
+});
+
+describe('the incarnation of a data folder', () => {
+  it('stays, and counts starts; a folder without it is another one', async () => {
+    await using folder = await tempFolder('ring');
+    const first = await countStart(realDisk, folder.path);
+    const second = await countStart(realDisk, folder.path);
+    assert.deepEqual(second, { id: first.id, starts: 2 });
+    const other = await countStart(realDisk, join(folder.path, 'other'));
+    assert.equal(other.starts, 1);
+    assert.notEqual(other.id, first.id);
+  });
+});

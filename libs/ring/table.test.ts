@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import {
+  activated,
+  type Candidate,
+  decodeTable,
+  encodeTable,
+  joined,
+  type Owner,
+  ordinalOf,
+  type RingTable,
+  readQuorum,
+  writeQuorum,
+} from './table.ts';
+
+const settings = { clusterId: 'c', replicationFactor: 3 };
+const nowMs = 1_000_000;
+
+const candidate = (zone: string, partition: number, more: Partial<Candidate> = {}): Candidate => ({
+  instance: `ingester-${zone}-${partition}`,
+  zone,
+  address: `${zone}${partition}:9095`,
+  incarnation: `disk-${zone}-${partition}`,
+  starts: 1,
+  hasHole: false,
+  completeFromMs: 5_000_000,
+  ...more,
+});
+
+const joinAll = (table: RingTable | undefined, ...all: readonly Candidate[]): RingTable =>
+  all.reduce<RingTable | undefined>((now, one) => joined(now, one, settings, nowMs), table) as RingTable;
+const everybodyKnows = (epoch: number) => () => epoch;
+const ownerOf = (table: RingTable, zone: string, id = 0): Owner =>
+  table.partitions.find((one) => one.id === id)?.owners.find((owner) => owner.zone === zone) as Owner;
+
+const threeZones = joinAll(undefined, candidate('a', 0), candidate('b', 0), candidate('c', 0));
+const active = activated(threeZones, everybodyKnows(threeZones.epoch), nowMs);
+
+describe('the table of the ring', () => {
+  for (const { rf, w, r } of [
+    { rf: 1, w: 1, r: 1 },
+    { rf: 2, w: 2, r: 1 },
+    { rf: 3, w: 2, r: 2 },
+  ]) {
+    it(`RF ${rf}: ${w} must have a write, ${r} must answer a read, and they always meet`, () => {
+      assert.deepEqual([writeQuorum(rf), readQuorum(rf)], [w, r]);
+      assert.ok(w + r > rf);
+    });
+  }
+
+  it('an instance owns the partition of the number at its end', () => {
+    assert.deepEqual(['ingester-2', 'ingester-zone-a-17', '3', 'ingester', 'a-2-b', 'x-99999'].map(ordinalOf), [
+      2,
+      17,
+      3,
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+
+  it('every change is an epoch; who is there already changes nothing', () => {
+    assert.equal(threeZones.epoch, 3);
+    assert.equal(joined(threeZones, candidate('b', 0), settings, nowMs), threeZones);
+    assert.deepEqual(
+      threeZones.partitions[0]?.owners.map(({ zone, completeFromMs }) => [zone, completeFromMs]),
+      [
+        ['a', 0],
+        ['b', 0],
+        ['c', 0],
+      ],
+    );
+  });
+
+  it('a partition becomes active when all its owners are there and know of it', () => {
+    const two = joinAll(undefined, candidate('a', 0), candidate('b', 0));
+    assert.equal(activated(two, everybodyKnows(two.epoch), nowMs), two);
+    assert.equal(
+      activated(threeZones, (owner) => (owner.zone === 'c' ? 2 : 3), nowMs),
+      threeZones,
+    );
+    assert.equal(active.epoch, 4);
+    assert.equal(active.partitions[0]?.state, 'active');
+    assert.equal(activated(active, everybodyKnows(active.epoch), nowMs), active);
+  });
+
+  it('a second partition waits until W owners of the first one know of it', () => {
+    const grown = joinAll(active, candidate('a', 1), candidate('b', 1), candidate('c', 1));
+    assert.equal(grown.partitions[1]?.state, 'pending');
+    const knowing = (...names: readonly string[]) =>
+      activated(
+        grown,
+        ({ instance }) => (instance.endsWith('-1') || names.includes(instance) ? grown.epoch : 4),
+        nowMs,
+      );
+    assert.equal(knowing('ingester-a-0'), grown);
+    assert.equal(knowing('ingester-a-0', 'ingester-c-0').partitions[1]?.state, 'active');
+  });
+
+  it('a restart on the same disk stays complete; on another, an older or a damaged one it is not before now', () => {
+    const again = (more: Partial<Candidate>): number =>
+      ownerOf(joinAll(active, candidate('b', 0, { starts: 2, ...more })), 'b').completeFromMs;
+    assert.equal(again({ address: 'elsewhere:1' }), 0);
+    assert.equal(again({ incarnation: 'new disk', starts: 1 }), 5_000_000);
+    assert.equal(again({ hasHole: true }), 5_000_000);
+    const third = joinAll(active, candidate('b', 0, { starts: 3 }));
+    assert.equal(ownerOf(joinAll(third, candidate('b', 0, { starts: 2 })), 'b').completeFromMs, 5_000_000);
+    // What it lacked it still lacks at the next start.
+    const emptied = joinAll(active, candidate('b', 0, { incarnation: 'new disk' }));
+    const next = joinAll(emptied, candidate('b', 0, { incarnation: 'new disk', starts: 2, completeFromMs: 9_000_000 }));
+    assert.equal(ownerOf(next, 'b').completeFromMs, 5_000_000);
+  });
+
+  it('of a partition that was never written nobody lacks anything', () => {
+    const emptied = joinAll(threeZones, candidate('b', 0, { incarnation: 'new disk' }));
+    assert.equal(ownerOf(emptied, 'b').completeFromMs, 0);
+  });
+
+  it('who has no place is told why', () => {
+    const refuse = (one: Candidate, words: RegExp, with_ = settings): void => {
+      assert.throws(() => joined(active, one, with_, nowMs), words);
+    };
+    refuse(candidate('d', 0), /partition 0 has its 3 owners, in the zones a, b, c/);
+    refuse(candidate('a', 0, { instance: 'impostor-0' }), /belongs to "ingester-a-0", not to "impostor-0"/);
+    refuse(candidate('a', 0, { instance: 'nameless' }), /does not end in a number/);
+    refuse(candidate('a', 0), /cluster\.replication-factor is 2/, { ...settings, replicationFactor: 2 });
+    refuse(candidate('a', 0), /of cluster "c", this process of "other"/, { ...settings, clusterId: 'other' });
+  });
+
+  it('is read back from its bytes, and nothing else is a table', () => {
+    assert.deepEqual(decodeTable(encodeTable(active)), active);
+    const bytesOf = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
+    for (const wrong of [
+      null,
+      [],
+      { ...active, version: 2 },
+      { ...active, epoch: 0 },
+      { ...active, partitions: [{ id: 0 }] },
+      { ...active, partitions: [{ ...active.partitions[0], state: 'gone' }] },
+      { ...active, partitions: [{ ...active.partitions[0], owners: [] }] },
+      { ...active, partitions: [{ ...active.partitions[0], owners: [{ instance: 'x' }] }] },
+    ]) {
+      assert.throws(() => decodeTable(bytesOf(wrong)), /table of the ring/);
+    }
+    assert.throws(() => decodeTable(new Uint8Array([0xff])), /no JSON/);
+  });
+});

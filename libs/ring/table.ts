@@ -1,0 +1,228 @@
+/**
+ * The ring's table: which partitions there are, who owns them, and from when on an owner's data is complete. Pure: a table and a
+ * wish make the next table, which is published by whoever wins the epoch (table-store.ts).
+ * Owns every rule of architecture §7 about joining and activating. Surprising: an owner that lost its disk stays an owner; only
+ * what it says about the time before does not count.
+ */
+import { Failure } from '../errors/failure.ts';
+
+export interface Owner {
+  readonly instance: string;
+  readonly zone: string;
+  /** `host:port` of its gRPC listener. */
+  readonly address: string;
+  /** Of its data folder: another one is another disk. */
+  readonly incarnation: string;
+  /** Starts of the process on that folder: fewer than the table knows is an older copy of the disk. */
+  readonly starts: number;
+  /** It has every accepted sample from this time on; 0: from ever. */
+  readonly completeFromMs: number;
+}
+
+/** pending: not written yet. active: written and read. inactive: only read, until it is empty. */
+export type PartitionState = 'pending' | 'active' | 'inactive';
+
+export interface Partition {
+  readonly id: number;
+  readonly state: PartitionState;
+  readonly stateSinceMs: number;
+  /** At most one in each zone; all of them once it is active. */
+  readonly owners: readonly Owner[];
+}
+
+export interface RingTable {
+  readonly version: 1;
+  readonly clusterId: string;
+  /** From 1, one more with each table. */
+  readonly epoch: number;
+  readonly replicationFactor: number;
+  /** By rising id. */
+  readonly partitions: readonly Partition[];
+}
+
+/** Who wants to own the partition of its ordinal in its zone. */
+export interface Candidate {
+  readonly instance: string;
+  readonly zone: string;
+  readonly address: string;
+  readonly incarnation: string;
+  readonly starts: number;
+  /** Its disk lacks something that it had accepted. */
+  readonly hasHole: boolean;
+  /** A sample of a later time can only have been received after now. */
+  readonly completeFromMs: number;
+}
+
+export interface RingSettings {
+  readonly clusterId: string;
+  readonly replicationFactor: number;
+}
+
+/** Owners that must have a write durably. */
+export function writeQuorum(replicationFactor: number): number {
+  return Math.floor(replicationFactor / 2) + 1;
+}
+
+/** Owners that must answer a read: any so many have met any that took a write. */
+export function readQuorum(replicationFactor: number): number {
+  return replicationFactor - writeQuorum(replicationFactor) + 1;
+}
+
+/** The number at the end of an instance's name, which is its partition: `ingester-zone-a-2` has 2. */
+export function ordinalOf(instance: string): number | undefined {
+  const digits = /(?:^|[^0-9])(\d{1,4})$/.exec(instance)?.[1];
+  return digits === undefined ? undefined : Number(digits);
+}
+
+/**
+ * The table with the candidate in its place; the same table where it is there already.
+ * @throws Failure `bad_data` where it cannot be: another cluster, another replication factor, a place that is taken
+ */
+export function joined(
+  table: RingTable | undefined,
+  candidate: Candidate,
+  settings: RingSettings,
+  nowMs: number,
+): RingTable {
+  const id = ordinalOf(candidate.instance);
+  if (id === undefined) {
+    throw new Failure('bad_data', `cluster.instance ${JSON.stringify(candidate.instance)} does not end in a number`);
+  }
+  if (table === undefined) {
+    const base: RingTable = { version: 1, ...settings, epoch: 0, partitions: [] };
+    return withPartition(base, { id, state: 'pending', stateSinceMs: nowMs, owners: [ownerOf(candidate, 0)] });
+  }
+  checkSettings(table, settings);
+  const partition = table.partitions.find((one) => one.id === id);
+  if (partition === undefined) {
+    return withPartition(table, { id, state: 'pending', stateSinceMs: nowMs, owners: [ownerOf(candidate, 0)] });
+  }
+  // Nothing was ever written to a pending partition, so nobody can lack anything of it.
+  const isNew = partition.state === 'pending';
+  const inZone = partition.owners.find((owner) => owner.zone === candidate.zone);
+  if (inZone === undefined) {
+    if (partition.owners.length >= table.replicationFactor) {
+      const zones = partition.owners.map((owner) => owner.zone).join(', ');
+      throw new Failure(
+        'bad_data',
+        `partition ${id} has its ${table.replicationFactor} owners, in the zones ${zones}: there is no place in zone ${JSON.stringify(candidate.zone)}`,
+      );
+    }
+    const owner = ownerOf(candidate, isNew ? 0 : candidate.completeFromMs);
+    return withPartition(table, { ...partition, owners: [...partition.owners, owner].sort(byZone) });
+  }
+  if (inZone.instance !== candidate.instance) {
+    throw new Failure(
+      'bad_data',
+      `partition ${id} of zone ${JSON.stringify(candidate.zone)} belongs to ${JSON.stringify(inZone.instance)}, not to ${JSON.stringify(candidate.instance)}`,
+    );
+  }
+  const { incarnation, starts, address } = inZone;
+  // Published before, and the reply was lost.
+  if (incarnation === candidate.incarnation && starts === candidate.starts && address === candidate.address)
+    return table;
+  const isSameDisk = incarnation === candidate.incarnation && candidate.starts > starts;
+  const isWhole = isNew || (isSameDisk && !candidate.hasHole);
+  const completeFromMs = isNew ? 0 : isWhole ? inZone.completeFromMs : candidate.completeFromMs;
+  const owner = ownerOf(candidate, completeFromMs);
+  const owners = partition.owners.map((one) => (one === inZone ? owner : one));
+  return withPartition(table, { ...partition, owners });
+}
+
+/** @throws Failure `bad_data` where the table is of another cluster, or another replication factor is configured */
+export function checkSettings(table: RingTable, settings: RingSettings): void {
+  if (table.clusterId !== settings.clusterId) {
+    throw new Failure(
+      'bad_data',
+      `the table in the bucket is of cluster ${JSON.stringify(table.clusterId)}, this process of ${JSON.stringify(settings.clusterId)} (cluster.id)`,
+    );
+  }
+  if (table.replicationFactor !== settings.replicationFactor) {
+    throw new Failure(
+      'bad_data',
+      `the cluster has replication factor ${table.replicationFactor}, cluster.replication-factor is ${settings.replicationFactor}`,
+    );
+  }
+}
+
+/**
+ * The table with every partition active that may be; the same table where none may.
+ * A pending partition may once all its owners are there, and so many owners of every other one know of it that every read meets
+ * one of them: whoever reads learns of it before a sample can only be found there.
+ * @param knownEpoch the epoch that an owner is known to know, 0 if nothing is
+ */
+export function activated(table: RingTable, knownEpoch: (owner: Owner) => number, nowMs: number): RingTable {
+  const needed = writeQuorum(table.replicationFactor);
+  const isKnown = table.partitions.every(
+    ({ state, owners }) =>
+      state === 'pending' || owners.filter((owner) => knownEpoch(owner) >= table.epoch).length >= needed,
+  );
+  if (!isKnown) return table;
+  let changed = false;
+  const partitions = table.partitions.map((partition): Partition => {
+    const { state, owners } = partition;
+    if (state !== 'pending' || owners.length < table.replicationFactor) return partition;
+    // Its own owners know too, else they would not know that they may be asked.
+    if (owners.some((owner) => knownEpoch(owner) < table.epoch)) return partition;
+    changed = true;
+    return { ...partition, state: 'active', stateSinceMs: nowMs };
+  });
+  return changed ? { ...table, epoch: table.epoch + 1, partitions } : table;
+}
+
+function ownerOf(candidate: Candidate, completeFromMs: number): Owner {
+  const { instance, zone, address, incarnation, starts } = candidate;
+  return { instance, zone, address, incarnation, starts, completeFromMs };
+}
+
+function withPartition(table: RingTable, partition: Partition): RingTable {
+  const others = table.partitions.filter(({ id }) => id !== partition.id);
+  const partitions = [...others, partition].sort((a, b) => a.id - b.id);
+  return { ...table, epoch: table.epoch + 1, partitions };
+}
+
+function byZone(a: Owner, b: Owner): number {
+  return a.zone < b.zone ? -1 : a.zone > b.zone ? 1 : 0;
+}
+
+export function encodeTable(table: RingTable): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(table, undefined, 1));
+}
+
+/** @throws Failure `bad_data` when the bytes are no table of a version that this release knows */
+export function decodeTable(bytes: Uint8Array): RingTable {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw new Failure('bad_data', 'the table of the ring is no JSON', { cause });
+  }
+  if (!isTable(value)) throw new Failure('bad_data', 'the table of the ring is not one that this release can read');
+  return value;
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const isText = (value: unknown): value is string => typeof value === 'string';
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
+function isTable(value: unknown): value is RingTable {
+  if (!isRecord(value) || value['version'] !== 1 || !isText(value['clusterId'])) return false;
+  const { epoch, replicationFactor, partitions } = value;
+  if (!isCount(epoch) || epoch < 1 || !isCount(replicationFactor) || replicationFactor < 1) return false;
+  return Array.isArray(partitions) && partitions.every((one) => isPartition(one, replicationFactor));
+}
+
+function isPartition(value: unknown, replicationFactor: number): boolean {
+  if (!isRecord(value) || !isCount(value['id']) || !isCount(value['stateSinceMs'])) return false;
+  const { state, owners } = value;
+  if (state !== 'pending' && state !== 'active' && state !== 'inactive') return false;
+  if (!Array.isArray(owners) || owners.length === 0 || owners.length > replicationFactor) return false;
+  return owners.every(
+    (owner) =>
+      isRecord(owner) &&
+      ['instance', 'zone', 'address', 'incarnation'].every((name) => isText(owner[name])) &&
+      isCount(owner['starts']) &&
+      isCount(owner['completeFromMs']),
+  );
+}

@@ -1,0 +1,22 @@
+/**
+ * A Failure on its way through a link: the same kind and words on the other side.
+ */
+import { Failure, type FailureKind } from '../errors/failure.ts';
+import { wireStatus } from '../errors/wire-status.ts';
+import { callFailureCodec } from '../wire/peer/greeting-messages.ts';
+
+/** Anything else than a Failure is a mistake of ours: `internal`. */
+export function encodeFailure(error: unknown): Uint8Array {
+  const failure = error instanceof Failure ? error : new Failure('internal', String(error));
+  return callFailureCodec.encode({
+    kind: failure.kind,
+    message: failure.message,
+    retryAfterSeconds: failure.retryAfterSeconds ?? 0,
+  });
+}
+
+export function decodeFailure(payload: Uint8Array): Failure {
+  const { kind, message, retryAfterSeconds } = callFailureCodec.decode(payload);
+  const known = Object.hasOwn(wireStatus, kind) ? (kind as FailureKind) : 'internal';
+  return new Failure(known, message, retryAfterSeconds > 0 ? { retryAfterSeconds } : undefined);
+}

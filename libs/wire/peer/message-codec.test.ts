@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { generate } from '../../../proto/generate.ts';
+import { Failure } from '../../errors/failure.ts';
+import { Labels } from '../../model/labels.ts';
+import { parseTenantId } from '../../model/tenant-id.ts';
+import { helloCodec } from './greeting-messages.ts';
+import {
+  decodeLabelQuery,
+  decodeMetadataQuery,
+  decodeSelect,
+  encodeLabelQuery,
+  encodeMetadataQuery,
+  encodeSelect,
+  exemplarList,
+  metadataList,
+  seriesList,
+  textList,
+} from './source-messages.ts';
+import { decodeStatus, encodeStatus } from './status-messages.ts';
+
+const tenant = parseTenantId('t');
+
+describe('cold messages between processes', () => {
+  it('the generated descriptor is that of the .proto file: else run `npm run proto`', () => {
+    const generated = readFileSync(new URL('../generated/peer.ts', import.meta.url), 'utf8');
+    assert.equal(generated, generate('peer.proto'));
+  });
+
+  it('questions come back as they were asked', () => {
+    const matchers = [
+      { type: '=~', name: 'a', value: '' },
+      { type: '!=', name: '', value: 'x' },
+      { type: '!~', name: 'b', value: '', values: [] },
+      { type: '=~', name: 'c', value: '', values: ['', 'y'] },
+    ] as const;
+    const query = { matchers, minT: Number.NEGATIVE_INFINITY, maxT: -0.5 };
+    assert.deepEqual(decodeSelect(encodeSelect(tenant, query)), { tenant, query });
+    const labels = { selectors: [matchers, []], minT: 0, maxT: Number.POSITIVE_INFINITY, limit: 3 };
+    assert.deepEqual(decodeLabelQuery(encodeLabelQuery(tenant, 'job', labels)), { tenant, name: 'job', query: labels });
+    for (const metric of [undefined, 'up']) {
+      const wanted = { tenant, metric, limit: -1, limitPerMetric: 0 };
+      assert.deepEqual(decodeMetadataQuery(encodeMetadataQuery(tenant, metric, -1, 0)), wanted);
+    }
+  });
+
+  it('lists come back as they were', () => {
+    const labels = new Labels(['a', '1', 'b', '\u{1f30a}']);
+    const exemplars = [{ labels: Labels.empty, value: -0.5, timestampMs: 1.7e12 }];
+    assert.deepEqual(textList.decode(textList.encode(['', 'x'], ['w'])), { values: ['', 'x'], warnings: ['w'] });
+    assert.deepEqual(seriesList.decode(seriesList.encode([labels, Labels.empty], [])).values, [labels, Labels.empty]);
+    assert.deepEqual(exemplarList.decode(exemplarList.encode([{ labels, exemplars }], [])).values, [
+      { labels, exemplars },
+    ]);
+    const metadata = [{ metric: 'm', type: 'stateset', help: '', unit: 's' }] as const;
+    assert.deepEqual(metadataList.decode(metadataList.encode(metadata, [])).values, metadata);
+    const counted = [{ name: 'a', count: 2 }];
+    for (const times of [
+      { minT: undefined, maxT: undefined },
+      { minT: 0, maxT: 5 },
+    ]) {
+      const status = {
+        series: 1,
+        labelPairs: 2,
+        chunks: 3,
+        ...times,
+        seriesByMetric: counted,
+        valuesByLabel: [],
+        bytesByLabel: counted,
+        seriesByPair: [],
+      };
+      assert.deepEqual(decodeStatus(encodeStatus(status)), status);
+    }
+  });
+
+  it('bytes that are no message are bad data', () => {
+    assert.throws(() => helloCodec.decode(Uint8Array.of(0x0a, 0xff)), Failure);
+    assert.throws(() => decodeSelect(Uint8Array.of(0x12, 0x05)), Failure);
+  });
+});

@@ -1,0 +1,179 @@
+/**
+ * What a reader asks of an ingester beside chunks: requests, and lists in pieces.
+ * Owns the way between the words of libs/series and the messages of proto/peer.proto.
+ */
+import { Failure } from '../../errors/failure.ts';
+import { Labels } from '../../model/labels.ts';
+import type { Matcher, MatcherType } from '../../model/matcher.ts';
+import { type MetricMetadata, metricTypes } from '../../model/metadata.ts';
+import { parseTenantId, type TenantId } from '../../model/tenant-id.ts';
+import type { ExemplarSeries, LabelQuery, Listed, SelectQuery } from '../../series/series-source.ts';
+import { codecOf, type MessageCodec } from './message-codec.ts';
+
+interface MatcherMessage {
+  readonly type: string;
+  readonly name: string;
+  readonly value: string;
+  readonly matched?: { readonly values: readonly string[] } | null;
+}
+
+interface SelectMessage {
+  readonly tenant: string;
+  readonly matchers: readonly MatcherMessage[];
+  readonly minT: number;
+  readonly maxT: number;
+}
+
+interface LabelMessage {
+  readonly tenant: string;
+  readonly name: string;
+  readonly selectors: readonly { readonly matchers: readonly MatcherMessage[] }[];
+  readonly minT: number;
+  readonly maxT: number;
+  readonly limit: number;
+}
+
+interface MetadataMessage {
+  readonly tenant: string;
+  readonly metric?: string;
+  readonly limit: number;
+  readonly limitPerMetric: number;
+}
+
+interface LabelsMessage {
+  readonly pairs: readonly string[];
+}
+
+interface ListMessage {
+  readonly texts?: readonly string[];
+  readonly series?: readonly LabelsMessage[];
+  readonly exemplars?: readonly {
+    readonly labels: LabelsMessage | null;
+    readonly exemplars: readonly {
+      readonly labels: LabelsMessage | null;
+      readonly value: number;
+      readonly timestampMs: number;
+    }[];
+  }[];
+  readonly metadata?: readonly {
+    readonly metric: string;
+    readonly type: number;
+    readonly help: string;
+    readonly unit: string;
+  }[];
+  readonly warnings?: readonly string[];
+}
+
+const selectCodec: MessageCodec<SelectMessage> = codecOf('SelectRequest');
+const labelCodec: MessageCodec<LabelMessage> = codecOf('LabelRequest');
+const metadataCodec: MessageCodec<MetadataMessage> = codecOf('MetadataRequest');
+const listCodec: MessageCodec<ListMessage> = codecOf('ListPiece');
+
+export function encodeSelect(tenant: TenantId, query: SelectQuery): Uint8Array {
+  return selectCodec.encode({ tenant, ...query, matchers: query.matchers.map(matcherMessage) });
+}
+
+export function decodeSelect(bytes: Uint8Array): { readonly tenant: TenantId; readonly query: SelectQuery } {
+  const { tenant, matchers, minT, maxT } = selectCodec.decode(bytes);
+  return { tenant: parseTenantId(tenant), query: { matchers: matchers.map(matcherOf), minT, maxT } };
+}
+
+export function encodeLabelQuery(tenant: TenantId, name: string, query: LabelQuery): Uint8Array {
+  const selectors = query.selectors.map((matchers) => ({ matchers: matchers.map(matcherMessage) }));
+  return labelCodec.encode({ tenant, name, ...query, selectors });
+}
+
+export function decodeLabelQuery(bytes: Uint8Array): {
+  readonly tenant: TenantId;
+  readonly name: string;
+  readonly query: LabelQuery;
+} {
+  const { tenant, name, selectors, minT, maxT, limit } = labelCodec.decode(bytes);
+  const query = { selectors: selectors.map(({ matchers }) => matchers.map(matcherOf)), minT, maxT, limit };
+  return { tenant: parseTenantId(tenant), name, query };
+}
+
+export function encodeMetadataQuery(
+  tenant: TenantId,
+  metric: string | undefined,
+  limit: number,
+  limitPerMetric: number,
+): Uint8Array {
+  return metadataCodec.encode({ tenant, limit, limitPerMetric, ...(metric === undefined ? {} : { metric }) });
+}
+
+export function decodeMetadataQuery(bytes: Uint8Array): {
+  readonly tenant: TenantId;
+  readonly metric: string | undefined;
+  readonly limit: number;
+  readonly limitPerMetric: number;
+} {
+  const { tenant, metric, limit, limitPerMetric } = metadataCodec.decode(bytes);
+  return { tenant: parseTenantId(tenant), metric, limit, limitPerMetric };
+}
+
+function matcherMessage({ type, name, value, values }: Matcher): MatcherMessage {
+  return { type, name, value, ...(values === undefined ? {} : { matched: { values } }) };
+}
+
+function matcherOf({ type, name, value, matched }: MatcherMessage): Matcher {
+  if (type !== '=' && type !== '!=' && type !== '=~' && type !== '!~') {
+    throw new Failure('bad_data', `a peer asks with a matcher of type ${JSON.stringify(type)}`);
+  }
+  const known = matched === undefined || matched === null ? {} : { values: matched.values };
+  return { type: type satisfies MatcherType, name, value, ...known };
+}
+
+/** A kind of list: how its values stand in a piece. */
+export interface ListKind<T> {
+  encode(values: readonly T[], warnings: readonly string[]): Uint8Array;
+  decode(bytes: Uint8Array): Listed<T>;
+}
+
+const labelsOf = (message: LabelsMessage | null): Labels => new Labels(message?.pairs ?? []);
+const labelsMessage = (labels: Labels): LabelsMessage => ({ pairs: labels.pairs });
+
+export const textList: ListKind<string> = {
+  encode: (texts, warnings) => listCodec.encode({ texts, warnings }),
+  decode: (bytes) => {
+    const { texts = [], warnings = [] } = listCodec.decode(bytes);
+    return { values: texts, warnings };
+  },
+};
+
+export const seriesList: ListKind<Labels> = {
+  encode: (values, warnings) => listCodec.encode({ series: values.map(labelsMessage), warnings }),
+  decode: (bytes) => {
+    const { series = [], warnings = [] } = listCodec.decode(bytes);
+    return { values: series.map(labelsOf), warnings };
+  },
+};
+
+export const exemplarList: ListKind<ExemplarSeries> = {
+  encode: (values, warnings) => {
+    const exemplars = values.map(({ labels, exemplars }) => ({
+      labels: labelsMessage(labels),
+      exemplars: exemplars.map((one) => ({ ...one, labels: labelsMessage(one.labels) })),
+    }));
+    return listCodec.encode({ exemplars, warnings });
+  },
+  decode: (bytes) => {
+    const { exemplars = [], warnings = [] } = listCodec.decode(bytes);
+    const values = exemplars.map((one) => ({
+      labels: labelsOf(one.labels),
+      exemplars: one.exemplars.map((exemplar) => ({ ...exemplar, labels: labelsOf(exemplar.labels) })),
+    }));
+    return { values, warnings };
+  },
+};
+
+export const metadataList: ListKind<MetricMetadata> = {
+  encode: (values, warnings) => {
+    const metadata = values.map((entry) => ({ ...entry, type: metricTypes.indexOf(entry.type) }));
+    return listCodec.encode({ metadata, warnings });
+  },
+  decode: (bytes) => {
+    const { metadata = [], warnings = [] } = listCodec.decode(bytes);
+    return { values: metadata.map((entry) => ({ ...entry, type: metricTypes[entry.type] ?? 'unknown' })), warnings };
+  },
+};

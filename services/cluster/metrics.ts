@@ -1,0 +1,34 @@
+/** What a process reports of the ring: the table as it knows it, and who answers. */
+import type { RingTable } from '../../libs/ring/table.ts';
+import type { IngesterPeers } from '../../libs/rpc/ingester-peers.ts';
+import type { Metrics } from '../../libs/telemetry/metrics.ts';
+
+export interface ClusterView {
+  readonly table: () => RingTable | undefined;
+  readonly peers: () => IngesterPeers | undefined;
+}
+
+export function registerClusterMetrics(metrics: Metrics, { table, peers }: ClusterView): void {
+  metrics.gaugeOf('maru_ring_epoch', 'Epoch of the table of the ring that this process goes by.', [], () => [
+    { value: table()?.epoch ?? 0 },
+  ]);
+  metrics.gaugeOf('maru_ring_partitions', 'Partitions by state.', ['state'], () =>
+    (['pending', 'active', 'inactive'] as const).map((state) => ({
+      labels: { state },
+      value: table()?.partitions.filter((one) => one.state === state).length ?? 0,
+    })),
+  );
+  metrics.gaugeOf(
+    'maru_ring_owner_answers',
+    'Whether an ingester answered when this process last looked at it.',
+    ['instance', 'zone'],
+    () =>
+      (table()?.partitions ?? []).flatMap(({ owners }) =>
+        owners.flatMap((owner) => {
+          const peer = peers()?.of(owner);
+          const { instance, zone } = owner;
+          return peer === undefined ? [] : [{ labels: { instance, zone }, value: peer.answers ? 1 : 0 }];
+        }),
+      ),
+  );
+}

@@ -1,0 +1,403 @@
+/**
+ * This process among others: its gRPC listener, the table of the ring, the links to the ingesters.
+ * Owns when the table is looked at again, when an ingester joins and when a partition becomes active. Does not own the rules
+ * (libs/ring) nor what is asked of an ingester (distributor, querier). Not there in a process that runs alone.
+ */
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import type { FastifyInstance } from 'fastify';
+import { ConfigError } from '../../libs/config/config-error.ts';
+import { Failure } from '../../libs/errors/failure.ts';
+import type { Service } from '../../libs/lifecycle/service.ts';
+import type { Bucket } from '../../libs/object-store/bucket.ts';
+import { countStart, type Incarnation } from '../../libs/ring/incarnation.ts';
+import {
+  activated,
+  type Candidate,
+  checkSettings,
+  joined,
+  ordinalOf,
+  type RingTable,
+  readQuorum,
+  writeQuorum,
+} from '../../libs/ring/table.ts';
+import { TableStore } from '../../libs/ring/table-store.ts';
+import type { CallHandlers } from '../../libs/rpc/channel.ts';
+import type { Identity } from '../../libs/rpc/greeting.ts';
+import { dialGrpc, type GrpcListener, listenGrpc, type TlsFiles } from '../../libs/rpc/grpc-pipe.ts';
+import { ringEpochCall } from '../../libs/rpc/ingester-calls.ts';
+import { IngesterPeers } from '../../libs/rpc/ingester-peers.ts';
+import { PeerLink } from '../../libs/rpc/peer-link.ts';
+import { serveLink } from '../../libs/rpc/serve-link.ts';
+import { realDisk } from '../../libs/std/disk.ts';
+import type { Logger } from '../../libs/telemetry/log.ts';
+import type { Metrics } from '../../libs/telemetry/metrics.ts';
+import type { ClusterConfig } from './config.ts';
+import { Leases } from './leases.ts';
+import { registerClusterMetrics } from './metrics.ts';
+import { partitionRingRoute } from './partition-ring-route.ts';
+
+/** An owner that is asked whether it is there has so long to say so. */
+const nameCheckMs = 3_000;
+/** Clocks of processes and of senders may differ by so much. */
+const clockSkewMs = 60_000;
+
+export interface ClusterDeps {
+  readonly app: FastifyInstance;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly bucket: Bucket;
+  readonly dataDir: string;
+  /** '' for none. */
+  readonly redisUrl: string;
+  readonly grpc: { readonly address: string; readonly port: number };
+  /** Which rooms this process runs. */
+  readonly rooms: { readonly ingester: boolean; readonly distributor: boolean; readonly querier: boolean };
+  /** How far in the future a sample may be that is accepted, for any tenant. */
+  readonly creationGraceMs: number;
+  readonly nowMs: () => number;
+  /** This process has no place in the cluster any more. */
+  readonly onFatal: (error: unknown) => void;
+}
+
+export class Cluster {
+  readonly #config: ClusterConfig;
+  readonly #deps: ClusterDeps;
+  readonly #tls: TlsFiles | undefined;
+  readonly identity: Identity;
+  #store: TableStore | undefined;
+  #peers: IngesterPeers | undefined;
+  #listener: GrpcListener | undefined;
+  #incarnation: Incarnation | undefined;
+  #handlers: CallHandlers | undefined;
+  #heardEpoch = 0;
+  #leases: Leases | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #looking: Promise<void> | undefined;
+  #joined = false;
+  /** Enough ingesters of every partition have answered once. */
+  #hasReached = false;
+  #stopping = false;
+
+  /** @throws ConfigError */
+  constructor(config: ClusterConfig, deps: ClusterDeps) {
+    this.#config = config;
+    this.#deps = deps;
+    const instance = config.instance === '' ? hostname() : config.instance;
+    this.identity = { clusterId: config.id, instance, zone: config.zone, secret: config.secret };
+    this.#tls = readTls(config.tls);
+    checkListener(deps.grpc.address, config.secret, this.#tls !== undefined);
+    if (deps.rooms.ingester && ordinalOf(instance) === undefined) {
+      throw new ConfigError(
+        `key cluster.instance: ${JSON.stringify(instance)} does not end in a number, which is the partition of an ingester`,
+      );
+    }
+  }
+
+  get table(): RingTable | undefined {
+    return this.#store?.current;
+  }
+
+  /** The newest epoch that anybody was heard to know. */
+  get heardEpoch(): number {
+    return Math.max(this.#heardEpoch, this.table?.epoch ?? 0);
+  }
+
+  get peers(): IngesterPeers | undefined {
+    return this.#peers;
+  }
+
+  /** Whether an ingester may be expected to answer: it did when it was last asked, and its lease has not run out. */
+  isThere(peer: { readonly answers: boolean; readonly owner: { readonly instance: string } }): boolean {
+    return peer.answers && this.#leases?.holds(peer.owner.instance) !== false;
+  }
+
+  /** Fetches newer tables. @throws Failure when the bucket cannot be asked */
+  async refresh(): Promise<void> {
+    await this.#store?.refresh();
+  }
+
+  /** What this process answers to others. */
+  serve(handlers: CallHandlers): void {
+    this.#handlers = handlers;
+  }
+
+  /**
+   * Takes this ingester's place in the table, now that its data is restored; again and again while the bucket is away.
+   * @param hasHole something that it had accepted could not be read
+   */
+  async join(hasHole: boolean): Promise<void> {
+    const { log, nowMs, creationGraceMs } = this.#deps;
+    const { clusterId, instance, zone } = this.identity;
+    const settings = { clusterId, replicationFactor: this.#config.replicationFactor };
+    const incarnation = this.#incarnation;
+    const port = this.#listener?.port;
+    if (this.#store === undefined || incarnation === undefined || port === undefined)
+      throw new Error('join before start');
+    const candidate: Candidate = {
+      instance,
+      zone,
+      address: `${this.#advertisedHost()}:${port}`,
+      incarnation: incarnation.id,
+      starts: incarnation.starts,
+      hasHole,
+      completeFromMs: nowMs() + creationGraceMs + clockSkewMs,
+    };
+    await this.#checkNameIsFree(candidate);
+    for (let pauseMs = 100; !this.#stopping; pauseMs = Math.min(5_000, pauseMs * 2)) {
+      try {
+        const table = await this.#store.publish((current) => joined(current, candidate, settings, nowMs()));
+        this.#joined = true;
+        log.info({ epoch: table?.epoch, instance, zone, address: candidate.address }, 'joined the ring');
+        return;
+      } catch (error) {
+        if (isMistake(error)) throw error;
+        log.warn({ error: String(error) }, 'cannot join the ring yet');
+        await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      }
+    }
+  }
+
+  /**
+   * A name whose owner answers is not taken over: two processes with one name would each hold a part.
+   * @throws Failure `bad_data`
+   */
+  async #checkNameIsFree({ instance, zone, address, incarnation }: Candidate): Promise<void> {
+    const owners = this.table?.partitions.flatMap((partition) => partition.owners) ?? [];
+    const known = owners.find((owner) => owner.instance === instance && owner.zone === zone);
+    if (known === undefined || known.incarnation === incarnation || known.address === address) return;
+    const { open, stop } = dialGrpc(known.address, this.#tls);
+    const link = new PeerLink({
+      identity: this.identity,
+      name: known.address,
+      open,
+      tableEpoch: () => 0,
+      onTableEpoch: () => undefined,
+      onState: () => undefined,
+      random: Math.random,
+    });
+    try {
+      await link.ask(ringEpochCall, [], { timeoutMs: nameCheckMs });
+      if (link.peer?.instance !== instance) return;
+    } catch {
+      return;
+    } finally {
+      link.stop();
+      stop();
+    }
+    throw new Failure(
+      'bad_data',
+      `another process called ${JSON.stringify(instance)} answers at ${known.address}, with another data folder`,
+    );
+  }
+
+  /** Ends this process when its place was given to another disk or a later start of its own. */
+  #checkOwnPlace(table: RingTable): void {
+    const { instance, zone } = this.identity;
+    const owners = table.partitions.flatMap((partition) => partition.owners);
+    const own = owners.find((owner) => owner.instance === instance && owner.zone === zone);
+    const incarnation = this.#incarnation;
+    if (!this.#joined || own === undefined || incarnation === undefined) return;
+    if (own.incarnation === incarnation.id && own.starts <= incarnation.starts) return;
+    this.#deps.onFatal(new Error(`the place of ${instance} in the ring was taken by a process at ${own.address}`));
+  }
+
+  async start(): Promise<void> {
+    const { bucket, dataDir, log, rooms, grpc, app, metrics, nowMs } = this.#deps;
+    this.#store = await TableStore.open({
+      bucket,
+      disk: realDisk,
+      dataDir,
+      clusterId: this.identity.clusterId,
+      onWrong: (reason) => log.error({}, reason),
+    });
+    if (this.table !== undefined) {
+      checkSettings(this.table, {
+        clusterId: this.identity.clusterId,
+        replicationFactor: this.#config.replicationFactor,
+      });
+    }
+    if (rooms.distributor || rooms.querier) {
+      const peers = new IngesterPeers({
+        identity: this.identity,
+        tls: this.#tls,
+        writes: rooms.distributor,
+        reads: rooms.querier,
+        tableEpoch: () => this.table?.epoch ?? 0,
+        onTableEpoch: (epoch) => this.#heard(epoch),
+        log,
+      });
+      this.#peers = peers;
+      if (this.table !== undefined) peers.follow(this.table);
+      this.#store.onChange((table) => peers.follow(table));
+    }
+    if (rooms.ingester) {
+      this.#incarnation = await countStart(realDisk, dataDir);
+      this.#store.onChange((table) => this.#checkOwnPlace(table));
+      this.#listener = await listenGrpc(grpc.address, grpc.port, this.#tls, (pipe) =>
+        serveLink(pipe, {
+          identity: this.identity,
+          handlers: {
+            asks: new Map([...(this.#handlers?.asks ?? []), [ringEpochCall, async () => new Uint8Array(0)]]),
+            streams: this.#handlers?.streams ?? new Map(),
+          },
+          tableEpoch: () => this.table?.epoch ?? 0,
+          onTableEpoch: (epoch) => this.#heard(epoch),
+          onRefused: (reason) => log.error({ reason }, 'a link was refused'),
+          onMistake: (method, error) =>
+            log.error({ method, error: String(error) }, 'a call failed by a mistake of ours'),
+        }),
+      );
+      log.info({ address: grpc.address, port: this.#listener.port }, 'listening for other processes');
+    }
+    if (this.#deps.redisUrl !== '') this.#leases = await this.#openLeases(this.#deps.redisUrl);
+    partitionRingRoute(app, {
+      table: () => this.table,
+      peers: () => this.#peers,
+      holdsLease: (instance) => this.#leases?.holds(instance),
+      nowMs,
+    });
+    registerClusterMetrics(metrics, { table: () => this.table, peers: () => this.#peers });
+    this.#timer = setInterval(() => this.#look(), this.#config.tablePeriod);
+    this.#timer.unref();
+    this.#look();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    clearInterval(this.#timer);
+    await this.#leases?.stop();
+    this.#peers?.stop();
+    await this.#listener?.stop();
+  }
+
+  notReadyReason(): string | undefined {
+    const { rooms } = this.#deps;
+    if (this.#stopping) return 'stopping';
+    if (rooms.ingester && !this.#joined) return 'this ingester has not joined the ring yet';
+    const { table } = this;
+    if (table === undefined)
+      return 'the table of the ring is not known yet: no ingester has joined, or the bucket is away';
+    if (rooms.distributor && !table.partitions.some(({ state }) => state === 'active')) {
+      return `no partition is active: each waits for its ${table.replicationFactor} ingesters`;
+    }
+    return this.#notReachedReason(table);
+  }
+
+  /** After a start: why not every partition can be asked yet. Losing an ingester later is not this process' unreadiness. */
+  #notReachedReason({ replicationFactor, partitions }: RingTable): string | undefined {
+    const { rooms } = this.#deps;
+    const peers = this.#peers;
+    if (this.#hasReached || peers === undefined) return undefined;
+    const needed = Math.max(
+      rooms.distributor ? writeQuorum(replicationFactor) : 0,
+      rooms.querier ? readQuorum(replicationFactor) : 0,
+    );
+    for (const { id, state, owners } of partitions) {
+      const there = owners.filter((owner) => peers.of(owner)?.answers === true).length;
+      if (state !== 'pending' && there < needed) {
+        return `partition ${id}: ${there} of the ${needed} ingesters that are needed answer`;
+      }
+    }
+    this.#hasReached = true;
+    return undefined;
+  }
+
+  async #openLeases(url: string): Promise<Leases> {
+    const { openRedis } = await import('../../libs/kv/redis.ts');
+    const { log, rooms } = this.#deps;
+    let wasReachable: boolean | undefined;
+    const store = openRedis(url, (reachable, reason) => {
+      if (reachable === wasReachable) return;
+      wasReachable = reachable;
+      if (reachable) log.info({ redis: store.name }, 'Redis answers: leases are renewed');
+      else log.warn({ redis: store.name, reason }, 'Redis is away: who is alive is judged by links alone');
+    });
+    const running = Object.entries(rooms).flatMap(([room, isRunning]) => (isRunning ? [room] : []));
+    const leases = new Leases({
+      store,
+      clusterId: this.identity.clusterId,
+      instance: this.identity.instance,
+      value: () => JSON.stringify({ rooms: running, zone: this.identity.zone, epoch: this.table?.epoch ?? 0 }),
+      leaseMs: this.#config.leaseDuration,
+      nowMs: () => performance.now(),
+    });
+    leases.start();
+    return leases;
+  }
+
+  #advertisedHost(): string {
+    const { advertiseHost } = this.#config;
+    const { address } = this.#deps.grpc;
+    if (advertiseHost !== '') return advertiseHost;
+    if (address === '0.0.0.0' || address === '::') return hostname();
+    return address.includes(':') ? `[${address}]` : address;
+  }
+
+  #heard(epoch: number): void {
+    if (epoch <= this.heardEpoch) return;
+    this.#heardEpoch = epoch;
+    this.#look();
+  }
+
+  /** Looks for a newer table and at the ingesters, and makes a partition active whose time has come. One look at a time. */
+  #look(): void {
+    this.#looking ??= this.#lookNow()
+      .catch((error: unknown) => this.#deps.log.warn({ error: String(error) }, 'the table of the ring cannot be read'))
+      .finally(() => {
+        this.#looking = undefined;
+      });
+  }
+
+  async #lookNow(): Promise<void> {
+    if (this.#stopping) return;
+    const peers = this.#peers;
+    await Promise.all([this.refresh(), peers?.lookAtAll()]);
+    if (!this.#deps.rooms.distributor || peers === undefined) return;
+    const activate = (table: RingTable | undefined): RingTable | undefined =>
+      table === undefined
+        ? undefined
+        : activated(table, (owner) => peers.of(owner)?.knownEpoch ?? 0, this.#deps.nowMs());
+    if (activate(this.table) === this.table) return;
+    const table = await this.#store?.publish(activate);
+    this.#deps.log.info({ epoch: table?.epoch }, 'partitions became active');
+  }
+}
+
+/** The cluster as a room of the process. */
+export function clusterService(cluster: Cluster): Service {
+  return {
+    start: () => cluster.start(),
+    stop: () => cluster.stop(),
+    notReadyReason: () => cluster.notReadyReason(),
+  };
+}
+
+const isMistake = (error: unknown): boolean => error instanceof Failure && error.kind === 'bad_data';
+
+/** @throws ConfigError when some but not all files are given, or one cannot be read */
+function readTls(config: ClusterConfig['tls']): TlsFiles | undefined {
+  const { caFile, certFile, keyFile, serverName } = config;
+  const given = [caFile, certFile, keyFile].filter((path) => path !== '').length;
+  if (given === 0) return undefined;
+  if (given < 3) {
+    throw new ConfigError('keys cluster.tls.ca-file, cluster.tls.cert-file and cluster.tls.key-file: give all or none');
+  }
+  const read = (key: string, path: string): Buffer => {
+    try {
+      return readFileSync(path);
+    } catch (error) {
+      throw new ConfigError(`key cluster.tls.${key}: ${(error as Error).message}`);
+    }
+  };
+  return { ca: read('ca-file', caFile), cert: read('cert-file', certFile), key: read('key-file', keyFile), serverName };
+}
+
+/** @throws ConfigError where strangers could reach the listener and nothing would keep them out */
+function checkListener(address: string, secret: string, hasTls: boolean): void {
+  const isLoopback = address === 'localhost' || address === '::1' || /^127(?:\.\d{1,3}){3}$/.test(address);
+  if (isLoopback || hasTls || secret !== '') return;
+  throw new ConfigError(
+    `key server.grpc-address: ${JSON.stringify(address)} can be reached from other hosts: set cluster.secret, or cluster.tls.* for mutual TLS`,
+  );
+}

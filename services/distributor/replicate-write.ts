@@ -1,0 +1,440 @@
+/**
+ * A write to the owners of its partitions: acknowledged when W of the RF owners of every partition have it durably.
+ * Owns which row goes where, the numbers by which the distributor knows series (its own: they stand for a partition and each
+ * owner's number), and what counts as stored. Comes from push.ts as an ingester; goes to the owners over libs/rpc, rows as columns.
+ *
+ * Surprising: when an owner that had missed new series is back, all numbers are forgotten at once (a new refEpoch), so that the
+ * next write brings labels again. Known rows have no labels here, and an owner without a number for them could not be told.
+ */
+import type { PushOutcome, RejectedSeries } from '../../libs/contracts/ingester.ts';
+import type { WriteBatch } from '../../libs/contracts/write-batch.ts';
+import { Failure } from '../../libs/errors/failure.ts';
+import type { MetricMetadata } from '../../libs/model/metadata.ts';
+import type { TenantId } from '../../libs/model/tenant-id.ts';
+import { hashSeries, hashText, placeOf, subsetOf } from '../../libs/ring/place-series.ts';
+import { type Owner, type Partition, type RingTable, writeQuorum } from '../../libs/ring/table.ts';
+import { ByteSink } from '../../libs/std/byte-sink.ts';
+import type { PushReply } from '../../libs/wire/peer/push-message.ts';
+import { type ChosenRows, encodePushRefs, encodePushRows, PushScratch } from '../../libs/wire/peer/push-message.ts';
+import { SeriesPlaces } from './series-places.ts';
+
+/** How long a write with new series waits for the owners beyond W; if one is later, the next write brings labels again. */
+const lastOwnersMs = 250;
+/** All numbers are forgotten for the sake of one owner at most so often; the pause doubles as it goes on. */
+const forgetPauseMs = 1_000;
+const forgetPauseMsMax = 60_000;
+
+/** An ingester that can be written to. */
+export interface WritePeer {
+  readonly client: { push(request: readonly Uint8Array[], timeoutMs: number): Promise<PushReply> };
+  /** Whether it answered when it was last looked at. */
+  readonly answers: boolean;
+  /** Calls back whenever it is there again after it was not. */
+  onReturn(listener: () => void): void;
+}
+
+export interface ReplicateDeps {
+  /** The newest table that is known. */
+  readonly table: () => RingTable | undefined;
+  readonly peerOf: (owner: Owner) => WritePeer | undefined;
+  /** Partitions that a tenant is spread over; 0 is all. */
+  readonly shardSizeOf: (tenant: TenantId) => number;
+  readonly timeoutMs: number;
+  /** A monotonic clock. */
+  readonly nowMs: () => number;
+}
+
+interface OwnerState {
+  readonly peer: WritePeer;
+  /** Epoch of all numbers of this owner that are remembered; 0 while none is. */
+  refEpoch: number;
+  /** Series are remembered that it has no number for: it was not there when they were new. */
+  owes: boolean;
+  forgetAtMs: number;
+  pauseMs: number;
+}
+
+/** What is derived from a table, once. */
+interface Route {
+  readonly table: RingTable;
+  readonly quorum: number;
+  /** Ids of the active partitions, rising. */
+  readonly active: readonly number[];
+  readonly partitions: ReadonlyMap<number, Partition>;
+  /** One more than the largest id. */
+  readonly idEnd: number;
+  readonly subsets: Map<TenantId, { readonly size: number; readonly ids: readonly number[] }>;
+}
+
+/** Rows of one partition on their way to its owners. */
+interface Group {
+  readonly partition: Partition;
+  readonly chosen: ChosenRows;
+  /** Rows of the batch that came without a number, rising. */
+  readonly newRows: Uint32Array;
+  readonly sent: readonly Sent[];
+}
+
+interface Sent {
+  readonly owner: OwnerState | undefined;
+  readonly name: string;
+  reply: PushReply | undefined;
+  failure: Failure | undefined;
+  readonly settled: Promise<void>;
+}
+
+/** Tenants whose subset is remembered for one table. */
+const subsetsMax = 10_000;
+
+export class ReplicatedWrite {
+  readonly #deps: ReplicateDeps;
+  readonly #places = new SeriesPlaces();
+  readonly #owners = new Map<WritePeer, OwnerState>();
+  readonly #scratch = new PushScratch();
+  readonly #rowsSink = new ByteSink(1 << 16);
+  readonly #refsSink = new ByteSink(1 << 12);
+  #route: Route | undefined;
+  #refEpoch = 1;
+  /** An owner that was found to lack numbers while a push is being sent. */
+  #mustForgetFor: OwnerState | undefined;
+  /** Partition of each row of the batch under way. */
+  #placeOfRow = new Uint32Array(1024);
+  #rows = new Uint32Array(1024);
+  #refs = new Uint32Array(1024);
+
+  constructor(deps: ReplicateDeps) {
+    this.#deps = deps;
+  }
+
+  refEpoch(): number {
+    // A table that came meanwhile makes its own epoch.
+    this.#routeNow();
+    return this.#refEpoch;
+  }
+
+  /** @throws Failure `unavailable` when fewer than W owners of a partition have it */
+  async push(batch: WriteBatch): Promise<PushOutcome> {
+    const refEpoch = this.#refEpoch;
+    const groups = this.#send(batch);
+    await Promise.all(groups.map((group) => this.#quorumOf(group)));
+    if (groups.some(({ newRows }) => newRows.length > 0)) await this.#lastOwners(groups);
+    return this.#outcomeOf(batch, groups, refEpoch);
+  }
+
+  #routeNow(): Route {
+    const table = this.#deps.table();
+    const known = this.#route;
+    if (known !== undefined && known.table === table) return known;
+    if (table === undefined) {
+      throw new Failure('unavailable', 'the table of the ring is not known yet', { retryAfterSeconds: 1 });
+    }
+    const route: Route = {
+      table,
+      quorum: writeQuorum(table.replicationFactor),
+      active: table.partitions.filter(({ state }) => state === 'active').map(({ id }) => id),
+      partitions: new Map(table.partitions.map((partition) => [partition.id, partition])),
+      idEnd: (table.partitions.at(-1)?.id ?? -1) + 1,
+      subsets: new Map(),
+    };
+    this.#route = route;
+    this.#forget();
+    const peers = new Set(table.partitions.flatMap(({ owners }) => owners.map((owner) => this.#deps.peerOf(owner))));
+    for (const peer of this.#owners.keys()) if (!peers.has(peer)) this.#owners.delete(peer);
+    return route;
+  }
+
+  /** What is known of series is void: the next writes bring labels. */
+  #forget(): void {
+    this.#places.clear();
+    this.#refEpoch = (this.#refEpoch % 0xffffffff) + 1;
+  }
+
+  /** Everything of a push that reads the batch, in one turn. What is remembered of series stays as it is meanwhile. */
+  #send(batch: WriteBatch): Group[] {
+    this.#mustForgetFor = undefined;
+    const groups = this.#sendGroups(batch);
+    if (this.#mustForgetFor === undefined) return groups;
+    // Too few have it already: the sender comes again, and must find labels asked for.
+    const isRefused = groups.some(
+      ({ sent }) => sent.filter(({ failure }) => failure === undefined).length < writeQuorum(sent.length),
+    );
+    if (isRefused) this.#forget();
+    else this.#forgetFor(this.#mustForgetFor);
+    return groups;
+  }
+
+  #sendGroups(batch: WriteBatch): Group[] {
+    const route = this.#routeNow();
+    if (route.active.length === 0) {
+      throw new Failure('unavailable', `no partition is active yet: ${missingOwners(route.table)}`, {
+        retryAfterSeconds: 1,
+      });
+    }
+    const ids = this.#subsetOf(route, batch.tenant);
+    const begins = this.#sortRows(batch, ids);
+    const metadata = metadataByPartition(batch, ids);
+    const groups: Group[] = [];
+    for (const { id } of route.table.partitions) {
+      const rows = this.#rows.slice(begins[id] as number, begins[id + 1] as number);
+      const entries = metadata.get(id) ?? [];
+      if (rows.length > 0 || entries.length > 0) groups.push(this.#sendGroup(batch, route, id, rows, entries));
+    }
+    return groups;
+  }
+
+  #subsetOf(route: Route, tenant: TenantId): readonly number[] {
+    const size = this.#deps.shardSizeOf(tenant);
+    const known = route.subsets.get(tenant);
+    if (known !== undefined && known.size === size) return known.ids;
+    const ids = subsetOf(tenant, route.active, size);
+    if (route.subsets.size >= subsetsMax) route.subsets.clear();
+    route.subsets.set(tenant, { size, ids });
+    return ids;
+  }
+
+  /** Sorts the rows by partition into #rows. @returns where those of each begin, by its id */
+  #sortRows(batch: WriteBatch, ids: readonly number[]): Uint32Array {
+    const { seriesCount, refs, labelBytes, labelsBegin, labelsEnd } = batch;
+    if (this.#placeOfRow.length < seriesCount) {
+      this.#placeOfRow = new Uint32Array(seriesCount * 2);
+      this.#refs = new Uint32Array(seriesCount * 2);
+      this.#rows = new Uint32Array(seriesCount * 2);
+    }
+    const placeOfRow = this.#placeOfRow;
+    const begins = new Uint32Array((this.#route?.idEnd ?? 0) + 2);
+    const places = this.#places.of(batch.tenant);
+    const tenantHash = hashText(batch.tenant);
+    const view = new DataView(labelBytes.buffer, labelBytes.byteOffset, labelBytes.byteLength);
+    for (let row = 0; row < seriesCount; row++) {
+      const handle = refs[row] as number;
+      let id: number;
+      // A series that is known stays where it is, also when its tenant's subset has changed since.
+      if (handle !== 0) id = places.partitionOf(handle);
+      else if (ids.length === 1) id = ids[0] as number;
+      else {
+        const hash = hashSeries(labelBytes, view, labelsBegin[row] as number, labelsEnd[row] as number);
+        id = placeOf(hash, tenantHash, ids);
+      }
+      placeOfRow[row] = id;
+      begins[id + 1] = (begins[id + 1] as number) + 1;
+    }
+    for (let id = 1; id < begins.length; id++) begins[id] = (begins[id] as number) + (begins[id - 1] as number);
+    const at = begins.slice();
+    for (let row = 0; row < seriesCount; row++) {
+      const id = placeOfRow[row] as number;
+      const place = at[id] as number;
+      this.#rows[place] = row;
+      at[id] = place + 1;
+    }
+    return begins;
+  }
+
+  #sendGroup(
+    batch: WriteBatch,
+    route: Route,
+    id: number,
+    rows: Uint32Array,
+    metadata: readonly MetricMetadata[],
+  ): Group {
+    const partition = route.partitions.get(id) as Partition;
+    const count = rows.length;
+    let newCount = 0;
+    for (let i = 0; i < count; i++) if (batch.refs[rows[i] as number] === 0) newCount++;
+    const newRows = newCount === count ? rows : rows.filter((row) => batch.refs[row] === 0);
+    const chosen = { rows, count };
+    this.#rowsSink.reset();
+    encodePushRows(batch, chosen, metadata, this.#scratch, this.#rowsSink);
+    const sent = partition.owners.map((owner, column) => this.#sendTo(owner, column, batch, chosen, newCount));
+    return { partition, chosen, newRows, sent };
+  }
+
+  #sendTo(owner: Owner, column: number, batch: WriteBatch, chosen: ChosenRows, newCount: number): Sent {
+    const name = `${owner.instance} (zone ${owner.zone})`;
+    const peer = this.#deps.peerOf(owner);
+    const state = peer === undefined ? undefined : this.#ownerState(peer);
+    const failed = (text: string): Sent => {
+      const failure = new Failure('unavailable', text, { retryAfterSeconds: 1 });
+      return { owner: state, name, reply: undefined, failure, settled: Promise.resolve() };
+    };
+    if (state === undefined) return failed(`${name} is not connected`);
+    if (!this.#gatherRefs(batch, chosen, column, newCount)) {
+      // It is told of these series when it is back and all numbers are forgotten.
+      state.owes = true;
+      if (state.peer.answers) this.#mustForgetFor = state;
+      return failed(`${name} does not know some of the series yet`);
+    }
+    const request = [this.#rowsSink.written()];
+    if (newCount < chosen.count) {
+      this.#refsSink.reset();
+      encodePushRefs(this.#refs, chosen.count, state.refEpoch, this.#refsSink);
+      request.push(this.#refsSink.written());
+    }
+    const sent: { -readonly [K in keyof Sent]: Sent[K] } = {
+      owner: state,
+      name,
+      reply: undefined,
+      failure: undefined,
+      settled: Promise.resolve(),
+    };
+    sent.settled = state.peer.client.push(request, this.#deps.timeoutMs).then(
+      (reply) => {
+        if (reply.staleRefs) {
+          const text = `${name} does not know the numbers of some series any more`;
+          sent.failure = new Failure('unavailable', text, { retryAfterSeconds: 1 });
+        } else sent.reply = reply;
+        if (reply.staleRefs || (state.refEpoch !== 0 && state.refEpoch !== reply.refEpoch)) this.#forget();
+        state.refEpoch = reply.refEpoch;
+        if (state.owes) this.#forgetFor(state);
+      },
+      (error: unknown) => {
+        sent.failure = error instanceof Failure ? error : new Failure('internal', String(error), { cause: error });
+      },
+    );
+    return sent;
+  }
+
+  /** The owner's numbers of the chosen rows; false where it has none for a row that comes without labels. */
+  #gatherRefs(batch: WriteBatch, { rows, count }: ChosenRows, column: number, newCount: number): boolean {
+    if (newCount === count) return true;
+    const places = this.#places.of(batch.tenant);
+    const refs = this.#refs;
+    for (let i = 0; i < count; i++) {
+      const handle = batch.refs[rows[i] as number] as number;
+      const ref = handle === 0 ? 0 : places.refOf(handle, column);
+      if (ref === 0 && handle !== 0) return false;
+      refs[i] = ref;
+    }
+    return true;
+  }
+
+  #ownerState(peer: WritePeer): OwnerState {
+    const known = this.#owners.get(peer);
+    if (known !== undefined) return known;
+    const state: OwnerState = { peer, refEpoch: 0, owes: false, forgetAtMs: 0, pauseMs: forgetPauseMs };
+    this.#owners.set(peer, state);
+    peer.onReturn(() => {
+      if (state.owes) this.#forgetFor(state);
+    });
+    return state;
+  }
+
+  #forgetFor(state: OwnerState): void {
+    const nowMs = this.#deps.nowMs();
+    if (nowMs < state.forgetAtMs) return;
+    if (nowMs > state.forgetAtMs + 4 * state.pauseMs) state.pauseMs = forgetPauseMs;
+    state.forgetAtMs = nowMs + state.pauseMs;
+    state.pauseMs = Math.min(forgetPauseMsMax, state.pauseMs * 2);
+    state.owes = false;
+    this.#forget();
+  }
+
+  /** Resolves when W owners have the group. @throws Failure when so many cannot have it any more */
+  #quorumOf(group: Group): Promise<void> {
+    const { sent, partition } = group;
+    const quorum = this.#route?.quorum ?? writeQuorum(sent.length);
+    return new Promise((resolve, reject) => {
+      const look = (): void => {
+        const stored = sent.filter(({ reply }) => reply !== undefined).length;
+        const failures = sent.filter(({ failure }) => failure !== undefined);
+        if (stored >= quorum) resolve();
+        else if (sent.length - failures.length < quorum) reject(notStored(partition, stored, quorum, failures));
+      };
+      look();
+      for (const one of sent) void one.settled.then(look);
+    });
+  }
+
+  /** Gives the owners beyond W that are there a moment, so that they know the new series as well. */
+  async #lastOwners(groups: readonly Group[]): Promise<void> {
+    const late = groups
+      .filter(({ newRows }) => newRows.length > 0)
+      .flatMap(({ sent }) => sent)
+      .filter(({ reply, failure, owner }) => reply === undefined && failure === undefined && isThere(owner));
+    if (late.length === 0) return;
+    let timer: NodeJS.Timeout | undefined;
+    const enough = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, lastOwnersMs);
+    });
+    await Promise.race([Promise.all(late.map(({ settled }) => settled)), enough]);
+    clearTimeout(timer);
+  }
+
+  #outcomeOf(
+    batch: { readonly tenant: TenantId; readonly seriesCount: number },
+    groups: readonly Group[],
+    refEpoch: number,
+  ): PushOutcome {
+    const refs = new Uint32Array(batch.seriesCount);
+    const rejected: RejectedSeries[] = [];
+    let exemplarsDropped = 0;
+    const isCurrent = refEpoch === this.#refEpoch;
+    for (const { partition, chosen, newRows, sent } of groups) {
+      const replies = sent.map(({ reply }) => reply);
+      const answered = replies.filter((reply) => reply !== undefined);
+      exemplarsDropped += Math.max(0, ...answered.map((reply) => reply.exemplarsDropped));
+      rejected.push(...rejectedBy(answered, chosen, this.#route?.quorum ?? answered.length));
+      // A number is only good while what it stands for is remembered.
+      if (!isCurrent || newRows.length === 0) continue;
+      // Who is there and was late gets the labels again: else one owner less would be one too few for these series.
+      if (sent.some(({ reply, owner }) => reply === undefined && isThere(owner))) continue;
+      for (const { reply, owner } of sent) if (reply === undefined && owner !== undefined) owner.owes = true;
+      const places = this.#places.of(batch.tenant);
+      for (let i = 0; i < newRows.length; i++) {
+        if (!answered.every((reply) => reply.refs[i] !== undefined && reply.refs[i] !== 0)) continue;
+        const handle = places.add(partition.id);
+        for (let column = 0; column < replies.length; column++) {
+          places.setRef(handle, column, replies[column]?.refs[i] ?? 0);
+        }
+        refs[newRows[i] as number] = handle;
+      }
+    }
+    if (this.#places.isFull) this.#forget();
+    return { refs, rejected, exemplarsDropped };
+  }
+}
+
+const isThere = (owner: OwnerState | undefined): boolean => owner?.peer.answers === true;
+
+/** Rows that fewer than W owners stored: each owner names its own in the order of the rows it got. */
+function rejectedBy(replies: readonly PushReply[], { rows }: ChosenRows, quorum: number): RejectedSeries[] {
+  const times = new Map<number, number>();
+  const rejected: RejectedSeries[] = [];
+  for (const reply of replies) {
+    for (const one of reply.rejected) {
+      const count = (times.get(one.series) ?? 0) + 1;
+      times.set(one.series, count);
+      // The first time that so few are left that W cannot be.
+      if (replies.length - count === quorum - 1) rejected.push({ ...one, series: rows[one.series] as number });
+    }
+  }
+  return rejected;
+}
+
+function metadataByPartition(batch: WriteBatch, ids: readonly number[]): Map<number, MetricMetadata[]> {
+  const byPartition = new Map<number, MetricMetadata[]>();
+  if (batch.metadata.length === 0) return byPartition;
+  const tenantHash = hashText(batch.tenant);
+  for (const entry of batch.metadata) {
+    const id = placeOf(hashText(entry.metric), tenantHash, ids);
+    const entries = byPartition.get(id);
+    if (entries === undefined) byPartition.set(id, [entry]);
+    else entries.push(entry);
+  }
+  return byPartition;
+}
+
+function notStored(partition: Partition, stored: number, quorum: number, failures: readonly Sent[]): Failure {
+  const reasons = failures.map(({ failure }) => failure?.message).join('; ');
+  return new Failure(
+    'unavailable',
+    `partition ${partition.id}: ${stored} of the ${quorum} owners that must have a write have it: ${reasons}`,
+    { retryAfterSeconds: 1 },
+  );
+}
+
+function missingOwners({ partitions, replicationFactor }: RingTable): string {
+  if (partitions.length === 0) return 'there is no ingester';
+  return partitions
+    .map(({ id, owners }) => `partition ${id} has ${owners.length} of ${replicationFactor} owners`)
+    .join(', ');
+}

@@ -1,0 +1,246 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { HeadStatus } from '../../libs/contracts/ingester.ts';
+import { Failure } from '../../libs/errors/failure.ts';
+import type { Owner, PartitionState, RingTable } from '../../libs/ring/table.ts';
+import type { LabelQuery, Listed, SelectedSeries, SeriesSource } from '../../libs/series/series-source.ts';
+import { MemorySource } from './memory-source.testing.ts';
+import { QuorumSource, type ReadPeer } from './quorum-source.ts';
+
+const query: LabelQuery = { selectors: [], minT: 1_000, maxT: 2_000, limit: 0 };
+const noSignal = new AbortController().signal;
+
+const away = new Failure('unavailable', 'it is away');
+
+/** An ingester with one label value; it counts how often it was asked. */
+class FakePeer implements ReadPeer {
+  answers = true;
+  asked = 0;
+  failure: Failure | undefined;
+  hangs = false;
+  /** It answers with labels, and is gone before its chunks. */
+  isLostMidway = false;
+  onAsked: () => void = () => undefined;
+  readonly value: string;
+
+  constructor(value: string) {
+    this.value = value;
+  }
+
+  source(): SeriesSource {
+    const peer = this;
+    return new (class extends MemorySource {
+      override async labelValues(): Promise<Listed<string>> {
+        peer.asked++;
+        peer.onAsked();
+        if (peer.hangs) return new Promise(() => undefined);
+        if (peer.failure !== undefined) throw peer.failure;
+        return { values: ['shared', peer.value], warnings: [] };
+      }
+
+      override async select(): Promise<SelectedSeries> {
+        if (peer.failure !== undefined) throw peer.failure;
+        if (peer.isLostMidway) {
+          this.beforeBatch = () => Promise.reject(away);
+        }
+        return super.select({ matchers: [], minT: 0, maxT: 10_000 });
+      }
+    })([{ labels: { __name__: 'm', peer: peer.value }, samples: [[1_500, 1]] }]);
+  }
+
+  async headStatus(): Promise<HeadStatus> {
+    const counted = [{ name: this.value, count: 2 }];
+    return {
+      series: 2,
+      labelPairs: 1,
+      chunks: 1,
+      minT: 5,
+      maxT: 6,
+      seriesByMetric: counted,
+      valuesByLabel: counted,
+      bytesByLabel: [],
+      seriesByPair: [],
+    };
+  }
+}
+
+class Room {
+  readonly peers = new Map<string, FakePeer>();
+  heard = 1;
+  refreshed = 0;
+  table: RingTable;
+  onRefresh: () => void = () => undefined;
+  readonly source: QuorumSource;
+
+  constructor(zones: readonly string[], states: readonly PartitionState[]) {
+    const ownerOf = (zone: string, id: number): Owner => {
+      const instance = `${zone}${id}`;
+      this.peers.set(instance, new FakePeer(instance));
+      return { instance, zone, address: '', incarnation: '', starts: 1, completeFromMs: 0 };
+    };
+    this.table = {
+      version: 1,
+      clusterId: 'c',
+      epoch: 1,
+      replicationFactor: zones.length,
+      partitions: states.map((state, id) => ({
+        id,
+        state,
+        stateSinceMs: 0,
+        owners: zones.map((zone) => ownerOf(zone, id)),
+      })),
+    };
+    this.source = new QuorumSource({
+      table: () => this.table,
+      heardEpoch: () => Math.max(this.heard, this.table.epoch),
+      refresh: async () => {
+        this.refreshed++;
+        this.onRefresh();
+      },
+      peerOf: ({ instance }) => this.peers.get(instance),
+      zone: 'b',
+    });
+  }
+
+  peer(name: string): FakePeer {
+    return this.peers.get(name) as FakePeer;
+  }
+
+  async values(): Promise<readonly string[]> {
+    return (await this.source.labelValues('x', query, noSignal)).values;
+  }
+
+  incomplete(zone: string, completeFromMs: number): void {
+    const partitions = this.table.partitions.map((one) => ({
+      ...one,
+      owners: one.owners.map((owner) => (owner.zone === zone ? { ...owner, completeFromMs } : owner)),
+    }));
+    this.table = { ...this.table, partitions };
+  }
+}
+
+const roomOf = (zones: readonly string[], states: readonly PartitionState[]): Room => new Room(zones, states);
+
+const failureOf = async (promise: Promise<unknown>): Promise<Failure> => {
+  const error = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  assert.ok(error instanceof Failure, String(error));
+  return error;
+};
+
+describe('a read of the ingesters', () => {
+  it('asks R owners of each partition, those of the own zone first, and unites their answers', async () => {
+    const room = roomOf(['a', 'b', 'c'], ['active', 'inactive']);
+    const values = await room.values();
+    assert.ok(values.includes('b0') && values.includes('b1') && values.includes('shared'));
+    assert.equal(values.length, 5);
+    assert.equal(
+      [...room.peers.values()].reduce((sum, { asked }) => sum + asked, 0),
+      4,
+    );
+    const { labels } = await room.source.select({ matchers: [], minT: 1_000, maxT: 2_000 }, noSignal);
+    assert.equal(labels.begin.length - 1, 4);
+  });
+
+  it('asks another one in the place of one that fails, and one that does not answer last', async () => {
+    const room = roomOf(['a', 'b', 'c'], ['active']);
+    room.peer('b0').failure = away;
+    assert.deepEqual(await room.values(), ['a0', 'c0', 'shared']);
+    room.peer('b0').failure = undefined;
+    room.peer('a0').answers = false;
+    assert.deepEqual(await room.values(), ['b0', 'c0', 'shared']);
+  });
+
+  it('one that is lost between labels and chunks is replaced', async () => {
+    const room = roomOf(['a', 'b', 'c'], ['active']);
+    room.peer('b0').isLostMidway = true;
+    const selected = await room.source.select({ matchers: [], minT: 1_000, maxT: 2_000 }, noSignal);
+    let series = 0;
+    for await (const batch of selected.chunks(noSignal)) series += batch.chunkBegin.length - 1;
+    assert.equal(series, 2);
+    assert.ok(selected.labels.strings.includes('a0') && selected.labels.strings.includes('c0'));
+  });
+
+  it('one that hangs is not waited for', async () => {
+    const room = roomOf(['a', 'b', 'c'], ['active']);
+    room.peer('b0').hangs = true;
+    assert.deepEqual(await room.values(), ['a0', 'c0', 'shared']);
+  });
+
+  it('with fewer than R there is no answer but an error that names what is missing', async () => {
+    const room = roomOf(['a', 'b', 'c'], ['active', 'active']);
+    room.peer('a1').failure = away;
+    room.peer('c1').failure = new Failure('timeout', 'c1 is slow');
+    const failure = await failureOf(room.values());
+    assert.equal(failure.kind, 'unavailable');
+    assert.match(failure.message, /partition 1: 1 of the 2 owners that must answer a read did: .*c1 is slow/);
+  });
+
+  it('who lacks what came before counts only for what came after', async () => {
+    const room = roomOf(['a', 'b', 'c'], ['active']);
+    room.incomplete('a', 1_001);
+    room.peer('b0').failure = away;
+    assert.match(
+      (await failureOf(room.values())).message,
+      /a0 \(zone a\) lacks what came before 1970-01-01T00:00:01.001Z/,
+    );
+    room.incomplete('a', 1_000);
+    assert.deepEqual(await room.values(), ['a0', 'c0', 'shared']);
+  });
+
+  it('of RF 2 one owner is enough, of RF 1 none can be away', async () => {
+    const two = roomOf(['a', 'b'], ['active']);
+    two.peer('b0').failure = away;
+    assert.deepEqual(await two.values(), ['a0', 'shared']);
+    const one = roomOf(['b'], ['active']);
+    one.peer('b0').failure = away;
+    await failureOf(one.values());
+  });
+
+  it('a mistake in the question is not asked of another one', async () => {
+    const room = roomOf(['a', 'b', 'c'], ['active']);
+    for (const { value } of room.peers.values())
+      room.peer(value).failure = new Failure('bad_data', 'no regular expression');
+    assert.equal((await failureOf(room.values())).kind, 'bad_data');
+    assert.ok([...room.peers.values()].filter(({ asked }) => asked > 0).length <= 2);
+  });
+
+  it('asks everything again when somebody knows a newer table', async () => {
+    const room = roomOf(['a'], ['active', 'pending']);
+    room.peer('a0').onAsked = () => {
+      room.heard = 2;
+    };
+    room.onRefresh = () => {
+      room.table = {
+        ...room.table,
+        epoch: 2,
+        partitions: room.table.partitions.map((one) => ({ ...one, state: 'active' })),
+      };
+    };
+    assert.deepEqual(await room.values(), ['a0', 'a1', 'shared']);
+    assert.equal(room.refreshed, 1);
+  });
+
+  it('a table that cannot be had ends in an error, not in an answer by the old one', async () => {
+    const room = roomOf(['a'], ['active']);
+    room.heard = 9;
+    assert.match((await failureOf(room.values())).message, /table of the ring changed/);
+  });
+
+  it('a pending partition is asked only where there is no other', async () => {
+    const room = roomOf(['a'], ['active', 'pending']);
+    room.peer('a1').failure = away;
+    assert.deepEqual(await room.values(), ['a0', 'shared']);
+    const young = roomOf(['a'], ['pending']);
+    assert.deepEqual(await young.values(), ['a0', 'shared']);
+  });
+
+  it('sums what heads hold over partitions, not over replicas', async () => {
+    const room = roomOf(['a', 'b', 'c'], ['active', 'active']);
+    const status = await room.source.headStatus(10, noSignal);
+    assert.equal(status.series, 4);
+    assert.equal(status.seriesByMetric.length, 2);
+  });
+});

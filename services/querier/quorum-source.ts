@@ -1,0 +1,279 @@
+/**
+ * The recent samples of one tenant from the ingesters of all partitions: so many owners of each that every acknowledged write is
+ * met (R), merged. An answer is complete or an error that names what is missing.
+ * Owns who is asked, in which order, and whose answer counts. Does not own the links (libs/rpc) nor the merging (libs/series).
+ * Surprising: when an owner that was asked knows a newer table, everything is asked again by that table: a write may have gone to
+ * a partition that this reader did not know.
+ */
+import type { HeadStatus, RecentSource } from '../../libs/contracts/ingester.ts';
+import { Failure } from '../../libs/errors/failure.ts';
+import type { Labels } from '../../libs/model/labels.ts';
+import type { MetricMetadata } from '../../libs/model/metadata.ts';
+import { type Owner, type Partition, type RingTable, readQuorum } from '../../libs/ring/table.ts';
+import { mergeSelections } from '../../libs/series/merge-sources.ts';
+import type {
+  ChunkBatch,
+  ExemplarSeries,
+  LabelQuery,
+  Listed,
+  SelectedSeries,
+  SelectQuery,
+  SeriesSource,
+} from '../../libs/series/series-source.ts';
+import { mergeExemplars, mergeLabelSets, mergeMetadata, mergeStatuses, mergeTexts } from './merge-lists.ts';
+
+/** An owner that has not answered within this is not waited for alone: the next one is asked too. */
+const patienceMs = 400;
+/** Bytes of chunks that are there before an owner's answer counts: one that is lost while it is read is replaced until then. */
+const aheadBytes = 4 << 20;
+/** Tables that may come one after another while a read is under way. */
+const repeatsMax = 5;
+
+/** An ingester that can be read. */
+export interface ReadPeer {
+  /** One that does not answer is asked last. */
+  answers: boolean;
+  source(): SeriesSource;
+  headStatus(countMax: number, signal: AbortSignal): Promise<HeadStatus>;
+}
+
+export interface QuorumSourceDeps {
+  readonly table: () => RingTable | undefined;
+  /** The newest epoch that anybody was heard to know. */
+  readonly heardEpoch: () => number;
+  /** Fetches newer tables. */
+  readonly refresh: () => Promise<void>;
+  readonly peerOf: (owner: Owner) => ReadPeer | undefined;
+  /** Zone of this process: its owners are asked first. */
+  readonly zone: string;
+}
+
+export class QuorumSource implements RecentSource {
+  /** Replicas cut blocks of their own: none answers for the block of another, and what is read twice is merged. */
+  readonly blocks: readonly string[] = [];
+  readonly #deps: QuorumSourceDeps;
+
+  constructor(deps: QuorumSourceDeps) {
+    this.#deps = deps;
+  }
+
+  async select(query: SelectQuery, signal: AbortSignal): Promise<SelectedSeries> {
+    return mergeSelections(
+      await this.#all(query.minT, signal, (peer, stop) => selectAhead(peer.source(), query, stop)),
+    );
+  }
+
+  async labelNames(query: LabelQuery, signal: AbortSignal): Promise<Listed<string>> {
+    return mergeTexts(
+      await this.#all(query.minT, signal, (peer, stop) => peer.source().labelNames(query, stop)),
+      query.limit,
+    );
+  }
+
+  async labelValues(name: string, query: LabelQuery, signal: AbortSignal): Promise<Listed<string>> {
+    const lists = await this.#all(query.minT, signal, (peer, stop) => peer.source().labelValues(name, query, stop));
+    return mergeTexts(lists, query.limit);
+  }
+
+  async series(query: LabelQuery, signal: AbortSignal): Promise<Listed<Labels>> {
+    return mergeLabelSets(
+      await this.#all(query.minT, signal, (peer, stop) => peer.source().series(query, stop)),
+      query.limit,
+    );
+  }
+
+  async exemplars(query: LabelQuery, signal: AbortSignal): Promise<Listed<ExemplarSeries>> {
+    return mergeExemplars(await this.#all(query.minT, signal, (peer, stop) => peer.source().exemplars(query, stop)));
+  }
+
+  async metadata(metric: string | undefined, limit: number, limitPerMetric: number): Promise<Listed<MetricMetadata>> {
+    // What is said of a metric has no time: who has it, has it.
+    const lists = await this.#all(Number.POSITIVE_INFINITY, new AbortController().signal, (peer) =>
+      peer.source().metadata(metric, limit, limitPerMetric),
+    );
+    return mergeMetadata(lists, limit, limitPerMetric);
+  }
+
+  /** What the heads hold, of each partition the fullest replica. A value that several partitions have is counted in one. */
+  async headStatus(countMax: number, signal: AbortSignal): Promise<HeadStatus> {
+    const statuses = await this.#ask(Number.POSITIVE_INFINITY, signal, (peer, stop) => peer.headStatus(countMax, stop));
+    return mergeStatuses(statuses, countMax);
+  }
+
+  /** The answers of #ask in one list. */
+  async #all<T>(
+    minT: number,
+    signal: AbortSignal,
+    read: (peer: ReadPeer, signal: AbortSignal) => Promise<T>,
+  ): Promise<readonly T[]> {
+    return (await this.#ask(minT, signal, read)).flat();
+  }
+
+  /** By partition, answers of so many owners of every partition that together they know every sample from `minT` on. */
+  async #ask<T>(
+    minT: number,
+    signal: AbortSignal,
+    read: (peer: ReadPeer, signal: AbortSignal) => Promise<T>,
+  ): Promise<readonly (readonly T[])[]> {
+    const { table: tableNow, heardEpoch, refresh } = this.#deps;
+    for (let repeat = 0; ; repeat++) {
+      const table = tableNow();
+      if (table === undefined) throw unavailable('the table of the ring is not known yet');
+      const leftovers = new AbortController();
+      const stop = AbortSignal.any([signal, leftovers.signal]);
+      const readFrom = (owner: Owner): Promise<T> => {
+        const peer = this.#deps.peerOf(owner);
+        if (peer === undefined) return Promise.reject(unavailable(`${nameOf(owner)} is not connected`));
+        return read(peer, stop);
+      };
+      let answers: T[][];
+      try {
+        const wanted = wantedPartitions(table);
+        answers = await Promise.all(
+          wanted.map(({ partition, needed }) => this.#askPartition(partition, needed, minT, readFrom, signal)),
+        );
+      } catch (error) {
+        leftovers.abort(error);
+        if (heardEpoch() <= table.epoch || repeat >= repeatsMax) throw error;
+        await refresh();
+        continue;
+      }
+      if (heardEpoch() <= table.epoch) return answers;
+      leftovers.abort();
+      if (repeat >= repeatsMax) throw unavailable(`the table of the ring changed ${repeatsMax} times during a read`);
+      await refresh();
+    }
+  }
+
+  #askPartition<T>(
+    partition: Partition,
+    needed: number,
+    minT: number,
+    readFrom: (owner: Owner) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T[]> {
+    const isComplete = ({ completeFromMs }: Owner): boolean => completeFromMs === 0 || completeFromMs <= minT;
+    const owners = this.#inOrder(partition.owners.filter(isComplete));
+    const incomplete = partition.owners.filter((owner) => !isComplete(owner));
+    return new Promise((resolve, reject) => {
+      const answers: T[] = [];
+      const failures: string[] = incomplete.map(
+        (owner) => `${nameOf(owner)} lacks what came before ${new Date(owner.completeFromMs).toISOString()}`,
+      );
+      let next = 0;
+      /** Asked and not heard of yet. */
+      let asked = 0;
+      let patience: NodeJS.Timeout | undefined;
+      let over = false;
+      const end = (settle: () => void): void => {
+        over = true;
+        clearTimeout(patience);
+        settle();
+      };
+      const fail = (): void => {
+        const text = `partition ${partition.id}: ${answers.length} of the ${needed} owners that must answer a read did`;
+        end(() => reject(unavailable(`${text}: ${failures.join('; ')}`)));
+      };
+      const askNext = (): void => {
+        const owner = owners[next];
+        if (owner === undefined) return;
+        next++;
+        asked++;
+        readFrom(owner).then(
+          (answer) => {
+            asked--;
+            if (over) return;
+            answers.push(answer);
+            if (answers.length >= needed) end(() => resolve(answers));
+          },
+          (error: unknown) => {
+            asked--;
+            if (over) return;
+            if (signal.aborted || (error instanceof Failure && !isOfOwner(error))) {
+              end(() => reject(error));
+              return;
+            }
+            failures.push(error instanceof Error ? error.message : String(error));
+            if (next < owners.length) askNext();
+            else if (answers.length + asked < needed) fail();
+          },
+        );
+      };
+      const wait = (): void => {
+        patience = setTimeout(() => {
+          const before = next;
+          askNext();
+          if (next > before) wait();
+        }, patienceMs);
+      };
+      if (owners.length < needed) {
+        fail();
+        return;
+      }
+      for (let i = 0; i < needed; i++) askNext();
+      wait();
+    });
+  }
+
+  /** Who answers before who does not, the own zone before the others. */
+  #inOrder(owners: readonly Owner[]): readonly Owner[] {
+    const cost = (owner: Owner): number =>
+      (this.#deps.peerOf(owner)?.answers === true ? 0 : 2) + (owner.zone === this.#deps.zone ? 0 : 1);
+    return [...owners].sort((a, b) => cost(a) - cost(b));
+  }
+}
+
+/** A selection whose first chunks are there; most have no more. */
+async function selectAhead(source: SeriesSource, query: SelectQuery, signal: AbortSignal): Promise<SelectedSeries> {
+  const selected = await source.select(query, signal);
+  const batches = selected.chunks(signal)[Symbol.asyncIterator]();
+  const ahead: ChunkBatch[] = [];
+  let isEnd = false;
+  for (let bytes = 0; bytes < aheadBytes && !isEnd; ) {
+    const { done, value } = await batches.next();
+    if (done === true) isEnd = true;
+    else {
+      ahead.push(value);
+      bytes += value.bytes.length;
+    }
+  }
+  async function* chunks(): AsyncGenerator<ChunkBatch> {
+    try {
+      for (let batch = ahead.shift(); batch !== undefined; batch = ahead.shift()) yield batch;
+      while (!isEnd) {
+        const { done, value } = await batches.next();
+        if (done === true) return;
+        yield value;
+      }
+    } finally {
+      await batches.return?.();
+    }
+  }
+  return { ...selected, chunks };
+}
+
+/** Whether another owner may do better. */
+const isOfOwner = (failure: Failure): boolean =>
+  failure.kind === 'unavailable' || failure.kind === 'timeout' || failure.kind === 'internal';
+
+interface Wanted {
+  readonly partition: Partition;
+  readonly needed: number;
+}
+
+/**
+ * The partitions that may hold samples, in every state. A pending one was not written by anybody who goes by this table; who goes
+ * by a newer one is heard of through the others. Where there are no others, its owners are the ones to be heard.
+ */
+function wantedPartitions({ partitions, replicationFactor }: RingTable): readonly Wanted[] {
+  const needed = readQuorum(replicationFactor);
+  const used = partitions.filter(({ state }) => state !== 'pending');
+  if (used.length > 0) return used.map((partition) => ({ partition, needed }));
+  return partitions.map((partition) => ({ partition, needed: Math.min(needed, partition.owners.length) }));
+}
+
+const nameOf = (owner: Owner): string => `${owner.instance} (zone ${owner.zone})`;
+
+function unavailable(text: string): Failure {
+  return new Failure('unavailable', text, { retryAfterSeconds: 1 });
+}

@@ -1,0 +1,81 @@
+/**
+ * Leases in a real Redis that goes away and comes back empty: nothing rests on it, as real processes.
+ */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { skipWithout } from '../support/find-server.ts';
+import { freePort } from '../support/free-port.ts';
+import { push } from '../support/push-client.ts';
+import { queryAt } from '../support/query-client.ts';
+import { type Cluster, startCluster } from '../support/start-cluster.ts';
+import { startMaru } from '../support/start-maru.ts';
+import { startRedis } from '../support/start-redis.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+import { waitFor } from '../support/wait-until.ts';
+
+const leaseMs = 600;
+
+/** Whether each ingester holds a lease, as a process sees it: by zone. */
+async function leases(baseUrl: string): Promise<string> {
+  const page = (await (await fetch(`${baseUrl}/ingester/partition-ring`)).json()) as {
+    partitions: { owners: { zone: string; holdsLease: boolean | null }[] }[];
+  };
+  return page.partitions.flatMap(({ owners }) => owners.map((owner) => `${owner.zone} ${owner.holdsLease}`)).join(', ');
+}
+
+const waitForLeases = (cluster: Cluster, wanted: string): Promise<true> =>
+  waitFor(`leases are ${wanted}`, async () =>
+    (await leases(cluster.querier.baseUrl)) === wanted && (await leases(cluster.distributor.baseUrl)) === wanted
+      ? true
+      : undefined,
+  );
+
+describe('leases of a cluster', { skip: skipWithout('redis'), timeout: 120_000 }, () => {
+  it('say who is alive; without Redis everything goes on, also a process that starts meanwhile', async () => {
+    await using redis = await startRedis();
+    const args = [`--redis.url=${redis.url}`, `--cluster.lease-duration=${leaseMs}ms`];
+    await using cluster = await startCluster({ zones: ['a', 'b', 'c'], partitions: 1, replicationFactor: 3, args });
+    const now = Math.floor(Date.now() / 1000);
+    let written = 0;
+    const write = async (baseUrl: string): Promise<void> => {
+      const t = (now - 600 + written) * 1000;
+      const sample = [{ labels: [['__name__', 'leased'] as const], samples: [{ t, v: written }] }];
+      const { status, text } = await push(baseUrl, sample, { protocol: 'v1' });
+      assert.equal(status, 204, text);
+      written++;
+    };
+    const check = async (queryUrl: string): Promise<void> => {
+      const { result } = await queryAt({ baseUrl: queryUrl }, 'leased[20m]', now + 60);
+      assert.equal(result[0]?.values?.length, written);
+    };
+    await waitForLeases(cluster, 'a true, b true, c true');
+    await write(cluster.distributor.baseUrl);
+
+    await cluster.ingesters.get('b-0')?.kill();
+    await waitForLeases(cluster, 'a true, b false, c true');
+    await write(cluster.distributor.baseUrl);
+    await check(cluster.querier.queryUrl);
+    cluster.ingesters.get('b-0')?.launch();
+    await cluster.ingesters.get('b-0')?.ready();
+    await waitForLeases(cluster, 'a true, b true, c true');
+
+    await redis.kill();
+    await waitForLeases(cluster, 'a null, b null, c null');
+    await write(cluster.distributor.baseUrl);
+    await check(cluster.querier.queryUrl);
+    await using folder = await tempFolder('late');
+    await using late = await startMaru({
+      args: [...cluster.flags('distributor,querier', 'late', 'a'), `--server.grpc-port=${await freePort()}`],
+      dataDir: join(folder.path, 'data'),
+    });
+    await write(late.baseUrl);
+    await check(late.queryUrl);
+    await check(cluster.querier.queryUrl);
+
+    await redis.launch();
+    await waitForLeases(cluster, 'a true, b true, c true');
+    await write(late.baseUrl);
+    await check(cluster.querier.queryUrl);
+  });
+});

@@ -1,0 +1,61 @@
+/**
+ * A real Redis of a test, on its own port of the loopback, that forgets everything when it ends; ended by its pid.
+ */
+import { connect } from 'node:net';
+import { libraryPath, serverPath } from './find-server.ts';
+import { freePort } from './free-port.ts';
+import { type RunningProcess, runProcess } from './run-process.ts';
+import { tempFolder } from './temp-folder.ts';
+import { GiveUp, waitFor } from './wait-until.ts';
+
+export interface RedisServer extends AsyncDisposable {
+  readonly url: string;
+  /** SIGKILL, and resolves when it is gone. */
+  kill(): Promise<void>;
+  /** Starts it again, empty, on the same port. */
+  launch(): Promise<void>;
+}
+
+/** Starts the server and waits until it takes connections. Disposing kills it. */
+export async function startRedis(): Promise<RedisServer> {
+  const folder = await tempFolder('redis');
+  const port = await freePort();
+  let child: RunningProcess | undefined;
+  const kill = async (): Promise<void> => {
+    child?.signal('SIGKILL');
+    await child?.exited;
+  };
+  const launch = async (): Promise<void> => {
+    const flags = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
+    const running = runProcess(serverPath('redis'), flags, {
+      cwd: folder.path,
+      env: { LD_LIBRARY_PATH: libraryPath('libjemalloc2', 'liblzf1') },
+    });
+    child = running;
+    await waitFor('Redis takes connections', async () => {
+      if (!running.isRunning()) throw new GiveUp(`Redis ended at once:\n${running.output()}`);
+      return (await canConnect(port)) ? true : undefined;
+    });
+  };
+  await launch();
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    kill,
+    launch,
+    [Symbol.asyncDispose]: async () => {
+      await kill();
+      await folder[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function canConnect(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}
