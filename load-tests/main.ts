@@ -15,7 +15,10 @@ import { serverKinds } from './servers.ts';
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    servers: { type: 'string', default: serverKinds.map(({ name }) => name).join(',') },
+    servers: {
+      type: 'string',
+      default: serverKinds.flatMap(({ name, isSplit }) => (isSplit === true ? [] : [name])).join(','),
+    },
     scale: { type: 'string', default: '1' },
     connections: { type: 'string', default: '4' },
     /** Where the tables go; `-` writes none. */

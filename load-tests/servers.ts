@@ -11,6 +11,8 @@ import type { Protocol } from './encode-body.ts';
 
 export interface ServerKind {
   readonly name: string;
+  /** Several processes of Maru; measured where it is asked for by name. */
+  readonly isSplit?: boolean;
   readonly protocols: readonly Protocol[];
   readonly pushPath: string;
   readonly readyPath: string;
@@ -42,6 +44,22 @@ function findProgram(cached: string, name: string): string | undefined {
   });
 }
 
+/** Maru as one process a room, with so many ingesters that each hold everything. */
+function splitMaru(replicas: number): ServerKind {
+  return {
+    name: `maru-rf${replicas}`,
+    isSplit: true,
+    protocols: ['v1', 'v2'],
+    pushPath: '/api/v1/push',
+    readyPath: '/ready',
+    queryPath: '/prometheus',
+    command: (folder, port) => [
+      process.execPath,
+      [join(repository, 'load-tests/split-maru.ts'), folder, String(port), String(replicas)],
+    ],
+  };
+}
+
 export const serverKinds: readonly ServerKind[] = [
   {
     name: 'maru',
@@ -66,6 +84,8 @@ export const serverKinds: readonly ServerKind[] = [
       ],
     ],
   },
+  splitMaru(1),
+  splitMaru(3),
   {
     name: 'prometheus',
     protocols: ['v1', 'v2'],
@@ -167,7 +187,11 @@ export class RunningServer {
     const command = this.kind.command(this.folder, this.port);
     if (command === undefined) throw new Error(`${this.kind.name} is absent`);
     const begin = performance.now();
-    const child = spawn(command[0], command[1], { stdio: ['ignore', 'pipe', 'pipe'], cwd: this.folder });
+    const child = spawn(command[0], command[1], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      cwd: this.folder,
+      detached: true,
+    });
     this.#child = child;
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8');
@@ -204,7 +228,7 @@ export class RunningServer {
     process.off('exit', this.#killWithParent);
     if (child.exitCode !== null || child.signalCode !== null) return;
     const gone = new Promise((resolve) => child.once('exit', resolve));
-    child.kill('SIGKILL');
+    killGroup(child);
     await gone;
   }
 
@@ -224,7 +248,7 @@ export class RunningServer {
   }
 
   readonly #killWithParent = (): void => {
-    this.#child?.kill('SIGKILL');
+    if (this.#child !== undefined) killGroup(this.#child);
   };
 
   async #isReady(): Promise<boolean> {
@@ -235,6 +259,16 @@ export class RunningServer {
     } catch {
       return false;
     }
+  }
+}
+
+/** A server may be several processes: it leads a group of its own. */
+function killGroup({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // Gone already.
   }
 }
 
