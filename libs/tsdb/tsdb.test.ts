@@ -108,6 +108,26 @@ describe('Tsdb', () => {
     }
   });
 
+  it('says that the log behind a snapshot is missing, once', async () => {
+    const disk = new FaultyDisk();
+    const { tsdb } = await open(disk, { snapshotBytes: 1 });
+    for (let i = 0; i < 50; i++) await tsdb.push(batch(tenantA, [['x', start + i * 1000, i]]));
+    await tsdb.close();
+    const newest = [...disk.files.keys()].filter((path) => path.endsWith('.wal')).sort();
+    for (const path of newest) disk.files.delete(path);
+    const { tsdb: second, report } = await open(disk);
+    assert.deepEqual(
+      report.damages.map(({ path, reason }) => ({ path, reason })),
+      [{ path: newest.at(-1), reason: 'the file is missing' }],
+    );
+    await second.push(batch(tenantA, [['x', start + 99_000, 99]]));
+    await second.close();
+    const third = await open(disk);
+    assert.deepEqual(third.report.damages, []);
+    assert.equal((await contents(third.tsdb, tenantA)).get('x')?.get(start + 99_000)?.[0], 99);
+    await third.tsdb.close();
+  });
+
   it('applies nothing twice that a snapshot holds already, however pushes and slices interleave', async () => {
     const disk = new FaultyDisk();
     const { tsdb } = await open(disk, { snapshotBytes: 1 << 17 });

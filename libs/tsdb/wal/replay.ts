@@ -65,7 +65,9 @@ export async function replayWal(
   for (const [index, number] of segments.entries()) {
     const path = segmentPath(directory, number);
     // Numbers are given without gaps, so a gap is a file that somebody lost.
-    for (; expected < number; expected++) damages.push({ path: segmentPath(directory, expected), offset: 0, bytes: 0 });
+    for (; expected < number; expected++) {
+      damages.push({ path: segmentPath(directory, expected), offset: 0, bytes: 0, reason: 'the file is missing' });
+    }
     expected = number + 1;
     const report = newReport();
     for await (const frame of readFrames(disk, path, segmentKind, report)) {
@@ -100,6 +102,10 @@ export async function replayWal(
     if (isLast) tail = { segment: number, validEnd: report.validEnd, version: report.version };
     bytesBefore += report.sizeBytes;
     progress({ bytesDone: bytesBefore, bytesTotal });
+  }
+  // A snapshot's segment is there before the snapshot is.
+  if (segments.length === 0 && fromSegment > 0) {
+    damages.push({ path: segmentPath(directory, fromSegment), offset: 0, bytes: 0, reason: 'the file is missing' });
   }
   return { tail, lastSeq, lastSegment: all.at(-1) ?? 0, torn, damages, undecodable, records, bytes: bytesTotal };
 }
