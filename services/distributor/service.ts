@@ -14,6 +14,7 @@ import type { Metrics } from '../../libs/telemetry/metrics.ts';
 import { WriteScan } from '../../libs/wire/write-scan.ts';
 import { AliasRegistry } from './alias-registry.ts';
 import type { DistributorConfig } from './config.ts';
+import { FairTurns } from './fair-turns.ts';
 import { IngestionRate } from './ingestion-rate.ts';
 import { createPushCounters } from './metrics.ts';
 import type { PushLimits } from './push.ts';
@@ -63,6 +64,7 @@ export function createDistributor(config: DistributorConfig, deps: DistributorDe
     'Time from the last byte of a write request to its answer.',
     ['status'],
   );
+  const turns = new FairTurns(monotonicMs);
   let stopping = false;
 
   const handle = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
@@ -73,16 +75,13 @@ export function createDistributor(config: DistributorConfig, deps: DistributorDe
     const body = await readBody(request.raw, bodyLimits, inflight.shareOf(tenant));
     const begin = performance.now();
     try {
-      const { status, headers, text } = await handlePush(
-        tenant,
-        {
-          contentType: request.headers['content-type'],
-          contentEncoding: request.headers['content-encoding'],
-          body: body.bytes,
-          receiveTimeMs: deps.nowMs(),
-        },
-        pushDeps,
-      );
+      const received = {
+        contentType: request.headers['content-type'],
+        contentEncoding: request.headers['content-encoding'],
+        body: body.bytes,
+        receiveTimeMs: deps.nowMs(),
+      };
+      const { status, headers, text } = await turns.take(tenant, () => handlePush(tenant, received, pushDeps));
       seconds.observe({ status: String(status) }, (performance.now() - begin) / 1000);
       reply.code(status).headers(headers);
       return text === '' ? reply.send() : reply.type('text/plain; charset=utf-8').send(text);
