@@ -9,19 +9,29 @@ import { mergeSources } from '../../libs/series/merge-sources.ts';
 import type { SeriesSource } from '../../libs/series/series-source.ts';
 import type { HeldBlock, LocalBlocks } from '../../libs/tsdb/local-blocks.ts';
 
+interface TimeSpan {
+  readonly minT: number;
+  readonly maxT: number;
+}
+
 export function recentSource(tenant: TenantId, head: SeriesSource, blocks: Pick<LocalBlocks, 'of'>): RecentSource {
   const known = blocks.of(tenant);
-  const over = ({ minT, maxT }: { readonly minT: number; readonly maxT: number }): SeriesSource => {
-    const asked = new Set<HeldBlock>([...known, ...blocks.of(tenant)]);
-    const sources = [...asked].filter((block) => block.overlaps(minT, maxT)).map(({ source }) => source);
-    return sources.length === 0 ? head : mergeSources([head, ...sources]);
-  };
+  const blocksOver = ({ minT, maxT }: TimeSpan): HeldBlock[] =>
+    [...new Set<HeldBlock>([...known, ...blocks.of(tenant)])].filter((block) => block.overlaps(minT, maxT));
+  const sourceOver = (asked: readonly HeldBlock[]): SeriesSource =>
+    mergeSources([head, ...asked.map(({ source }) => source)]);
+  // The head is asked in the turn in which the blocks are chosen.
+  const over = (span: TimeSpan): SeriesSource => sourceOver(blocksOver(span));
   return {
     blocks: known.map(({ meta }) => meta.ulid),
     select: (query, signal) => over(query).select(query, signal),
-    selectProjected: (query, names, signal) => {
-      const source = over(query);
-      return source.selectProjected?.(query, names, signal) ?? source.select(query, signal);
+    selectProjected: async (query, names, signal) => {
+      const asked = blocksOver(query);
+      const source = sourceOver(asked);
+      const found = await (source.selectProjected?.(query, names, signal) ?? source.select(query, signal));
+      // Here the head is asked when the blocks have answered: what left it meanwhile is in a block that was not asked.
+      const isWhole = blocksOver(query).every((block) => asked.includes(block));
+      return isWhole ? found : over(query).select(query, signal);
     },
     labelNames: (query, signal) => over(query).labelNames(query, signal),
     labelValues: (name, query, signal) => over(query).labelValues(name, query, signal),

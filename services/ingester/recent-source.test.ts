@@ -1,0 +1,73 @@
+/** What an ingester answers while ranges move from its head to blocks under the question. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { parseTenantId } from '../../libs/model/tenant-id.ts';
+import { seriesCountOf } from '../../libs/series/series-source.ts';
+import { HeadSource } from '../../libs/tsdb/head/head-source.ts';
+import { TenantHead } from '../../libs/tsdb/head/tenant-head.ts';
+import { pushInParts } from '../../libs/tsdb/head/workloads.testing.ts';
+import { LocalBlocks } from '../../libs/tsdb/local-blocks.ts';
+import { FaultyDisk } from '../../libs/tsdb/wal/faulty-disk.testing.ts';
+import { writeRange } from '../../libs/tsdb/write-range.ts';
+import { recentSource } from './recent-source.ts';
+
+const tenant = parseTenantId('a');
+const { signal } = new AbortController();
+const hourMs = 3_600_000;
+const everything = { matchers: [], minT: 0, maxT: 1e12 };
+
+/** A head with a sample of series 1 in the first two hours of 1970 and one of series 2 in the next two, and its blocks. */
+class Room {
+  readonly #disk = new FaultyDisk();
+  readonly head = new TenantHead({ exemplarsMax: 0 });
+  readonly blocks = new LocalBlocks({
+    disk: this.#disk,
+    directory: '/blocks',
+    damagedDirectory: '/damaged',
+    log: { error: () => undefined },
+    nowMs: () => 10 * hourMs,
+    withStartTimes: false,
+    write: (feed, options, stop) => writeRange(feed, { disk: this.#disk, ...options }, stop),
+  });
+
+  constructor() {
+    pushInParts(this.head, [{ series: 1, t: 1000, st: 0, hi: 0, lo: 1, h: null }], 1);
+    pushInParts(this.head, [{ series: 2, t: 1000 + 2 * hourMs, st: 0, hi: 0, lo: 1, h: null }], 1);
+  }
+
+  async cut(range: number): Promise<void> {
+    const generation = range + 1;
+    const frozen = this.head.freeze(range, generation);
+    assert.ok(frozen !== undefined);
+    await this.blocks.write(tenant, this.head, frozen, signal);
+    this.head.drop(generation);
+  }
+}
+
+describe('recent samples', () => {
+  it('are whole where a range leaves the head after the blocks were asked and before the head is', async () => {
+    const room = new Room();
+    await room.cut(0);
+    const [first] = room.blocks.of(tenant);
+    assert.ok(first !== undefined);
+    // The second range is cut while the block of the first is being asked.
+    let cuts = 0;
+    const slow = {
+      ...first,
+      meta: first.meta,
+      overlaps: () => true,
+      source: {
+        ...first.source,
+        select: async (...asked: Parameters<typeof first.source.select>) => {
+          if (cuts++ === 0) await room.cut(1);
+          return first.source.select(...asked);
+        },
+      },
+    } as unknown as typeof first;
+    const blocks = { of: () => room.blocks.of(tenant).map((block) => (block === first ? slow : block)) };
+    const source = recentSource(tenant, new HeadSource(room.head), blocks);
+    const found = await source.selectProjected?.(everything, ['__name__'], signal);
+    assert.ok(found !== undefined);
+    assert.equal(seriesCountOf(found.labels), 2);
+  });
+});
