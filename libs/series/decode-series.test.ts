@@ -130,14 +130,14 @@ describe('SeriesDecoder', () => {
 
   it('any chunks of a series give each timestamp once, with its largest value', () => {
     const chunk = fc
-      .uniqueArray(fc.tuple(fc.integer({ min: 0, max: 30 }), fc.integer({ min: 0, max: 9 })), {
+      .uniqueArray(fc.tuple(fc.integer({ min: 0, max: 60 }), fc.integer({ min: 0, max: 9 })), {
         selector: ([t]) => t,
         minLength: 1,
         maxLength: 10,
       })
       .map((samples) => samples.sort(([a], [b]) => a - b));
     const chunks = fc
-      .array(chunk, { maxLength: 5 })
+      .array(chunk, { maxLength: 12 })
       .map((list) => list.sort((a, b) => (a[0]?.[0] ?? 0) - (b[0]?.[0] ?? 0)));
     fc.assert(
       fc.property(
@@ -153,5 +153,20 @@ describe('SeriesDecoder', () => {
         },
       ),
     );
+  });
+
+  it('thousands of chunks that lie over one another take no longer than as many that do not', {
+    timeout: 20_000,
+  }, async () => {
+    // Late samples of one series, 32 a chunk: merging each into all before it took minutes.
+    const count = 12_000;
+    const chunks = Array.from({ length: count }, (_, i): Chunk => {
+      return Array.from({ length: 32 }, (_, j) => [j * count + i, i] as const);
+    });
+    const [samples] = decoded([chunks], 1);
+    assert.equal(samples?.length, 32 * count);
+    assert.ok(samples?.every(([t, v], i) => t === i && v === i % count));
+    // Time for the timeout to be seen.
+    await new Promise((resolve) => setTimeout(resolve, 1));
   });
 });

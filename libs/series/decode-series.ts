@@ -4,7 +4,7 @@
  * in the columns: a chunk is decoded whole if any of it can count.
  */
 
-import type { ChunkEncoding } from '../model/encoding/chunk.ts';
+import { ChunkEncoding } from '../model/encoding/chunk.ts';
 import { decodeChunk } from '../model/encoding/decode-chunk.ts';
 import { assert } from '../std/assert.ts';
 import { makeColumns, mergeColumns } from './merge.ts';
@@ -13,6 +13,8 @@ import type { SeriesSelection } from './series-reader.ts';
 import type { ChunkBatch } from './series-source.ts';
 
 const firstCapacity = 256;
+/** Memory of runs that is kept for the next ones. */
+const spareRunsMax = 4;
 
 export class SeriesDecoder {
   readonly #selection: SeriesSelection;
@@ -23,6 +25,16 @@ export class SeriesDecoder {
   #columns = makeColumns(firstCapacity);
   #scratch = makeColumns(0);
   #merged = makeColumns(0);
+  /** First row of the last chunk that overlapped nothing before it. */
+  #groupBegin = 0;
+  /**
+   * Chunks of plain floats that overlap one another, merged in pairs of about equal length: late samples may make thousands of
+   * them, and each merged into all before it would be quadratic.
+   */
+  readonly #runs: SampleColumns[] = [];
+  readonly #spareRuns: SampleColumns[] = [];
+  /** Time of the newest sample of the series so far. */
+  #newest = Number.NEGATIVE_INFINITY;
 
   /** Chunks that have nothing in [minT, maxT] are not decoded. */
   constructor(selection: SeriesSelection, minT: number, maxT: number) {
@@ -46,12 +58,15 @@ export class SeriesDecoder {
     columns.length = 0;
     columns.h = null;
     columns.st = null;
+    this.#groupBegin = 0;
+    this.#newest = Number.NEGATIVE_INFINITY;
     const begin = batch.chunkBegin[series - batch.firstSeries];
     const end = batch.chunkBegin[series - batch.firstSeries + 1];
     for (let chunk = begin; chunk < end; chunk++) {
       if (batch.maxT[chunk] < this.#minT || batch.minT[chunk] > this.#maxT) continue;
       this.#append(batch, chunk);
     }
+    this.#joinRuns();
     return this.#columns;
   }
 
@@ -62,24 +77,103 @@ export class SeriesDecoder {
   }
 
   #append(batch: ChunkBatch, chunk: number): void {
-    const columns = this.#columns;
     const encoding = batch.encoding[chunk] as ChunkEncoding;
     const bytesBegin = batch.byteBegin[chunk];
     const bytesEnd = batch.byteBegin[chunk + 1];
-    const row = columns.length;
-    if (row === 0 || batch.minT[chunk] > columns.t[row - 1]) {
+    const overlaps = batch.minT[chunk] <= this.#newest;
+    if (overlaps && encoding === ChunkEncoding.xor && this.#columns.h === null && this.#columns.st === null) {
+      if (this.#runs.length === 0) this.#beginRuns();
+      const run = this.#takeRun();
+      run.length = decodeChunk(encoding, batch.bytes, bytesBegin, bytesEnd, run, 0, this.#minT);
+      this.#noteNewest(run);
+      this.#runs.push(run);
+      for (let top = run; (this.#runs.at(-2)?.length ?? Infinity) <= 2 * top.length; top = this.#runs.at(-1) ?? top) {
+        this.#mergeLastRuns();
+      }
+      return;
+    }
+    this.#joinRuns();
+    const columns = this.#columns;
+    if (!overlaps) {
+      const row = columns.length;
       const rowEnd = decodeChunk(encoding, batch.bytes, bytesBegin, bytesEnd, columns, row, this.#minT);
       // A chunk of floats leaves the column of histograms as it was, whatever was there.
       if (columns.h !== null) for (let i = columns.h.length; i < rowEnd; i++) columns.h.push(null);
       columns.length = rowEnd;
+      this.#groupBegin = row;
+      this.#noteNewest(columns);
       return;
     }
     const scratch = this.#scratch;
     scratch.h = null;
     scratch.st = null;
     scratch.length = decodeChunk(encoding, batch.bytes, bytesBegin, bytesEnd, scratch, 0, this.#minT);
+    this.#noteNewest(scratch);
     mergeColumns(columns, scratch, this.#merged);
     this.#columns = this.#merged;
     this.#merged = columns;
+    this.#groupBegin = 0;
   }
+
+  #noteNewest({ t, length }: SampleColumns): void {
+    if (length > 0 && t[length - 1] > this.#newest) this.#newest = t[length - 1];
+  }
+
+  /** The rows of the last group are the first run: what stands before them is older than all that can come. */
+  #beginRuns(): void {
+    const run = this.#takeRun();
+    appendRows(this.#columns, this.#groupBegin, run);
+    this.#columns.length = this.#groupBegin;
+    this.#runs.push(run);
+  }
+
+  /** Makes one run of all, and puts it where its first rows came from. */
+  #joinRuns(): void {
+    while (this.#mergeLastRuns());
+    const run = this.#runs.pop();
+    if (run === undefined) return;
+    appendRows(run, 0, this.#columns);
+    this.#keepRun(run);
+  }
+
+  /** False where there are not two. */
+  #mergeLastRuns(): boolean {
+    if (this.#runs.length < 2) return false;
+    const [a, b] = this.#runs.splice(-2) as [SampleColumns, SampleColumns];
+    const merged = this.#takeRun();
+    mergeColumns(a, b, merged);
+    this.#runs.push(merged);
+    this.#keepRun(a);
+    this.#keepRun(b);
+    return true;
+  }
+
+  #takeRun(): SampleColumns {
+    const run = this.#spareRuns.pop() ?? makeColumns(firstCapacity);
+    run.length = 0;
+    run.h = null;
+    run.st = null;
+    return run;
+  }
+
+  #keepRun(run: SampleColumns): void {
+    if (this.#spareRuns.length < spareRunsMax) this.#spareRuns.push(run);
+  }
+}
+
+/** Appends rows [begin, length) of plain floats. */
+function appendRows(from: SampleColumns, begin: number, to: SampleColumns): void {
+  const end = to.length + from.length - begin;
+  if (end > to.t.length) {
+    const { t, vBits } = to;
+    const capacity = Math.max(end, t.length * 2);
+    to.t = new Float64Array(capacity);
+    to.v = new Float64Array(capacity);
+    to.vBits = new Int32Array(to.v.buffer);
+    to.t.set(t.subarray(0, to.length));
+    to.vBits.set(vBits.subarray(0, to.length * 2));
+  }
+  to.t.set(from.t.subarray(begin, from.length), to.length);
+  to.vBits.set(from.vBits.subarray(begin * 2, from.length * 2), to.length * 2);
+  to.length = end;
 }
