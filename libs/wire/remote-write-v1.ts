@@ -6,7 +6,7 @@
 
 import { cutOff, type ProtobufReader } from '../model/encoding/protobuf-reader.ts';
 import { readHistogram } from './histogram-message.ts';
-import type { WriteScan } from './write-scan.ts';
+import { otherMessage, type WriteScan } from './write-scan.ts';
 
 /** Field numbers that each message knows, as bits: in another wire type than theirs they are an error. */
 const requestFields = (1 << 1) | (1 << 3);
@@ -49,6 +49,8 @@ export function scanWriteRequestV1(bytes: Uint8Array, length: number, scan: Writ
       scanMetadata(scan, reader, end);
       reader.end = length;
     } else {
+      // What 2.0 has for series: passed over it would be lost in silence.
+      if (tag === 0x2a) otherMessage(reader.position, '2.0', '1.0');
       reader.skipUnknown(tag, requestFields, 'a write request');
     }
   }

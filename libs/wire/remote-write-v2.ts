@@ -7,7 +7,7 @@
 
 import { cutOff, type ProtobufReader } from '../model/encoding/protobuf-reader.ts';
 import { readHistogram } from './histogram-message.ts';
-import { type ScannedExemplar, SeriesFault, startTimeOf, type WriteScan } from './write-scan.ts';
+import { otherMessage, type ScannedExemplar, SeriesFault, startTimeOf, type WriteScan } from './write-scan.ts';
 
 const requestFields = (1 << 4) | (1 << 5);
 const seriesFields = (1 << 1) | (1 << 2) | (1 << 3) | (1 << 4) | (1 << 5);
@@ -43,6 +43,8 @@ export function scanWriteRequestV2(bytes: Uint8Array, length: number, scan: Writ
       reader.position = end;
       reader.end = length;
     } else {
+      // Fields 1 to 3 are reserved, so that the series of 1.0 are told from something new; passed over they would be lost in silence.
+      if (tag === 0x0a) otherMessage(reader.position, '1.0', '2.0');
       reader.skipUnknown(tag, requestFields, 'a write request');
     }
   }

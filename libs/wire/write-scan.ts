@@ -339,6 +339,14 @@ function tooMany(what: string, max: number): never {
   throw new Failure('too_large', `remote write: more than ${max} ${what} in one request`);
 }
 
+/** A body under the name of the other protocol. */
+export function otherMessage(position: number, sent: '1.0' | '2.0', named: '1.0' | '2.0'): never {
+  throw new Failure(
+    'bad_data',
+    `protobuf: a series of remote write ${sent} at byte ${position}, and the Content-Type is that of ${named}`,
+  );
+}
+
 function grownUint32(column: Uint32Array, length: number): Uint32Array {
   const grown = new Uint32Array(length);
   grown.set(column);
