@@ -1,7 +1,8 @@
 /**
  * Blocks on the local disk: what was cut from the head and is not yet safe elsewhere, `<directory>/<tenant>/<ULID>/`.
  * Owns which there are, writing one more, and removing one when its last reader must have left. Does not own when a range is cut
- * (cut-ranges.ts), nor what is shipped. A folder that is no good block is set aside and named; the rest is served.
+ * (cut-ranges.ts), nor what is shipped. A folder that is no good block is set aside and named; the rest is served, and what it held is
+missing until the bucket has it or somebody takes the folder away: questions that need it must not be answered without it.
  */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
@@ -10,7 +11,7 @@ import type { SeriesSource } from '../series/series-source.ts';
 import type { Disk } from '../std/disk.ts';
 import { type LocalBlock, openLocalBlock } from './block/local-block.ts';
 import type { BlockMeta } from './block/meta.ts';
-import { openBlockFolder } from './block/read-block.ts';
+import { openBlockFolder, readMeta } from './block/read-block.ts';
 import { isUlid, makeUlid, type Ulid } from './block/ulid.ts';
 import type { BlockKeeper, CutBlock } from './cut-ranges.ts';
 import type { HeadRange } from './head/head-range.ts';
@@ -93,13 +94,24 @@ export class HeldBlock {
   }
 }
 
+/** A block that was set aside although its samples are nowhere else on this disk. */
+export interface MissingBlock {
+  readonly tenant: TenantId;
+  readonly ulid: Ulid;
+  /** Its time as far as it is known, else all time. */
+  readonly minTime: number;
+  readonly maxTime: number;
+  /** Where the folder is now. */
+  readonly path: string;
+}
+
 export class LocalBlocks implements BlockKeeper {
   readonly #options: LocalBlocksOptions;
+  readonly #missing = new Map<Ulid, MissingBlock>();
   readonly #byTenant = new Map<TenantId, Map<Ulid, HeldBlock>>();
   /** Removed, but queries that began before may still read them. */
   readonly #leaving = new Map<HeldBlock, number>();
-  /** Folders that were set aside. */
-  damaged = 0;
+  #rewritten = 0;
 
   constructor(options: LocalBlocksOptions) {
     this.#options = options;
@@ -115,9 +127,40 @@ export class LocalBlocks implements BlockKeeper {
     for (const blocks of this.#byTenant.values()) yield* blocks.values();
   }
 
+  /** Folders that were set aside. */
+  get damaged(): number {
+    return this.#missing.size + this.#rewritten;
+  }
+
+  /** What was set aside and is not known to be anywhere else. */
+  get missing(): Iterable<MissingBlock> {
+    return this.#missing.values();
+  }
+
+  /** The first missing block of a tenant of which a sample may lie from minT to maxT. */
+  missingFrom(tenant: TenantId, minT: number, maxT: number): MissingBlock | undefined {
+    for (const block of this.#missing.values()) {
+      if (block.tenant === tenant && block.minTime <= maxT && block.maxTime > minT) return block;
+    }
+    return undefined;
+  }
+
+  /** The bucket has the samples of a missing block: nothing is missed any more. */
+  async isInBucket({ ulid, path }: MissingBlock): Promise<void> {
+    await this.#options.disk.rename(path, `${path}.in-bucket`);
+    this.#missing.delete(ulid);
+  }
+
   async recover(): Promise<CutBlock[]> {
-    const { disk, directory } = this.#options;
+    const { disk, directory, damagedDirectory } = this.#options;
     const cut: CutBlock[] = [];
+    for (const name of await disk.list(damagedDirectory)) {
+      const ulid = name.slice(-26);
+      const tenant = tenantOf(name.slice(0, -27));
+      if (tenant !== undefined && isUlid(ulid) && name === asideName(tenant, ulid)) {
+        await this.#miss(tenant, ulid, join(damagedDirectory, name));
+      }
+    }
     for (const name of await disk.list(directory)) {
       const tenant = tenantOf(name);
       if (tenant === undefined) continue;
@@ -132,12 +175,14 @@ export class LocalBlocks implements BlockKeeper {
           const files = await openBlockFolder(disk, path);
           await files[Symbol.asyncDispose]();
           const { meta } = files;
+          this.#missing.delete(folder);
           this.#add(new HeldBlock(disk, tenant, path, meta));
           if (meta.cutFrom !== undefined) {
             cut.push({ tenant, block: folder, ...meta.cutFrom, seriesCount: meta.stats.numSeries });
           }
         } catch (error) {
-          await this.#setAside(tenant, folder, error);
+          await this.#setAside(tenant, folder, asideName(tenant, folder), error);
+          await this.#miss(tenant, folder, join(damagedDirectory, asideName(tenant, folder)));
         }
       }
     }
@@ -152,7 +197,9 @@ export class LocalBlocks implements BlockKeeper {
       return true;
     } catch (error) {
       this.#byTenant.get(tenant)?.delete(block.meta.ulid);
-      await this.#setAside(tenant, name, error);
+      // Its range is still in the head: nothing is missing.
+      await this.#setAside(tenant, name, `${asideName(tenant, block.meta.ulid)}.rewritten`, error);
+      this.#rewritten++;
       return false;
     }
   }
@@ -200,14 +247,27 @@ export class LocalBlocks implements BlockKeeper {
     blocks.set(block.meta.ulid, block);
   }
 
-  async #setAside(tenant: TenantId, name: string, error: unknown): Promise<void> {
-    const { disk, directory, damagedDirectory, log } = this.#options;
-    this.damaged++;
+  async #setAside(tenant: TenantId, folder: string, name: string, error: unknown): Promise<void> {
+    const { disk, directory, damagedDirectory, log, nowMs } = this.#options;
     await disk.makeDirectory(damagedDirectory);
-    const to = join(damagedDirectory, `${tenant}-${name}`);
-    await disk.rename(join(directory, tenant, name), to);
-    log.error({ tenant, block: name, now: to, error: String(error) }, 'a folder that is no good block was set aside');
+    let to = join(damagedDirectory, name);
+    // There from an earlier time, where somebody has put a copy of it back that is no better.
+    if ((await disk.list(to)).length > 0) to += `.${nowMs()}`;
+    await disk.rename(join(directory, tenant, folder), to);
+    log.error({ tenant, block: folder, now: to, error: String(error) }, 'a folder that is no good block was set aside');
   }
+
+  async #miss(tenant: TenantId, ulid: Ulid, path: string): Promise<void> {
+    const { disk } = this.#options;
+    const { minTime, maxTime } = await readMeta(disk, path).catch(() => allTime);
+    this.#missing.set(ulid, { tenant, ulid, minTime, maxTime, path });
+  }
+}
+
+const allTime = { minTime: Number.NEGATIVE_INFINITY, maxTime: Number.POSITIVE_INFINITY };
+
+function asideName(tenant: TenantId, ulid: Ulid): string {
+  return `${tenant}-${ulid}`;
 }
 
 function tenantOf(name: string): TenantId | undefined {

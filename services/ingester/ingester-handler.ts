@@ -14,12 +14,11 @@ import type {
 import type { WriteBatch } from '../../libs/contracts/write-batch.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
-import type { LocalBlocks } from '../../libs/tsdb/local-blocks.ts';
 import type { RestoreProgress, RestoreReport, Tsdb } from '../../libs/tsdb/tsdb.ts';
-import { recentSource } from './recent-source.ts';
+import { type RecentBlocks, recentSource } from './recent-source.ts';
 
 export class IngesterHandler implements IngesterContract, IngesterStatusContract {
-  readonly #blocks: Pick<LocalBlocks, 'of'>;
+  readonly #blocks: RecentBlocks;
   #tsdb: Tsdb | undefined;
   #progress: RestoreProgress | undefined;
   #stopping = false;
@@ -27,7 +26,7 @@ export class IngesterHandler implements IngesterContract, IngesterStatusContract
   readonly #refEpoch = randomInt(1, 0xffffffff);
 
   /** @param blocks cut from the heads and still here */
-  constructor(blocks: Pick<LocalBlocks, 'of'>) {
+  constructor(blocks: RecentBlocks) {
     this.#blocks = blocks;
   }
 

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { type BucketIndex, emptyBucketIndex, type IndexedBlock } from '../../libs/blocks/bucket-index.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import { parseTenantId } from '../../libs/model/tenant-id.ts';
-import type { Ulid } from '../../libs/tsdb/block/ulid.ts';
+import { makeUlid, type Ulid } from '../../libs/tsdb/block/ulid.ts';
 import { TenantHead } from '../../libs/tsdb/head/tenant-head.ts';
 import { pushInParts } from '../../libs/tsdb/head/workloads.testing.ts';
 import { LocalBlocks } from '../../libs/tsdb/local-blocks.ts';
@@ -22,21 +22,31 @@ class Room {
   index: BucketIndex = emptyBucketIndex;
   uploads: Ulid[] = [];
   failing = false;
-  readonly blocks: LocalBlocks;
-  readonly shipper: BlockShipper;
+  readonly disk = new FaultyDisk();
+  blocks = this.#newBlocks();
+  shipper = this.#newShipper();
 
-  constructor() {
-    const disk = new FaultyDisk();
-    this.blocks = new LocalBlocks({
-      disk,
+  /** As after the start of a new process. */
+  async start(): Promise<void> {
+    this.blocks = this.#newBlocks();
+    await this.blocks.recover();
+    this.shipper = this.#newShipper();
+  }
+
+  #newBlocks(): LocalBlocks {
+    return new LocalBlocks({
+      disk: this.disk,
       directory: '/blocks',
       damagedDirectory: '/damaged',
       log: silent,
       nowMs: () => this.nowMs,
       withStartTimes: false,
-      write: (feed, options, stop) => writeRange(feed, { disk, ...options }, stop),
+      write: (feed, options, stop) => writeRange(feed, { disk: this.disk, ...options }, stop),
     });
-    this.shipper = new BlockShipper({
+  }
+
+  #newShipper(): BlockShipper {
+    return new BlockShipper({
       blocks: this.blocks,
       readIndex: async () => {
         if (this.failing) throw new Failure('unavailable', 'the bucket is away');
@@ -120,5 +130,19 @@ describe('shipping blocks', () => {
     room.failing = false;
     await room.after(300_000);
     assert.equal(room.uploads.length, 1);
+  });
+
+  it('does not miss a damaged block that the bucket has', async () => {
+    const room = new Room();
+    const ulid = await room.cut();
+    await room.disk.remove(`/blocks/a/${ulid}/index`);
+    await room.start();
+    await room.after(0);
+    assert.equal(room.blocks.missingFrom(tenant, 0, hourMs)?.ulid, ulid);
+    room.indexed(makeUlid(1, new Uint8Array(10)), [ulid]);
+    await room.after(2 * minuteMs);
+    assert.equal(room.blocks.missingFrom(tenant, 0, hourMs), undefined);
+    await room.start();
+    assert.equal(room.blocks.missingFrom(tenant, 0, hourMs), undefined, 'nor after the next start');
   });
 });

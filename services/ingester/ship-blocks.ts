@@ -7,7 +7,7 @@
 import type { BucketIndex } from '../../libs/blocks/bucket-index.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import type { Ulid } from '../../libs/tsdb/block/ulid.ts';
-import type { HeldBlock, LocalBlocks } from '../../libs/tsdb/local-blocks.ts';
+import type { HeldBlock, LocalBlocks, MissingBlock } from '../../libs/tsdb/local-blocks.ts';
 
 export interface ShipDeps {
   readonly blocks: LocalBlocks;
@@ -93,8 +93,25 @@ export class BlockShipper {
         );
       }
     }
+    for (const missing of [...blocks.missing]) {
+      tenants.add(missing.tenant);
+      await this.#lookFor(missing);
+    }
     for (const ulid of this.#progress.keys()) if (!there.has(ulid)) this.#progress.delete(ulid);
     for (const tenant of this.#indexes.keys()) if (!tenants.has(tenant)) this.#indexes.delete(tenant);
+  }
+
+  /** A block that was set aside may have been shipped before. */
+  async #lookFor(missing: MissingBlock): Promise<void> {
+    const { blocks, log } = this.#deps;
+    const { tenant, ulid } = missing;
+    try {
+      if (!isIndexed(await this.#index(tenant, indexPollMs), ulid)) return;
+      await blocks.isInBucket(missing);
+      log.info({ tenant, block: ulid }, 'a block that was damaged on the local disk is in the bucket');
+    } catch (error) {
+      log.error({ tenant, block: ulid, error: String(error) }, 'whether the bucket has a damaged block cannot be said');
+    }
   }
 
   async #step(block: HeldBlock, progress: Progress): Promise<void> {

@@ -32,8 +32,7 @@ const chunksWindowBytes = 4 << 20;
  * @throws Failure `bad_data` (meta.json), CorruptBlock (tombstones), or what the disk throws
  */
 export async function openBlockFolder(disk: Disk, path: string): Promise<BlockFiles & AsyncDisposable> {
-  const metaPath = join(path, 'meta.json');
-  const meta = parseMeta(metaPath, await readSmall(disk, metaPath, metaBytesMax));
+  const meta = await readMeta(disk, path);
   const names = await disk.list(path);
   const tombstonesPath = join(path, 'tombstones');
   const tombstones: Tombstones = names.includes('tombstones')
@@ -47,6 +46,12 @@ export async function openBlockFolder(disk: Disk, path: string): Promise<BlockFi
     openSegment: (segment) => openFileReader(disk, join(path, 'chunks', segmentName(segment))),
     [Symbol.asyncDispose]: () => index[Symbol.asyncDispose](),
   };
+}
+
+/** meta.json of the block in a local folder. @throws as openBlockFolder */
+export async function readMeta(disk: Disk, path: string): Promise<BlockMeta> {
+  const metaPath = join(path, 'meta.json');
+  return parseMeta(metaPath, await readSmall(disk, metaPath, metaBytesMax));
 }
 
 async function readSmall(disk: Disk, path: string, bytesMax: number): Promise<Uint8Array> {
