@@ -45,6 +45,8 @@ export function prometheusRoutes(deps: RouteDeps): (app: FastifyInstance) => Pro
     app.addContentTypeParser(formType, { parseAs: 'string', bodyLimit }, (_request, body, done) => done(null, body));
     app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit }, (_request, body, done) => done(null, body));
     app.setErrorHandler((error, request, reply) => {
+      // Fastify would close the connection under a body that is too large: a client that still sends would see that and no answer.
+      reply.removeHeader('connection');
       const { dress = apiDress } = request.routeOptions.config as { dress?: Dress };
       return send(request, reply, dress, dress.failure(asFailure(error)));
     });

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, it } from 'node:test';
 import { describeEachCarrier } from '../support/carriers.ts';
 import { push } from '../support/push-client.ts';
+import { rawConnection } from '../support/raw-http.ts';
 import { residentBytes } from '../support/resident-bytes.ts';
 import type { Maru } from '../support/start-maru.ts';
 import { waitFor } from '../support/wait-until.ts';
@@ -224,6 +225,20 @@ describeEachCarrier('hostile queries', { timeout: 120_000 }, (startMaru) => {
     const others = encodeURIComponent(`hostile{i!~"${pattern}"}`);
     const rest = await ask(`query?query=${encodeURIComponent('count')}(${others})`);
     assert.ok(rest.text.includes(`"${seriesCount - expected.length}"]`), rest.text);
+  });
+
+  it('a body over the maximum is answered while it comes, and the connection goes on', async () => {
+    const { socket, received } = await rawConnection(Number(new URL(maru.queryUrl).port));
+    const bytes = 30e6;
+    const head = (length: number) =>
+      `POST /api/v1/query HTTP/1.1\r\nhost: x\r\nx-scope-orgid: ${tenant}\r\ncontent-type: ${formType}\r\ncontent-length: ${length}\r\n\r\n`;
+    socket.write(head(bytes));
+    await waitFor('the refusal', () => received().includes('413') || undefined);
+    const piece = Buffer.alloc(1e6, 'x');
+    for (let sent = 0; sent < bytes; sent += piece.length) socket.write(piece);
+    socket.write(`${head(7)}query=1`);
+    await waitFor('the next answer', () => received().includes('"status":"success"') || undefined);
+    socket.destroy();
   });
 
   it('a thousand at once', async () => {
