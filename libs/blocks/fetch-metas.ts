@@ -7,7 +7,7 @@ import { Failure } from '../errors/failure.ts';
 import type { TenantId } from '../model/tenant-id.ts';
 import type { Bucket } from '../object-store/bucket.ts';
 import { type BlockMeta, metaBytesMax, parseMeta } from '../tsdb/block/meta.ts';
-import type { Ulid } from '../tsdb/block/ulid.ts';
+import { isUlid, type Ulid } from '../tsdb/block/ulid.ts';
 import { blockKey, isBlockFile, metaName, parseTenantKey, tenantOfPrefix, tenantPrefix } from './paths.ts';
 
 export interface ListedBlock {
@@ -44,6 +44,23 @@ export async function listTenants(
     else foreign.push(entry.kind === 'prefix' ? entry.prefix : entry.key);
   }
   return { tenants, foreign };
+}
+
+/** Names of a tenant's blocks, whole or not: the first `countMax`, with a listing that ends there. */
+export async function listBlockNames(
+  bucket: Bucket,
+  tenant: TenantId,
+  countMax: number,
+  signal: AbortSignal,
+): Promise<Ulid[]> {
+  const names: Ulid[] = [];
+  const prefix = tenantPrefix(tenant);
+  for await (const entry of bucket.list(prefix, { delimiter: true, signal })) {
+    const name = entry.kind === 'prefix' ? entry.prefix.slice(prefix.length, -1) : '';
+    if (isUlid(name)) names.push(name);
+    if (names.length >= countMax) break;
+  }
+  return names;
 }
 
 /** Everything of a tenant, with one listing. */

@@ -1,13 +1,14 @@
 /**
  * The bucket indexes of tenants as a reader knows them: read when asked for and too old, kept when the bucket is away.
- * Owns their age and that none goes back to a lower generation. A tenant without an index has no blocks. What is asked for at once is
- * read once.
+ * Owns their age and that none goes back to a lower generation, and that an index that was lost is not taken for a tenant without
+ * blocks: where there is none it is looked, with a listing, whether there are any. What is asked for at once is read once.
  */
 import { Failure } from '../errors/failure.ts';
 import type { TenantId } from '../model/tenant-id.ts';
 import type { Bucket } from '../object-store/bucket.ts';
 import { untilAborted } from '../std/until-aborted.ts';
 import { type BucketIndex, emptyBucketIndex, isNewerIndex, readBucketIndex } from './bucket-index.ts';
+import { listBlockNames } from './fetch-metas.ts';
 
 export interface TenantIndexesOptions {
   readonly bucket: Bucket;
@@ -31,6 +32,8 @@ interface Known {
 export const indexStaleMsMax = 3_600_000;
 /** Tenants whose index is held; the one used longest ago goes first. */
 const tenantsMax = 10_000;
+/** Blocks that are looked for where there is no index: more than one ingester waits with. */
+const unindexedMax = 1_000;
 
 export class TenantIndexes {
   readonly #options: TenantIndexesOptions;
@@ -79,7 +82,7 @@ export class TenantIndexes {
     try {
       // For all that wait: none of them alone stops it. The bucket has its own time-outs.
       const stored = await readBucketIndex(bucket, tenant, new AbortController().signal);
-      const next = stored?.index ?? emptyBucketIndex;
+      const next = stored?.index ?? (await this.#withoutIndex(tenant));
       const isBack =
         known.readAtMs > 0 && (stored === undefined ? known.index.blocks.length > 0 : !isNewerIndex(known.index, next));
       if (isBack && nowMs() - known.readAtMs <= staleMsMax) {
@@ -99,6 +102,11 @@ export class TenantIndexes {
       onProblem(tenant, `the bucket index cannot be read: ${error instanceof Failure ? error.message : String(error)}`);
       return known.index;
     }
+  }
+
+  async #withoutIndex(tenant: TenantId): Promise<BucketIndex> {
+    const unindexed = await listBlockNames(this.#options.bucket, tenant, unindexedMax, new AbortController().signal);
+    return { ...emptyBucketIndex, unindexed };
   }
 
   #of(tenant: TenantId): Known {

@@ -197,4 +197,23 @@ describe('the blocks of the bucket for a query', () => {
     const source = await sourceOf(broken, undefined, gatewayOf([]));
     await assert.rejects(source.select(between(4, 0), signal), /the bucket is away/);
   });
+
+  it('are not taken for none where the index was lost', async () => {
+    const bucket = new MemoryBucket(() => now);
+    await bucket.put(`${tenant}/${a}/meta.json`, new Uint8Array(1), { signal });
+    await bucket.put('team-b/01JDKQ00000000000000000009/meta.json', new Uint8Array(1), { signal });
+    const asked: string[][] = [];
+    const gateway = gatewayOf(asked);
+    const source = await sourceOf(bucket, undefined, gateway);
+    await assert.rejects(source.select(between(5, 0), signal), new RegExp(`has block ${a}.*no index`));
+    const { warnings } = await source.select(between(2, 0), signal);
+    assert.match(warnings.join(), new RegExp(`not considered: the bucket has block ${a}`));
+    const held = await sourceOf(bucket, undefined, gateway, [a]);
+    assert.deepEqual((await held.select(between(5, 0), signal)).warnings, []);
+    assert.deepEqual(asked, []);
+    // Once it is there again nobody waits for it to be looked at.
+    await updateBucketIndex(bucket, tenant, now, () => ({ ...emptyBucketIndex, blocks: [indexed(a, 4)] }), signal);
+    await source.select(between(5, 0), signal);
+    assert.deepEqual(asked, [[a]]);
+  });
 });

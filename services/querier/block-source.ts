@@ -20,6 +20,7 @@ import type {
   SelectQuery,
   SeriesSource,
 } from '../../libs/series/series-source.ts';
+import { untilAborted } from '../../libs/std/until-aborted.ts';
 import { checkAllRead, neededBlocks } from './block-consistency.ts';
 
 export interface BlockAccess {
@@ -104,6 +105,15 @@ export class BucketSource implements SeriesSource {
     const found = this.#held() ?? (await this.#waitForIndex(span, signal));
     if (typeof found === 'string') return { ...nothing, warnings: [found] };
     let index = found;
+    if (this.#unindexed(index) !== undefined && !this.#isRecent(span)) {
+      index = await untilAborted(indexes.refresh(this.#tenant), signal);
+    }
+    const unindexed = this.#unindexed(index);
+    if (unindexed !== undefined) {
+      const why = `the bucket has block ${unindexed} of tenant ${this.#tenant}, and no index that says what is in it`;
+      if (!this.#isRecent(span)) throw new Failure('unavailable', `${why}: the compactor writes one`);
+      return { ...nothing, warnings: [`blocks of the bucket were not considered: ${why}`] };
+    }
     for (let isRetry = false; ; isRetry = true) {
       const needed = this.#needed(index, span);
       if (needed.length === 0) return nothing;
@@ -121,9 +131,9 @@ export class BucketSource implements SeriesSource {
   }
 
   /** The index, or why the answer does without: blocks can hardly belong into one about recent samples. */
-  async #waitForIndex({ minT }: TimeSpan, signal: AbortSignal): Promise<BucketIndex | string> {
-    const { indexes, nowMs } = this.#access;
-    if (minT < nowMs() - recentBlocksMs) return indexes.of(this.#tenant, signal);
+  async #waitForIndex(span: TimeSpan, signal: AbortSignal): Promise<BucketIndex | string> {
+    const { indexes } = this.#access;
+    if (!this.#isRecent(span)) return indexes.of(this.#tenant, signal);
     const patience = AbortSignal.timeout(recentWaitMs);
     try {
       return await indexes.of(this.#tenant, AbortSignal.any([signal, patience]));
@@ -132,6 +142,16 @@ export class BucketSource implements SeriesSource {
       const why = error instanceof Failure ? error.message : 'their list does not come';
       return `blocks of the bucket were not considered: ${why}`;
     }
+  }
+
+  /** A block that no index tells of and nobody answers for. */
+  #unindexed({ unindexed }: BucketIndex): string | undefined {
+    return unindexed?.find((name) => !this.#elsewhere.has(name));
+  }
+
+  /** Whether ingesters have every sample of the time. */
+  #isRecent({ minT }: TimeSpan): boolean {
+    return minT >= this.#access.nowMs() - recentBlocksMs;
   }
 
   #needed(index: BucketIndex, { minT, maxT }: TimeSpan): string[] {
