@@ -8,7 +8,10 @@ import { duration, integer, type ValuesOf } from '../config/config-key.ts';
 /** Slice `limits` of the configuration. */
 export const limitKeys = {
   // distributor
-  ingestionRate: integer(0, 'Items (samples, histograms, exemplars) a tenant may send per second; 0 is no limit.'),
+  ingestionRate: integer(
+    0,
+    'Items (samples, histograms, exemplars, metadata of 1.0) a tenant may send per second; 0 is no limit.',
+  ),
   ingestionBurstSize: integer(200_000, 'Items a tenant may send at once beyond its ingestion rate.'),
   requestRate: integer(0, 'Write requests a tenant may send per second; 0 is no limit.'),
   requestBurstSize: integer(100, 'Write requests a tenant may send at once beyond its request rate.'),

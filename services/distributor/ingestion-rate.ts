@@ -11,7 +11,7 @@ export interface RateLimits {
   /** Per second; 0 is off. */
   readonly requestRate: number;
   readonly requestBurstSize: number;
-  /** Samples (floats, histograms, exemplars) per second; 0 is off. */
+  /** Items (floats, histograms, exemplars, metadata of 1.0) per second; 0 is off. */
   readonly ingestionRate: number;
   readonly ingestionBurstSize: number;
 }

@@ -402,6 +402,17 @@ describe('push', () => {
     assert.equal((await send(rated, 'v1', [up('a', 1)])).status, 204);
   });
 
+  it('metadata of 1.0 counts as well: a flood of it alone is one', async () => {
+    const { ingester, deps } = room({ ingestionRate: 1, ingestionBurstSize: 3 });
+    const told = (name: string): SentSeries => ({
+      labels: [['__name__', name]],
+      metadata: { type: 1, help: name, unit: '' },
+    });
+    assert.equal((await send(deps, 'v1', [told('a'), told('b')])).status, 204);
+    assert.equal((await send(deps, 'v1', [told('c'), told('d')])).status, 429);
+    assert.equal(ingester.batches.length, 1);
+  });
+
   it('refuses a request over the rate before anything is stored', async () => {
     const { ingester, deps } = room({ ingestionRate: 1, ingestionBurstSize: 3 });
     assert.equal((await send(deps, 'v1', [up('a', 1), up('b', 2)])).status, 204);

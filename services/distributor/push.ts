@@ -60,7 +60,8 @@ export async function push(
   deps: PushDeps,
 ): Promise<PushResult> {
   const limits = deps.limitsOf(tenant);
-  deps.rate.takeSamples(tenant, scan.sampleCount + scan.histograms.length + scan.exemplars.length, bodyBytes, limits);
+  const items = scan.sampleCount + scan.histograms.length + scan.exemplars.length + scan.metadata.length;
+  deps.rate.takeSamples(tenant, items, bodyBytes, limits);
   const refusals = new Refusals();
   const aliases = deps.aliasesOf(tenant);
   aliases.begin(deps.ingester.refEpoch());
