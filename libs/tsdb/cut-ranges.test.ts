@@ -263,4 +263,40 @@ describe('cutting ranges', () => {
       await tsdb.close();
     }
   });
+
+  it('starts with a full disk where a crash came behind a block, and completes that when there is room', async () => {
+    const world = newWorld();
+    const ledger = new Ledger();
+    const send = async (tsdb: Tsdb, t: number, v: number) => {
+      ledger.send('s', t, v);
+      await tsdb.push({ ...batch(tenant, [['s', t, v]]), receiveTimeMs: world.now });
+      ledger.acknowledge([['s', t, v]]);
+    };
+    const before = await open(world);
+    await send(before, world.now, 1);
+    world.now += rangeMs + hourMs;
+    const killed = new Promise<void>((resolve) => {
+      world.blocks.step = async (when) => {
+        if (when === 'before') return;
+        resolve();
+        await new Promise(() => undefined);
+      };
+    });
+    void before.cutDue();
+    await killed;
+    crash(world, () => 0);
+    world.disk.capacity = world.disk.used();
+    const tsdb = await open(world);
+    ledger.check(await everything(tsdb, world));
+    await tsdb.cutDue();
+    assert.equal(world.blocks.blocks.length, 1, 'the range is not written again and again meanwhile');
+    world.disk.capacity = Number.POSITIVE_INFINITY;
+    while (tsdb.walState !== 'open') await new Promise((resolve) => setTimeout(resolve, 1));
+    await tsdb.cutDue();
+    assert.equal(tsdb.heads.get(tenant)?.frozenRanges.size, 0);
+    assert.equal(world.blocks.blocks.length, 1);
+    ledger.check(await everything(tsdb, world));
+    await send(tsdb, world.now, 2);
+    await tsdb.close();
+  });
 });

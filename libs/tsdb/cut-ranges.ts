@@ -121,16 +121,26 @@ export class RangeCutter {
     if (dropped > 0) this.#target.snapshotSoon();
   }
 
-  /** Completes what a crash interrupted behind the block. */
+  /** Completes what a crash interrupted behind the block; what cannot be completed is tried again with the next look. */
   async complete(): Promise<void> {
-    const { blocks } = this.#options;
-    for (const { tenant, generation, block, range, seriesCount } of this.#found) {
-      const frozen = this.#target.heads.get(tenant)?.frozenRanges.get(generation);
-      // Numbers begin anew where a log was lost: the same number alone is no proof.
-      if (frozen === undefined || frozen.begin !== range * rangeMs || frozen.seriesCount !== seriesCount) continue;
-      if (await blocks.verify(tenant, block)) await this.#target.dropFrozen(tenant, generation, block);
+    const left: CutBlock[] = [];
+    for (const found of this.#found) {
+      try {
+        await this.#completeOne(found);
+      } catch (error) {
+        const { tenant, block } = found;
+        this.#log.error({ tenant, block, error: String(error) }, 'a range that is in a block could not leave the head');
+        left.push(found);
+      }
     }
-    this.#found = [];
+    this.#found = left;
+  }
+
+  async #completeOne({ tenant, generation, block, range, seriesCount }: CutBlock): Promise<void> {
+    const frozen = this.#target.heads.get(tenant)?.frozenRanges.get(generation);
+    // Numbers begin anew where a log was lost: the same number alone is no proof.
+    if (frozen === undefined || frozen.begin !== range * rangeMs || frozen.seriesCount !== seriesCount) return;
+    if (await this.#options.blocks.verify(tenant, block)) await this.#target.dropFrozen(tenant, generation, block);
   }
 
   async #cutTenant(tenant: TenantId): Promise<number> {

@@ -291,7 +291,7 @@ export class Tsdb {
   /** Writes the ranges whose time has come to blocks and lets go of them; one call at a time goes on, others join it. */
   async cutDue(): Promise<void> {
     // While there is no room for the log there is none for blocks.
-    if (this.#writer !== undefined) await this.#cutter?.cutDue();
+    if (this.walState === 'open') await this.#cutter?.cutDue();
   }
 
   /** A range takes no more samples; resolves when the log says so. Never while a snapshot is written: a slice is of before or after. */
