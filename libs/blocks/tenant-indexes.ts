@@ -45,7 +45,7 @@ export class TenantIndexes {
 
   /**
    * The index of a tenant, not older than ageMsMax where the bucket can be read.
-   * @throws Failure `unavailable`; `bad_data` where the index cannot be understood and none before it is known
+   * @throws Failure `unavailable`; `internal` where the index cannot be understood and none before it is known
    */
   async of(tenant: TenantId, signal: AbortSignal): Promise<BucketIndex> {
     const { nowMs, ageMsMax } = this.#options;
@@ -98,7 +98,10 @@ export class TenantIndexes {
       return next;
     } catch (error) {
       const isKnown = known.readAtMs > 0 && nowMs() - known.readAtMs <= staleMsMax;
-      if (!isKnown) throw error;
+      if (!isKnown) {
+        const isDamaged = error instanceof Failure && error.kind === 'bad_data';
+        throw isDamaged ? new Failure('internal', error.message, { cause: error }) : error;
+      }
       onProblem(tenant, `the bucket index cannot be read: ${error instanceof Failure ? error.message : String(error)}`);
       return known.index;
     }
