@@ -51,7 +51,7 @@ export class StepInvariantVector implements VectorOperator {
   }
 
   done(): void {
-    this.#inner.done();
+    this.#context.counts.repeated(this.#stepCount, () => this.#inner.done());
     this.#context.releaseSamples(this.#held);
     if (this.#column !== undefined) this.#context.giveColumn(this.#column);
     this.#column = undefined;

@@ -94,6 +94,7 @@ const cases: readonly (readonly [query: string, plain: number, optimised: number
   ['absent(nothing) + absent(nothing)', 2, 1],
   ['label_replace(requests, "env", "", "", "") + label_replace(requests, "env", "", "", "")', 2, 1],
   ['(requests + on (job) errors{job="c"}) / (requests + on (job) errors{job="c"})', 4, 2],
+  ['topk(1, abs(requests @ 60)) / abs(requests @ 60)', 2, 1],
   ['requests{env="prod"} / errors', 2, 2],
   ['requests{env="prod"} + mixed smoothed', 2, 2],
   ['errors > bool requests{env="prod"}', 2, 2],
