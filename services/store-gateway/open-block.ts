@@ -73,6 +73,8 @@ export class GatewayBlock {
   #lookupBytes = 0;
   #users = 0;
   #quarantine: Quarantine | undefined;
+  /** Of a header: the next one is built when it is over. */
+  #removing: Promise<unknown> | undefined;
   usedAtMs = 0;
 
   constructor(tenant: TenantId, ulid: Ulid, deps: OpenBlockDeps) {
@@ -115,9 +117,17 @@ export class GatewayBlock {
     this.usedAtMs = this.#deps.nowMs();
     this.#users++;
     try {
-      this.#refuseQuarantined();
-      const opened = await untilAborted(this.#open(known), signal);
-      return await act(this.#source(opened, counts));
+      for (let isRetry = false; ; isRetry = true) {
+        this.#refuseQuarantined();
+        const opening = this.#open(known);
+        const opened = await untilAborted(opening, signal);
+        try {
+          return await act(this.#source(opened, counts));
+        } catch (error) {
+          if (isRetry || !(error instanceof BadIndexHeader)) throw error;
+          this.#leaveHeader(opening, error);
+        }
+      }
     } catch (error) {
       throw await this.told(error);
     } finally {
@@ -157,9 +167,10 @@ export class GatewayBlock {
       return new Failure('internal', `${name} is quarantined: ${error.message}`, { cause: error });
     }
     if (!(error instanceof Failure)) {
-      // The local disk, or a header that was closed under a read.
+      // The local disk, or a header that was damaged or closed under a read.
       const isOfSystem =
-        typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string';
+        error instanceof BadIndexHeader ||
+        (typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string');
       return isOfSystem ? new Failure('unavailable', `${name}: ${String(error)}`, { cause: error }) : error;
     }
     if (error.kind === 'not_found') return this.#missing(name, error);
@@ -209,7 +220,14 @@ export class GatewayBlock {
     this.#lookupBytes = 0;
     // Whoever still reads the file gets an error, and the block is set aside anyway.
     void opening?.then(({ header }) => header[Symbol.asyncDispose]()).catch(() => undefined);
-    void headers.remove(this.tenant, this.ulid).catch(() => undefined);
+    this.#removing = headers.remove(this.tenant, this.ulid).catch(() => undefined);
+  }
+
+  /** The file was damaged, or closed, under its readers: the next opening builds another. */
+  #leaveHeader(opening: Promise<Opened>, { message }: BadIndexHeader): void {
+    if (this.#opening !== opening) return;
+    this.#deps.onBadHeader(message);
+    this.#forget();
   }
 
   #open(known: IndexedBlock | undefined): Promise<Opened> {
@@ -223,6 +241,7 @@ export class GatewayBlock {
   async #openNow(known: IndexedBlock | undefined): Promise<Opened> {
     // For all that wait: none of them alone stops it. The bucket has its own time-outs.
     const { signal } = new AbortController();
+    await this.#removing;
     const facts = factsOf(known) ?? (await this.#readFacts(signal));
     const [header, tombstones] = await Promise.all([
       this.#openHeader(facts, signal),

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { blockFileSizes } from '../../libs/blocks/block-files.ts';
@@ -274,6 +274,21 @@ describe('the store-gateway', () => {
       await selectRows(second.handler.source(tenant, [ulid]).source, whole),
       expectedSelection(series, whole),
     );
+  });
+
+  it('and one that is damaged while it is open as well: no question notices', async () => {
+    await using folder = await tempFolder('gateway');
+    const bucket = new MemoryBucket();
+    const series = gridOfSeries(2, 5, 10);
+    const ulid = await ship(bucket, folder.path, 1, series);
+    await using rig = rigOf(bucket, folder.path);
+    const ask = () => selectRows(rig.handler.source(tenant, [ulid]).source, whole);
+    await ask();
+    await truncate(rig.headers.path(tenant, ulid), 60);
+    for (let i = 0; i < 2; i++)
+      assert.deepEqual(await Promise.all([ask(), ask()]), Array(2).fill(expectedSelection(series, whole)));
+    assert.deepEqual(rig.quarantined, []);
+    assert.ok((await readFile(rig.headers.path(tenant, ulid))).length > 60);
   });
 
   it('memory is bounded: lookups go and come again, pages go', async () => {

@@ -124,9 +124,9 @@ export async function openIndexHeader(
         name: remote.name,
         size: indexBytes,
         async read(begin, end, stop, into) {
-          if (end <= firstEnd) return file.read(fixedBytes + begin, fixedBytes + end, stop, into);
+          if (end <= firstEnd) return readHeld(file, fixedBytes + begin, fixedBytes + end, stop, into);
           if (begin >= secondBegin && end <= indexBytes) {
-            return file.read(secondAt + begin - secondBegin, secondAt + end - secondBegin, stop, into);
+            return readHeld(file, secondAt + begin - secondBegin, secondAt + end - secondBegin, stop, into);
           }
           return remote.read(begin, end, stop, into);
         },
@@ -141,6 +141,22 @@ export async function openIndexHeader(
   } catch (error) {
     await file[Symbol.asyncDispose]();
     throw error;
+  }
+}
+
+/** Reads what was there when the header was opened. @throws BadIndexHeader */
+async function readHeld(
+  file: FileReader,
+  begin: number,
+  end: number,
+  signal: AbortSignal,
+  into: Uint8Array | undefined,
+): Promise<Uint8Array> {
+  try {
+    return await file.read(begin, end, signal, into);
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw new BadIndexHeader(cause instanceof Error ? cause.message : file.name, { cause });
   }
 }
 
