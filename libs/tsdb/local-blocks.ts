@@ -12,6 +12,7 @@ import type { Disk } from '../std/disk.ts';
 import { type LocalBlock, openLocalBlock } from './block/local-block.ts';
 import type { BlockMeta } from './block/meta.ts';
 import { openBlockFolder, readMeta } from './block/read-block.ts';
+import { SeriesMemory } from './block/series-columns.ts';
 import { isUlid, makeUlid, type Ulid } from './block/ulid.ts';
 import type { BlockKeeper, CutBlock } from './cut-ranges.ts';
 import type { HeadRange } from './head/head-range.ts';
@@ -22,6 +23,8 @@ import { verifyFolder, type WriteRangeOptions } from './write-range.ts';
 
 /** Files that nobody has asked for so long are closed. */
 const openIdleMs = 5 * 60_000;
+/** What series of blocks may take that are kept decoded, all blocks together: some 180 bytes a series. First come, first kept. */
+const keptSeriesBytesMax = 128 << 20;
 
 interface LocalBlocksLog {
   error(fields: object, message: string): void;
@@ -52,11 +55,13 @@ export class HeldBlock {
   readonly bytes: number;
   readonly source: SeriesSource;
   readonly #disk: Disk;
+  readonly #memory: SeriesMemory;
   #open: Promise<LocalBlock> | undefined;
   #usedAtMs = 0;
 
-  constructor(disk: Disk, tenant: TenantId, path: string, meta: BlockMeta) {
+  constructor(disk: Disk, tenant: TenantId, path: string, meta: BlockMeta, memory: SeriesMemory) {
     this.#disk = disk;
+    this.#memory = memory;
     this.tenant = tenant;
     this.path = path;
     this.meta = meta;
@@ -86,7 +91,7 @@ export class HeldBlock {
 
   async #source(): Promise<SeriesSource> {
     this.#usedAtMs = performance.now();
-    this.#open ??= openLocalBlock(this.#disk, this.path).catch((error: unknown) => {
+    this.#open ??= openLocalBlock(this.#disk, this.path, this.#memory).catch((error: unknown) => {
       this.#open = undefined;
       throw error;
     });
@@ -109,6 +114,7 @@ export class LocalBlocks implements BlockKeeper {
   readonly #options: LocalBlocksOptions;
   readonly #missing = new Map<Ulid, MissingBlock>();
   readonly #byTenant = new Map<TenantId, Map<Ulid, HeldBlock>>();
+  readonly #keptSeries = new SeriesMemory(keptSeriesBytesMax);
   /** Removed, but queries that began before may still read them. */
   readonly #leaving = new Map<HeldBlock, number>();
   #rewritten = 0;
@@ -176,7 +182,7 @@ export class LocalBlocks implements BlockKeeper {
           await files[Symbol.asyncDispose]();
           const { meta } = files;
           this.#missing.delete(folder);
-          this.#add(new HeldBlock(disk, tenant, path, meta));
+          this.#add(new HeldBlock(disk, tenant, path, meta, this.#keptSeries));
           if (meta.cutFrom !== undefined) {
             cut.push({ tenant, block: folder, ...meta.cutFrom, seriesCount: meta.stats.numSeries });
           }
@@ -213,7 +219,7 @@ export class LocalBlocks implements BlockKeeper {
     const cutFrom = { range: range.begin / rangeMs, generation: range.generation };
     const feed = feedOf(head.series, range);
     const meta = await this.#options.write(feed, { directory, ulid, cutFrom, withStartTimes }, signal);
-    this.#add(new HeldBlock(disk, tenant, join(directory, ulid), meta));
+    this.#add(new HeldBlock(disk, tenant, join(directory, ulid), meta, this.#keptSeries));
     return ulid;
   }
 

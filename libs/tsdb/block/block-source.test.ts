@@ -10,79 +10,110 @@ import { Prng } from '../../std/testing/prng.ts';
 import { labelsText, type TestSeries, ulidOf, writeTestBlock } from './block.testing.ts';
 import { blockBegin, expectedSelection, gridOfSeries, randomMatchers, selectRows } from './block-source.testing.ts';
 import { type LocalBlock, openLocalBlock } from './local-block.ts';
+import { SeriesMemory } from './series-columns.ts';
 import { encodeTombstones } from './tombstones.ts';
 
 const { signal } = new AbortController();
 const whole = { minT: 0, maxT: Number.MAX_SAFE_INTEGER };
 
-describe('a local block as a source', () => {
-  const series = gridOfSeries(12, 40, 150);
-  let folder: TempFolder;
-  let block: LocalBlock;
-  before(async () => {
-    folder = await tempFolder('block-source');
+for (const memory of [undefined, new SeriesMemory(16 << 20)]) {
+  describe(`a local block as a source${memory === undefined ? '' : ' that keeps its series'}`, () => {
+    const series = gridOfSeries(12, 40, 150);
+    let folder: TempFolder;
+    let block: LocalBlock;
+    before(async () => {
+      folder = await tempFolder('block-source');
+      const ulid = ulidOf(new Prng(1));
+      const directory = join(folder.path, ulid);
+      await writeTestBlock({ disk: realDisk, directory: folder.path, ulid, series, segmentBytes: 100_000 });
+      block = await openLocalBlock(realDisk, directory, memory);
+    });
+    after(async () => {
+      await block[Symbol.asyncDispose]();
+      await folder[Symbol.asyncDispose]();
+    });
+
+    it('finds what a look at every series finds, for any matchers and any time', async () => {
+      const prng = new Prng(5);
+      for (let run = 0; run < 100; run++) {
+        const minT = blockBegin + prng.below(2) * prng.below(3_000_000);
+        const query = { matchers: randomMatchers(prng, 12, 40), minT, maxT: minT + prng.below(6_000_000) };
+        const found = (await selectRows(block.source, query)).filter(([, rows]) => rows.length > 0);
+        assert.deepEqual(found, expectedSelection(series, query), `run ${run}: ${JSON.stringify(query)}`);
+      }
+    });
+
+    it('label names, values and series as a look at every series has them', async () => {
+      const prng = new Prng(9);
+      for (let run = 0; run < 60; run++) {
+        const selectors = Array.from({ length: prng.below(3) }, () => randomMatchers(prng, 12, 40));
+        // A grid's series all begin in the first seconds: a time that covers a part of the block has all of them.
+        const maxT = run % 2 === 0 ? whole.maxT : blockBegin + 600_000;
+        const query = { selectors, minT: 0, maxT, limit: 0 };
+        const matching = series.filter(
+          ({ labels }) =>
+            selectors.length === 0 ||
+            selectors.some(
+              (matchers) =>
+                expectedSelection([{ labels, samples: [{ t: 1, v: 1 }] }], { matchers, ...whole }).length > 0,
+            ),
+        );
+        const names = new Set(matching.flatMap(({ labels }) => labels.pairs.filter((_, i) => i % 2 === 0)));
+        assert.deepEqual((await block.source.labelNames(query, signal)).values, [...names].sort());
+        const zones = new Set(matching.map(({ labels }) => labels.get('zone')).filter((zone) => zone !== ''));
+        assert.deepEqual((await block.source.labelValues('zone', query, signal)).values, [...zones].sort());
+        const found = await block.source.series(query, signal);
+        assert.deepEqual(
+          found.values.map(labelsText),
+          matching.map(({ labels }) => labelsText(labels)),
+        );
+        const cut = await block.source.series({ ...query, limit: 3 }, signal);
+        assert.equal(cut.values.length, Math.min(3, matching.length));
+        assert.equal(cut.warnings.length, matching.length > 3 ? 1 : 0);
+      }
+    });
+
+    it('a bad pattern is an error, whatever else is asked', async () => {
+      const matchers = [
+        { type: '=', name: 'none', value: 'x' },
+        { type: '=~', name: 'job', value: '(' },
+      ] as const;
+      await assert.rejects(block.source.select({ matchers, ...whole }, signal), { kind: 'bad_data' });
+    });
+
+    it('answers again after its lookup was let go', async () => {
+      const query = { matchers: [{ type: '=', name: 'job', value: 'api' } as const], ...whole };
+      const before = await selectRows(block.source, query);
+      assert.ok(block.bytes() > 0);
+      block.release();
+      assert.equal(block.bytes(), 0);
+      assert.deepEqual(await selectRows(block.source, query), before);
+    });
+  });
+}
+
+describe('memory for the series of blocks', () => {
+  it('is given back when a block is let go or closed, and a block without room answers all the same', async () => {
+    await using folder = await tempFolder('block-memory');
     const ulid = ulidOf(new Prng(1));
-    const directory = join(folder.path, ulid);
-    await writeTestBlock({ disk: realDisk, directory: folder.path, ulid, series, segmentBytes: 100_000 });
-    block = await openLocalBlock(realDisk, directory);
-  });
-  after(async () => {
-    await block[Symbol.asyncDispose]();
-    await folder[Symbol.asyncDispose]();
-  });
-
-  it('finds what a look at every series finds, for any matchers and any time', async () => {
-    const prng = new Prng(5);
-    for (let run = 0; run < 100; run++) {
-      const minT = blockBegin + prng.below(2) * prng.below(3_000_000);
-      const query = { matchers: randomMatchers(prng, 12, 40), minT, maxT: minT + prng.below(6_000_000) };
-      const found = (await selectRows(block.source, query)).filter(([, rows]) => rows.length > 0);
-      assert.deepEqual(found, expectedSelection(series, query), `run ${run}: ${JSON.stringify(query)}`);
+    const series = gridOfSeries(3, 10, 20);
+    await writeTestBlock({ disk: realDisk, directory: folder.path, ulid, series });
+    const query = { matchers: [], ...whole };
+    for (const [memory, isKept] of [
+      [new SeriesMemory(1 << 20), true],
+      [new SeriesMemory(100), false],
+    ] as const) {
+      const block = await openLocalBlock(realDisk, join(folder.path, ulid), memory);
+      assert.deepEqual(await selectRows(block.source, query), expectedSelection(series, query));
+      assert.equal(memory.bytes > 0, isKept);
+      block.release();
+      assert.equal(memory.bytes, 0);
+      const asked = Array.from({ length: 4 }, () => selectRows(block.source, query));
+      for (const rows of await Promise.all(asked)) assert.deepEqual(rows, expectedSelection(series, query));
+      assert.equal(memory.bytes > 0, isKept);
+      await block[Symbol.asyncDispose]();
+      assert.equal(memory.bytes, 0);
     }
-  });
-
-  it('label names, values and series as a look at every series has them', async () => {
-    const prng = new Prng(9);
-    for (let run = 0; run < 60; run++) {
-      const selectors = Array.from({ length: prng.below(3) }, () => randomMatchers(prng, 12, 40));
-      const query = { selectors, ...whole, limit: 0 };
-      const matching = series.filter(
-        ({ labels }) =>
-          selectors.length === 0 ||
-          selectors.some(
-            (matchers) => expectedSelection([{ labels, samples: [{ t: 1, v: 1 }] }], { matchers, ...whole }).length > 0,
-          ),
-      );
-      const names = new Set(matching.flatMap(({ labels }) => labels.pairs.filter((_, i) => i % 2 === 0)));
-      assert.deepEqual((await block.source.labelNames(query, signal)).values, [...names].sort());
-      const zones = new Set(matching.map(({ labels }) => labels.get('zone')).filter((zone) => zone !== ''));
-      assert.deepEqual((await block.source.labelValues('zone', query, signal)).values, [...zones].sort());
-      const found = await block.source.series(query, signal);
-      assert.deepEqual(
-        found.values.map(labelsText),
-        matching.map(({ labels }) => labelsText(labels)),
-      );
-      const cut = await block.source.series({ ...query, limit: 3 }, signal);
-      assert.equal(cut.values.length, Math.min(3, matching.length));
-      assert.equal(cut.warnings.length, matching.length > 3 ? 1 : 0);
-    }
-  });
-
-  it('a bad pattern is an error, whatever else is asked', async () => {
-    const matchers = [
-      { type: '=', name: 'none', value: 'x' },
-      { type: '=~', name: 'job', value: '(' },
-    ] as const;
-    await assert.rejects(block.source.select({ matchers, ...whole }, signal), { kind: 'bad_data' });
-  });
-
-  it('answers again after its lookup was let go', async () => {
-    const query = { matchers: [{ type: '=', name: 'job', value: 'api' } as const], ...whole };
-    const before = await selectRows(block.source, query);
-    assert.ok(block.bytes() > 0);
-    block.release();
-    assert.equal(block.bytes(), 0);
-    assert.deepEqual(await selectRows(block.source, query), before);
   });
 });
 
@@ -153,6 +184,7 @@ describe('a damaged block', () => {
     const query = { matchers: [{ type: '=~', name: 'job', value: 'a.*' } as const], ...whole };
     const right = expectedSelection(series, query);
     const prng = new Prng(Number(process.env['MARU_TEST_FUZZ_SEED'] ?? 11));
+    const memory = new SeriesMemory(16 << 20);
     let refused = 0;
     for (const name of ['index', 'chunks/000001']) {
       const path = join(directory, name);
@@ -165,7 +197,7 @@ describe('a damaged block', () => {
         if (kind === 2) bytes.copy(bytes, at, prng.below(bytes.length), prng.below(bytes.length));
         await writeFile(path, kind === 1 ? bytes.subarray(0, at) : bytes);
         try {
-          await using block = await openLocalBlock(realDisk, directory);
+          await using block = await openLocalBlock(realDisk, directory, run % 2 === 0 ? memory : undefined);
           assert.deepEqual(await selectRows(block.source, query), right, `${name} run ${run}`);
         } catch (error) {
           if (error instanceof assert.AssertionError) throw error;
@@ -176,5 +208,6 @@ describe('a damaged block', () => {
       await writeFile(path, sound);
     }
     assert.ok(refused > 200, `${refused} refused`);
+    assert.equal(memory.bytes, 0);
   });
 });

@@ -18,13 +18,19 @@ import type { RangeReader } from '../../std/range-reader.ts';
 import type { IndexLookup } from './index-lookup.ts';
 import { type ChunkReaders, readChunks } from './read-chunks.ts';
 import { selectPlaces, unitePlaces } from './select-places.ts';
-import { selectSeries } from './series-selection.ts';
+import type { SeriesColumns } from './series-columns.ts';
+import { type SelectedChunks, selectSeries } from './series-selection.ts';
 
 /** What a source needs of a block; the readers may count for one query. */
 export interface BlockReaders extends ChunkReaders {
   /** Loaded when first asked. */
   lookup(signal: AbortSignal): Promise<IndexLookup>;
   readonly index: RangeReader;
+  /**
+   * All series in memory, where that is worth it and there is room; absent where a block has none.
+   * @param wanted how many series the query looks at
+   */
+  columns?(wanted: number): Promise<SeriesColumns | undefined>;
   readonly seriesCount: number;
   /** Samples lie in [minTime, maxTime). */
   readonly minTime: number;
@@ -48,16 +54,7 @@ export class BlockSource implements SeriesSource {
     if (minT >= block.maxTime || maxT < block.minTime) return nothing;
     const lookup = await block.lookup(signal);
     const places = await selectPlaces(lookup, block.index, matchers, signal);
-    const { labels, chunks } = await selectSeries(
-      lookup,
-      block.index,
-      places,
-      minT,
-      maxT,
-      block.seriesCount,
-      block.gapBytes,
-      signal,
-    );
+    const { labels, chunks } = await this.#read(lookup, places, minT, maxT, signal);
     return { labels, warnings: [], chunks: (stop) => readChunks(chunks, block, stop) };
   }
 
@@ -67,7 +64,12 @@ export class BlockSource implements SeriesSource {
     if (query.selectors.length === 0 && this.#isCovered(query)) {
       return limited((await block.lookup(signal)).names(), query.limit);
     }
-    const { strings, refs } = await this.#labelsOf(query, signal);
+    const places = await this.#placesOf(query, signal);
+    const columns = await block.columns?.(places?.length ?? block.seriesCount);
+    if (columns !== undefined) {
+      return limited(await columns.names(places, query.minT, query.maxT, signal), query.limit);
+    }
+    const { strings, refs } = await this.#labelsOf(query, places, signal);
     const seen = new Uint8Array(strings.length);
     for (let i = 0; i < refs.length; i += 2) seen[refs[i]] = 1;
     return limited(strings.filter((_, i) => seen[i] === 1).sort(compareUtf8), query.limit);
@@ -82,7 +84,12 @@ export class BlockSource implements SeriesSource {
       for (let row = rows?.begin ?? 0; row < (rows?.end ?? 0); row++) values.push(lookup.valueText(row));
       return limited(values, query.limit);
     }
-    const { strings, refs } = await this.#labelsOf(query, signal);
+    const places = await this.#placesOf(query, signal);
+    const columns = await this.#block.columns?.(places?.length ?? this.#block.seriesCount);
+    if (columns !== undefined) {
+      return limited(await columns.values(name, places, query.minT, query.maxT, signal), query.limit);
+    }
+    const { strings, refs } = await this.#labelsOf(query, places, signal);
     const seen = new Uint8Array(strings.length);
     for (let i = 0; i < refs.length; i += 2) if (strings[refs[i]] === name) seen[refs[i + 1]] = 1;
     return limited(strings.filter((_, i) => seen[i] === 1).sort(compareUtf8), query.limit);
@@ -90,7 +97,8 @@ export class BlockSource implements SeriesSource {
 
   async series(query: LabelQuery, signal: AbortSignal): Promise<Listed<Labels>> {
     if (!this.#overlaps(query)) return { values: [], warnings: [] };
-    const { strings, begin, refs } = await this.#labelsOf(query, signal);
+    const places = await this.#placesOf(query, signal);
+    const { strings, begin, refs } = await this.#labelsOf(query, places, signal);
     const found: Labels[] = [];
     for (let i = 0; i + 1 < begin.length; i++) {
       found.push(new Labels(Array.from(refs.subarray(begin[i], begin[i + 1]), (ref) => strings[ref])));
@@ -106,15 +114,40 @@ export class BlockSource implements SeriesSource {
     return { values: [], warnings: [] };
   }
 
-  async #labelsOf({ selectors, minT, maxT }: LabelQuery, signal: AbortSignal): Promise<LabelTable> {
-    const block = this.#block;
-    const lookup = await block.lookup(signal);
-    let places = await selectPlaces(lookup, block.index, selectors[0] ?? [], signal);
+  /** Series that any selector matches; undefined for all. */
+  async #placesOf({ selectors }: LabelQuery, signal: AbortSignal): Promise<Uint32Array | undefined> {
+    const [first] = selectors;
+    if (first === undefined) return undefined;
+    const { index } = this.#block;
+    const lookup = await this.#block.lookup(signal);
+    let places = await selectPlaces(lookup, index, first, signal);
     for (const matchers of selectors.slice(1)) {
-      places = unitePlaces(places, await selectPlaces(lookup, block.index, matchers, signal));
+      places = unitePlaces(places, await selectPlaces(lookup, index, matchers, signal));
     }
-    return (await selectSeries(lookup, block.index, places, minT, maxT, block.seriesCount, block.gapBytes, signal))
-      .labels;
+    return places;
+  }
+
+  async #labelsOf(
+    { minT, maxT }: LabelQuery,
+    places: Uint32Array | undefined,
+    signal: AbortSignal,
+  ): Promise<LabelTable> {
+    const lookup = await this.#block.lookup(signal);
+    const chosen = places ?? (await selectPlaces(lookup, this.#block.index, [], signal));
+    return (await this.#read(lookup, chosen, minT, maxT, signal)).labels;
+  }
+
+  async #read(
+    lookup: IndexLookup,
+    places: Uint32Array,
+    minT: number,
+    maxT: number,
+    signal: AbortSignal,
+  ): Promise<{ labels: LabelTable; chunks: SelectedChunks }> {
+    const { index, seriesCount, gapBytes } = this.#block;
+    const columns = await this.#block.columns?.(places.length);
+    if (columns !== undefined) return columns.select(places, minT, maxT, signal);
+    return selectSeries(lookup, index, places, minT, maxT, seriesCount, gapBytes, signal);
   }
 
   #overlaps({ minT, maxT }: LabelQuery): boolean {

@@ -117,15 +117,12 @@ export class IndexLookup {
   rowOf(name: string, value: string): number {
     const rows = this.rowsOf(name);
     if (rows === undefined) return -1;
-    const wanted = encoder.encode(value);
-    let low = rows.begin;
-    let high = rows.end;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.#compare(middle, wanted) < 0) low = middle + 1;
-      else high = middle;
-    }
-    return low < rows.end && this.#compare(low, wanted) === 0 ? low : -1;
+    return indexOf(this.#values, encoder.encode(value), rows.begin, rows.end);
+  }
+
+  /** The number of a text as series refer to it; -1 where it is no symbol. */
+  symbolOf(text: string): number {
+    return indexOf(this.symbols, encoder.encode(text), 0, this.symbols.count);
   }
 
   valueText(row: number): string {
@@ -147,12 +144,23 @@ export class IndexLookup {
     }
     return textOf(this.symbols, ref + 1);
   }
+}
 
-  #compare(row: number, wanted: Uint8Array): number {
-    const values = this.#values;
-    const begin = values.offset(row + 1);
-    return compareBytes(values.page(row + 1), begin, begin + values.length(row + 1), wanted, 0, wanted.length);
+/** Index of a text among the sorted ones from `begin` to `end`; -1 where it is none of them. */
+function indexOf(texts: SortedSymbols, wanted: Uint8Array, begin: number, end: number): number {
+  let low = begin;
+  let high = end;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (compareTo(texts, middle, wanted) < 0) low = middle + 1;
+    else high = middle;
   }
+  return low < end && compareTo(texts, low, wanted) === 0 ? low : -1;
+}
+
+function compareTo(texts: SortedSymbols, index: number, wanted: Uint8Array): number {
+  const begin = texts.offset(index + 1);
+  return compareBytes(texts.page(index + 1), begin, begin + texts.length(index + 1), wanted, 0, wanted.length);
 }
 
 function order(values: SortedSymbols, a: number, b: number): number {

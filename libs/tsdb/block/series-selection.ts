@@ -17,7 +17,7 @@ import { joinRanges, readPieces } from './read-ranges.ts';
 import { uint32At } from './section-reader.ts';
 
 /** References to chunks of one selection: 24 bytes each. */
-const chunksMax = 16 << 20;
+export const chunksMax: number = 16 << 20;
 const entryBytesMin = 256;
 const entryLengthBytesMax = 5;
 

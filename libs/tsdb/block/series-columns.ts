@@ -1,0 +1,343 @@
+/**
+ * All series of one block, decoded and checked once: what a local block that is asked often keeps, so that a query reads no index.
+ * Owns the columns, the choice from them, and how many bytes all blocks of a process may keep. Does not own when a block is worth it
+ * (local-block.ts). Blocks do not change, so nothing here ever grows old.
+ */
+import { Failure } from '../../errors/failure.ts';
+import type { LabelTable } from '../../series/series-source.ts';
+import { Turns } from '../../std/turns.ts';
+import { CorruptBlock } from './corrupt-block.ts';
+import { seriesAlignment, seriesEnd } from './index-layout.ts';
+import type { IndexLookup } from './index-lookup.ts';
+import { SeriesScanner } from './index-reader.ts';
+import { chunksMax, type SelectedChunks } from './series-selection.ts';
+
+const windowBytes = 256 << 10;
+/** A text of a symbol beside its characters, and where it stands. */
+const textBytes = 40;
+const seriesBytes = 12;
+const chunkBytes = 24;
+const refBytes = 4;
+/** Looked at between two looks at the clock. */
+const seriesPerLook = 512;
+/** With fewer labels than one in so many symbols, sorting them is cheaper than a column over all symbols. */
+const sparseFactor = 16;
+
+/** Bytes that the blocks of a process may keep together. */
+export class SeriesMemory {
+  readonly #bytesMax: number;
+  #bytes = 0;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Whether there was room; who got it gives it back. */
+  reserve(bytes: number): boolean {
+    if (this.#bytes + bytes > this.#bytesMax) return false;
+    this.#bytes += bytes;
+    return true;
+  }
+
+  giveBack(bytes: number): void {
+    this.#bytes -= bytes;
+  }
+}
+
+/** Series that were chosen: number i has the chunks [first[i], last[i]). */
+interface Chosen {
+  readonly series: Uint32Array;
+  readonly first: Uint32Array;
+  readonly last: Uint32Array;
+}
+
+export class SeriesColumns {
+  readonly #lookup: IndexLookup;
+  readonly #place: Uint32Array;
+  readonly #labelBegin: Uint32Array;
+  /** Numbers of symbols, whose order is that of their texts. */
+  readonly #refs: Uint32Array;
+  readonly #chunkBegin: Uint32Array;
+  readonly #minT: Float64Array;
+  readonly #maxT: Float64Array;
+  readonly #ref: Float64Array;
+  readonly #texts: (string | undefined)[];
+
+  private constructor(
+    lookup: IndexLookup,
+    series: readonly [place: Uint32Array, labelBegin: Uint32Array, refs: Uint32Array, chunkBegin: Uint32Array],
+    chunks: readonly [minT: Float64Array, maxT: Float64Array, ref: Float64Array],
+  ) {
+    this.#lookup = lookup;
+    [this.#place, this.#labelBegin, this.#refs, this.#chunkBegin] = series;
+    [this.#minT, this.#maxT, this.#ref] = chunks;
+    this.#texts = new Array<string | undefined>(lookup.symbols.count);
+  }
+
+  /**
+   * Bytes that the columns take.
+   * @param labels of all series together
+   */
+  static bytesOf(lookup: IndexLookup, series: number, chunks: number, labels: number): number {
+    const { toc } = lookup.index;
+    const texts = toc.series - toc.symbols + lookup.symbols.count * textBytes;
+    return texts + (series + 1) * seriesBytes + chunks * chunkBytes + labels * 2 * refBytes;
+  }
+
+  /**
+   * Reads all series.
+   * @param counts how many there are, as who wrote the block says
+   * @returns undefined where there are more
+   * @throws CorruptBlock, or what the reader throws
+   */
+  static async read(
+    lookup: IndexLookup,
+    counts: { readonly series: number; readonly chunks: number; readonly labels: number },
+    signal: AbortSignal,
+  ): Promise<SeriesColumns | undefined> {
+    const place = new Uint32Array(counts.series);
+    const labelBegin = new Uint32Array(counts.series + 1);
+    const chunkBegin = new Uint32Array(counts.series + 1);
+    const refs = new Uint32Array(counts.labels * 2);
+    const minT = new Float64Array(counts.chunks);
+    const maxT = new Float64Array(counts.chunks);
+    const ref = new Float64Array(counts.chunks);
+    const scanner = new SeriesScanner(lookup.index, windowBytes, signal);
+    const { entry } = scanner;
+    const turns = new Turns();
+    let series = 0;
+    let labels = 0;
+    let chunks = 0;
+    while (scanner.next() || (await scanner.fill())) {
+      const { refCount, chunkCount } = entry;
+      if (series === counts.series || labels + refCount > refs.length || chunks + chunkCount > ref.length) {
+        return undefined;
+      }
+      for (let i = 0; i < refCount; i++) {
+        if (entry.refs[i] >= lookup.symbols.count) lookup.symbolText(entry.refs[i], scanner.offset);
+        refs[labels++] = entry.refs[i];
+      }
+      for (let i = 0; i < chunkCount; i++) {
+        minT[chunks] = entry.minT[i];
+        maxT[chunks] = entry.maxT[i];
+        ref[chunks++] = entry.ref[i];
+      }
+      place[series++] = scanner.place;
+      labelBegin[series] = labels;
+      chunkBegin[series] = chunks;
+      if (series % seriesPerLook === 0 && turns.isOver) await turns.next(signal);
+    }
+    return new SeriesColumns(
+      lookup,
+      [
+        place.subarray(0, series),
+        labelBegin.subarray(0, series + 1),
+        refs.slice(0, labels),
+        chunkBegin.subarray(0, series + 1),
+      ],
+      [minT, maxT, ref],
+    );
+  }
+
+  get seriesCount(): number {
+    return this.#place.length;
+  }
+
+  get chunkCount(): number {
+    return this.#chunkBegin[this.#place.length];
+  }
+
+  get labelCount(): number {
+    return this.#refs.length / 2;
+  }
+
+  /**
+   * As selectSeries: the series at these places that have a chunk in [minT, maxT], in order.
+   * @throws CorruptBlock
+   */
+  async select(
+    places: Uint32Array,
+    minT: number,
+    maxT: number,
+    signal: AbortSignal,
+  ): Promise<{ labels: LabelTable; chunks: SelectedChunks }> {
+    const chosen = await this.#choose(places, minT, maxT, signal);
+    return { labels: await this.#labelTable(chosen, signal), chunks: this.#chunks(chosen) };
+  }
+
+  /**
+   * Names of labels that series have with a chunk in [minT, maxT], in order.
+   * @param places undefined for all series
+   */
+  async names(places: Uint32Array | undefined, minT: number, maxT: number, signal: AbortSignal): Promise<string[]> {
+    const { series } = await this.#choose(places, minT, maxT, signal);
+    const seen = new Uint8Array(this.#texts.length);
+    const refs = this.#refs;
+    for (let i = 0; i < series.length; i++) {
+      const end = this.#labelBegin[series[i] + 1];
+      for (let j = this.#labelBegin[series[i]]; j < end; j += 2) seen[refs[j]] = 1;
+    }
+    return this.#textsOf(seen);
+  }
+
+  /** Values of a label, as names. */
+  async values(
+    name: string,
+    places: Uint32Array | undefined,
+    minT: number,
+    maxT: number,
+    signal: AbortSignal,
+  ): Promise<string[]> {
+    const { series } = await this.#choose(places, minT, maxT, signal);
+    const seen = new Uint8Array(this.#texts.length);
+    const refs = this.#refs;
+    const wanted = this.#lookup.symbolOf(name);
+    if (wanted < 0) return [];
+    for (let i = 0; i < series.length; i++) {
+      const end = this.#labelBegin[series[i] + 1];
+      for (let j = this.#labelBegin[series[i]]; j < end; j += 2) {
+        if (refs[j] === wanted) seen[refs[j + 1]] = 1;
+      }
+    }
+    return this.#textsOf(seen);
+  }
+
+  async #choose(places: Uint32Array | undefined, minT: number, maxT: number, signal: AbortSignal): Promise<Chosen> {
+    const count = places?.length ?? this.seriesCount;
+    const series = new Uint32Array(count);
+    const first = new Uint32Array(count);
+    const last = new Uint32Array(count);
+    const turns = new Turns();
+    let kept = 0;
+    let at = 0;
+    for (let i = 0; i < count; i++) {
+      at = places === undefined ? i : this.#find(places[i], at);
+      const end = this.#chunkBegin[at + 1];
+      let begin = this.#chunkBegin[at];
+      while (begin < end && this.#maxT[begin] < minT) begin++;
+      let behind = begin;
+      while (behind < end && this.#minT[behind] <= maxT) behind++;
+      if (begin < behind) {
+        series[kept] = at;
+        first[kept] = begin;
+        last[kept++] = behind;
+      }
+      if (i % seriesPerLook === 0 && turns.isOver) await turns.next(signal);
+    }
+    return { series: series.subarray(0, kept), first: first.subarray(0, kept), last: last.subarray(0, kept) };
+  }
+
+  /** Number of the series at a place, which is not before number `from`. */
+  #find(place: number, from: number): number {
+    const places = this.#place;
+    let low = from;
+    let high = from;
+    for (let step = 1; high < places.length && places[high] < place; step *= 2) {
+      low = high + 1;
+      high += step;
+    }
+    high = Math.min(high, places.length);
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (places[middle] < place) low = middle + 1;
+      else high = middle;
+    }
+    if (low < places.length && places[low] === place) return low;
+    const { reader } = this.#lookup.index;
+    throw new CorruptBlock(reader.name, place * seriesAlignment, 'postings point where no series begins');
+  }
+
+  /** Strings in the order of their bytes. */
+  async #labelTable({ series }: Chosen, signal: AbortSignal): Promise<LabelTable> {
+    const { length } = series;
+    const begin = new Uint32Array(length + 1);
+    for (let i = 0; i < length; i++) {
+      begin[i + 1] = begin[i] + this.#labelBegin[series[i] + 1] - this.#labelBegin[series[i]];
+    }
+    const refs = new Uint32Array(begin[length]);
+    const turns = new Turns();
+    for (let i = 0; i < length; i++) {
+      const end = this.#labelBegin[series[i] + 1];
+      for (let j = this.#labelBegin[series[i]], to = begin[i]; j < end; j++) refs[to++] = this.#refs[j];
+      if (i % seriesPerLook === 0 && turns.isOver) await turns.next(signal);
+    }
+    const strings: string[] = [];
+    if (refs.length * sparseFactor < this.#texts.length) {
+      const distinct = withoutRepeats(refs.slice().sort());
+      for (let i = 0; i < distinct.length; i++) strings.push(this.#text(distinct[i]));
+      for (let i = 0; i < refs.length; i++) refs[i] = indexOf(distinct, refs[i]);
+      return { strings, begin, refs };
+    }
+    const seen = new Uint32Array(this.#texts.length);
+    for (let i = 0; i < refs.length; i++) seen[refs[i]] = 1;
+    for (let symbol = 0; symbol < seen.length; symbol++) {
+      if (seen[symbol] === 1) seen[symbol] = strings.push(this.#text(symbol)) - 1;
+      if (symbol % (seriesPerLook * 8) === 0 && turns.isOver) await turns.next(signal);
+    }
+    for (let i = 0; i < refs.length; i++) refs[i] = seen[refs[i]];
+    return { strings, begin, refs };
+  }
+
+  #chunks({ series, first, last }: Chosen): SelectedChunks {
+    const { length } = series;
+    const chunkBegin = new Uint32Array(length + 1);
+    for (let i = 0; i < length; i++) chunkBegin[i + 1] = chunkBegin[i] + last[i] - first[i];
+    const total = chunkBegin[length];
+    if (total > chunksMax) {
+      throw new Failure('query_limit', `the query selects more than ${chunksMax} chunks of one block`);
+    }
+    const place = new Uint32Array(length);
+    const minT = new Float64Array(total);
+    const maxT = new Float64Array(total);
+    const ref = new Float64Array(total);
+    const nextRef = new Float64Array(total);
+    let at = 0;
+    for (let i = 0; i < length; i++) {
+      place[i] = this.#place[series[i]];
+      const end = this.#chunkBegin[series[i] + 1];
+      for (let c = first[i]; c < last[i]; c++) {
+        minT[at] = this.#minT[c];
+        maxT[at] = this.#maxT[c];
+        ref[at] = this.#ref[c];
+        nextRef[at++] = c + 1 < end ? this.#ref[c + 1] : 0;
+      }
+    }
+    return { place, chunkBegin, minT, maxT, ref, nextRef };
+  }
+
+  #textsOf(seen: Uint8Array): string[] {
+    const texts: string[] = [];
+    for (let symbol = 0; symbol < seen.length; symbol++) if (seen[symbol] === 1) texts.push(this.#text(symbol));
+    return texts;
+  }
+
+  #text(symbol: number): string {
+    let text = this.#texts[symbol];
+    if (text === undefined) {
+      text = this.#lookup.symbolText(symbol, seriesEnd(this.#lookup.index.toc));
+      this.#texts[symbol] = text;
+    }
+    return text;
+  }
+}
+
+function withoutRepeats(sorted: Uint32Array): Uint32Array {
+  let at = 0;
+  for (let i = 0; i < sorted.length; i++) if (i === 0 || sorted[i] !== sorted[i - 1]) sorted[at++] = sorted[i];
+  return sorted.subarray(0, at);
+}
+
+function indexOf(sorted: Uint32Array, wanted: number): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (sorted[middle] < wanted) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
