@@ -9,6 +9,8 @@ import { join } from 'node:path';
 import { parseTenantId, type TenantId } from '../model/tenant-id.ts';
 import type { SeriesSource } from '../series/series-source.ts';
 import type { Disk } from '../std/disk.ts';
+import { openFileReader } from '../std/range-reader.ts';
+import { CorruptBlock } from './block/corrupt-block.ts';
 import { type LocalBlock, openLocalBlock } from './block/local-block.ts';
 import type { BlockMeta } from './block/meta.ts';
 import { openBlockFolder, readMeta } from './block/read-block.ts';
@@ -178,9 +180,7 @@ export class LocalBlocks implements BlockKeeper {
           continue;
         }
         try {
-          const files = await openBlockFolder(disk, path);
-          await files[Symbol.asyncDispose]();
-          const { meta } = files;
+          const meta = await lookAt(disk, path);
           this.#missing.delete(folder);
           this.#add(new HeldBlock(disk, tenant, path, meta, this.#keptSeries));
           if (meta.cutFrom !== undefined) {
@@ -269,6 +269,20 @@ export class LocalBlocks implements BlockKeeper {
     this.#missing.set(ulid, { tenant, ulid, minTime, maxTime, path });
   }
 }
+
+/** Whether a folder has every file of its block, in its length. @throws CorruptBlock; as openBlockFolder */
+async function lookAt(disk: Disk, path: string): Promise<BlockMeta> {
+  await using files = await openBlockFolder(disk, path);
+  for (const { relPath, sizeBytes } of files.meta.thanos.files) {
+    const file = join(path, relPath);
+    if (sizeBytes === undefined || !isBlockFile(relPath)) continue;
+    await using reader = await openFileReader(disk, file);
+    if (reader.size !== sizeBytes) throw new CorruptBlock(file, 0, `it should have ${sizeBytes} bytes: ${reader.size}`);
+  }
+  return files.meta;
+}
+
+const isBlockFile = (relPath: string): boolean => relPath === 'index' || /^chunks\/\d{6}$/.test(relPath);
 
 const allTime = { minTime: Number.NEGATIVE_INFINITY, maxTime: Number.POSITIVE_INFINITY };
 

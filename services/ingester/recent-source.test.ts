@@ -80,13 +80,19 @@ describe('recent samples', () => {
     for (const [damage, isTimeKnown] of [
       ['index', true],
       ['meta.json', false],
+      ['chunks/000001 cut off', true],
     ] as const) {
       const room = new Room();
       await room.cut(0);
       await room.cut(1);
       const [first] = room.blocks.of(tenant);
       assert.ok(first !== undefined);
-      await room.disk.remove(`${first.path}/${damage}`);
+      const [file, isCutOff] = damage.split(' ');
+      const path = `${first.path}/${file}`;
+      const content = room.disk.files.get(path);
+      assert.ok(content !== undefined);
+      await room.disk.remove(path);
+      if (isCutOff !== undefined) room.disk.files.set(path, { ...content, bytes: content.bytes.subarray(0, 20) });
       // The start that finds it, and a later one.
       for (let start = 0; start < 2; start++) {
         const blocks = room.blocksAfterStart();
