@@ -51,7 +51,7 @@ export function recentSource(tenant: TenantId, head: SeriesSource, blocks: Recen
 function missed({ tenant, ulid, path }: MissingBlock): Failure {
   return new Failure(
     'internal',
-    `block ${ulid} of tenant ${tenant} was damaged on the local disk and is in no bucket index: its samples are missing. ` +
+    `block ${ulid} of tenant ${tenant} was damaged on the local disk, and no bucket index has been seen that has it: its samples are missing. ` +
       `It was set aside to ${path}: put it back repaired, or remove it there, and start again`,
   );
 }

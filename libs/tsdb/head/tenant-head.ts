@@ -251,7 +251,10 @@ export class TenantHead {
 
   /** Appends exemplars and metadata. */
   writeExtras(out: ByteSink): void {
-    this.exemplars.write(out, (id, to) => this.series.writeLabels(id, to));
+    // A restart may bring back one of a series that is gone: without labels it ends with the snapshot.
+    this.exemplars.write(out, (id, to) => {
+      if (this.series.has(id)) this.series.writeLabels(id, to);
+    });
     this.metadata.write(out);
   }
 
