@@ -365,3 +365,26 @@ describe('the compactor', () => {
     assert.deepEqual((await room.blocks()).length, 1);
   });
 });
+
+describe('an index that is lost while a job runs', () => {
+  it('is not written anew with the outputs of the job alone', async () => {
+    const room = new Room();
+    // Two that are merged, and one for itself.
+    for (const range of [0, 0, 30]) await room.upload(range);
+    room.nowMs += hour;
+    await room.compactor().clean(signal);
+    const before = await room.content();
+    const key = `${tenant}/bucket-index.json.gz`;
+    const put = room.bucket.put.bind(room.bucket);
+    room.bucket.put = async (...args) => {
+      if (args[0].endsWith('/index')) await room.bucket.delete(key, signal);
+      return put(...args);
+    };
+    await room.compactor().compact(signal);
+    room.bucket.put = put;
+    assert.equal(await readBucketIndex(room.bucket, tenant, signal), undefined);
+    await room.compactor().clean(signal);
+    assert.deepEqual(await room.content(), before);
+    assert.deepEqual(await room.blocks(), ['0-2 level 2', '60-62 level 1']);
+  });
+});

@@ -114,11 +114,11 @@ async function publish(
     bucket,
     tenant,
     nowMs(),
-    (old) => ({
-      blocks: [...(old?.blocks ?? []).filter(({ ulid }) => !names.has(ulid)), ...added],
-      deletionMarks: old?.deletionMarks ?? [],
-      noCompact: old?.noCompact ?? [],
-    }),
+    (old) => {
+      // One with these blocks alone would hide all others: the next cleaning finds them with the rest.
+      if (old === undefined) throw new Failure('unavailable', `the bucket index of ${tenant} is gone`);
+      return { ...old, blocks: [...old.blocks.filter(({ ulid }) => !names.has(ulid)), ...added] };
+    },
     signal,
   );
   const indexed = new Set(stored?.index.blocks.map(({ ulid }) => ulid));
