@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { compareAnswers } from '../support/compare-answers.ts';
 import { skipWithout } from '../support/find-server.ts';
+import { freePort } from '../support/free-port.ts';
 import { ask } from '../support/query-client.ts';
 import { type Maru, startMaru } from '../support/start-maru.ts';
 import { type PrometheusServer, startPrometheus } from '../support/start-prometheus.ts';
@@ -150,6 +151,9 @@ describe('blocks that others cut', { skip, timeout: 240_000 }, () => {
         ...quietArgs,
         // A compactor would soon write new indexes in place of the broken ones.
         '--target=distributor,ingester,store-gateway,querier',
+        '--cluster.instance=ingester-0',
+        '--cluster.replication-factor=1',
+        `--server.grpc-port=${await freePort()}`,
         '--tenancy.missing-header=anonymous',
         '--bucket.backend=s3',
         `--bucket.s3.endpoint=${server.endpoint}`,
