@@ -280,6 +280,7 @@ describe('several partitions without replicas', { timeout: 120_000 }, () => {
     assert.match(answer.text, /partition 1: .*ingester-a-1/);
     assert.equal((await ledger.read()).status, 503);
     await relaunch(ingester(cluster, 'a-1'));
+    await healed(cluster);
     await ledger.writeUntilTaken();
     await ledger.check();
   });

@@ -99,7 +99,7 @@ describe('blocks that others cut', { skip, timeout: 240_000 }, () => {
     assert.ok(ulid !== undefined);
     await using maru = await startMaru({ dataDir: data, args: quietArgs });
     await agree(maru);
-    const counted = await fetch(`${maru.queryUrl}/api/v1/query?query=up&time=${times.middle}&stats=all`);
+    const counted = await fetch(`${maru.queryUrl}/api/v1/query?query=up&time=${times.end}&stats=all`);
     const { data: answered } = (await counted.json()) as { data: { stats: { blocks: Record<string, number> } } };
     const { blocks, requests, cachedBytes } = answered.stats.blocks;
     assert.deepEqual([blocks, requests, (cachedBytes ?? 0) > 0], [1, 0, true]);
