@@ -15,7 +15,7 @@ const layers: readonly (readonly string[])[] = [
   ['libs/model', 'libs/config', 'libs/telemetry'],
   ['libs/series', 'libs/wire', 'libs/limits', 'libs/lifecycle', 'libs/object-store', 'libs/kv'],
   ['libs/contracts', 'libs/promql', 'libs/http'],
-  ['libs/tsdb', 'libs/wire/peer', 'libs/ring'],
+  ['libs/tsdb', 'libs/wire/peer', 'libs/ring', 'libs/query-api'],
   ['libs/blocks', 'libs/rpc'],
   [
     'services/cluster',

@@ -6,11 +6,11 @@
  */
 import { formatFloat } from '../../libs/model/format-float.ts';
 import type { QueryResult, ResultSeries } from '../../libs/promql/engine.ts';
+import { writeAnnotations, writeLabels } from '../../libs/query-api/api-answer.ts';
+import type { JsonBytes } from '../../libs/query-api/json-bytes.ts';
+import { quoteJsonGo, timestampBytesMax, writeTimestamp } from '../../libs/query-api/json-bytes.ts';
+import { writeHistogram } from '../../libs/query-api/write-histogram.ts';
 import type { ReadCosts } from '../../libs/series/series-source.ts';
-import { writeAnnotations, writeLabels } from './api-answer.ts';
-import type { JsonBytes } from './json-bytes.ts';
-import { quoteJsonGo, timestampBytesMax, writeTimestamp } from './json-bytes.ts';
-import { writeHistogram } from './write-histogram.ts';
 
 /** How long the parts of a query took, in seconds, and what its reads of blocks cost. */
 export interface QueryTimes {

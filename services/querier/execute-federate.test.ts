@@ -4,9 +4,9 @@ import protobuf from 'protobufjs';
 import type { Matcher } from '../../libs/model/matcher.ts';
 import { MemorySource } from '../../libs/promql/testing/memory-source.ts';
 import { parseScript } from '../../libs/promql/testing/parse-script.ts';
+import { JsonBytes } from '../../libs/query-api/json-bytes.ts';
 import { executeFederate } from './execute-federate.ts';
 import type { ExpositionForm } from './exposition-form.ts';
-import { JsonBytes } from './json-bytes.ts';
 
 const source = new MemorySource();
 const script = `load 1m

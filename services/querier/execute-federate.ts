@@ -6,6 +6,7 @@
 import { compareLabels, compareUtf8, type Labels, metricName } from '../../libs/model/labels.ts';
 import type { Matcher } from '../../libs/model/matcher.ts';
 import { isStaleNaN } from '../../libs/model/stale.ts';
+import type { JsonBytes } from '../../libs/query-api/json-bytes.ts';
 import { SeriesDecoder } from '../../libs/series/decode-series.ts';
 import { labelsAt } from '../../libs/series/labels-at.ts';
 import type { SeriesReader } from '../../libs/series/series-reader.ts';
@@ -13,7 +14,6 @@ import { seriesCountOf } from '../../libs/series/series-source.ts';
 import { ProtobufWriter } from '../../libs/wire/protobuf-writer.ts';
 import type { ExpositionForm } from './exposition-form.ts';
 import { type ExposedSample, familyKindOf, familyText, isTextual, writeFamily } from './exposition-format.ts';
-import type { JsonBytes } from './json-bytes.ts';
 
 export interface FederateJob {
   readonly selectors: readonly (readonly Matcher[])[];

@@ -4,13 +4,13 @@ import protobuf from 'protobufjs';
 import { Failure } from '../../libs/errors/failure.ts';
 import { ChunkEncoding } from '../../libs/model/encoding/chunk.ts';
 import { SnappyDecoder } from '../../libs/model/encoding/snappy.ts';
+import { JsonBytes } from '../../libs/query-api/json-bytes.ts';
 import { makeColumns } from '../../libs/series/merge.ts';
 import type { SeriesReader } from '../../libs/series/series-reader.ts';
 import type { ChunkBatch } from '../../libs/series/series-source.ts';
 import { ChunkColumns, encodeChunks } from '../../libs/tsdb/block/encode-chunks.ts';
 import { ReadForm } from '../../libs/wire/read-request.ts';
 import { executeRead } from './execute-read.ts';
-import { JsonBytes } from './json-bytes.ts';
 
 const schema = protobuf.parse(`syntax = "proto3";
 message Label { string name = 1; string value = 2; }

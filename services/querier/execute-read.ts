@@ -8,6 +8,7 @@ import { Failure } from '../../libs/errors/failure.ts';
 import { encodeSnappy } from '../../libs/model/encoding/snappy-encoder.ts';
 import { compareLabels } from '../../libs/model/labels.ts';
 import type { QueryLimits } from '../../libs/promql/execute/execution-context.ts';
+import type { JsonBytes } from '../../libs/query-api/json-bytes.ts';
 import { SeriesDecoder } from '../../libs/series/decode-series.ts';
 import { labelsAt } from '../../libs/series/labels-at.ts';
 import type { SampleColumns } from '../../libs/series/sample-columns.ts';
@@ -18,7 +19,6 @@ import { ChunkColumns, encodeChunks } from '../../libs/tsdb/block/encode-chunks.
 import { ProtobufWriter } from '../../libs/wire/protobuf-writer.ts';
 import { ReadForm, type ReadQuery } from '../../libs/wire/read-request.ts';
 import { writeChunkFrames, writeTimeSeries } from '../../libs/wire/read-response.ts';
-import type { JsonBytes } from './json-bytes.ts';
 
 export interface ReadJob {
   readonly queries: readonly ReadQuery[];

@@ -3,8 +3,9 @@
  * Owns the parameters. Reading and writing is a query worker's (execute-federate.ts). Facts: Prometheus 3.15 web/federate.go.
  */
 import { Failure } from '../../libs/errors/failure.ts';
-import type { ApiAnswer } from './api-answer.ts';
-import type { ApiCall, ApiDeps } from './endpoint.ts';
+import type { ApiAnswer } from '../../libs/query-api/api-answer.ts';
+import type { ApiCall } from '../../libs/query-api/api-call.ts';
+import type { ApiDeps } from './endpoint.ts';
 import { expositionFormOf } from './exposition-form.ts';
 import { readMatches } from './read-selectors.ts';
 

@@ -1,6 +1,7 @@
 /** What the querier reports about itself: how many questions, how they ended, how long they took, what waits. */
+
+import type { CallReport } from '../../libs/query-api/api-routes.ts';
 import type { Metrics } from '../../libs/telemetry/metrics.ts';
-import type { CallReport } from './prometheus-routes.ts';
 import type { QueryPool } from './query-pool.ts';
 
 /** Registers the metrics of the room; what it returns counts a call whose answer has begun. */

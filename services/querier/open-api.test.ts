@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parse } from 'yaml';
-import { endpoints } from './endpoints.ts';
+import { apiRows } from '../../libs/query-api/api-paths.ts';
 import { openApi } from './open-api.ts';
 
 const methods = new Set(['get', 'post', 'put']);
@@ -18,7 +18,7 @@ describe('the OpenAPI document', () => {
     const described = Object.entries(paths).map(
       ([path, item]) => `${path} ${Object.keys(item).filter((key) => methods.has(key))}`,
     );
-    const served = endpoints
+    const served = apiRows
       .filter(({ path }) => path.startsWith('/api/v1/'))
       .map(({ path, methods: known }) => {
         const plain = path.replace('/api/v1', '').replace(':name', '{name}');

@@ -3,7 +3,7 @@
  * Owns serving it. What it says is open-api.yaml; a test holds it to the table of endpoints.
  */
 import { readFileSync } from 'node:fs';
-import type { ApiAnswer } from './api-answer.ts';
+import type { ApiAnswer } from '../../libs/query-api/api-answer.ts';
 
 const document = readFileSync(new URL('./open-api.yaml', import.meta.url));
 

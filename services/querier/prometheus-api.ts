@@ -1,18 +1,16 @@
 /**
  * The endpoints of Prometheus' read API that ask for samples, labels, metadata and rules.
  * Owns which parameters are read in which order, what their errors are called and what data an answer has (Prometheus 3.15
- * web/api/v1/api.go). Does not own the table of endpoints (endpoints.ts), routes and headers (prometheus-routes.ts), evaluation (query-worker.ts), or the language
+ * web/api/v1/api.go). Does not own the table of endpoints (endpoints.ts), routes and headers (libs/query-api), evaluation (query-worker.ts), or the language
  * (libs/promql). Label endpoints are answered on this thread, since the head that knows labels lives here, in pieces.
  */
 import { Failure } from '../../libs/errors/failure.ts';
 import type { MetricMetadata } from '../../libs/model/metadata.ts';
 import { quoteText } from '../../libs/promql/syntax/go-text.ts';
-import type { ExemplarSeries, LabelQuery } from '../../libs/series/series-source.ts';
-import { traced } from '../../libs/telemetry/trace.ts';
-import type { ApiAnswer } from './api-answer.ts';
-import { listAnswer, successAnswer, writeLabels } from './api-answer.ts';
-import type { ApiCall, ApiDeps, Endpoint } from './endpoint.ts';
-import { type JsonBytes, quoteJson } from './json-bytes.ts';
+import type { ApiAnswer } from '../../libs/query-api/api-answer.ts';
+import { listAnswer, successAnswer, writeLabels } from '../../libs/query-api/api-answer.ts';
+import type { ApiCall } from '../../libs/query-api/api-call.ts';
+import { type JsonBytes, quoteJson } from '../../libs/query-api/json-bytes.ts';
 import {
   invalidParameter,
   parseGoInteger,
@@ -22,10 +20,13 @@ import {
   readOptionalRange,
   readSteps,
   readTimeoutMs,
-} from './query-parameters.ts';
+} from '../../libs/query-api/query-parameters.ts';
+import type { RequestForm } from '../../libs/query-api/request-form.ts';
+import type { ExemplarSeries, LabelQuery } from '../../libs/series/series-source.ts';
+import { traced } from '../../libs/telemetry/trace.ts';
+import type { ApiDeps, Endpoint } from './endpoint.ts';
 import type { ExpressionRequest } from './query-request.ts';
 import { readExpressionSelectors, readSelectors } from './read-selectors.ts';
-import type { RequestForm } from './request-form.ts';
 import { checkRulesParameters } from './rules-parameters.ts';
 import { unescapeLabelName } from './unescape-label-name.ts';
 

@@ -9,9 +9,11 @@ import { tenantReader } from '../../libs/http/tenant-header.ts';
 import { Labels } from '../../libs/model/labels.ts';
 import { compileMatcher } from '../../libs/model/matcher-predicate.ts';
 import { parseMetricSelector } from '../../libs/promql/syntax/parser.ts';
+import type { CallReport } from '../../libs/query-api/api-routes.ts';
+import { apiRoutes } from '../../libs/query-api/api-routes.ts';
+import type { ApiDeps } from './endpoint.ts';
+import { endpoints } from './endpoints.ts';
 import { MemorySource } from './memory-source.testing.ts';
-import type { CallReport } from './prometheus-routes.ts';
-import { prometheusRoutes } from './prometheus-routes.ts';
 import { QueryPool } from './query-pool.ts';
 import { selectorsOf } from './selector-syntax.ts';
 
@@ -51,28 +53,31 @@ const pool = new QueryPool({
   workerUrl: new URL('./scripted-worker.testing.ts', import.meta.url),
   workerData: undefined,
 });
+const api: ApiDeps = {
+  sourceOf: () => source,
+  ingester: {
+    headStatus: async () => status,
+    restoreProgress: () => ({ bytesDone: 5, bytesTotal: 10 }),
+  },
+  pool,
+  syntax: {
+    parseSelector: parseMetricSelector,
+    selectorsOf: (query) => selectorsOf(query, {}),
+    matchesEmpty: (matcher) => compileMatcher(matcher).matchesEmpty,
+  },
+  timeoutMs: 60_000,
+  lookbackMs: 300_000,
+  searchLimitMax: 1000,
+  features: new Set(['search-api']),
+  startMs: 1000,
+  nowMs: () => 5000,
+};
 const reports: CallReport[] = [];
 const app = Fastify();
 before(async () => {
   await app.register(
-    prometheusRoutes({
-      sourceOf: () => source,
-      ingester: {
-        headStatus: async () => status,
-        restoreProgress: () => ({ bytesDone: 5, bytesTotal: 10 }),
-      },
-      pool,
-      syntax: {
-        parseSelector: parseMetricSelector,
-        selectorsOf: (query) => selectorsOf(query, {}),
-        matchesEmpty: (matcher) => compileMatcher(matcher).matchesEmpty,
-      },
-      timeoutMs: 60_000,
-      lookbackMs: 300_000,
-      searchLimitMax: 1000,
-      features: new Set(['search-api']),
-      startMs: 1000,
-      nowMs: () => 5000,
+    apiRoutes({
+      answer: (path, call) => endpoints[path](call, api),
       maxFormBytes: 10_000,
       tenantOf: tenantReader('reject'),
       report: (call) => reports.push(call),

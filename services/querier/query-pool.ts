@@ -1,18 +1,18 @@
 /**
  * The worker threads that evaluate queries.
  * Owns their life, the queue in front of them and the end of each job: done, failed, client gone, out of time, worker dead.
- * Does not own HTTP (prometheus-routes.ts), nor reads (serve-reads.ts), nor evaluation (query-worker.ts).
+ * Does not own HTTP (libs/query-api), nor reads (serve-reads.ts), nor evaluation (query-worker.ts).
  * A worker that does not stop when asked is killed and another takes its place, so a job costs at most itself. Workers are
  * started when they are needed; a worker costs its engine's import once.
  */
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
+import { TenantQueue } from '../../libs/query-api/tenant-queue.ts';
 import type { ReadQuery } from '../../libs/series/series-reader.ts';
 import type { SeriesSource } from '../../libs/series/series-source.ts';
 import type { QueryRequest } from './query-request.ts';
 import { ReadServer } from './serve-reads.ts';
-import { TenantQueue } from './tenant-queue.ts';
 import type { JobMessage, JobStats, StartJob } from './worker-protocol.ts';
 import { ControlWord, controlWords, earlySelectsMax, StopReason } from './worker-protocol.ts';
 

@@ -4,9 +4,10 @@
  * storage/remote/read_handler.go.
  */
 import { SnappyDecoder } from '../../libs/model/encoding/snappy.ts';
+import type { ApiAnswer } from '../../libs/query-api/api-answer.ts';
+import type { ApiCall } from '../../libs/query-api/api-call.ts';
 import { ReadForm, readReadRequest } from '../../libs/wire/read-request.ts';
-import type { ApiAnswer } from './api-answer.ts';
-import type { ApiCall, ApiDeps } from './endpoint.ts';
+import type { ApiDeps } from './endpoint.ts';
 
 /** Most bytes of a request after decompression. */
 const requestBytesMax = 32 << 20;

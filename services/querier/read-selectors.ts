@@ -5,8 +5,9 @@
  */
 import { Failure } from '../../libs/errors/failure.ts';
 import type { Matcher } from '../../libs/model/matcher.ts';
-import type { ApiCall, ApiDeps } from './endpoint.ts';
-import type { TimeRangeMs } from './query-parameters.ts';
+import type { ApiCall } from '../../libs/query-api/api-call.ts';
+import type { TimeRangeMs } from '../../libs/query-api/query-parameters.ts';
+import type { ApiDeps } from './endpoint.ts';
 import { mayBeCostly } from './resolve-patterns.ts';
 
 type Selectors = readonly (readonly Matcher[])[];

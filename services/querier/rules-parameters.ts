@@ -3,8 +3,8 @@
  * not on the day when there is a ruler. Facts: Prometheus 3.15 web/api/v1/api.go.
  */
 import { quoteText } from '../../libs/promql/syntax/go-text.ts';
-import { invalidParameter, parseGoInteger } from './query-parameters.ts';
-import type { RequestForm } from './request-form.ts';
+import { invalidParameter, parseGoInteger } from '../../libs/query-api/query-parameters.ts';
+import type { RequestForm } from '../../libs/query-api/request-form.ts';
 
 const boolTexts = new Set(['1', 't', 'true', '0', 'f', 'false']);
 const int32Max = 2 ** 31 - 1;

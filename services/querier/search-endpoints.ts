@@ -6,14 +6,15 @@
 import { Failure } from '../../libs/errors/failure.ts';
 import type { MetricMetadata } from '../../libs/model/metadata.ts';
 import { quoteText } from '../../libs/promql/syntax/go-text.ts';
+import type { ApiAnswer } from '../../libs/query-api/api-answer.ts';
+import { disabledAnswer } from '../../libs/query-api/api-answer.ts';
+import type { ApiCall } from '../../libs/query-api/api-call.ts';
+import { quoteJson } from '../../libs/query-api/json-bytes.ts';
+import { parseGoInteger, readPlainRange } from '../../libs/query-api/query-parameters.ts';
+import type { RequestForm } from '../../libs/query-api/request-form.ts';
 import type { LabelQuery, Listed } from '../../libs/series/series-source.ts';
-import type { ApiAnswer } from './api-answer.ts';
-import { disabledAnswer } from './api-answer.ts';
-import type { ApiCall, ApiDeps, Endpoint } from './endpoint.ts';
-import { quoteJson } from './json-bytes.ts';
-import { parseGoInteger, readPlainRange } from './query-parameters.ts';
+import type { ApiDeps, Endpoint } from './endpoint.ts';
 import { readSelectors } from './read-selectors.ts';
-import type { RequestForm } from './request-form.ts';
 import { type SearchFilter, searchFilter } from './search-score.ts';
 
 const defaultRangeMs = 3_600_000;

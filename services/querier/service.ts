@@ -14,15 +14,17 @@ import { compileMatcher } from '../../libs/model/matcher-predicate.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
 import { createEngine } from '../../libs/promql/engine.ts';
 import { parseMetricSelector } from '../../libs/promql/syntax/parser.ts';
+import { apiRoutes } from '../../libs/query-api/api-routes.ts';
+import { logFailure } from '../../libs/query-api/log-failures.ts';
 import type { Logger } from '../../libs/telemetry/log.ts';
 import type { Metrics } from '../../libs/telemetry/metrics.ts';
 import type { BlockAccess } from './block-source.ts';
 import type { QuerierConfig } from './config.ts';
 import { earlyReads } from './early-reads.ts';
-import { logFailure } from './log-failures.ts';
+import type { ApiDeps } from './endpoint.ts';
+import { endpoints } from './endpoints.ts';
 import { mergedSource } from './merged-source.ts';
 import { createQuerierMetrics } from './metrics.ts';
-import { prometheusRoutes } from './prometheus-routes.ts';
 import { QueryPool } from './query-pool.ts';
 import type { QueryWorkerOptions } from './query-worker.ts';
 import { selectorsOf } from './selector-syntax.ts';
@@ -96,22 +98,25 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Service
     indexRefreshMs: config.bucketIndexRefresh,
   };
   const count = createQuerierMetrics(deps.metrics, pool);
+  const api: ApiDeps = {
+    ingester: deps.ingester,
+    sourceOf: (tenant) => mergedSource(tenant, deps.ingester, access),
+    pool,
+    syntax: {
+      parseSelector: parseMetricSelector,
+      selectorsOf: (query) => selectorsOf(query, syntax),
+      matchesEmpty: (matcher) => compileMatcher(matcher).matchesEmpty,
+    },
+    timeoutMs: config.timeout,
+    lookbackMs: config.lookbackDelta,
+    searchLimitMax: config.searchLimitMax,
+    features: deps.features,
+    startMs: deps.nowMs(),
+    nowMs: deps.nowMs,
+  };
   deps.app.register(
-    prometheusRoutes({
-      ingester: deps.ingester,
-      sourceOf: (tenant) => mergedSource(tenant, deps.ingester, access),
-      pool,
-      syntax: {
-        parseSelector: parseMetricSelector,
-        selectorsOf: (query) => selectorsOf(query, syntax),
-        matchesEmpty: (matcher) => compileMatcher(matcher).matchesEmpty,
-      },
-      timeoutMs: config.timeout,
-      lookbackMs: config.lookbackDelta,
-      searchLimitMax: config.searchLimitMax,
-      features: deps.features,
-      startMs: deps.nowMs(),
-      nowMs: deps.nowMs,
+    apiRoutes({
+      answer: (path, call) => endpoints[path](call, api),
       maxFormBytes: config.maxFormBytes,
       tenantOf: deps.tenantOf,
       report: (call) => {

@@ -7,12 +7,13 @@
 import { availableParallelism } from 'node:os';
 import type { HeadStatus } from '../../libs/contracts/ingester.ts';
 import { Failure } from '../../libs/errors/failure.ts';
-import type { ApiAnswer } from './api-answer.ts';
-import { disabledAnswer, successAnswer } from './api-answer.ts';
-import type { ApiCall, ApiDeps, Endpoint } from './endpoint.ts';
+import type { ApiAnswer } from '../../libs/query-api/api-answer.ts';
+import { disabledAnswer, successAnswer } from '../../libs/query-api/api-answer.ts';
+import type { ApiCall } from '../../libs/query-api/api-call.ts';
+import { quoteJson } from '../../libs/query-api/json-bytes.ts';
+import { parseGoInteger } from '../../libs/query-api/query-parameters.ts';
+import type { ApiDeps, Endpoint } from './endpoint.ts';
 import { featuresJson } from './features-json.ts';
-import { quoteJson } from './json-bytes.ts';
-import { parseGoInteger } from './query-parameters.ts';
 
 /** An endpoint whose data never changes. */
 export function fixed(dataJson: string): Endpoint {

@@ -4,7 +4,7 @@
  * body values come before those of the URL, a pair that cannot be decoded is left out and remembered as the form's error,
  * which most endpoints ignore. Does not own what a parameter means (query-parameters.ts).
  */
-import { quoteText } from '../../libs/promql/syntax/go-text.ts';
+import { quoteText } from '../promql/syntax/go-text.ts';
 
 /** Parameters by name, in order. Names are data: never keys of a plain object. */
 export class RequestForm {

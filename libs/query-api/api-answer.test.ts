@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Failure } from '../../libs/errors/failure.ts';
+import { Failure } from '../errors/failure.ts';
 import { failureAnswer, listAnswer, writeAnnotations } from './api-answer.ts';
 import { JsonBytes } from './json-bytes.ts';
 

@@ -1,10 +1,10 @@
 /**
  * The envelope around every answer of the API, and answers that are written piece by piece on the main thread.
  * Owns {status, data, errorType, error, warnings, infos} in Prometheus' order. Does not own query results, which the worker
- * writes (encode-result.ts), nor HTTP (prometheus-routes.ts).
+ * writes (encode-result.ts), nor HTTP (api-routes.ts).
  */
-import type { Failure } from '../../libs/errors/failure.ts';
-import { wireStatus } from '../../libs/errors/wire-status.ts';
+import type { Failure } from '../errors/failure.ts';
+import { wireStatus } from '../errors/wire-status.ts';
 import { JsonBytes, quoteJson } from './json-bytes.ts';
 
 export type AnswerBody = Uint8Array | AsyncIterableIterator<Uint8Array>;

@@ -1,18 +1,18 @@
 /**
- * The endpoints as HTTP: under /prometheus and at the root, GET and POST form.
+ * The read API as HTTP: under /prometheus and at the root, GET and POST form.
  * Owns the way from a request to a form and from an answer to bytes on the wire: status, content type, CORS, compression,
- * and the client's leaving, which ends its query. Does not own what an endpoint does (endpoints.ts).
+ * and the client's leaving, which ends its query. Does not own who answers: a querier itself, or a query-frontend through one.
  * Facts: Prometheus 3.15 util/httputil (cors.go, compression.go), web/api/v1/api.go (Register, respond, respondError).
  */
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { Failure } from '../../libs/errors/failure.ts';
-import { anonymousTenant, type TenantOf } from '../../libs/http/tenant-header.ts';
-import type { TenantId } from '../../libs/model/tenant-id.ts';
+import { Failure } from '../errors/failure.ts';
+import { anonymousTenant, type TenantOf } from '../http/tenant-header.ts';
+import type { TenantId } from '../model/tenant-id.ts';
 import type { AnswerBody, ApiAnswer } from './api-answer.ts';
+import { type ApiCall, apiDress, type Dress } from './api-call.ts';
+import { type ApiPath, type ApiRow, apiRows } from './api-paths.ts';
 import { acceptedEncoding, compressBody } from './compress-body.ts';
-import { type ApiDeps, apiDress, type Dress, type EndpointRow } from './endpoint.ts';
-import { endpoints } from './endpoints.ts';
 import { RequestForm } from './request-form.ts';
 
 const prefixes = ['/prometheus', ''];
@@ -30,14 +30,16 @@ export interface CallReport {
   readonly failure: Failure | undefined;
 }
 
-export interface RouteDeps extends ApiDeps {
+export interface RouteDeps {
+  /** @throws Failure, which is dressed as the path wants it */
+  readonly answer: (path: ApiPath, call: ApiCall) => Promise<ApiAnswer>;
   readonly maxFormBytes: number;
   readonly tenantOf: TenantOf;
   readonly report: (call: CallReport) => void;
 }
 
-/** A fastify plugin with all routes of the room. */
-export function prometheusRoutes(deps: RouteDeps): (app: FastifyInstance) => Promise<void> {
+/** A fastify plugin with all routes of the API. */
+export function apiRoutes(deps: RouteDeps): (app: FastifyInstance) => Promise<void> {
   return async (app) => {
     // Only a form has parameters, as in Go.
     app.removeAllContentTypeParsers();
@@ -53,12 +55,12 @@ export function prometheusRoutes(deps: RouteDeps): (app: FastifyInstance) => Pro
     for (const prefix of prefixes) {
       const noContent = { httpStatus: 204, body: undefined };
       app.options(`${prefix}/api/v1/*`, (request, reply) => send(request, reply, apiDress, noContent));
-      for (const row of endpoints) addRoute(app, prefix, row, deps);
+      for (const row of apiRows) addRoute(app, prefix, row, deps);
     }
   };
 }
 
-function addRoute(app: FastifyInstance, prefix: string, row: EndpointRow, deps: RouteDeps): void {
+function addRoute(app: FastifyInstance, prefix: string, row: ApiRow, deps: RouteDeps): void {
   const url = prefix + row.path;
   app.route({
     method: [...row.methods],
@@ -82,7 +84,7 @@ function addRoute(app: FastifyInstance, prefix: string, row: EndpointRow, deps: 
 async function answer(
   request: FastifyRequest,
   reply: FastifyReply,
-  row: EndpointRow,
+  row: ApiRow,
   deps: RouteDeps,
 ): Promise<FastifyReply> {
   const begin = performance.now();
@@ -95,11 +97,12 @@ async function answer(
   try {
     tenant = row.isOpen === true ? anonymousTenant : deps.tenantOf(request.headers);
     const { name = '' } = request.params as { name?: string };
-    const { accept = '' } = request.headers;
+    const { accept = '', 'cache-control': cacheControl = '' } = request.headers;
     const body = request.body instanceof Uint8Array ? request.body : new Uint8Array(0);
     const gzip = row.dress.compresses && acceptedEncoding(request.headers) === 'gzip';
-    const call = { tenant, form, signal: client.signal, labelName: name, body, accept, gzip };
-    result = await row.endpoint(call, deps);
+    const noStore = cacheControl.toLowerCase().includes('no-store');
+    const call = { tenant, form, signal: client.signal, labelName: name, body, accept, gzip, noStore };
+    result = await deps.answer(row.path, call);
   } catch (error) {
     failure = asFailure(error);
     result = row.dress.failure(shown(failure));

@@ -2,7 +2,7 @@
  * A bounded queue that takes turns between tenants: one who asks a thousand things at once waits behind himself.
  * Owns order and maxima. Each tenant's own jobs keep their order.
  */
-import type { TenantId } from '../../libs/model/tenant-id.ts';
+import type { TenantId } from '../model/tenant-id.ts';
 
 export class TenantQueue<T> {
   readonly #lengthMax: number;

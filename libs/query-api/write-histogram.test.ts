@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parseHistogramSamples } from '../../libs/model/encoding/histogram-samples.testing.ts';
-import { arithmeticFixtures } from '../../libs/model/histogram-arithmetic.fixtures.ts';
+import { parseHistogramSamples } from '../model/encoding/histogram-samples.testing.ts';
+import { arithmeticFixtures } from '../model/histogram-arithmetic.fixtures.ts';
 import { JsonBytes } from './json-bytes.ts';
 import { writeHistogram } from './write-histogram.ts';
 

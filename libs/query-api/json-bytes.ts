@@ -4,7 +4,7 @@
  * Surprising: label sets are written without HTML escapes, every other text with them (`<` becomes `\u003c`), because
  * Prometheus' label encoder is its own and the rest is Go's. Facts: util/jsonutil/marshal.go, json-iterator, encoding/json.
  */
-import { formatFloatJson } from '../../libs/model/format-float.ts';
+import { formatFloatJson } from '../model/format-float.ts';
 
 /** A chunk is handed on when as much of it is full; a text or number never needs more than what is left above it. */
 const chunkBytes = 128 * 1024;

@@ -2,8 +2,8 @@
  * Which queries that failed are worth a line, and what it says.
  * A mistake of the client's is told to the client; what the server could not do is told to its operator.
  */
-import type { Logger } from '../../libs/telemetry/log.ts';
-import type { CallReport } from './prometheus-routes.ts';
+import type { Logger } from '../telemetry/log.ts';
+import type { CallReport } from './api-routes.ts';
 
 const queryLengthMax = 1000;
 

@@ -2,10 +2,10 @@
  * A native histogram as the API shows it: count, sum and the buckets that are not empty, from the lowest to the highest.
  * Facts: Prometheus 3.15 util/jsonutil (MarshalHistogram), model/histogram (allFloatBucketIterator, baseBucketIterator.at).
  */
-import type { Histogram } from '../../libs/model/histogram.ts';
-import { customBucketsSchema } from '../../libs/model/histogram.ts';
-import { bucketBound } from '../../libs/model/histogram-bounds.ts';
-import { bucketIndexes } from '../../libs/model/histogram-spans.ts';
+import type { Histogram } from '../model/histogram.ts';
+import { customBucketsSchema } from '../model/histogram.ts';
+import { bucketBound } from '../model/histogram-bounds.ts';
+import { bucketIndexes } from '../model/histogram-spans.ts';
 import type { JsonBytes } from './json-bytes.ts';
 
 /** Which ends of a bucket belong to it, by Prometheus' numbers. */

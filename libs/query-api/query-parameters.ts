@@ -4,8 +4,8 @@
  * Times and durations are whole nanoseconds (bigint) until the checks are done, because those checks see nanoseconds;
  * the engine gets whole milliseconds. Where Prometheus lets an int64 overflow we answer an error instead.
  */
-import { Failure } from '../../libs/errors/failure.ts';
-import { quoteText } from '../../libs/promql/syntax/go-text.ts';
+import { Failure } from '../errors/failure.ts';
+import { quoteText } from '../promql/syntax/go-text.ts';
 import type { RequestForm } from './request-form.ts';
 
 const int64Max = 2n ** 63n - 1n;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import type { Histogram } from '../../libs/model/histogram.ts';
+import type { Histogram } from '../model/histogram.ts';
 import { JsonBytes, quoteJson } from './json-bytes.ts';
 import { writeHistogram } from './write-histogram.ts';
 
