@@ -15,17 +15,10 @@ import { tempFolder } from '../support/temp-folder.ts';
 import { waitFor } from '../support/wait-until.ts';
 
 describe('starting', { timeout: 120_000 }, () => {
-  it('is ready on an empty folder in under 2 s', async (t) => {
-    // The best of three: another process may have had the machine for a moment.
-    const times: number[] = [];
-    for (let i = 0; i < 3; i++) {
-      const begin = performance.now();
-      await using maru = await startMaru();
-      times.push(performance.now() - begin);
-      assert.ok(maru.isRunning());
-    }
-    t.diagnostic(`ready after ${times.map((ms) => Math.round(ms)).join(', ')} ms`);
-    assert.ok(Math.min(...times) < 2000);
+  it('is ready on an empty folder', async () => {
+    // How soon is a figure of the load tests (restart).
+    await using maru = await startMaru();
+    assert.equal((await fetch(`${maru.baseUrl}/ready`)).status, 200);
   });
 
   it('prints where to write, where to ask and where the data is', async () => {
