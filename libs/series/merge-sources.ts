@@ -127,8 +127,9 @@ export function mergeSelections(selections: readonly SelectedSeries[]): Selected
   const found = selections.filter(({ labels }) => labels.begin.length > 1);
   const warnings = warningsOf(selections);
   const costs = () => selections.reduce((sum, selected) => addCosts(sum, selected.costs?.() ?? noCosts), noCosts);
-  const [only] = found;
-  if (found.length === 1 && only !== undefined) return { ...only, warnings, costs };
+  // Where none found a series, any of them says so.
+  const [only] = found.length === 0 ? selections : found;
+  if (found.length < 2 && only !== undefined) return { ...only, warnings, costs };
   const ranked = rankStrings(found.map(({ labels }) => labels));
   const orders = ranked.refs.map((refs, i) => new SeriesOrder(found[i].labels.begin, refs));
   const joined = joinSeries(orders);

@@ -12,7 +12,7 @@ import { Turns } from '../../std/turns.ts';
 import { ChunkRecord, chunksHeaderBytes, offsetOfRef, segmentOfRef } from './chunks-file.ts';
 import { CorruptBlock } from './corrupt-block.ts';
 import { blockChunkSamples, ChunkColumns, encodeChunks } from './encode-chunks.ts';
-import { joinRanges, readPieces } from './read-ranges.ts';
+import { joinRanges, noMoreWanted, readPieces } from './read-ranges.ts';
 import type { SelectedChunks } from './series-selection.ts';
 import type { Tombstones } from './tombstones.ts';
 
@@ -59,7 +59,7 @@ export async function* readChunks(
       pending[i] = taken;
     }
   } finally {
-    stop.abort();
+    stop.abort(noMoreWanted);
   }
 }
 

@@ -3,6 +3,7 @@
  * Owns what is close. A reader that makes requests has a plan of its own for larger gaps (RangeReader.plan); here only what a
  * page or a disk would read anyway is joined.
  */
+import { Failure } from '../../errors/failure.ts';
 import type { ByteRange, RangeReader } from '../../std/range-reader.ts';
 
 /** A gap of so many bytes is cheaper to read than a read of a local file is to make. */
@@ -67,8 +68,10 @@ export async function* readPieces(
       bytesAhead -= pieces[i].end - pieces[i].begin;
     }
   } finally {
-    stop.abort();
+    stop.abort(noMoreWanted);
   }
 }
 
+/** Why reads that were begun ahead are given up. Made once: a reason of its own would cost every query a stack. */
+export const noMoreWanted: Failure = new Failure('canceled', 'no more of it is wanted');
 const released: Promise<Uint8Array> = Promise.resolve(new Uint8Array(0));
