@@ -4,6 +4,7 @@
  */
 import type { FastifyInstance } from 'fastify';
 import type { IngesterContract, IngesterStatusContract } from '../libs/contracts/ingester.ts';
+import type { QueryWorkContract } from '../libs/contracts/query-work.ts';
 import type { StoreGatewayContract } from '../libs/contracts/store-gateway.ts';
 import type { TenantOf } from '../libs/http/tenant-header.ts';
 import type { ModuleRow } from '../libs/lifecycle/start-modules.ts';
@@ -21,7 +22,8 @@ import { createDistributor } from './distributor/service.ts';
 import { createIngester, type IngesterDeps } from './ingester/service.ts';
 
 import { QuorumSource } from './querier/quorum-source.ts';
-import { createQuerier } from './querier/service.ts';
+import { createQuerier, type Querier } from './querier/service.ts';
+import { createQueryFrontend } from './query-frontend/service.ts';
 import { createStoreGateway } from './store-gateway/service.ts';
 
 /** What the process offers its rooms, and where rooms leave what they offer each other. */
@@ -42,6 +44,9 @@ export interface House {
   /** What the other rooms write to and read from: the ingester of this process alone, else those of the cluster. */
   ingester?: IngesterContract & IngesterStatusContract;
   storeGateway?: StoreGatewayContract;
+  /** The work of the query-frontend in this process, and the querier that may take it. */
+  queryWork?: QueryWorkContract;
+  querier?: Querier;
 }
 
 /** The rooms of a process that runs alone, where the ingester is the only one there is. */
@@ -75,6 +80,7 @@ const among: Readonly<Record<string, ModuleRow<House>>> = {
           ingester: config.target.includes('ingester'),
           distributor: config.target.includes('distributor'),
           querier: config.target.includes('querier'),
+          queryFrontend: hasFrontend(house),
         },
         creationGraceMs: config.limits.creationGracePeriod,
       });
@@ -91,6 +97,20 @@ const among: Readonly<Record<string, ModuleRow<House>>> = {
       });
       const { ingesterHandlers } = await import('../libs/rpc/ingester-server.ts');
       cluster.serve(ingesterHandlers(handler));
+      return service;
+    },
+  },
+  'query-frontend': {
+    needs: ['cluster'],
+    build: async (house) => {
+      const { service, work } = createQueryFrontend(house.config.query, {
+        ...house,
+        log: house.log.child({ component: 'query-frontend' }),
+      });
+      const { queryWorkHandlers } = await import('../libs/rpc/query-work-server.ts');
+      clusterOf(house).serve(queryWorkHandlers(work));
+      house.queryWork = work;
+      takeAtHome(house);
       return service;
     },
   },
@@ -128,13 +148,20 @@ const everywhere: Readonly<Record<string, ModuleRow<House>>> = {
   },
   querier: {
     needs: ['ingesters', 'store-gateway'],
-    build: (house) =>
-      createQuerier(house.config.query, {
+    build: (house) => {
+      const querier = createQuerier(house.config.query, {
         ...house,
         ingester: ingesterOf(house),
         storeGateway: storeGatewayOf(house),
         log: house.log.child({ component: 'querier' }),
-      }),
+        hasRoutes: !hasFrontend(house),
+        instance: house.cluster?.identity.instance ?? 'all',
+      });
+      house.querier = querier;
+      house.cluster?.findFrontends(house.config.query.frontendAddresses, querier.takeFrom);
+      takeAtHome(house);
+      return querier;
+    },
   },
   compactor: {
     needs: [],
@@ -150,7 +177,9 @@ const everywhere: Readonly<Record<string, ModuleRow<House>>> = {
 };
 
 /** What `--target` may name. */
-export const targets: readonly string[] = ['all', 'distributor', 'ingester', 'store-gateway', 'querier', 'compactor'];
+export const targets: readonly string[] = [
+  ...['all', 'distributor', 'ingester', 'store-gateway', 'querier', 'query-frontend', 'compactor'],
+];
 
 /** The table for a process that runs alone (`all`), or as one among others. */
 export function modulesOf(isAll: boolean): Readonly<Record<string, ModuleRow<House>>> {
@@ -203,6 +232,13 @@ function ingestersOf(cluster: Cluster, house: House): IngesterContract & Ingeste
     // Each ingester restores itself; who reads from all of them has nothing to restore.
     restoreProgress: () => ({ bytesDone: 0, bytesTotal: 0 }),
   };
+}
+
+const hasFrontend = ({ config }: House): boolean => config.target.includes('query-frontend');
+
+/** Where both are in one process the querier takes the frontend's work without a wire. */
+function takeAtHome({ queryWork, querier }: House): void {
+  if (queryWork !== undefined) querier?.takeFrom(queryWork, new AbortController().signal);
 }
 
 function clusterOf(house: House): Cluster {

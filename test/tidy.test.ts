@@ -24,6 +24,7 @@ const layers: readonly (readonly string[])[] = [
     'services/ingester',
     'services/store-gateway',
     'services/querier',
+    'services/query-frontend',
   ],
   ['services'],
 ];

@@ -11,6 +11,12 @@ export class RequestForm {
   readonly #values = new Map<string, string[]>();
   /** The first pair that could not be decoded, in Go's words; undefined if there is none. */
   error: string | undefined;
+  #encoded = '';
+
+  /** All that was appended, in one. */
+  get encoded(): string {
+    return this.#encoded;
+  }
 
   /** First value of the name, '' if absent. */
   get(name: string): string {
@@ -24,6 +30,7 @@ export class RequestForm {
 
   /** Adds the pairs of `encoded` (application/x-www-form-urlencoded) after those that are there. */
   append(encoded: string): void {
+    this.#encoded = this.#encoded === '' ? encoded : `${this.#encoded}&${encoded}`;
     for (const pair of encoded.split('&')) {
       if (pair === '') continue;
       if (pair.includes(';')) {

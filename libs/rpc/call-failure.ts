@@ -3,20 +3,23 @@
  */
 import { Failure, type FailureKind } from '../errors/failure.ts';
 import { wireStatus } from '../errors/wire-status.ts';
-import { callFailureCodec } from '../wire/peer/greeting-messages.ts';
+import { type CallFailureMessage, callFailureCodec } from '../wire/peer/greeting-messages.ts';
 
 /** Anything else than a Failure is a mistake of ours: `internal`. */
-export function encodeFailure(error: unknown): Uint8Array {
+export function failureMessageOf(error: unknown): CallFailureMessage {
   const failure = error instanceof Failure ? error : new Failure('internal', String(error));
-  return callFailureCodec.encode({
-    kind: failure.kind,
-    message: failure.message,
-    retryAfterSeconds: failure.retryAfterSeconds ?? 0,
-  });
+  return { kind: failure.kind, message: failure.message, retryAfterSeconds: failure.retryAfterSeconds ?? 0 };
+}
+
+export function failureOf({ kind, message, retryAfterSeconds }: CallFailureMessage): Failure {
+  const known = Object.hasOwn(wireStatus, kind) ? (kind as FailureKind) : 'internal';
+  return new Failure(known, message, retryAfterSeconds > 0 ? { retryAfterSeconds } : undefined);
+}
+
+export function encodeFailure(error: unknown): Uint8Array {
+  return callFailureCodec.encode(failureMessageOf(error));
 }
 
 export function decodeFailure(payload: Uint8Array): Failure {
-  const { kind, message, retryAfterSeconds } = callFailureCodec.decode(payload);
-  const known = Object.hasOwn(wireStatus, kind) ? (kind as FailureKind) : 'internal';
-  return new Failure(known, message, retryAfterSeconds > 0 ? { retryAfterSeconds } : undefined);
+  return failureOf(callFailureCodec.decode(payload));
 }

@@ -29,9 +29,12 @@ export interface CallContext {
   readonly signal: AbortSignal;
 }
 
+export type AskHandler = (request: Uint8Array, context: CallContext) => Promise<Uint8Array>;
+export type StreamHandler = (request: Uint8Array, context: CallContext) => AsyncIterable<Uint8Array>;
+
 export interface CallHandlers {
-  readonly asks: ReadonlyMap<string, (request: Uint8Array, context: CallContext) => Promise<Uint8Array>>;
-  readonly streams: ReadonlyMap<string, (request: Uint8Array, context: CallContext) => AsyncIterable<Uint8Array>>;
+  readonly asks: ReadonlyMap<string, AskHandler>;
+  readonly streams: ReadonlyMap<string, StreamHandler>;
 }
 
 /** One message after another, both ways, in order. Either side may close it; what a message is, is not its business. */

@@ -22,7 +22,8 @@ import {
   writeQuorum,
 } from '../../libs/ring/table.ts';
 import { TableStore } from '../../libs/ring/table-store.ts';
-import type { CallHandlers } from '../../libs/rpc/channel.ts';
+import type { AskHandler, CallHandlers, StreamHandler } from '../../libs/rpc/channel.ts';
+import { FrontendLinks, type FrontendLinksOptions } from '../../libs/rpc/frontend-links.ts';
 import type { Identity } from '../../libs/rpc/greeting.ts';
 import { dialGrpc, type GrpcListener, listenGrpc, type TlsFiles } from '../../libs/rpc/grpc-pipe.ts';
 import { ringEpochCall } from '../../libs/rpc/ingester-calls.ts';
@@ -52,7 +53,12 @@ export interface ClusterDeps {
   readonly redisUrl: string;
   readonly grpc: { readonly address: string; readonly port: number };
   /** Which rooms this process runs. */
-  readonly rooms: { readonly ingester: boolean; readonly distributor: boolean; readonly querier: boolean };
+  readonly rooms: {
+    readonly ingester: boolean;
+    readonly distributor: boolean;
+    readonly querier: boolean;
+    readonly queryFrontend: boolean;
+  };
   /** How far in the future a sample may be that is accepted, for any tenant. */
   readonly creationGraceMs: number;
   readonly nowMs: () => number;
@@ -69,7 +75,9 @@ export class Cluster {
   #peers: IngesterPeers | undefined;
   #listener: GrpcListener | undefined;
   #incarnation: Incarnation | undefined;
-  #handlers: CallHandlers | undefined;
+  readonly #asks = new Map<string, AskHandler>([[ringEpochCall, async () => new Uint8Array(0)]]);
+  readonly #streams = new Map<string, StreamHandler>();
+  #frontends: FrontendLinks | undefined;
   #heardEpoch = 0;
   #leases: Leases | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -92,6 +100,12 @@ export class Cluster {
         `key cluster.instance: ${JSON.stringify(instance)} does not end in a number, which is the partition of an ingester`,
       );
     }
+  }
+
+  /** A query-frontend knows queriers, not ingesters. */
+  get #needsTable(): boolean {
+    const { ingester, distributor, querier } = this.#deps.rooms;
+    return ingester || distributor || querier;
   }
 
   get table(): RingTable | undefined {
@@ -117,9 +131,17 @@ export class Cluster {
     await this.#store?.refresh();
   }
 
-  /** What this process answers to others. */
-  serve(handlers: CallHandlers): void {
-    this.#handlers = handlers;
+  /** What a room of this process answers to others. */
+  serve({ asks, streams }: CallHandlers): void {
+    for (const [method, handler] of asks) this.#asks.set(method, handler);
+    for (const [method, handler] of streams) this.#streams.set(method, handler);
+  }
+
+  /** Looks for query-frontends, from now on until the end. */
+  findFrontends(addresses: readonly string[], onFrontend: FrontendLinksOptions['onFrontend']): void {
+    if (addresses.length === 0) return;
+    const { log } = this.#deps;
+    this.#frontends = new FrontendLinks({ addresses, identity: this.identity, tls: this.#tls, log, onFrontend });
   }
 
   /**
@@ -204,13 +226,15 @@ export class Cluster {
 
   async start(): Promise<void> {
     const { bucket, dataDir, log, rooms, grpc, app, metrics, nowMs } = this.#deps;
-    this.#store = await TableStore.open({
-      bucket,
-      disk: realDisk,
-      dataDir,
-      clusterId: this.identity.clusterId,
-      onWrong: (reason) => log.error({}, reason),
-    });
+    if (this.#needsTable) {
+      this.#store = await TableStore.open({
+        bucket,
+        disk: realDisk,
+        dataDir,
+        clusterId: this.identity.clusterId,
+        onWrong: (reason) => log.error({}, reason),
+      });
+    }
     if (this.table !== undefined) {
       checkSettings(this.table, {
         clusterId: this.identity.clusterId,
@@ -229,18 +253,17 @@ export class Cluster {
       });
       this.#peers = peers;
       if (this.table !== undefined) peers.follow(this.table);
-      this.#store.onChange((table) => peers.follow(table));
+      this.#store?.onChange((table) => peers.follow(table));
     }
     if (rooms.ingester) {
       this.#incarnation = await countStart(realDisk, dataDir);
-      this.#store.onChange((table) => this.#checkOwnPlace(table));
+      this.#store?.onChange((table) => this.#checkOwnPlace(table));
+    }
+    if (rooms.ingester || rooms.queryFrontend) {
       this.#listener = await listenGrpc(grpc.address, grpc.port, this.#tls, (pipe) =>
         serveLink(pipe, {
           identity: this.identity,
-          handlers: {
-            asks: new Map([...(this.#handlers?.asks ?? []), [ringEpochCall, async () => new Uint8Array(0)]]),
-            streams: this.#handlers?.streams ?? new Map(),
-          },
+          handlers: { asks: this.#asks, streams: this.#streams },
           tableEpoch: () => this.table?.epoch ?? 0,
           onTableEpoch: (epoch) => this.#heard(epoch),
           onRefused: (reason) => log.error({ reason }, 'a link was refused'),
@@ -268,6 +291,7 @@ export class Cluster {
     clearInterval(this.#timer);
     await this.#leases?.stop();
     this.#peers?.stop();
+    this.#frontends?.stop();
     await this.#listener?.stop();
   }
 
@@ -276,6 +300,7 @@ export class Cluster {
     if (this.#stopping) return 'stopping';
     if (rooms.ingester && !this.#joined) return 'this ingester has not joined the ring yet';
     const { table } = this;
+    if (!this.#needsTable) return undefined;
     if (table === undefined)
       return 'the table of the ring is not known yet: no ingester has joined, or the bucket is away';
     if (rooms.distributor && !table.partitions.some(({ state }) => state === 'active')) {

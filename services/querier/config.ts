@@ -1,9 +1,13 @@
 /** The querier's slice of the configuration tree: the group `query`. Durations are milliseconds once read. */
 import type { ValuesOf } from '../../libs/config/config-key.ts';
-import { bytes, duration, integer } from '../../libs/config/config-key.ts';
+import { bytes, duration, integer, list } from '../../libs/config/config-key.ts';
 
 export const querierKeys = {
   timeout: duration('2m', 'Longest time a query may take, waiting for a worker included; a request may ask for less.'),
+  frontendAddresses: list(
+    '',
+    'Addresses (host:port, of gRPC) of the query-frontends that a querier takes queries from, all that a name stands for; none: it only answers itself.',
+  ),
   maxConcurrency: integer(
     20,
     'Most queries that evaluate at once; never more than there are cores, but two at least.',

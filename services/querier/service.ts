@@ -7,6 +7,7 @@ import { availableParallelism } from 'node:os';
 import type { FastifyInstance } from 'fastify';
 import { TenantIndexes } from '../../libs/blocks/tenant-indexes.ts';
 import type { IngesterContract, IngesterStatusContract } from '../../libs/contracts/ingester.ts';
+import type { QueryWorkContract } from '../../libs/contracts/query-work.ts';
 import type { StoreGatewayContract } from '../../libs/contracts/store-gateway.ts';
 import type { TenantOf } from '../../libs/http/tenant-header.ts';
 import type { Service } from '../../libs/lifecycle/service.ts';
@@ -14,10 +15,11 @@ import { compileMatcher } from '../../libs/model/matcher-predicate.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
 import { createEngine } from '../../libs/promql/engine.ts';
 import { parseMetricSelector } from '../../libs/promql/syntax/parser.ts';
-import { apiRoutes } from '../../libs/query-api/api-routes.ts';
+import { apiRoutes, type CallReport } from '../../libs/query-api/api-routes.ts';
 import { logFailure } from '../../libs/query-api/log-failures.ts';
 import type { Logger } from '../../libs/telemetry/log.ts';
 import type { Metrics } from '../../libs/telemetry/metrics.ts';
+import { answerWork } from './answer-work.ts';
 import type { BlockAccess } from './block-source.ts';
 import type { QuerierConfig } from './config.ts';
 import { earlyReads } from './early-reads.ts';
@@ -25,6 +27,7 @@ import type { ApiDeps } from './endpoint.ts';
 import { endpoints } from './endpoints.ts';
 import { mergedSource } from './merged-source.ts';
 import { createQuerierMetrics } from './metrics.ts';
+import { WorkPuller } from './pull-work.ts';
 import { QueryPool } from './query-pool.ts';
 import type { QueryWorkerOptions } from './query-worker.ts';
 import { selectorsOf } from './selector-syntax.ts';
@@ -52,10 +55,19 @@ export interface QuerierDeps {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly nowMs: () => number;
+  /** Whether clients ask here; else only query-frontends do. */
+  readonly hasRoutes: boolean;
+  /** Name of this process. */
+  readonly instance: string;
+}
+
+export interface Querier extends Service {
+  /** Takes work from a query-frontend until `gone` aborts. */
+  takeFrom(frontend: QueryWorkContract, gone: AbortSignal): void;
 }
 
 /** Builds the room and registers its routes; they answer once the ingester does. */
-export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Service {
+export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Querier {
   const syntax = {
     experimentalFunctions: deps.features.has('promql-experimental-functions'),
     extendedRangeSelectors: deps.features.has('promql-extended-range-selectors'),
@@ -75,8 +87,9 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Service
     statsByStep: deps.features.has('promql-per-step-stats'),
     limits: { samplesMax: config.maxSamples, memoryBytesMax: config.maxMemoryBytes },
   };
+  const workersMax = Math.min(config.maxConcurrency, Math.max(workersMin, availableParallelism()));
   const pool = new QueryPool({
-    workersMax: Math.min(config.maxConcurrency, Math.max(workersMin, availableParallelism())),
+    workersMax,
     queuedMax: config.maxQueued,
     queuedPerTenantMax: config.maxQueuedPerTenant,
     heapMb: workerHeapMb,
@@ -114,17 +127,26 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Service
     startMs: deps.nowMs(),
     nowMs: deps.nowMs,
   };
-  deps.app.register(
-    apiRoutes({
-      answer: (path, call) => endpoints[path](call, api),
-      maxFormBytes: config.maxFormBytes,
-      tenantOf: deps.tenantOf,
-      report: (call) => {
-        count(call);
-        logFailure(deps.log, call);
-      },
-    }),
-  );
+  const report = (call: CallReport): void => {
+    count(call);
+    logFailure(deps.log, call);
+  };
+  if (deps.hasRoutes) {
+    deps.app.register(
+      apiRoutes({
+        answer: (path, call) => endpoints[path](call, api),
+        maxFormBytes: config.maxFormBytes,
+        tenantOf: deps.tenantOf,
+        report,
+      }),
+    );
+  }
+  const puller = new WorkPuller({
+    querier: deps.instance,
+    evaluations: workersMax,
+    answer: (taken) => answerWork(taken, api, report),
+    log: deps.log,
+  });
   deps.app.addHook('preClose', async () => {
     setTimeout(() => void pool.close(), drainMs).unref();
   });
@@ -135,8 +157,10 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Service
     },
     stop: async () => {
       clearTimeout(prewarm);
+      await puller.stop(drainMs);
       await pool.close();
     },
     notReadyReason: () => undefined,
+    takeFrom: (frontend, gone) => puller.pull(frontend, gone),
   };
 }

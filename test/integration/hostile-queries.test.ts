@@ -254,7 +254,8 @@ describeEachCarrier('hostile queries', { timeout: 120_000 }, (startMaru) => {
   it('a client that asks for much and leaves', async () => {
     const clients = Array.from({ length: 10 }, () => new AbortController());
     const asked = clients.map(({ signal }) => ask(long, { signal }).catch(() => 'left'));
-    const running = async () => Number(/maru_querier_running (\d+)/.exec(await metrics())?.[1]);
+    const running = async () =>
+      Number(/maru_(?:querier_running|query_frontend_in_hand) (\d+)/.exec(await metrics())?.[1]);
     await waitFor('queries that run', async () => ((await running()) > 0 ? true : undefined));
     await isAliveWhileBusy();
     for (const client of clients) client.abort();

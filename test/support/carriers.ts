@@ -1,6 +1,6 @@
 /**
  * The ways in which the rooms of Maru are put together: the table that every integration case runs through.
- * Owns a cluster's face as one Maru: writes go to the distributor, reads to the querier, its end is the end of all.
+ * Owns a cluster's face as one Maru: writes go to the distributor, reads to the query-frontend, its end is the end of all.
  */
 import { describe, type TestOptions } from 'node:test';
 import { startCluster } from './start-cluster.ts';
@@ -19,12 +19,12 @@ export function describeEachCarrier(name: string, options: TestOptions, body: (s
 }
 
 async function startSplit(options: Omit<MaruOptions, 'dataDir'> = {}): Promise<Maru> {
-  const cluster = await startCluster({ zones: ['a'], partitions: 1, replicationFactor: 1, ...options });
-  const { distributor, querier } = cluster;
-  const all = [...cluster.ingesters.values(), distributor, querier];
+  const cluster = await startCluster({ zones: ['a'], partitions: 1, replicationFactor: 1, frontend: true, ...options });
+  const { distributor, querier, frontend = querier } = cluster;
+  const all = [...cluster.ingesters.values(), distributor, querier, frontend];
   const maru: Maru = {
     baseUrl: distributor.baseUrl,
-    queryUrl: querier.queryUrl,
+    queryUrl: frontend.queryUrl,
     dataDir: distributor.dataDir,
     port: distributor.port,
     pid: () => distributor.pid(),
@@ -44,7 +44,9 @@ async function startSplit(options: Omit<MaruOptions, 'dataDir'> = {}): Promise<M
       await Promise.all(all.map((one) => one.kill()));
     },
     stop: async () => {
-      const [first] = await Promise.all([distributor, querier, ...cluster.ingesters.values()].map((one) => one.stop()));
+      const [first] = await Promise.all(
+        [distributor, frontend, querier, ...cluster.ingesters.values()].map((one) => one.stop()),
+      );
       return first ?? distributor.exited();
     },
     [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),

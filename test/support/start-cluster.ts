@@ -1,5 +1,5 @@
 /**
- * A cluster of real processes around one bucket in a folder: ingesters in zones, a distributor, a querier.
+ * A cluster of real processes around one bucket in a folder: ingesters in zones, a distributor, queriers, a query-frontend.
  * Owns which process gets which flags. Does not own a process (start-maru.ts) nor what a test does to it.
  */
 import { join } from 'node:path';
@@ -12,6 +12,10 @@ export interface ClusterOptions {
   readonly zones: readonly string[];
   readonly partitions: number;
   readonly replicationFactor: number;
+  /** Queriers, of which the first one's HTTP is asked where there is no query-frontend; one unless it is said. */
+  readonly queriers?: number;
+  /** Whether a query-frontend stands in front of them. */
+  readonly frontend?: boolean;
   /** Further flags of every process. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
@@ -22,6 +26,11 @@ export interface Cluster extends AsyncDisposable {
   readonly ingesters: ReadonlyMap<string, Maru>;
   readonly distributor: Maru;
   readonly querier: Maru;
+  readonly queriers: readonly Maru[];
+  /** Where it was asked for. */
+  readonly frontend: Maru | undefined;
+  /** Where queriers take its work. */
+  readonly frontendAddress: string;
   /** Flags of one more process of this cluster. */
   flags(target: string, instance: string, zone: string): readonly string[];
 }
@@ -64,14 +73,24 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       ),
     );
     const zone = options.zones[0] ?? '';
-    const [distributor, querier] = await Promise.all([
+    const frontendPort = await freePort();
+    const takes = options.frontend === true ? [`--query.frontend-addresses=127.0.0.1:${frontendPort}`] : [];
+    const [distributor, frontend, ...queriers] = await Promise.all([
       start('distributor', 'distributor', zone, []),
-      start('querier', 'querier', zone, []),
+      options.frontend === true
+        ? start('query-frontend', 'frontend', zone, [`--server.grpc-port=${frontendPort}`])
+        : undefined,
+      ...Array.from({ length: options.queriers ?? 1 }, (_, i) =>
+        start('querier', i === 0 ? 'querier' : `querier-${i}`, zone, takes),
+      ),
     ]);
     return {
       ingesters: new Map(wanted.map((one, i) => [`${one.zone}-${one.partition}`, marus[i] as Maru])),
-      distributor: distributor as Maru,
-      querier: querier as Maru,
+      distributor,
+      querier: queriers[0] as Maru,
+      queriers,
+      frontend,
+      frontendAddress: `127.0.0.1:${frontendPort}`,
       flags,
       [Symbol.asyncDispose]: dispose,
     };

@@ -786,6 +786,121 @@ export const peerDescriptor: object = {
            "id": 2
           }
          }
+        },
+        "TakeRequest": {
+         "fields": {
+          "lane": {
+           "type": "string",
+           "id": 1
+          }
+         }
+        },
+        "QueryWork": {
+         "fields": {
+          "id": {
+           "type": "uint32",
+           "id": 1
+          },
+          "timeoutMs": {
+           "type": "double",
+           "id": 2,
+           "protoName": "timeout_ms"
+          },
+          "call": {
+           "type": "CallWork",
+           "id": 3
+          }
+         }
+        },
+        "CallWork": {
+         "fields": {
+          "tenant": {
+           "type": "string",
+           "id": 1
+          },
+          "path": {
+           "type": "string",
+           "id": 2
+          },
+          "form": {
+           "type": "string",
+           "id": 3
+          },
+          "labelName": {
+           "type": "string",
+           "id": 4,
+           "protoName": "label_name"
+          },
+          "body": {
+           "type": "bytes",
+           "id": 5
+          },
+          "accept": {
+           "type": "string",
+           "id": 6
+          },
+          "gzip": {
+           "type": "bool",
+           "id": 7
+          }
+         }
+        },
+        "WorkAnswer": {
+         "fields": {
+          "id": {
+           "type": "uint32",
+           "id": 1
+          },
+          "head": {
+           "type": "WorkHead",
+           "id": 2
+          },
+          "piece": {
+           "type": "bytes",
+           "id": 3
+          },
+          "last": {
+           "type": "bool",
+           "id": 4
+          },
+          "failure": {
+           "type": "CallFailure",
+           "id": 5
+          }
+         }
+        },
+        "WorkHead": {
+         "fields": {
+          "httpStatus": {
+           "type": "uint32",
+           "id": 1,
+           "protoName": "http_status"
+          },
+          "contentType": {
+           "type": "string",
+           "id": 2,
+           "protoName": "content_type"
+          },
+          "headers": {
+           "rule": "repeated",
+           "type": "string",
+           "id": 3
+          },
+          "gzip": {
+           "type": "bool",
+           "id": 4
+          },
+          "hasBody": {
+           "type": "bool",
+           "id": 5,
+           "protoName": "has_body"
+          },
+          "retryAfterSeconds": {
+           "type": "double",
+           "id": 6,
+           "protoName": "retry_after_seconds"
+          }
+         }
         }
        }
       }

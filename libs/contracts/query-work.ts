@@ -1,0 +1,65 @@
+/**
+ * What a query-frontend has for queriers to do, and how they take it: they pull, so that a querier that is slow or gone is
+ * given nothing. Carried in process or over gRPC (libs/rpc/query-work-server.ts).
+ */
+import type { Failure } from '../errors/failure.ts';
+import type { TenantId } from '../model/tenant-id.ts';
+
+/** A call of the read API, as it was asked. */
+export interface CallWork {
+  readonly kind: 'call';
+  readonly tenant: TenantId;
+  /** In the spelling of libs/query-api/api-paths.ts. */
+  readonly path: string;
+  /** Parameters, application/x-www-form-urlencoded, those of a body first. */
+  readonly form: string;
+  /** The label name in the path of `label/<name>/values`, else ''. */
+  readonly labelName: string;
+  /** A body that is no form. */
+  readonly body: Uint8Array;
+  /** The header `Accept`. */
+  readonly accept: string;
+  /** Whether the answer is wanted compressed. */
+  readonly gzip: boolean;
+}
+
+export type QueryWork = CallWork;
+
+/** What stands before the bytes of an answer. */
+export interface WorkHead {
+  readonly httpStatus: number;
+  /** JSON where it is ''. */
+  readonly contentType: string;
+  /** Further headers: name, value, name, value. */
+  readonly headers: readonly string[];
+  readonly gzip: boolean;
+  /** False: an answer without content. */
+  readonly hasBody: boolean;
+  /** 0 where nothing is said. */
+  readonly retryAfterSeconds: number;
+}
+
+/** Work in the hands of one querier, which answers it: a head, pieces, and an end or a failure. */
+export interface TakenWork {
+  readonly work: QueryWork;
+  /** So much of the query's time is left. */
+  readonly timeoutMs: number;
+  /** Aborts when nobody wants the answer any more. */
+  readonly signal: AbortSignal;
+  /** Resolves when there is room for more. After the last piece, or a rejection, it is over. */
+  give(part: { readonly head?: WorkHead; readonly piece: Uint8Array; readonly last: boolean }): Promise<void>;
+  fail(failure: Failure): Promise<void>;
+}
+
+/** Evaluations take a core for a while; lists (labels, series, status) do not and never wait for them. */
+export type WorkLane = 'evaluations' | 'lists';
+export const workLanes: readonly WorkLane[] = ['evaluations', 'lists'];
+
+export interface QueryWorkContract {
+  /**
+   * Waits for work.
+   * @param querier who asks: what failed there is given to another one first
+   * @throws Failure `unavailable` where there will be none; what `signal` was aborted with
+   */
+  take(lane: WorkLane, querier: string, signal: AbortSignal): Promise<TakenWork>;
+}

@@ -1,0 +1,52 @@
+/** Work of a query-frontend and its answers, between processes (proto/peer.proto: QueryWork, WorkAnswer). */
+import { type CallWork, type QueryWork, type WorkHead, type WorkLane, workLanes } from '../../contracts/query-work.ts';
+import { Failure } from '../../errors/failure.ts';
+import { parseTenantId } from '../../model/tenant-id.ts';
+import type { CallFailureMessage } from './greeting-messages.ts';
+import { codecOf, type MessageCodec } from './message-codec.ts';
+
+interface QueryWorkMessage {
+  readonly id: number;
+  readonly timeoutMs: number;
+  readonly call?: Omit<CallWork, 'kind'> | null;
+}
+
+/** A part of an answer, or how it failed. */
+export interface WorkAnswerMessage {
+  readonly id: number;
+  readonly head?: WorkHead | null;
+  readonly piece: Uint8Array;
+  readonly last: boolean;
+  readonly failure?: CallFailureMessage | null;
+}
+
+const takeCodec: MessageCodec<{ readonly lane: string }> = codecOf('TakeRequest');
+const workCodec: MessageCodec<QueryWorkMessage> = codecOf('QueryWork');
+export const workAnswerCodec: MessageCodec<WorkAnswerMessage> = codecOf('WorkAnswer');
+
+export function encodeTake(lane: WorkLane): Uint8Array {
+  return takeCodec.encode({ lane });
+}
+
+/** @throws Failure `bad_data` */
+export function decodeTake(bytes: Uint8Array): WorkLane {
+  const { lane } = takeCodec.decode(bytes);
+  const known = workLanes.find((one) => one === lane);
+  if (known === undefined) throw new Failure('bad_data', `there is no work of kind ${JSON.stringify(lane)}`);
+  return known;
+}
+
+export function encodeWork(id: number, timeoutMs: number, work: QueryWork): Uint8Array {
+  return workCodec.encode({ id, timeoutMs, call: work });
+}
+
+/** @throws Failure `bad_data` */
+export function decodeWork(bytes: Uint8Array): {
+  readonly id: number;
+  readonly timeoutMs: number;
+  readonly work: QueryWork;
+} {
+  const { id, timeoutMs, call } = workCodec.decode(bytes);
+  if (call === undefined || call === null) throw new Failure('bad_data', 'work of a kind that is not known here');
+  return { id, timeoutMs, work: { kind: 'call', ...call, tenant: parseTenantId(call.tenant) } };
+}

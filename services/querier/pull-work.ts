@@ -1,0 +1,95 @@
+/**
+ * A querier takes work from a query-frontend, so much at a time as it can do.
+ * Owns how many pieces are in hand and how an answer goes back. Does not own the answer (answer-work.ts). When the process stops
+ * it takes no more and finishes what it has.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { QueryWorkContract, TakenWork, WorkHead, WorkLane } from '../../libs/contracts/query-work.ts';
+import { Failure } from '../../libs/errors/failure.ts';
+import type { Logger } from '../../libs/telemetry/log.ts';
+
+/** Lists wait for others more than they work. */
+const listsAtOnce = 8;
+/** After a frontend could not be asked. */
+const pauseMs = 500;
+
+export interface WorkReply {
+  readonly head: WorkHead;
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+export interface PullOptions {
+  readonly querier: string;
+  /** Evaluations at once. */
+  readonly evaluations: number;
+  /** @throws Failure */
+  readonly answer: (taken: TakenWork) => Promise<WorkReply>;
+  readonly log: Logger;
+}
+
+export class WorkPuller {
+  readonly #options: PullOptions;
+  readonly #stopping = new AbortController();
+  readonly #running = new Set<Promise<void>>();
+
+  constructor(options: PullOptions) {
+    this.#options = options;
+  }
+
+  /** Takes from a frontend until `gone` aborts. */
+  pull(frontend: QueryWorkContract, gone: AbortSignal): void {
+    const stop = AbortSignal.any([gone, this.#stopping.signal]);
+    for (let i = 0; i < this.#options.evaluations; i++) void this.#loop(frontend, 'evaluations', stop);
+    for (let i = 0; i < listsAtOnce; i++) void this.#loop(frontend, 'lists', stop);
+  }
+
+  /** Takes no more; resolves when what was taken is done, or after so long. */
+  async stop(drainMs: number): Promise<void> {
+    this.#stopping.abort(new Failure('unavailable', 'the querier is stopping'));
+    const patience = new AbortController();
+    await Promise.race([
+      Promise.all(this.#running),
+      sleep(drainMs, undefined, { signal: patience.signal, ref: false }).catch(() => undefined),
+    ]);
+    patience.abort();
+  }
+
+  async #loop(frontend: QueryWorkContract, lane: WorkLane, stop: AbortSignal): Promise<void> {
+    while (!stop.aborted) {
+      let taken: TakenWork;
+      try {
+        taken = await frontend.take(lane, this.#options.querier, stop);
+      } catch {
+        // Full jitter, so that all slots of all queriers do not come back together.
+        await sleep(pauseMs * Math.random(), undefined, { signal: stop, ref: false }).catch(() => undefined);
+        continue;
+      }
+      const work = this.#do(taken);
+      this.#running.add(work);
+      await work;
+      this.#running.delete(work);
+    }
+  }
+
+  async #do(taken: TakenWork): Promise<void> {
+    try {
+      const { head, body } = await this.#options.answer(taken);
+      let held: Uint8Array | undefined;
+      let isHeadGiven = false;
+      for await (const piece of body) {
+        if (held !== undefined) {
+          await taken.give(isHeadGiven ? { piece: held, last: false } : { head, piece: held, last: false });
+          isHeadGiven = true;
+        }
+        held = piece;
+      }
+      const piece = held ?? new Uint8Array(0);
+      await taken.give(isHeadGiven ? { piece, last: true } : { head, piece, last: true });
+    } catch (error) {
+      if (!(error instanceof Failure)) this.#options.log.error({ error: String(error) }, 'work of a frontend failed');
+      const failure = error instanceof Failure ? error : new Failure('internal', String(error), { cause: error });
+      // Where even that cannot be said, the frontend hears of it by the link.
+      await taken.fail(failure).catch(() => undefined);
+    }
+  }
+}

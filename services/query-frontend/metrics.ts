@@ -1,0 +1,59 @@
+/** What the query-frontend reports about itself: questions, what waits and for how long, what had to be tried again. */
+import { workLanes } from '../../libs/contracts/query-work.ts';
+import type { CallReport } from '../../libs/query-api/api-routes.ts';
+import type { Metrics } from '../../libs/telemetry/metrics.ts';
+import type { WorkCounts } from './run-work.ts';
+
+interface QueueState {
+  lengthOf(lane: (typeof workLanes)[number]): number;
+  readonly inHand: number;
+  readonly queriers: number;
+}
+
+export interface FrontendCounts extends WorkCounts {
+  /** A call whose answer has begun. */
+  answered(call: CallReport): void;
+}
+
+/** Registers the metrics of the room. */
+export function createFrontendMetrics(metrics: Metrics, queue: () => QueueState): FrontendCounts {
+  const requests = metrics.counter(
+    'maru_query_frontend_requests_total',
+    'Requests to the query API by endpoint and outcome: success, or the kind of failure (canceled: the client left).',
+    ['endpoint', 'outcome'],
+  );
+  const seconds = metrics.seconds(
+    'maru_query_frontend_request_seconds',
+    'Time until the first bytes of the answer, waiting for a querier included.',
+    ['endpoint'],
+  );
+  const waits = metrics.seconds(
+    'maru_query_frontend_queue_seconds',
+    'Time that a piece of work waited for a querier.',
+    ['lane'],
+  );
+  metrics.gaugeOf('maru_query_frontend_queue_length', 'Pieces of work that wait for a querier.', ['lane'], () =>
+    workLanes.map((lane) => ({ labels: { lane }, value: queue().lengthOf(lane) })),
+  );
+  metrics.gaugeOf('maru_query_frontend_queriers', 'Queriers that take work from here.', [], () => [
+    { value: queue().queriers },
+  ]);
+  metrics.gaugeOf('maru_query_frontend_in_hand', 'Pieces of work that queriers have.', [], () => [
+    { value: queue().inHand },
+  ]);
+  const counts: FrontendCounts = {
+    retries: 0,
+    waited: (lane, waited) => waits.observe({ lane }, waited),
+    answered: ({ path, seconds: elapsed, failure }) => {
+      requests.inc({ endpoint: path, outcome: failure?.kind ?? 'success' });
+      seconds.observe({ endpoint: path }, elapsed);
+    },
+  };
+  metrics.counterOf(
+    'maru_query_frontend_retries_total',
+    'Pieces of work that were given to another querier after one failed or was lost.',
+    [],
+    () => [{ value: counts.retries }],
+  );
+  return counts;
+}

@@ -1,0 +1,51 @@
+/**
+ * The spine of a read: a call of the API becomes work for queriers, and what they say its answer.
+ */
+import type { AnswerBody, ApiAnswer } from '../../libs/query-api/api-answer.ts';
+import type { ApiCall } from '../../libs/query-api/api-call.ts';
+import type { ApiPath } from '../../libs/query-api/api-paths.ts';
+import { readTimeoutMs } from '../../libs/query-api/query-parameters.ts';
+import type { RequestForm } from '../../libs/query-api/request-form.ts';
+import type { WorkAnswer, WorkRunner } from './run-work.ts';
+
+export interface QueryDeps {
+  readonly runner: WorkRunner;
+  /** Longest time of any query. */
+  readonly timeoutMs: number;
+}
+
+/** @throws Failure */
+export async function answerQuery(path: ApiPath, call: ApiCall, deps: QueryDeps): Promise<ApiAnswer> {
+  const { tenant, form, signal, labelName, body, accept, gzip } = call;
+  const work = { kind: 'call', tenant, path, form: form.encoded, labelName, body, accept, gzip } as const;
+  return apiAnswerOf(await deps.runner.run(work, { timeoutMs: timeoutOf(form, deps.timeoutMs), signal }));
+}
+
+/** What the client allows, if that can be read: a querier says what is wrong with it. */
+function timeoutOf(form: RequestForm, timeoutMsMax: number): number {
+  try {
+    return Math.min(readTimeoutMs(form) ?? timeoutMsMax, timeoutMsMax);
+  } catch {
+    return timeoutMsMax;
+  }
+}
+
+function apiAnswerOf({ head, pieces }: WorkAnswer): ApiAnswer {
+  const { httpStatus, contentType, headers, gzip, hasBody, retryAfterSeconds } = head;
+  const named: Record<string, string> = {};
+  for (let i = 0; i < headers.length; i += 2) named[headers[i] as string] = headers[i + 1] as string;
+  return {
+    ...(contentType === '' ? {} : { contentType }),
+    ...(retryAfterSeconds === 0 ? {} : { retryAfterSeconds }),
+    ...{ httpStatus, headers: named, gzip, body: hasBody ? bodyOf(pieces) : undefined },
+  };
+}
+
+function bodyOf(pieces: WorkAnswer['pieces']): AnswerBody {
+  if (!('length' in pieces)) return pieces;
+  return pieces.length === 1 ? (pieces[0] as Uint8Array) : eachOf(pieces);
+}
+
+async function* eachOf(pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
+  yield* pieces;
+}

@@ -1,0 +1,59 @@
+/**
+ * The query-frontend as a room of the process: the door for reads of a cluster.
+ * Owns nothing but the putting together: routes, queue, metrics. It evaluates nothing itself; queriers take its work.
+ */
+import type { FastifyInstance } from 'fastify';
+import type { QueryWorkContract } from '../../libs/contracts/query-work.ts';
+import type { TenantOf } from '../../libs/http/tenant-header.ts';
+import type { Service } from '../../libs/lifecycle/service.ts';
+import { apiRoutes } from '../../libs/query-api/api-routes.ts';
+import { logFailure } from '../../libs/query-api/log-failures.ts';
+import type { Logger } from '../../libs/telemetry/log.ts';
+import type { Metrics } from '../../libs/telemetry/metrics.ts';
+import { createFrontendMetrics } from './metrics.ts';
+import { answerQuery } from './run-query.ts';
+import { WorkRunner } from './run-work.ts';
+
+export interface QueryFrontendConfig {
+  readonly timeout: number;
+  readonly maxQueued: number;
+  readonly maxQueuedPerTenant: number;
+  readonly maxFormBytes: number;
+}
+
+export interface QueryFrontendDeps {
+  /** Where the routes go. */
+  readonly app: FastifyInstance;
+  readonly tenantOf: TenantOf;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+/** Builds the room and registers its routes. */
+export function createQueryFrontend(
+  config: QueryFrontendConfig,
+  { app, tenantOf, log, metrics }: QueryFrontendDeps,
+): { readonly service: Service; readonly work: QueryWorkContract } {
+  const counts = createFrontendMetrics(metrics, () => runner.queue);
+  const runner = new WorkRunner(config.maxQueued, config.maxQueuedPerTenant, counts);
+  app.register(
+    apiRoutes({
+      answer: (path, call) => answerQuery(path, call, { runner, timeoutMs: config.timeout }),
+      maxFormBytes: config.maxFormBytes,
+      tenantOf,
+      report: (call) => {
+        counts.answered(call);
+        logFailure(log, call);
+      },
+    }),
+  );
+  const service: Service = {
+    start: async () => undefined,
+    stop: async () => runner.close(),
+    notReadyReason: () =>
+      runner.queue.queriers > 0
+        ? undefined
+        : 'no querier takes work from here: none is there, or none is told of this address',
+  };
+  return { service, work: runner };
+}

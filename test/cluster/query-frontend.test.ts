@@ -1,0 +1,125 @@
+/**
+ * A query-frontend with real queriers behind it: what the client sees when one of them is killed, frozen or stops, when the
+ * frontend itself stops, and when somebody who does not belong wants its work.
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { freePort } from '../support/free-port.ts';
+import { push } from '../support/push-client.ts';
+import { ask, type QueryData } from '../support/query-client.ts';
+import { type Cluster, startCluster } from '../support/start-cluster.ts';
+import { runMaru } from '../support/start-maru.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+import { waitFor } from '../support/wait-until.ts';
+
+const seriesCount = 600;
+
+describe('a query-frontend', { timeout: 180_000 }, () => {
+  let cluster: Cluster;
+  let target: { baseUrl: string };
+  const nowMs = Date.now();
+  before(async () => {
+    cluster = await startCluster({
+      zones: ['a'],
+      partitions: 1,
+      replicationFactor: 1,
+      frontend: true,
+      queriers: 2,
+      env: { MARU_CLUSTER_SECRET: 'between us' },
+    });
+    const series = Array.from({ length: seriesCount }, (_, i) => ({
+      labels: [
+        ['__name__', 'm'],
+        ['i', String(i)],
+      ] as const,
+      samples: Array.from({ length: 60 }, (_, k) => ({ t: nowMs - (60 - k) * 15_000, v: i + k })),
+    }));
+    assert.equal((await push(cluster.distributor.baseUrl, series, { protocol: 'v2' })).status, 204);
+    target = { baseUrl: cluster.frontend?.queryUrl ?? '' };
+    await bothQueriers();
+  });
+  after(() => cluster?.[Symbol.asyncDispose]());
+
+  const metric = async (name: string): Promise<number> => {
+    const text = await (await fetch(`${cluster.frontend?.baseUrl}/metrics`)).text();
+    return Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1]);
+  };
+  const bothQueriers = () =>
+    waitFor('both queriers take work', async () =>
+      (await metric('maru_query_frontend_queriers')) === 2 ? true : undefined,
+    );
+  const range = { start: nowMs / 1000 - 900, end: nowMs / 1000, step: 1 };
+  /** Some hundreds of milliseconds of work. */
+  const long = 'sum(quantile_over_time(0.5, m[15m:1s]))';
+  const asked = async (query = long) => {
+    const answer = await ask(target, 'query_range', { query, ...range });
+    assert.equal(answer.status, 'success', JSON.stringify(answer).slice(0, 300));
+    return JSON.stringify((answer.data as QueryData).result);
+  };
+
+  it('answers like a querier', async () => {
+    for (const query of ['m{i="7"}', 'sum(m)', 'topk(3, m)']) {
+      const plain = await ask({ baseUrl: cluster.querier.queryUrl }, 'query_range', { query, ...range });
+      assert.deepEqual(await ask(target, 'query_range', { query, ...range }), plain);
+    }
+    const bad = await ask(target, 'query', { query: 'sum(' });
+    assert.equal(bad.errorType, 'bad_data');
+  });
+
+  for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
+    it(`a querier that gets ${signal} mid-query is not noticed`, async () => {
+      const expected = await asked();
+      const answers = Array.from({ length: 6 }, () => asked());
+      await waitFor(
+        'they run',
+        async () => {
+          const text = await (await fetch(`${cluster.queriers[1]?.baseUrl}/metrics`)).text();
+          return /^maru_querier_running [1-9]/m.test(text) ? true : undefined;
+        },
+        { everyMs: 5 },
+      );
+      cluster.queriers[1]?.signal(signal);
+      for (const answer of await Promise.all(answers)) assert.equal(answer, expected);
+      await cluster.queriers[1]?.exited();
+      if (signal === 'SIGKILL') assert.ok((await metric('maru_query_frontend_retries_total')) > 0);
+      cluster.queriers[1]?.launch();
+      await cluster.queriers[1]?.ready();
+      await bothQueriers();
+    });
+  }
+
+  it('a querier with another secret or cluster gets no work, and is told why', async () => {
+    for (const { flags, secret, words } of [
+      { flags: [], secret: 'another', words: /cluster\.secret/ },
+      { flags: ['--cluster.id=another'], secret: 'between us', words: /belongs to cluster/ },
+    ]) {
+      await using folder = await tempFolder('intruder');
+      const child = runMaru(
+        [
+          '--target=querier',
+          '--cluster.instance=intruder',
+          `--data-dir=${folder.path}`,
+          `--server.http-port=${await freePort()}`,
+          `--query.frontend-addresses=${cluster.frontendAddress}`,
+          ...flags,
+        ],
+        { env: { MARU_CLUSTER_SECRET: secret } },
+      );
+      await waitFor('refused', () => (words.test(child.output()) ? true : undefined));
+      child.signal('SIGKILL');
+      await child.exited;
+    }
+    assert.equal(await metric('maru_query_frontend_queriers'), 2);
+  });
+
+  it('a frontend that gets SIGTERM finishes its queries', async () => {
+    const expected = await asked();
+    const answers = Array.from({ length: 4 }, () => asked());
+    await waitFor('they run', async () => ((await metric('maru_query_frontend_in_hand')) > 0 ? true : undefined), {
+      everyMs: 5,
+    });
+    const exited = cluster.frontend?.stop();
+    for (const answer of await Promise.all(answers)) assert.equal(answer, expected);
+    assert.equal((await exited)?.code, 0);
+  });
+});
