@@ -7,6 +7,7 @@ import type { IngesterContract, IngesterStatusContract } from '../libs/contracts
 import type { QueryWorkContract } from '../libs/contracts/query-work.ts';
 import type { StoreGatewayContract } from '../libs/contracts/store-gateway.ts';
 import type { TenantOf } from '../libs/http/tenant-header.ts';
+import type { Service } from '../libs/lifecycle/service.ts';
 import type { ModuleRow } from '../libs/lifecycle/start-modules.ts';
 import type { TenantLimits } from '../libs/limits/tenant-limits.ts';
 import type { TenantId } from '../libs/model/tenant-id.ts';
@@ -15,7 +16,7 @@ import { assert } from '../libs/std/assert.ts';
 import type { Logger } from '../libs/telemetry/log.ts';
 import type { Metrics } from '../libs/telemetry/metrics.ts';
 import type { Cluster } from './cluster/service.ts';
-import { createCompactor } from './compactor/service.ts';
+import { type CompactorRoomDeps, createCompactor } from './compactor/service.ts';
 import type { Config } from './config.ts';
 import { ReplicatedWrite } from './distributor/replicate-write.ts';
 import { createDistributor } from './distributor/service.ts';
@@ -23,8 +24,9 @@ import { createIngester, type IngesterDeps } from './ingester/service.ts';
 
 import { QuorumSource } from './querier/quorum-source.ts';
 import { createQuerier, type Querier } from './querier/service.ts';
+import { ShardedGateway } from './querier/sharded-gateway.ts';
 import { createQueryFrontend } from './query-frontend/service.ts';
-import { createStoreGateway } from './store-gateway/service.ts';
+import { createStoreGateway, type StoreGatewayDeps } from './store-gateway/service.ts';
 
 /** What the process offers its rooms, and where rooms leave what they offer each other. */
 export interface House {
@@ -60,9 +62,22 @@ const alone: Readonly<Record<string, ModuleRow<House>>> = {
     },
   },
   ingesters: { needs: ['ingester'] },
+  'store-gateway': {
+    needs: [],
+    build: (house) => {
+      const { service, handler } = createStoreGateway(house.config.storeGateway, storeGatewayDeps(house));
+      house.storeGateway = handler;
+      return service;
+    },
+  },
+  'store-gateways': { needs: ['store-gateway'] },
+  compactor: {
+    needs: [],
+    build: (house) => createCompactor(house.config.compactor, compactorDeps(house)),
+  },
 };
 
-/** The rooms of one process among others: its ingester is one of many, reached like all of them. */
+/** The rooms of one process among others: its ingester and its store-gateway are two of many, reached like all of them. */
 const among: Readonly<Record<string, ModuleRow<House>>> = {
   cluster: {
     needs: [],
@@ -81,6 +96,8 @@ const among: Readonly<Record<string, ModuleRow<House>>> = {
           distributor: config.target.includes('distributor'),
           querier: config.target.includes('querier'),
           queryFrontend: hasFrontend(house),
+          storeGateway: config.target.includes('store-gateway'),
+          compactor: config.target.includes('compactor'),
         },
         creationGraceMs: config.limits.creationGracePeriod,
       });
@@ -118,7 +135,43 @@ const among: Readonly<Record<string, ModuleRow<House>>> = {
     needs: ['cluster'],
     build: (house) => {
       house.ingester = ingestersOf(clusterOf(house), house);
-      return { start: async () => undefined, stop: async () => undefined, notReadyReason: () => undefined };
+      return nothingToRun;
+    },
+  },
+  'store-gateway': {
+    needs: ['cluster'],
+    build: async (house) => {
+      const cluster = clusterOf(house);
+      const { service, handler } = createStoreGateway(house.config.storeGateway, {
+        ...storeGatewayDeps(house),
+        isOwn: (_tenant, block) => cluster.isOwnBlock(block, house.config.storeGateway.replicationFactor),
+      });
+      const { gatewayHandlers } = await import('../libs/rpc/gateway-link.ts');
+      cluster.serve(gatewayHandlers(handler));
+      return {
+        ...service,
+        start: async () => {
+          await service.start();
+          cluster.joinAsGateway().catch(house.onFatal);
+        },
+      };
+    },
+  },
+  'store-gateways': {
+    needs: ['cluster'],
+    build: (house) => {
+      house.storeGateway = storeGatewaysOf(clusterOf(house), house);
+      return nothingToRun;
+    },
+  },
+  compactor: {
+    needs: ['cluster'],
+    build: (house) => {
+      const cluster = clusterOf(house);
+      return createCompactor(house.config.compactor, {
+        ...compactorDeps(house),
+        isOwn: (key) => cluster.isOwnWork(key),
+      });
     },
   },
 };
@@ -134,20 +187,8 @@ const everywhere: Readonly<Record<string, ModuleRow<House>>> = {
         bodyLimits: { bytesMax: house.config.server.maxBodyBytes, arrivalMs: house.config.server.readTimeout },
       }),
   },
-  'store-gateway': {
-    needs: [],
-    build: (house) => {
-      const { service, handler } = createStoreGateway(house.config.storeGateway, {
-        ...house,
-        dataDir: house.config.dataDir,
-        log: house.log.child({ component: 'store-gateway' }),
-      });
-      house.storeGateway = handler;
-      return service;
-    },
-  },
   querier: {
-    needs: ['ingesters', 'store-gateway'],
+    needs: ['ingesters', 'store-gateways'],
     build: (house) => {
       const querier = createQuerier(house.config.query, {
         ...house,
@@ -162,16 +203,6 @@ const everywhere: Readonly<Record<string, ModuleRow<House>>> = {
       takeAtHome(house);
       return querier;
     },
-  },
-  compactor: {
-    needs: [],
-    build: (house) =>
-      createCompactor(house.config.compactor, {
-        ...house,
-        dataDir: house.config.dataDir,
-        log: house.log.child({ component: 'compactor' }),
-        readers: { indexAgeMaxMs: house.config.query.bucketIndexMaxAge, longestQueryMs: house.config.query.timeout },
-      }),
   },
   all: { needs: ['distributor', 'ingester', 'store-gateway', 'querier', 'compactor'] },
 };
@@ -194,6 +225,53 @@ function ingesterDeps(house: House): IngesterDeps {
     queryMsMax: house.config.query.timeout,
     log: house.log.child({ component: 'ingester' }),
   };
+}
+
+function storeGatewayDeps(house: House): StoreGatewayDeps {
+  return {
+    ...house,
+    dataDir: house.config.dataDir,
+    log: house.log.child({ component: 'store-gateway' }),
+  };
+}
+
+function compactorDeps(house: House): CompactorRoomDeps {
+  const { config } = house;
+  return {
+    ...house,
+    dataDir: config.dataDir,
+    log: house.log.child({ component: 'compactor' }),
+    readers: { indexAgeMaxMs: config.query.bucketIndexMaxAge, longestQueryMs: config.query.timeout },
+  };
+}
+
+const nothingToRun: Service = {
+  start: async () => undefined,
+  stop: async () => undefined,
+  notReadyReason: () => undefined,
+};
+
+/** All store-gateways of the cluster as one. */
+function storeGatewaysOf(cluster: Cluster, house: House): StoreGatewayContract {
+  const log = house.log.child({ component: 'querier' });
+  const retries = house.metrics.counter(
+    'maru_querier_store_gateway_retries_total',
+    'Reads of blocks that were put to another store-gateway.',
+    [],
+  );
+  return new ShardedGateway({
+    gateways: () => cluster.table?.gateways ?? [],
+    peerOf: (gateway) => {
+      const peer = cluster.gateways?.of(gateway);
+      return peer === undefined ? undefined : { answers: cluster.isThere(peer), gateway: peer.client };
+    },
+    replicationFactor: house.config.storeGateway.replicationFactor,
+    zone: cluster.identity.zone,
+    onRetry: ({ instance, zone }, reason) => {
+      retries.inc({});
+      log.warn({ peer: instance, zone, reason }, 'a store-gateway failed: another one is asked');
+    },
+  });
 }
 
 /** All ingesters of the cluster as one. */

@@ -1,5 +1,6 @@
 /**
- * The dashboards and alerts that ship with Maru: every expression parses and names only metrics that a running Maru has.
+ * The dashboards and alerts that ship with Maru: every expression parses and names only metrics that a running Maru has,
+ * alone or among others.
  */
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -50,8 +51,19 @@ describe('dashboards and alerts', { timeout: 60_000 }, () => {
     await using folder = await tempFolder('deploy');
     const overrides = join(folder.path, 'overrides.yaml');
     writeFileSync(overrides, '');
-    await using maru = await startMaru({ args: [`--runtime-config.file=${overrides}`] });
-    const text = await (await fetch(`${maru.baseUrl}/metrics`)).text();
+    const args = [`--runtime-config.file=${overrides}`];
+    await using alone = await startMaru({ args });
+    await using among = await startMaru({
+      args: [
+        ...args,
+        '--target=distributor,ingester,store-gateway,querier,compactor',
+        '--cluster.instance=ingester-0',
+        '--cluster.replication-factor=1',
+        '--server.grpc-port=0',
+      ],
+    });
+    const texts = [alone, among].map(async ({ baseUrl }) => (await fetch(`${baseUrl}/metrics`)).text());
+    const text = (await Promise.all(texts)).join('\n');
     const names = new Set<string>();
     for (const [, name = '', type] of text.matchAll(/^# TYPE (\S+) (\S+)$/gm)) {
       if (type === 'histogram') for (const end of ['_bucket', '_sum', '_count']) names.add(name + end);

@@ -1,5 +1,5 @@
 /**
- * What a store-gateway promises its callers, in model terms; carried in process today. Blocks are named by their ULIDs as
+ * What a store-gateway promises its callers, in model terms; carried in process or by libs/rpc/gateway-link.ts. Blocks are named by their ULIDs as
  * texts: the caller says which blocks an answer needs, the gateway that each was read, and nobody's idea of what is in the
  * bucket decides silently.
  */
@@ -30,4 +30,16 @@ export interface StoreGatewayContract {
    * bucket is away, `internal` where the block is quarantined.
    */
   source(tenant: TenantId, blocks: readonly string[]): BlocksSource;
+}
+
+/** What several reads have cost together. */
+export function sumOfReads(all: readonly BlockReads[]): BlockReads {
+  const sum = (field: 'requests' | 'bytes' | 'cachedBytes'): number =>
+    all.reduce((total, one) => total + one[field], 0);
+  return {
+    blocks: [...new Set(all.flatMap(({ blocks }) => blocks))],
+    requests: sum('requests'),
+    bytes: sum('bytes'),
+    cachedBytes: sum('cachedBytes'),
+  };
 }

@@ -7,7 +7,7 @@ import { hashBytes } from '../model/encoding/bytes.ts';
 import type { TenantId } from '../model/tenant-id.ts';
 
 /** MurmurHash3's finisher (public domain). */
-function mix(value: number): number {
+export function mix(value: number): number {
   let hash = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35 | 0);
   return (hash ^ (hash >>> 16)) >>> 0;

@@ -16,6 +16,7 @@ const tableOf = (epoch: number, clusterId = 'c'): RingTable => ({
   epoch,
   replicationFactor: 1,
   partitions: [],
+  gateways: [],
 });
 const next = (table: RingTable | undefined): RingTable => tableOf((table?.epoch ?? 0) + 1);
 

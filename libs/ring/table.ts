@@ -30,6 +30,14 @@ export interface Partition {
   readonly owners: readonly Owner[];
 }
 
+/** A process that reads blocks of the bucket for others. It holds nothing that another could not read. */
+export interface Gateway {
+  readonly instance: string;
+  readonly zone: string;
+  /** `host:port` of its gRPC listener. */
+  readonly address: string;
+}
+
 export interface RingTable {
   readonly version: 1;
   readonly clusterId: string;
@@ -38,6 +46,8 @@ export interface RingTable {
   readonly replicationFactor: number;
   /** By rising id. */
   readonly partitions: readonly Partition[];
+  /** By zone and name. */
+  readonly gateways: readonly Gateway[];
 }
 
 /** Who wants to own the partition of its ordinal in its zone. */
@@ -89,8 +99,12 @@ export function joined(
     throw new Failure('bad_data', `cluster.instance ${JSON.stringify(candidate.instance)} does not end in a number`);
   }
   if (table === undefined) {
-    const base: RingTable = { version: 1, ...settings, epoch: 0, partitions: [] };
-    return withPartition(base, { id, state: 'pending', stateSinceMs: nowMs, owners: [ownerOf(candidate, 0)] });
+    return withPartition(emptyTable(settings), {
+      id,
+      state: 'pending',
+      stateSinceMs: nowMs,
+      owners: [ownerOf(candidate, 0)],
+    });
   }
   checkSettings(table, settings);
   const partition = table.partitions.find((one) => one.id === id);
@@ -127,6 +141,35 @@ export function joined(
   const owner = ownerOf(candidate, completeFromMs);
   const owners = partition.owners.map((one) => (one === inZone ? owner : one));
   return withPartition(table, { ...partition, owners });
+}
+
+function emptyTable(settings: RingSettings): RingTable {
+  return { version: 1, ...settings, epoch: 0, partitions: [], gateways: [] };
+}
+
+/**
+ * The table with a store-gateway in it, under its name; the same table where it is there already.
+ * @throws Failure `bad_data` where the table is another cluster's
+ */
+export function withGateway(table: RingTable | undefined, gateway: Gateway, settings: RingSettings): RingTable {
+  const before = table ?? emptyTable(settings);
+  checkSettings(before, settings);
+  const known = before.gateways.find((one) => isSame(one, gateway));
+  if (known?.address === gateway.address) return before;
+  const gateways = [...before.gateways.filter((one) => one !== known), gateway].sort(
+    (a, b) => byZone(a, b) || (a.instance < b.instance ? -1 : 1),
+  );
+  return { ...before, epoch: before.epoch + 1, gateways };
+}
+
+/** The table without a store-gateway; the same table where it is not there. */
+export function withoutGateway(table: RingTable, gateway: Pick<Gateway, 'instance' | 'zone'>): RingTable {
+  const gateways = table.gateways.filter((one) => !isSame(one, gateway));
+  return gateways.length === table.gateways.length ? table : { ...table, epoch: table.epoch + 1, gateways };
+}
+
+function isSame(a: Pick<Gateway, 'instance' | 'zone'>, b: Pick<Gateway, 'instance' | 'zone'>): boolean {
+  return a.instance === b.instance && a.zone === b.zone;
 }
 
 /** @throws Failure `bad_data` where the table is of another cluster, or another replication factor is configured */
@@ -181,7 +224,7 @@ function withPartition(table: RingTable, partition: Partition): RingTable {
   return { ...table, epoch: table.epoch + 1, partitions };
 }
 
-function byZone(a: Owner, b: Owner): number {
+function byZone(a: { readonly zone: string }, b: { readonly zone: string }): number {
   return a.zone < b.zone ? -1 : a.zone > b.zone ? 1 : 0;
 }
 
@@ -198,7 +241,8 @@ export function decodeTable(bytes: Uint8Array): RingTable {
     throw new Failure('bad_data', 'the table of the ring is no JSON', { cause });
   }
   if (!isTable(value)) throw new Failure('bad_data', 'the table of the ring is not one that this release can read');
-  return value;
+  // Tables of the release before have none.
+  return { ...value, gateways: value.gateways ?? [] };
 }
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
@@ -206,11 +250,18 @@ const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
 const isText = (value: unknown): value is string => typeof value === 'string';
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
-function isTable(value: unknown): value is RingTable {
+type StoredTable = Omit<RingTable, 'gateways'> & Partial<Pick<RingTable, 'gateways'>>;
+
+function isTable(value: unknown): value is StoredTable {
   if (!isRecord(value) || value['version'] !== 1 || !isText(value['clusterId'])) return false;
-  const { epoch, replicationFactor, partitions } = value;
+  const { epoch, replicationFactor, partitions, gateways } = value;
+  if (gateways !== undefined && !(Array.isArray(gateways) && gateways.every(isGateway))) return false;
   if (!isCount(epoch) || epoch < 1 || !isCount(replicationFactor) || replicationFactor < 1) return false;
   return Array.isArray(partitions) && partitions.every((one) => isPartition(one, replicationFactor));
+}
+
+function isGateway(value: unknown): boolean {
+  return isRecord(value) && ['instance', 'zone', 'address'].every((name) => isText(value[name]));
 }
 
 function isPartition(value: unknown, replicationFactor: number): boolean {

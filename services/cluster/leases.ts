@@ -23,6 +23,8 @@ export class Leases {
   #readAtMs = Number.NEGATIVE_INFINITY;
   /** Since when the store has answered without a break; leases from before may be missing in it. */
   #answeringSinceMs = Number.POSITIVE_INFINITY;
+  /** Resolves when leases were read for the first time. */
+  readonly #firstRead = Promise.withResolvers<void>();
   #timer: NodeJS.Timeout | undefined;
   #renewing: Promise<void> | undefined;
 
@@ -32,14 +34,26 @@ export class Leases {
   }
 
   start(): void {
-    const tick = (): void => {
-      this.#renewing ??= this.renew().finally(() => {
-        this.#renewing = undefined;
-      });
-    };
-    tick();
-    this.#timer = setInterval(tick, this.#options.leaseMs / 3);
+    this.renewSoon();
+    this.#timer = setInterval(() => this.renewSoon(), this.#options.leaseMs / 3);
     this.#timer.unref();
+  }
+
+  /** The store may have come back. */
+  renewSoon(): void {
+    this.#renewing ??= this.#renew().finally(() => {
+      this.#renewing = undefined;
+    });
+  }
+
+  /** Resolves when leases were read once, or `waitMs` later. */
+  async known(waitMs: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, waitMs);
+    });
+    await Promise.race([this.#firstRead.promise, late]);
+    clearTimeout(timer);
   }
 
   /** Gives the own lease back. */
@@ -51,13 +65,15 @@ export class Leases {
   }
 
   /** Renews the own lease and reads those of the others. */
-  async renew(): Promise<void> {
+  async #renew(): Promise<void> {
     const { store, instance, value, leaseMs, nowMs } = this.#options;
     try {
       await store.put(this.#group, instance, value(), leaseMs);
-      this.#held = await store.list(this.#group);
+      const held = await store.list(this.#group);
       this.#readAtMs = nowMs();
       this.#answeringSinceMs = Math.min(this.#answeringSinceMs, this.#readAtMs);
+      this.#held = this.#mayLack() ? new Map([...this.#held, ...held]) : held;
+      this.#firstRead.resolve();
     } catch {
       // Told by whoever opened the store.
       this.#answeringSinceMs = Number.POSITIVE_INFINITY;
@@ -67,8 +83,32 @@ export class Leases {
   /** Whether a process holds a lease; undefined while that cannot be known. */
   holds(instance: string): boolean | undefined {
     const { leaseMs, nowMs } = this.#options;
-    const now = nowMs();
-    if (now - this.#readAtMs > leaseMs || now - this.#answeringSinceMs < leaseMs) return undefined;
+    if (nowMs() - this.#readAtMs > leaseMs || this.#mayLack()) return undefined;
     return this.#held.has(instance);
+  }
+
+  /**
+   * Who runs a room, as their leases say; this process in any case. While the store is away, or has just come back, those who were
+   * last seen to.
+   */
+  membersOf(room: string): readonly string[] {
+    const members = new Set([this.#options.instance]);
+    for (const [instance, value] of this.#held) if (roomsOf(value).includes(room)) members.add(instance);
+    return [...members];
+  }
+
+  /** Whether the store may have lost leases, and their holders have not had the time to renew them. */
+  #mayLack(): boolean {
+    return this.#options.nowMs() - this.#answeringSinceMs < this.#options.leaseMs;
+  }
+}
+
+/** What a process wrote into its lease. Another release may write what this one cannot read. */
+function roomsOf(value: string): readonly string[] {
+  try {
+    const { rooms } = JSON.parse(value) as { readonly rooms?: unknown };
+    return Array.isArray(rooms) ? rooms : [];
+  } catch {
+    return [];
   }
 }

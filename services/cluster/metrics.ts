@@ -1,14 +1,15 @@
 /** What a process reports of the ring: the table as it knows it, and who answers. */
 import type { RingTable } from '../../libs/ring/table.ts';
-import type { IngesterPeers } from '../../libs/rpc/ingester-peers.ts';
 import type { Metrics } from '../../libs/telemetry/metrics.ts';
+import type { GatewayPeers, IngesterPeers } from './service.ts';
 
 export interface ClusterView {
   readonly table: () => RingTable | undefined;
   readonly peers: () => IngesterPeers | undefined;
+  readonly gateways: () => GatewayPeers | undefined;
 }
 
-export function registerClusterMetrics(metrics: Metrics, { table, peers }: ClusterView): void {
+export function registerClusterMetrics(metrics: Metrics, { table, peers, gateways }: ClusterView): void {
   metrics.gaugeOf('maru_ring_epoch', 'Epoch of the table of the ring that this process goes by.', [], () => [
     { value: table()?.epoch ?? 0 },
   ]);
@@ -30,5 +31,16 @@ export function registerClusterMetrics(metrics: Metrics, { table, peers }: Clust
           return peer === undefined ? [] : [{ labels: { instance, zone }, value: peer.answers ? 1 : 0 }];
         }),
       ),
+  );
+  metrics.gaugeOf(
+    'maru_ring_gateway_answers',
+    'Whether a store-gateway answered when this process last looked at it.',
+    ['instance', 'zone'],
+    () =>
+      (table()?.gateways ?? []).flatMap((gateway) => {
+        const peer = gateways()?.of(gateway);
+        const { instance, zone } = gateway;
+        return peer === undefined ? [] : [{ labels: { instance, zone }, value: peer.answers ? 1 : 0 }];
+      }),
   );
 }

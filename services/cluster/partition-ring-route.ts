@@ -26,11 +26,20 @@ interface PartitionRow {
   readonly owners: readonly OwnerRow[];
 }
 
+interface GatewayRow {
+  readonly instance: string;
+  readonly zone: string;
+  readonly address: string;
+  readonly answers: boolean | null;
+  readonly holdsLease: boolean | null;
+}
+
 interface RingPage {
   readonly clusterId: string | null;
   readonly epoch: number;
   readonly replicationFactor: number | null;
   readonly partitions: readonly PartitionRow[];
+  readonly storeGateways: readonly GatewayRow[];
 }
 
 interface RingView extends ClusterView {
@@ -47,7 +56,7 @@ export function partitionRingRoute(app: FastifyInstance, view: RingView): void {
   });
 }
 
-function pageOf({ table: tableNow, peers, holdsLease, nowMs }: RingView): RingPage {
+function pageOf({ table: tableNow, peers, gateways, holdsLease, nowMs }: RingView): RingPage {
   const table = tableNow();
   const partitions = (table?.partitions ?? []).map(({ id, state, stateSinceMs, owners }) => ({
     partition: id,
@@ -69,11 +78,17 @@ function pageOf({ table: tableNow, peers, holdsLease, nowMs }: RingView): RingPa
       };
     }),
   }));
+  const storeGateways = (table?.gateways ?? []).map((gateway) => ({
+    ...gateway,
+    answers: gateways()?.of(gateway)?.answers ?? null,
+    holdsLease: holdsLease(gateway.instance) ?? null,
+  }));
   return {
     clusterId: table?.clusterId ?? null,
     epoch: table?.epoch ?? 0,
     replicationFactor: table?.replicationFactor ?? null,
     partitions,
+    storeGateways,
   };
 }
 
@@ -87,9 +102,9 @@ function htmlOf(page: RingPage): string {
         owner.zone,
         owner.instance,
         owner.address,
-        owner.answers === null ? '' : owner.answers ? 'answers' : 'does not answer',
+        answerText(owner.answers),
         owner.knownEpoch ?? '',
-        owner.holdsLease === null ? '' : owner.holdsLease ? 'held' : 'ran out',
+        leaseText(owner.holdsLease),
         owner.completeFrom ?? 'always',
         `${owner.incarnation} (${owner.starts})`,
       ]),
@@ -104,12 +119,26 @@ function htmlOf(page: RingPage): string {
     'address',
     '',
     'knows epoch',
+    'lease',
     'complete from',
     'disk',
   ];
+  const gateways = page.storeGateways.map(({ zone, instance, address, answers, holdsLease }) =>
+    row('td', [zone, instance, address, answerText(answers), leaseText(holdsLease)]),
+  );
+  const gatewayHead = row('th', ['zone', 'instance', 'address', '', 'lease']);
   const title = `Partition ring of ${page.clusterId ?? 'no cluster yet'}: epoch ${page.epoch}, replication factor ${page.replicationFactor ?? '-'}`;
-  return `<!doctype html><meta charset="utf-8"><title>${escaped(title)}</title><h1>${escaped(title)}</h1><table border="1">${row('th', head)}${rows.join('')}</table>`;
+  return (
+    `<!doctype html><meta charset="utf-8"><title>${escaped(title)}</title><h1>${escaped(title)}</h1>` +
+    `<h2>Ingesters</h2><table border="1">${row('th', head)}${rows.join('')}</table>` +
+    `<h2>Store-gateways</h2><table border="1">${gatewayHead}${gateways.join('')}</table>`
+  );
 }
+
+/** What this process knows; nothing where it has no link. */
+const answerText = (answers: boolean | null): string =>
+  answers === null ? '' : answers ? 'answers' : 'does not answer';
+const leaseText = (holds: boolean | null): string => (holds === null ? '' : holds ? 'held' : 'ran out');
 
 const row = (cell: string, values: readonly (string | number)[]): string =>
   `<tr>${values.map((value) => `<${cell}>${escaped(String(value))}</${cell}>`).join('')}</tr>`;

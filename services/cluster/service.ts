@@ -1,5 +1,5 @@
 /**
- * This process among others: its gRPC listener, the table of the ring, the links to the ingesters.
+ * This process among others: its gRPC listener, the table of the ring, the links to ingesters and store-gateways.
  * Owns when the table is looked at again, when an ingester joins and when a partition becomes active. Does not own the rules
  * (libs/ring) nor what is asked of an ingester (distributor, querier). Not there in a process that runs alone.
  */
@@ -11,35 +11,46 @@ import { Failure } from '../../libs/errors/failure.ts';
 import type { Service } from '../../libs/lifecycle/service.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
 import { countStart, type Incarnation } from '../../libs/ring/incarnation.ts';
+import { rankInZones, rankMembers } from '../../libs/ring/rank-members.ts';
 import {
   activated,
   type Candidate,
   checkSettings,
+  type Gateway,
   joined,
+  type Owner,
   ordinalOf,
+  type RingSettings,
   type RingTable,
   readQuorum,
+  withGateway,
+  withoutGateway,
   writeQuorum,
 } from '../../libs/ring/table.ts';
 import { TableStore } from '../../libs/ring/table-store.ts';
-import type { AskHandler, CallHandlers, StreamHandler } from '../../libs/rpc/channel.ts';
+import type { AskHandler, CallHandlers, Channel, StreamHandler } from '../../libs/rpc/channel.ts';
 import { FrontendLinks, type FrontendLinksOptions } from '../../libs/rpc/frontend-links.ts';
+import { GatewayClient } from '../../libs/rpc/gateway-link.ts';
 import type { Identity } from '../../libs/rpc/greeting.ts';
 import { dialGrpc, type GrpcListener, listenGrpc, type TlsFiles } from '../../libs/rpc/grpc-pipe.ts';
 import { ringEpochCall } from '../../libs/rpc/ingester-calls.ts';
-import { IngesterPeers } from '../../libs/rpc/ingester-peers.ts';
+import { IngesterClient } from '../../libs/rpc/ingester-client.ts';
 import { PeerLink } from '../../libs/rpc/peer-link.ts';
+import { Peers } from '../../libs/rpc/peers.ts';
 import { serveLink } from '../../libs/rpc/serve-link.ts';
 import { realDisk } from '../../libs/std/disk.ts';
 import type { Logger } from '../../libs/telemetry/log.ts';
 import type { Metrics } from '../../libs/telemetry/metrics.ts';
 import type { ClusterConfig } from './config.ts';
+import { type GatewayName, gatewayLeaveRoute } from './gateway-leave-route.ts';
 import { Leases } from './leases.ts';
-import { registerClusterMetrics } from './metrics.ts';
+import { type ClusterView, registerClusterMetrics } from './metrics.ts';
 import { partitionRingRoute } from './partition-ring-route.ts';
 
 /** An owner that is asked whether it is there has so long to say so. */
 const nameCheckMs = 3_000;
+/** A compactor waits so long for the leases of the others when it starts. */
+const firstLeasesMs = 3_000;
 /** Clocks of processes and of senders may differ by so much. */
 const clockSkewMs = 60_000;
 
@@ -58,6 +69,8 @@ export interface ClusterDeps {
     readonly distributor: boolean;
     readonly querier: boolean;
     readonly queryFrontend: boolean;
+    readonly storeGateway: boolean;
+    readonly compactor: boolean;
   };
   /** How far in the future a sample may be that is accepted, for any tenant. */
   readonly creationGraceMs: number;
@@ -66,6 +79,9 @@ export interface ClusterDeps {
   readonly onFatal: (error: unknown) => void;
 }
 
+export type IngesterPeers = Peers<Owner, IngesterClient>;
+export type GatewayPeers = Peers<Gateway, GatewayClient>;
+
 export class Cluster {
   readonly #config: ClusterConfig;
   readonly #deps: ClusterDeps;
@@ -73,16 +89,19 @@ export class Cluster {
   readonly identity: Identity;
   #store: TableStore | undefined;
   #peers: IngesterPeers | undefined;
+  #gateways: GatewayPeers | undefined;
   #listener: GrpcListener | undefined;
   #incarnation: Incarnation | undefined;
-  readonly #asks = new Map<string, AskHandler>([[ringEpochCall, async () => new Uint8Array(0)]]);
-  readonly #streams = new Map<string, StreamHandler>();
+  /** The same maps for every link, also one that is there before the rooms are. */
+  readonly #asks: Map<string, AskHandler> = new Map([[ringEpochCall, async () => new Uint8Array(0)]]);
+  readonly #streams: Map<string, StreamHandler> = new Map();
   #frontends: FrontendLinks | undefined;
   #heardEpoch = 0;
   #leases: Leases | undefined;
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
   #joined = false;
+  #joinedAsGateway = false;
   /** Enough ingesters of every partition have answered once. */
   #hasReached = false;
   #stopping = false;
@@ -102,10 +121,10 @@ export class Cluster {
     }
   }
 
-  /** A query-frontend knows queriers, not ingesters. */
+  /** A query-frontend knows queriers, not ingesters; a compactor alone needs the bucket, and nobody. */
   get #needsTable(): boolean {
-    const { ingester, distributor, querier } = this.#deps.rooms;
-    return ingester || distributor || querier;
+    const { ingester, distributor, querier, storeGateway } = this.#deps.rooms;
+    return ingester || distributor || querier || storeGateway;
   }
 
   get table(): RingTable | undefined {
@@ -117,13 +136,19 @@ export class Cluster {
     return Math.max(this.#heardEpoch, this.table?.epoch ?? 0);
   }
 
+  /** The ingesters of the table. */
   get peers(): IngesterPeers | undefined {
     return this.#peers;
   }
 
-  /** Whether an ingester may be expected to answer: it did when it was last asked, and its lease has not run out. */
-  isThere(peer: { readonly answers: boolean; readonly owner: { readonly instance: string } }): boolean {
-    return peer.answers && this.#leases?.holds(peer.owner.instance) !== false;
+  /** Its store-gateways. */
+  get gateways(): GatewayPeers | undefined {
+    return this.#gateways;
+  }
+
+  /** Whether a process may be expected to answer: it did when it was last asked, and its lease has not run out. */
+  isThere(peer: { readonly answers: boolean; readonly member: { readonly instance: string } }): boolean {
+    return peer.answers && this.#leases?.holds(peer.member.instance) !== false;
   }
 
   /** Fetches newer tables. @throws Failure when the bucket cannot be asked */
@@ -150,34 +175,86 @@ export class Cluster {
    */
   async join(hasHole: boolean): Promise<void> {
     const { log, nowMs, creationGraceMs } = this.#deps;
-    const { clusterId, instance, zone } = this.identity;
-    const settings = { clusterId, replicationFactor: this.#config.replicationFactor };
+    const { instance, zone } = this.identity;
     const incarnation = this.#incarnation;
-    const port = this.#listener?.port;
-    if (this.#store === undefined || incarnation === undefined || port === undefined)
-      throw new Error('join before start');
+    if (incarnation === undefined) throw new Error('join before start');
     const candidate: Candidate = {
       instance,
       zone,
-      address: `${this.#advertisedHost()}:${port}`,
+      address: this.#ownAddress(),
       incarnation: incarnation.id,
       starts: incarnation.starts,
       hasHole,
       completeFromMs: nowMs() + creationGraceMs + clockSkewMs,
     };
     await this.#checkNameIsFree(candidate);
+    const table = await this.#publishAtLast((current) => joined(current, candidate, this.#settings, nowMs()));
+    if (table === undefined) return;
+    this.#joined = true;
+    log.info({ epoch: table.epoch, instance, zone, address: candidate.address }, 'joined the ring');
+  }
+
+  /** Takes this store-gateway's place in the table; again and again while the bucket is away. */
+  async joinAsGateway(): Promise<void> {
+    const { instance, zone } = this.identity;
+    const gateway: Gateway = { instance, zone, address: this.#ownAddress() };
+    const table = await this.#publishAtLast((current) => withGateway(current, gateway, this.#settings));
+    if (table === undefined) return;
+    this.#joinedAsGateway = true;
+    this.#deps.log.info({ epoch: table.epoch, ...gateway }, 'joined the ring as a store-gateway');
+  }
+
+  /** Takes a store-gateway out of the table. @throws Failure `not_found`; `unavailable` while the bucket is away */
+  async #gatewayLeaves({ instance, zone }: GatewayName): Promise<RingTable> {
+    const table = await this.#publish((current) => {
+      const next = current === undefined ? undefined : withoutGateway(current, { instance, zone });
+      if (next !== undefined && next !== current) return next;
+      throw new Failure(
+        'not_found',
+        `the ring has no store-gateway ${JSON.stringify(instance)} in zone ${JSON.stringify(zone)}`,
+      );
+    });
+    if (instance === this.identity.instance && zone === this.identity.zone) this.#joinedAsGateway = false;
+    this.#deps.log.info({ epoch: table.epoch, instance, zone }, 'a store-gateway left the ring');
+    return table;
+  }
+
+  /** Whether this process is one of the `count` store-gateways that keep a block at hand. */
+  isOwnBlock(block: string, count: number): boolean {
+    const { instance, zone } = this.identity;
+    const owners = rankInZones(block, this.table?.gateways ?? [], count).slice(0, count);
+    return owners.some((owner) => owner.instance === instance && owner.zone === zone);
+  }
+
+  /** Whether some work that any compactor could do is for this one: each of them would say the same, or two of them do it twice. */
+  isOwnWork(key: string): boolean {
+    const members = this.#leases?.membersOf('compactor');
+    return members === undefined || rankMembers(key, members, (name) => name)[0] === this.identity.instance;
+  }
+
+  get #settings(): RingSettings {
+    return { clusterId: this.identity.clusterId, replicationFactor: this.#config.replicationFactor };
+  }
+
+  /** @throws Failure of `change`; `unavailable` while the bucket is away */
+  async #publish(change: (table: RingTable | undefined) => RingTable): Promise<RingTable> {
+    const table = await this.#store?.publish(change);
+    if (table === undefined) throw new Failure('unavailable', 'the process is starting');
+    return table;
+  }
+
+  /** Publishes as soon as the bucket can be asked; undefined where the process stops before. @throws Failure `bad_data` */
+  async #publishAtLast(change: (table: RingTable | undefined) => RingTable): Promise<RingTable | undefined> {
     for (let pauseMs = 100; !this.#stopping; pauseMs = Math.min(5_000, pauseMs * 2)) {
       try {
-        const table = await this.#store.publish((current) => joined(current, candidate, settings, nowMs()));
-        this.#joined = true;
-        log.info({ epoch: table?.epoch, instance, zone, address: candidate.address }, 'joined the ring');
-        return;
+        return await this.#publish(change);
       } catch (error) {
         if (isMistake(error)) throw error;
-        log.warn({ error: String(error) }, 'cannot join the ring yet');
+        this.#deps.log.warn({ error: String(error) }, 'cannot join the ring yet');
         await new Promise((resolve) => setTimeout(resolve, pauseMs));
       }
     }
+    return undefined;
   }
 
   /**
@@ -235,31 +312,44 @@ export class Cluster {
         onWrong: (reason) => log.error({}, reason),
       });
     }
-    if (this.table !== undefined) {
-      checkSettings(this.table, {
-        clusterId: this.identity.clusterId,
-        replicationFactor: this.#config.replicationFactor,
-      });
-    }
+    if (this.table !== undefined) checkSettings(this.table, this.#settings);
+    const links = {
+      identity: this.identity,
+      tls: this.#tls,
+      tableEpoch: () => this.table?.epoch ?? 0,
+      onTableEpoch: (epoch: number) => this.#heard(epoch),
+      log,
+    };
     if (rooms.distributor || rooms.querier) {
-      const peers = new IngesterPeers({
-        identity: this.identity,
-        tls: this.#tls,
-        writes: rooms.distributor,
-        reads: rooms.querier,
-        tableEpoch: () => this.table?.epoch ?? 0,
-        onTableEpoch: (epoch) => this.#heard(epoch),
-        log,
+      this.#peers = new Peers({
+        ...links,
+        what: 'an ingester',
+        purposes: [...(rooms.distributor ? ['writes'] : []), ...(rooms.querier ? ['reads'] : [])],
+        clientOf: ([first, last = first]) => new IngesterClient(first as Channel, last as Channel),
+        keyOf: ({ instance, zone, address, incarnation, starts }: Owner) =>
+          JSON.stringify([instance, zone, address, incarnation, starts]),
       });
-      this.#peers = peers;
-      if (this.table !== undefined) peers.follow(this.table);
-      this.#store?.onChange((table) => peers.follow(table));
     }
+    if (rooms.querier) {
+      this.#gateways = new Peers({
+        ...links,
+        what: 'a store-gateway',
+        purposes: ['reads'],
+        clientOf: ([reads]) => new GatewayClient(reads as Channel),
+        keyOf: ({ instance, zone, address }: Gateway) => JSON.stringify([instance, zone, address]),
+      });
+    }
+    const follow = (table: RingTable): void => {
+      this.#peers?.follow(table.partitions.flatMap(({ owners }) => owners));
+      this.#gateways?.follow(table.gateways);
+    };
+    if (this.table !== undefined) follow(this.table);
+    this.#store?.onChange(follow);
     if (rooms.ingester) {
       this.#incarnation = await countStart(realDisk, dataDir);
       this.#store?.onChange((table) => this.#checkOwnPlace(table));
     }
-    if (rooms.ingester || rooms.queryFrontend) {
+    if (rooms.ingester || rooms.storeGateway || rooms.queryFrontend) {
       this.#listener = await listenGrpc(grpc.address, grpc.port, this.#tls, (pipe) =>
         serveLink(pipe, {
           identity: this.identity,
@@ -273,14 +363,21 @@ export class Cluster {
       );
       log.info({ address: grpc.address, port: this.#listener.port }, 'listening for other processes');
     }
-    if (this.#deps.redisUrl !== '') this.#leases = await this.#openLeases(this.#deps.redisUrl);
+    if (this.#deps.redisUrl !== '') {
+      this.#leases = await this.#openLeases(this.#deps.redisUrl);
+      // Without knowing of the others a compactor would begin with the work of all.
+      if (rooms.compactor) await this.#leases.known(Math.min(firstLeasesMs, this.#config.leaseDuration));
+    }
+    const view: ClusterView = { table: () => this.table, peers: () => this.#peers, gateways: () => this.#gateways };
     partitionRingRoute(app, {
-      table: () => this.table,
-      peers: () => this.#peers,
+      ...view,
       holdsLease: (instance) => this.#leases?.holds(instance),
       nowMs,
     });
-    registerClusterMetrics(metrics, { table: () => this.table, peers: () => this.#peers });
+    if (rooms.storeGateway || rooms.querier) {
+      gatewayLeaveRoute(app, this.identity, (gateway) => this.#gatewayLeaves(gateway));
+    }
+    registerClusterMetrics(metrics, view);
     this.#timer = setInterval(() => this.#look(), this.#config.tablePeriod);
     this.#timer.unref();
     this.#look();
@@ -292,6 +389,7 @@ export class Cluster {
     await this.#leases?.stop();
     this.#peers?.stop();
     this.#frontends?.stop();
+    this.#gateways?.stop();
     await this.#listener?.stop();
   }
 
@@ -299,6 +397,8 @@ export class Cluster {
     const { rooms } = this.#deps;
     if (this.#stopping) return 'stopping';
     if (rooms.ingester && !this.#joined) return 'this ingester has not joined the ring yet';
+    if (rooms.storeGateway && !this.#joinedAsGateway)
+      return 'this store-gateway has not joined the ring yet, or has left it';
     const { table } = this;
     if (!this.#needsTable) return undefined;
     if (table === undefined)
@@ -335,8 +435,10 @@ export class Cluster {
     const store = openRedis(url, (reachable, reason) => {
       if (reachable === wasReachable) return;
       wasReachable = reachable;
-      if (reachable) log.info({ redis: store.name }, 'Redis answers: leases are renewed');
-      else log.warn({ redis: store.name, reason }, 'Redis is away: who is alive is judged by links alone');
+      if (reachable) {
+        log.info({ redis: store.name }, 'Redis answers: leases are renewed');
+        this.#leases?.renewSoon();
+      } else log.warn({ redis: store.name, reason }, 'Redis is away: who is alive is judged by links alone');
     });
     const running = Object.entries(rooms).flatMap(([room, isRunning]) => (isRunning ? [room] : []));
     const leases = new Leases({
@@ -349,6 +451,12 @@ export class Cluster {
     });
     leases.start();
     return leases;
+  }
+
+  /** `host:port` by which others reach this process. */
+  #ownAddress(): string {
+    if (this.#listener === undefined) throw new Error('a process that does not listen has no address');
+    return `${this.#advertisedHost()}:${this.#listener.port}`;
   }
 
   #advertisedHost(): string {
@@ -377,7 +485,7 @@ export class Cluster {
   async #lookNow(): Promise<void> {
     if (this.#stopping) return;
     const peers = this.#peers;
-    await Promise.all([this.refresh(), peers?.lookAtAll()]);
+    await Promise.all([this.refresh(), peers?.lookAtAll(), this.#gateways?.lookAtAll()]);
     if (!this.#deps.rooms.distributor || peers === undefined) return;
     const activate = (table: RingTable | undefined): RingTable | undefined =>
       table === undefined

@@ -18,7 +18,7 @@ import { readTestBlock, type TestSeries, ulidOf, writeTestBlock } from '../../li
 import { openBlockFolder } from '../../libs/tsdb/block/read-block.ts';
 import type { Ulid } from '../../libs/tsdb/block/ulid.ts';
 import { type TempFolder, tempFolder } from '../../test/support/temp-folder.ts';
-import { Compactor } from './compactor.ts';
+import { Compactor, type CompactorDeps } from './compactor.ts';
 import { compactorKeys } from './config.ts';
 
 const hour = 3_600_000;
@@ -49,7 +49,7 @@ class Room {
   retentionMs = 0;
   shards = 0;
 
-  compactor(bucket: Bucket = this.bucket): Compactor {
+  compactor(bucket: Bucket = this.bucket, change: Partial<CompactorDeps> = {}): Compactor {
     return new Compactor(defaults, {
       bucket,
       limits: {
@@ -64,7 +64,16 @@ class Room {
       newUlid: () => ulidOf(this.prng, this.nowMs),
       directory: join(this.directory, 'compactor'),
       rangesMs: [2 * hour, 12 * hour, 24 * hour],
+      isOwn: () => true,
+      ...change,
     });
+  }
+
+  /** One with a folder of its own, as on another machine. */
+  compactorElsewhere(isOwn: (key: string) => boolean): Compactor {
+    const { prng, directory } = new Room();
+    const newUlid = () => ulidOf(prng, this.nowMs);
+    return this.compactor(this.bucket, { newUlid, directory: join(directory, 'compactor'), isOwn });
   }
 
   /** A block of two hours, uploaded. Several of the same range overlap. */
@@ -344,16 +353,7 @@ describe('the compactor', () => {
     await Promise.all(compactors.map((compactor) => compactor.clean(signal)));
     const content = await room.content();
     room.nowMs += defaults.firstLevelCompactionWaitPeriod;
-    const other = new Room();
-    const second = new Compactor(defaults, {
-      bucket: room.bucket,
-      limits: { of: () => limitDefaults },
-      log: createLogger({ level: 'error', format: 'json' }).child({}, { level: 'silent' }),
-      nowMs: () => room.nowMs,
-      newUlid: () => ulidOf(other.prng, room.nowMs),
-      directory: join(other.directory, 'compactor'),
-      rangesMs: [2 * hour, 12 * hour, 24 * hour],
-    });
+    const second = room.compactorElsewhere(() => true);
     await Promise.all([room.compactor().compact(signal), second.compact(signal)]);
     assert.deepEqual(await room.content(), content);
     for (let round = 0; round < 3; round++) {
@@ -363,6 +363,53 @@ describe('the compactor', () => {
       assert.deepEqual(await room.content(), content);
     }
     assert.deepEqual((await room.blocks()).length, 1);
+  });
+});
+
+describe('several compactors that share the work', () => {
+  it('each job and each cleaning is done by one of them; when one goes the others take what was its own', async () => {
+    const room = new Room();
+    // A job in each of 12 half days.
+    for (let range = 0; range < 72; range++) if (range % 6 < 2) await room.upload(range, 1);
+    const names = ['compactor-0', 'compactor-1', 'compactor-2'];
+    let members = names;
+    const keys = new Map<string, string[]>();
+    const seen: string[] = [];
+    /** In turn, in the order in which pieces of work were first asked for. */
+    const ownerOf = (key: string): string | undefined => {
+      if (!seen.includes(key)) seen.push(key);
+      return members[seen.indexOf(key) % members.length];
+    };
+    const compactors = names.map((name) => {
+      const own: string[] = [];
+      keys.set(name, own);
+      return room.compactorElsewhere((key) => {
+        const isOwn = ownerOf(key) === name;
+        if (isOwn && !own.includes(key)) own.push(key);
+        return isOwn;
+      });
+    });
+    for (const compactor of compactors) await compactor.clean(signal);
+    const content = await room.content();
+    room.nowMs += defaults.firstLevelCompactionWaitPeriod;
+    const ran = await Promise.all(compactors.slice(0, 2).map((compactor) => compactor.compact(signal)));
+    assert.ok(
+      ran.every((count) => count > 0),
+      String(ran),
+    );
+    const asked = [...keys.values()].flat();
+    assert.equal(new Set(asked).size, asked.length, 'nothing is for two of them');
+    // The third has died before it did anything.
+    const left = (await compactors[0]?.jobsOf(tenant, signal))?.jobs.length ?? 0;
+    assert.ok(left > 0, 'some jobs were its own');
+    members = names.slice(0, 2);
+    // What one has merged may be a job of the other.
+    for (let round = 0; round < 4; round++) {
+      await Promise.all(compactors.slice(0, 2).map((compactor) => compactor.compact(signal)));
+    }
+    assert.equal((await compactors[0]?.jobsOf(tenant, signal))?.jobs.length, 0);
+    for (const compactor of compactors) await compactor.clean(signal);
+    assert.deepEqual(await room.content(), content);
   });
 });
 

@@ -1,7 +1,8 @@
 /**
  * The compactor's two rounds over all tenants. Cleaning: listing → index → what may go. Merging: index → plan → one job of each tenant
  * after the other, until none is left. What fails is set aside and named; the rest goes on.
- * Owns the rounds and what is known between them. A second compactor beside this one does the same work twice, and harms nothing.
+ * Owns the rounds and what is known between them. Several compactors share the work by keys (`isOwn`): a tenant to be cleaned, a job to be run.
+ * Where two of them take the same one for theirs it is done twice, and that harms nothing.
  */
 import { readBucketIndex, updateBucketIndex } from '../../libs/blocks/bucket-index.ts';
 import { markNoCompact } from '../../libs/blocks/deletion-mark.ts';
@@ -31,6 +32,8 @@ export interface CompactorDeps {
   /** For blocks under way. */
   readonly directory: string;
   readonly rangesMs: readonly number[];
+  /** Whether a piece of work is for this compactor, and for no other. Asked each time before it is begun. */
+  readonly isOwn: (key: string) => boolean;
 }
 
 /** A tenant's jobs as they stand, for people. */
@@ -81,6 +84,10 @@ export class Compactor {
     this.#known = tenants;
     for (const tenant of tenants) {
       signal.throwIfAborted();
+      if (!this.#deps.isOwn(tenant)) {
+        this.#tenants.delete(tenant);
+        continue;
+      }
       try {
         await this.#cleanOne(tenant, signal);
         this.#metrics?.cleanups.inc({ outcome: 'success' });
@@ -172,10 +179,11 @@ export class Compactor {
     let job: PlannedJob | undefined;
     try {
       const { jobs } = await this.jobsOf(tenant, signal);
-      this.#planned.set(tenant, jobs.length);
+      const own = jobs.filter(({ id }) => this.#deps.isOwn(`${tenant}/${id}`));
+      this.#planned.set(tenant, own.length);
       this.#failedOf(tenant).keepOnly(new Set(jobs.map(({ id }) => id)));
       const nowMs = this.#deps.nowMs();
-      job = jobs.find(({ waitsFor, failed }) => waitsFor === undefined && (failed?.nextAttemptMs ?? 0) <= nowMs);
+      job = own.find(({ waitsFor, failed }) => waitsFor === undefined && (failed?.nextAttemptMs ?? 0) <= nowMs);
     } catch (error) {
       signal.throwIfAborted();
       log.error(

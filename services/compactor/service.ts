@@ -30,6 +30,8 @@ export interface CompactorRoomDeps {
   readonly tenantOf: TenantOf;
   readonly nowMs: () => number;
   readonly dataDir: string;
+  /** As CompactorDeps; absent: all of it is for this one. */
+  readonly isOwn?: (key: string) => boolean;
   /** What readers of the bucket do, wherever they run. */
   readonly readers: Omit<DeletionTiming, 'deletionDelayMs'>;
 }
@@ -45,6 +47,7 @@ export function createCompactor(config: CompactorConfig, deps: CompactorRoomDeps
   const { signal } = stopping;
   const compactor = new Compactor(config, {
     ...deps,
+    isOwn: deps.isOwn ?? (() => true),
     directory,
     rangesMs: parseRanges(config.blockRanges),
     newUlid: () => makeUlid(deps.nowMs(), randomBytes(10)),

@@ -114,6 +114,7 @@ class Room {
       clusterId: 'c',
       epoch: 1,
       replicationFactor: zones.length,
+      gateways: [],
       partitions: Array.from({ length: partitions }, (_, id) => ({
         id,
         state: 'active',

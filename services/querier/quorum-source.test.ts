@@ -83,6 +83,7 @@ class Room {
       clusterId: 'c',
       epoch: 1,
       replicationFactor: zones.length,
+      gateways: [],
       partitions: states.map((state, id) => ({
         id,
         state,

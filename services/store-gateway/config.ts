@@ -1,5 +1,5 @@
 /** The store-gateway's slice of the configuration. */
-import { bytes, duration, type ValuesOf } from '../../libs/config/config-key.ts';
+import { bytes, duration, integer, type ValuesOf } from '../../libs/config/config-key.ts';
 
 export const storeGatewayKeys = {
   cacheBytes: bytes('256MiB', "Memory for pieces of the bucket's blocks that were read."),
@@ -11,6 +11,12 @@ export const storeGatewayKeys = {
   headerPostingsBytes: bytes(
     '256MiB',
     'A header holds the postings of its block up to this; larger ones are read from the bucket, a round trip more a query.',
+  ),
+  replicationFactor: integer(
+    2,
+    'Store-gateways of a cluster that keep the header of a block at hand, in different zones where there are several; the same for queriers.',
+    1,
+    16,
   ),
   syncInterval: duration(
     '1m',

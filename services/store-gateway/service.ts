@@ -7,10 +7,12 @@ import type { FastifyInstance } from 'fastify';
 import { indexStaleMsMax, TenantIndexes } from '../../libs/blocks/tenant-indexes.ts';
 import type { TenantOf } from '../../libs/http/tenant-header.ts';
 import type { Service } from '../../libs/lifecycle/service.ts';
+import type { TenantId } from '../../libs/model/tenant-id.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
 import { realDisk } from '../../libs/std/disk.ts';
 import type { Logger } from '../../libs/telemetry/log.ts';
 import type { Metrics } from '../../libs/telemetry/metrics.ts';
+import type { Ulid } from '../../libs/tsdb/block/ulid.ts';
 import { blocksRoutes } from './blocks-routes.ts';
 import type { StoreGatewayConfig } from './config.ts';
 import { HeaderFiles } from './header-files.ts';
@@ -27,6 +29,8 @@ export interface StoreGatewayDeps {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly nowMs: () => number;
+  /** Whether this gateway is one of those that keep a block at hand; absent: it is the only one. Whatever it is asked for it reads. */
+  readonly isOwn?: (tenant: TenantId, block: Ulid) => boolean;
 }
 
 export function createStoreGateway(
@@ -73,7 +77,15 @@ export function createStoreGateway(
   let sync: { stop(): Promise<void> } | undefined;
   const service: Service = {
     start: async () => {
-      sync = startSync({ handler, indexes, headers, intervalMs: config.syncInterval, nowMs, log });
+      sync = startSync({
+        handler,
+        indexes,
+        headers,
+        intervalMs: config.syncInterval,
+        nowMs,
+        log,
+        isOwn: deps.isOwn ?? (() => true),
+      });
     },
     stop: async () => {
       await sync?.stop();

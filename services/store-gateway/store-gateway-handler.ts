@@ -54,6 +54,11 @@ export class StoreGatewayHandler implements StoreGatewayContract {
     return { source: mergeSources(sources), reads };
   }
 
+  /** Tenants of whom a block is held. */
+  tenants(): Iterable<TenantId> {
+    return this.#blocks.keys();
+  }
+
   /** Every block that is held. */
   *held(): Iterable<GatewayBlock> {
     for (const blocks of this.#blocks.values()) yield* blocks.values();

@@ -8,6 +8,7 @@ import type { TenantIndexes } from '../../libs/blocks/tenant-indexes.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import { mapBounded } from '../../libs/std/bounded.ts';
 import type { Logger } from '../../libs/telemetry/log.ts';
+import type { Ulid } from '../../libs/tsdb/block/ulid.ts';
 import type { HeaderFiles } from './header-files.ts';
 import type { StoreGatewayHandler } from './store-gateway-handler.ts';
 
@@ -18,12 +19,14 @@ export interface SyncDeps {
   readonly intervalMs: number;
   readonly nowMs: () => number;
   readonly log: Logger;
+  /** Whether it is for this gateway to keep a block at hand. */
+  readonly isOwn: (tenant: TenantId, block: Ulid) => boolean;
 }
 
 /** A tenant that nobody asked for this long is not kept up with. */
 const idleMs = 3_600_000;
-/** A block that no index has may still be asked for by name this long. */
-const keepUnindexedMs = 1_800_000;
+/** A block that is not kept up with may still be asked for by name this long. */
+const keepUnownedMs = 1_800_000;
 const headersAtOnceMax = 2;
 
 /** Begins the rounds; `stop` ends them, and resolves when none runs. */
@@ -33,7 +36,7 @@ export function startSync(deps: SyncDeps): { stop(): Promise<void> } {
   let running: Promise<void> = Promise.resolve();
   const round = async (isFirst: boolean): Promise<void> => {
     if (isFirst) await deps.headers.scan();
-    const tenants = new Set(deps.indexes.usedSince(deps.nowMs() - idleMs));
+    const tenants = new Set([...deps.indexes.usedSince(deps.nowMs() - idleMs), ...deps.handler.tenants()]);
     if (isFirst) for (const tenant of deps.headers.tenants()) tenants.add(tenant);
     for (const tenant of tenants) {
       if (stopping.signal.aborted) return;
@@ -66,13 +69,16 @@ async function syncTenant(deps: SyncDeps, tenant: TenantId, signal: AbortSignal)
     log.warn({ tenant, error: String(error) }, 'the bucket index of a tenant cannot be read');
     return;
   }
-  const indexed = new Set(blocks.map(({ ulid }) => ulid));
-  const oldMs = nowMs() - keepUnindexedMs;
-  await handler.forget(tenant, ({ ulid, usedAtMs }) => !indexed.has(ulid) && usedAtMs < oldMs);
+  // What another gateway keeps leaves when nobody has asked for it here for a while, as what the bucket has no more.
+  const kept = new Set(blocks.map(({ ulid }) => ulid).filter((ulid) => deps.isOwn(tenant, ulid)));
+  const oldMs = nowMs() - keepUnownedMs;
+  await handler.forget(tenant, ({ ulid, usedAtMs }) => !kept.has(ulid) && usedAtMs < oldMs);
   for (const ulid of headers.ulids(tenant)) {
-    if (!indexed.has(ulid) && handler.block(tenant, ulid).usedAtMs < oldMs) await headers.remove(tenant, ulid);
+    if (!kept.has(ulid) && handler.block(tenant, ulid).usedAtMs < oldMs) await headers.remove(tenant, ulid);
   }
-  const missing = blocks.filter(({ ulid }) => !headers.has(tenant, ulid)).sort((a, b) => b.maxTime - a.maxTime);
+  const missing = blocks
+    .filter(({ ulid }) => kept.has(ulid) && !headers.has(tenant, ulid))
+    .sort((a, b) => b.maxTime - a.maxTime);
   await mapBounded(missing, headersAtOnceMax, async (block) => {
     // Built ahead only where nothing goes for it.
     if (signal.aborted || !headers.hasRoomFor(block.details?.indexBytes ?? 0)) return;

@@ -97,6 +97,7 @@ class House {
       newUlid: () => ulidOf(this.#prng, this.nowMs),
       directory: join(folder, 'compactor'),
       rangesMs: [2 * hourMs, 12 * hourMs, 24 * hourMs],
+      isOwn: () => true,
     });
   }
 

@@ -19,9 +19,18 @@ export function describeEachCarrier(name: string, options: TestOptions, body: (s
 }
 
 async function startSplit(options: Omit<MaruOptions, 'dataDir'> = {}): Promise<Maru> {
-  const cluster = await startCluster({ zones: ['a'], partitions: 1, replicationFactor: 1, frontend: true, ...options });
-  const { distributor, querier, frontend = querier } = cluster;
-  const all = [...cluster.ingesters.values(), distributor, querier, frontend];
+  const cluster = await startCluster({
+    zones: ['a'],
+    partitions: 1,
+    replicationFactor: 1,
+    frontend: true,
+    storeGateways: 1,
+    compactors: 1,
+    ...options,
+  });
+  const { distributor, querier, frontend = querier, storeGateways, compactors } = cluster;
+  const others = [frontend, querier, ...storeGateways, ...compactors, ...cluster.ingesters.values()];
+  const all = [distributor, ...others];
   const maru: Maru = {
     baseUrl: distributor.baseUrl,
     queryUrl: frontend.queryUrl,
@@ -44,9 +53,7 @@ async function startSplit(options: Omit<MaruOptions, 'dataDir'> = {}): Promise<M
       await Promise.all(all.map((one) => one.kill()));
     },
     stop: async () => {
-      const [first] = await Promise.all(
-        [distributor, frontend, querier, ...cluster.ingesters.values()].map((one) => one.stop()),
-      );
+      const [first] = await Promise.all(all.map((one) => one.stop()));
       return first ?? distributor.exited();
     },
     [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),

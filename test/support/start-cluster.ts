@@ -1,5 +1,6 @@
 /**
- * A cluster of real processes around one bucket in a folder: ingesters in zones, a distributor, queriers, a query-frontend.
+ * A cluster of real processes around one bucket in a folder: ingesters in zones, a distributor, queriers, a query-frontend,
+ * store-gateways, compactors.
  * Owns which process gets which flags. Does not own a process (start-maru.ts) nor what a test does to it.
  */
 import { join } from 'node:path';
@@ -16,6 +17,9 @@ export interface ClusterOptions {
   readonly queriers?: number;
   /** Whether a query-frontend stands in front of them. */
   readonly frontend?: boolean;
+  /** How many there are, in the zones in turn; none unless said. */
+  readonly storeGateways?: number;
+  readonly compactors?: number;
   /** Further flags of every process. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
@@ -31,6 +35,10 @@ export interface Cluster extends AsyncDisposable {
   readonly frontend: Maru | undefined;
   /** Where queriers take its work. */
   readonly frontendAddress: string;
+  readonly storeGateways: readonly Maru[];
+  readonly compactors: readonly Maru[];
+  /** The folder of the bucket. */
+  readonly bucket: string;
   /** Flags of one more process of this cluster. */
   flags(target: string, instance: string, zone: string): readonly string[];
 }
@@ -38,13 +46,14 @@ export interface Cluster extends AsyncDisposable {
 /** Starts all processes and waits until each is ready. Disposing kills them. */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const folder = await tempFolder('cluster');
+  const bucketFolder = join(folder.path, 'bucket');
   const started: Maru[] = [];
   const flags = (target: string, instance: string, zone: string): string[] => [
     `--target=${target}`,
     `--cluster.instance=${instance}`,
     `--cluster.zone=${zone}`,
     `--cluster.replication-factor=${options.replicationFactor}`,
-    `--bucket.filesystem.directory=${join(folder.path, 'bucket')}`,
+    `--bucket.filesystem.directory=${bucketFolder}`,
     '--tenancy.missing-header=anonymous',
     '--cluster.table-period=200ms',
     ...(options.args ?? []),
@@ -72,14 +81,23 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
         start('ingester', `ingester-${zone}-${partition}`, zone, [`--server.grpc-port=${ports[i]}`]),
       ),
     );
-    const zone = options.zones[0] ?? '';
+    const zoneOf = (i: number): string => options.zones[i % options.zones.length] ?? '';
+    const startAll = (target: string, count: number): Promise<Maru[]> =>
+      Promise.all(
+        Array.from({ length: count }, async (_, i) =>
+          start(target, `${target}-${i}`, zoneOf(i), [`--server.grpc-port=${await freePort()}`]),
+        ),
+      );
+    const zone = zoneOf(0);
     const frontendPort = await freePort();
     const takes = options.frontend === true ? [`--query.frontend-addresses=127.0.0.1:${frontendPort}`] : [];
-    const [distributor, frontend, ...queriers] = await Promise.all([
+    const [distributor, frontend, storeGateways, compactors, ...queriers] = await Promise.all([
       start('distributor', 'distributor', zone, []),
       options.frontend === true
         ? start('query-frontend', 'frontend', zone, [`--server.grpc-port=${frontendPort}`])
         : undefined,
+      startAll('store-gateway', options.storeGateways ?? 0),
+      startAll('compactor', options.compactors ?? 0),
       ...Array.from({ length: options.queriers ?? 1 }, (_, i) =>
         start('querier', i === 0 ? 'querier' : `querier-${i}`, zone, takes),
       ),
@@ -91,6 +109,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       queriers,
       frontend,
       frontendAddress: `127.0.0.1:${frontendPort}`,
+      storeGateways,
+      compactors,
+      bucket: bucketFolder,
       flags,
       [Symbol.asyncDispose]: dispose,
     };

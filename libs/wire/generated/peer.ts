@@ -484,6 +484,11 @@ export const peerDescriptor: object = {
            "type": "double",
            "id": 4,
            "protoName": "max_t"
+          },
+          "blocks": {
+           "rule": "repeated",
+           "type": "string",
+           "id": 5
           }
          }
         },
@@ -591,6 +596,11 @@ export const peerDescriptor: object = {
           "limit": {
            "type": "int64",
            "id": 6
+          },
+          "blocks": {
+           "rule": "repeated",
+           "type": "string",
+           "id": 7
           }
          }
         },
@@ -651,6 +661,36 @@ export const peerDescriptor: object = {
            "rule": "repeated",
            "type": "string",
            "id": 5
+          }
+         }
+        },
+        "ReadsPiece": {
+         "fields": {
+          "reads": {
+           "type": "BlockReads",
+           "id": 9
+          }
+         }
+        },
+        "BlockReads": {
+         "fields": {
+          "blocks": {
+           "rule": "repeated",
+           "type": "string",
+           "id": 1
+          },
+          "requests": {
+           "type": "double",
+           "id": 2
+          },
+          "bytes": {
+           "type": "double",
+           "id": 3
+          },
+          "cachedBytes": {
+           "type": "double",
+           "id": 4,
+           "protoName": "cached_bytes"
           }
          }
         },

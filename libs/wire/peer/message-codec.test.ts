@@ -36,9 +36,14 @@ describe('cold messages between processes', () => {
       { type: '=~', name: 'c', value: '', values: ['', 'y'] },
     ] as const;
     const query = { matchers, minT: Number.NEGATIVE_INFINITY, maxT: -0.5 };
-    assert.deepEqual(decodeSelect(encodeSelect(tenant, query)), { tenant, query });
+    assert.deepEqual(decodeSelect(encodeSelect(tenant, query, ['b'])), { tenant, query, blocks: ['b'] });
     const labels = { selectors: [matchers, []], minT: 0, maxT: Number.POSITIVE_INFINITY, limit: 3 };
-    assert.deepEqual(decodeLabelQuery(encodeLabelQuery(tenant, 'job', labels)), { tenant, name: 'job', query: labels });
+    assert.deepEqual(decodeLabelQuery(encodeLabelQuery(tenant, 'job', labels, ['b'])), {
+      tenant,
+      name: 'job',
+      query: labels,
+      blocks: ['b'],
+    });
     for (const metric of [undefined, 'up']) {
       const wanted = { tenant, metric, limit: -1, limitPerMetric: 0 };
       assert.deepEqual(decodeMetadataQuery(encodeMetadataQuery(tenant, metric, -1, 0)), wanted);

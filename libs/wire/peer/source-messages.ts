@@ -1,5 +1,5 @@
 /**
- * What a reader asks of an ingester beside chunks: requests, and lists in pieces.
+ * What a reader asks of an ingester or a store-gateway beside chunks: requests, and lists in pieces.
  * Owns the way between the words of libs/series and the messages of proto/peer.proto.
  */
 import { Failure } from '../../errors/failure.ts';
@@ -22,6 +22,7 @@ interface SelectMessage {
   readonly matchers: readonly MatcherMessage[];
   readonly minT: number;
   readonly maxT: number;
+  readonly blocks: readonly string[];
 }
 
 interface LabelMessage {
@@ -31,6 +32,7 @@ interface LabelMessage {
   readonly minT: number;
   readonly maxT: number;
   readonly limit: number;
+  readonly blocks: readonly string[];
 }
 
 interface MetadataMessage {
@@ -69,28 +71,40 @@ const labelCodec: MessageCodec<LabelMessage> = codecOf('LabelRequest');
 const metadataCodec: MessageCodec<MetadataMessage> = codecOf('MetadataRequest');
 const listCodec: MessageCodec<ListMessage> = codecOf('ListPiece');
 
-export function encodeSelect(tenant: TenantId, query: SelectQuery): Uint8Array {
-  return selectCodec.encode({ tenant, ...query, matchers: query.matchers.map(matcherMessage) });
+/** @param blocks names of the blocks that a store-gateway is asked for; an ingester is told none */
+export function encodeSelect(tenant: TenantId, query: SelectQuery, blocks: readonly string[]): Uint8Array {
+  return selectCodec.encode({ tenant, ...query, matchers: query.matchers.map(matcherMessage), blocks });
 }
 
-export function decodeSelect(bytes: Uint8Array): { readonly tenant: TenantId; readonly query: SelectQuery } {
-  const { tenant, matchers, minT, maxT } = selectCodec.decode(bytes);
-  return { tenant: parseTenantId(tenant), query: { matchers: matchers.map(matcherOf), minT, maxT } };
+export function decodeSelect(bytes: Uint8Array): {
+  readonly tenant: TenantId;
+  readonly query: SelectQuery;
+  readonly blocks: readonly string[];
+} {
+  const { tenant, matchers, minT, maxT, blocks } = selectCodec.decode(bytes);
+  return { tenant: parseTenantId(tenant), query: { matchers: matchers.map(matcherOf), minT, maxT }, blocks };
 }
 
-export function encodeLabelQuery(tenant: TenantId, name: string, query: LabelQuery): Uint8Array {
+/** @param blocks as encodeSelect */
+export function encodeLabelQuery(
+  tenant: TenantId,
+  name: string,
+  query: LabelQuery,
+  blocks: readonly string[],
+): Uint8Array {
   const selectors = query.selectors.map((matchers) => ({ matchers: matchers.map(matcherMessage) }));
-  return labelCodec.encode({ tenant, name, ...query, selectors });
+  return labelCodec.encode({ tenant, name, ...query, selectors, blocks });
 }
 
 export function decodeLabelQuery(bytes: Uint8Array): {
   readonly tenant: TenantId;
   readonly name: string;
   readonly query: LabelQuery;
+  readonly blocks: readonly string[];
 } {
-  const { tenant, name, selectors, minT, maxT, limit } = labelCodec.decode(bytes);
+  const { tenant, name, selectors, minT, maxT, limit, blocks } = labelCodec.decode(bytes);
   const query = { selectors: selectors.map(({ matchers }) => matchers.map(matcherOf)), minT, maxT, limit };
-  return { tenant: parseTenantId(tenant), name, query };
+  return { tenant: parseTenantId(tenant), name, query, blocks };
 }
 
 export function encodeMetadataQuery(

@@ -1,0 +1,84 @@
+/**
+ * A SeriesSource for other processes: messages in, the source asked, its answer in pieces.
+ * Owns the way between the two. Does not own the link (serve-link.ts) nor the source. The other end: source-client.ts.
+ */
+import type { BlockReads } from '../contracts/store-gateway.ts';
+import type { TenantId } from '../model/tenant-id.ts';
+import type { Listed, SeriesSource } from '../series/series-source.ts';
+import { encodeReadsPiece } from '../wire/peer/block-reads.ts';
+import { encodeChunkPiece, encodeLabelPieces } from '../wire/peer/select-message.ts';
+import {
+  decodeLabelQuery,
+  decodeMetadataQuery,
+  decodeSelect,
+  exemplarList,
+  type ListKind,
+  metadataList,
+  seriesList,
+  textList,
+} from '../wire/peer/source-messages.ts';
+import type { CallContext, CallHandlers } from './channel.ts';
+import type { SourceCalls } from './source-calls.ts';
+
+/** Values of a list in one message. */
+const valuesPerPiece = 2_000;
+
+export interface OpenedSource {
+  readonly source: SeriesSource;
+  /** What its reads have cost so far, where the caller is told. */
+  readonly reads?: () => BlockReads;
+}
+
+/** The calls of the sources that `open` makes of a tenant and of names of blocks, which only some callers give. */
+export function sourceStreams(
+  calls: SourceCalls,
+  open: (tenant: TenantId, blocks: readonly string[]) => OpenedSource,
+): CallHandlers['streams'] {
+  async function* select(request: Uint8Array, { signal }: CallContext): AsyncGenerator<Uint8Array> {
+    const { tenant, query, blocks } = decodeSelect(request);
+    const { source, reads } = open(tenant, blocks);
+    const selected = await source.select(query, signal);
+    // Which blocks have answered is known before the caller goes on with the labels; what chunks cost, at the end.
+    if (reads !== undefined) yield encodeReadsPiece(reads());
+    yield* encodeLabelPieces(selected.labels, selected.warnings);
+    for await (const batch of selected.chunks(signal)) yield encodeChunkPiece(batch);
+    if (reads !== undefined) yield encodeReadsPiece(reads());
+  }
+  const list = <T, R extends { readonly tenant: TenantId; readonly blocks?: readonly string[] }>(
+    kind: ListKind<T>,
+    decode: (request: Uint8Array) => R,
+    read: (request: R, source: SeriesSource, signal: AbortSignal) => Promise<Listed<T>>,
+  ) =>
+    async function* (request: Uint8Array, { signal }: CallContext): AsyncGenerator<Uint8Array> {
+      const decoded = decode(request);
+      const { source, reads } = open(decoded.tenant, decoded.blocks ?? []);
+      const { values, warnings } = await read(decoded, source, signal);
+      if (reads !== undefined) yield encodeReadsPiece(reads());
+      yield kind.encode(values.slice(0, valuesPerPiece), warnings);
+      for (let at = valuesPerPiece; at < values.length; at += valuesPerPiece) {
+        yield kind.encode(values.slice(at, at + valuesPerPiece), []);
+      }
+    };
+  return new Map([
+    [calls.select, select],
+    [
+      calls.labelNames,
+      list(textList, decodeLabelQuery, ({ query }, source, signal) => source.labelNames(query, signal)),
+    ],
+    [
+      calls.labelValues,
+      list(textList, decodeLabelQuery, ({ name, query }, source, signal) => source.labelValues(name, query, signal)),
+    ],
+    [calls.series, list(seriesList, decodeLabelQuery, ({ query }, source, signal) => source.series(query, signal))],
+    [
+      calls.exemplars,
+      list(exemplarList, decodeLabelQuery, ({ query }, source, signal) => source.exemplars(query, signal)),
+    ],
+    [
+      calls.metadata,
+      list(metadataList, decodeMetadataQuery, ({ metric, limit, limitPerMetric }, source) =>
+        source.metadata(metric, limit, limitPerMetric),
+      ),
+    ],
+  ]);
+}
