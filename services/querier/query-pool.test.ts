@@ -253,6 +253,22 @@ describe('a worker that dies', () => {
   });
 });
 
+describe('a worker with a large heap', () => {
+  const pool = newPool();
+  it('is replaced when it has nothing to do', async () => {
+    const first = await ask(pool, 'thread');
+    await ask(pool, 'hold-memory');
+    assert.equal(await ask(pool, 'thread'), first);
+    let thread = first;
+    while (thread === first) {
+      await sleep(1_200);
+      thread = await ask(pool, 'thread');
+    }
+    assert.equal(pool.workers, 1);
+    assert.equal(pool.deaths, 0);
+  });
+});
+
 describe('the queue', () => {
   it('refuses what is beyond its maxima, and serves tenants in turn', async () => {
     const pool = newPool({ queuedMax: 3, queuedPerTenantMax: 2 });

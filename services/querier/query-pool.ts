@@ -3,7 +3,8 @@
  * Owns their life, the queue in front of them and the end of each job: done, failed, client gone, out of time, worker dead.
  * Does not own HTTP (libs/query-api), nor reads (serve-reads.ts), nor evaluation (query-worker.ts).
  * A worker that does not stop when asked is killed and another takes its place, so a job costs at most itself. Workers are
- * started when they are needed; a worker costs its engine's import once.
+ * started when they are needed; a worker costs its engine's import once. V8 gives nothing back while a thread sleeps, so one that a large
+ * query has left with a large heap is replaced when nobody asks any more.
  */
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { Failure } from '../../libs/errors/failure.ts';
@@ -18,6 +19,9 @@ import { ControlWord, controlWords, earlySelectsMax, StopReason } from './worker
 
 /** How long a worker may take to stop before it is killed. */
 const killAfterMs = 2_000;
+/** A worker that holds more than this and is idle for so long is replaced. One that has answered small questions holds some 40 MB. */
+const idleHeapBytesMax = 96 << 20;
+const replaceAfterMs = 1_000;
 /** A worker's stack: an expression may be nested deeply. */
 const stackSizeMb = 32;
 
@@ -61,6 +65,10 @@ interface Slot {
   readonly control: Int32Array;
   readonly reads: ReadServer;
   running: RunningJob | undefined;
+  /** What its heap took when it was last looked at. */
+  heldBytes: number;
+  /** Replaces it once it has been idle for a while. */
+  replacer: NodeJS.Timeout | undefined;
 }
 
 interface QueuedJob extends QueryJob {
@@ -173,6 +181,7 @@ export class QueryPool {
       settle(queued);
       queued.reject(shuttingDown());
     }
+    for (const { replacer } of this.#slots) clearTimeout(replacer);
     await Promise.all([...this.#slots].map((slot) => slot.worker.terminate()));
   }
 
@@ -205,6 +214,7 @@ export class QueryPool {
     );
     const running = new RunningJob(number, queued, answer);
     slot.running = running;
+    clearTimeout(slot.replacer);
     slot.worker.ref();
     queued.slot = slot;
     slot.reads.begin(number, queued.source, running.reading.signal);
@@ -224,7 +234,8 @@ export class QueryPool {
       transferList: [port2],
       resourceLimits: { maxOldGenerationSizeMb: this.#options.heapMb, stackSizeMb },
     });
-    const slot: Slot = { worker, control, reads: new ReadServer(port1, control), running: undefined };
+    const reads = new ReadServer(port1, control);
+    const slot: Slot = { worker, control, reads, running: undefined, heldBytes: 0, replacer: undefined };
     this.#slots.add(slot);
     worker.unref();
     let cause: unknown;
@@ -237,7 +248,9 @@ export class QueryPool {
   }
 
   #buryWorker(slot: Slot, cause: unknown): void {
-    this.#slots.delete(slot);
+    // One that was replaced is not missed.
+    if (!this.#slots.delete(slot)) return;
+    clearTimeout(slot.replacer);
     slot.reads.close();
     if (!this.#closed) this.deaths++;
     const running = slot.running;
@@ -256,6 +269,7 @@ export class QueryPool {
   #receive(slot: Slot, message: JobMessage): void {
     const running = slot.running;
     if (running === undefined || running.number !== message.job) return;
+    if (message.kind === 'failed' || message.last) slot.heldBytes = message.heldBytes ?? slot.heldBytes;
     if (message.kind === 'failed') {
       this.#release(slot, running);
       this.#fail(running, new Failure(message.failure.kind, message.failure.message));
@@ -284,7 +298,18 @@ export class QueryPool {
     slot.worker.unref();
     slot.reads.end();
     this.#end(running);
-    if (!this.#closed) this.#assign();
+    if (this.#closed) return;
+    this.#assign();
+    if (slot.running !== undefined || slot.heldBytes <= idleHeapBytesMax) return;
+    slot.replacer = setTimeout(() => this.#replace(slot), replaceAfterMs).unref();
+  }
+
+  /** Ends an idle worker, and with it all memory that it holds. */
+  #replace(slot: Slot): void {
+    this.#slots.delete(slot);
+    slot.reads.close();
+    void slot.worker.terminate();
+    this.prewarm();
   }
 
   #end(running: RunningJob): void {

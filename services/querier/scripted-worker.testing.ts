@@ -1,10 +1,13 @@
 /** A query worker whose query text is an order: what the pool and the bridge do can be seen without an engine. */
+import { threadId } from 'node:worker_threads';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { JobContext } from './worker-loop.ts';
 import { runWorker } from './worker-loop.ts';
 import type { JobStats } from './worker-protocol.ts';
 
 runWorker(() => ({ execute }));
+
+let held = new Uint8Array(0);
 
 function execute({ request, reader, output, checkStopped }: JobContext): JobStats {
   const text = 'query' in request ? request.query : JSON.stringify(request);
@@ -40,6 +43,16 @@ function execute({ request, reader, output, checkStopped }: JobContext): JobStat
       const eaten: unknown[] = [];
       for (;;) eaten.push(Array.from({ length: 1000 }, (_, i) => ({ i })));
     }
+    case 'hold-memory': {
+      held = new Uint8Array(200 << 20);
+      // Long enough to be looked at.
+      const until = performance.now() + 100;
+      while (performance.now() < until) held.fill(1);
+      break;
+    }
+    case 'thread':
+      output.raw(String(threadId));
+      break;
     case 'write':
       for (let i = 0; i < Number(argument); i++) output.rawText('x'.repeat(1000));
       break;

@@ -6,6 +6,7 @@
  */
 import { readlinkSync } from 'node:fs';
 import { setPriority } from 'node:os';
+import { getHeapStatistics } from 'node:v8';
 import type { MessagePort } from 'node:worker_threads';
 import { parentPort, workerData } from 'node:worker_threads';
 import { Failure } from '../../libs/errors/failure.ts';
@@ -40,6 +41,8 @@ interface WorkerData {
 }
 
 const workerNiceness = 5;
+/** A job that took less leaves no heap behind that is worth looking at. */
+const longJobMs = 50;
 
 /**
  * Runs `execute` for every job that comes. `execute` writes a whole successful answer to the job's output and returns what it
@@ -53,6 +56,7 @@ export function runWorker(makeWork: (options: unknown) => WorkerWork): void {
   const { execute, warmUp } = makeWork(options);
   jobs.on('message', ({ job, request, gzip, queuedSeconds, early }: StartJob) => {
     const send = (message: JobMessage, transfer: ArrayBuffer[]) => jobs.postMessage(message, transfer);
+    const begin = performance.now();
     let sent = 0;
     let lastChunk: Uint8Array<ArrayBuffer> | undefined;
     const compressor = gzip ? new GzipPieces() : undefined;
@@ -73,12 +77,19 @@ export function runWorker(makeWork: (options: unknown) => WorkerWork): void {
       if (lastChunk === undefined) throw new Failure('internal', 'the answer has no end');
       // A small answer leaves its large buffer behind.
       const bytes = sent === 0 && !gzip ? lastChunk.slice() : lastChunk;
-      send({ kind: 'chunk', job, bytes, last: true, stats }, [bytes.buffer]);
+      send({ kind: 'chunk', job, bytes, last: true, stats, heldBytes: heldBytes(begin) }, [bytes.buffer]);
     } catch (error) {
-      send({ kind: 'failed', job, failure: asFailure(error) }, []);
+      send({ kind: 'failed', job, failure: asFailure(error), heldBytes: heldBytes(begin) }, []);
     }
   });
   if (warmUp !== undefined) goOn(warmUp);
+}
+
+/** What the heap takes after a job that began at `begin`. */
+function heldBytes(begin: number): number | undefined {
+  if (performance.now() - begin < longJobMs) return undefined;
+  const { total_heap_size, external_memory } = getHeapStatistics();
+  return total_heap_size + external_memory;
 }
 
 /** A step a turn of the event loop: a job that has come meanwhile goes first. */

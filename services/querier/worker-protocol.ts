@@ -53,7 +53,10 @@ export interface JobStats {
   readonly samples: number;
 }
 
-/** Worker to main, on the job port. After `failed` or the last chunk the worker is free. */
+/**
+ * Worker to main, on the job port. After `failed` or the last chunk the worker is free. `heldBytes` is what its heap takes then, with
+ * what it has not collected yet; undefined after a short job, which changes little.
+ */
 export type JobMessage =
   | { readonly kind: 'chunk'; readonly job: number; readonly bytes: Uint8Array<ArrayBuffer>; readonly last: false }
   | {
@@ -62,8 +65,14 @@ export type JobMessage =
       readonly bytes: Uint8Array<ArrayBuffer>;
       readonly last: true;
       readonly stats: JobStats;
+      readonly heldBytes: number | undefined;
     }
-  | { readonly kind: 'failed'; readonly job: number; readonly failure: FailureMessage };
+  | {
+      readonly kind: 'failed';
+      readonly job: number;
+      readonly failure: FailureMessage;
+      readonly heldBytes: number | undefined;
+    };
 
 /** Batches of one selection that may be ahead of the worker, and how many it has taken when it asks for more. */
 export const batchesAheadMax = 8;
