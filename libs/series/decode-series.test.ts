@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { ChunkEncoding } from '../model/encoding/chunk.ts';
+import { decodeChunk } from '../model/encoding/decode-chunk.ts';
 import {
   appendXor,
   beginXorChunk,
@@ -9,7 +10,12 @@ import {
   xorHeaderBytes,
   xorSampleBytesMax,
 } from '../model/encoding/float-chunk.ts';
+import { appendXor2, beginXor2Chunk, Xor2State } from '../model/encoding/float-st-chunk.ts';
+import { appendHistogram, beginHistogramChunk, type OpenHistogramChunk } from '../model/encoding/histogram-chunk.ts';
+import type { Histogram } from '../model/histogram.ts';
 import { SeriesDecoder } from './decode-series.ts';
+import { makeColumns, mergeColumns } from './merge.ts';
+import type { SampleColumns } from './sample-columns.ts';
 import type { SeriesSelection } from './series-reader.ts';
 import type { ChunkBatch } from './series-source.ts';
 
@@ -169,4 +175,153 @@ describe('SeriesDecoder', () => {
     // Time for the timeout to be seen.
     await new Promise((resolve) => setTimeout(resolve, 1));
   });
+
+  it('chunks of histograms, floats and start times are merged as if each were merged into all before it', () => {
+    const sample = fc.record({ t: fc.integer({ min: 0, max: 60 }), count: fc.integer({ min: 0, max: 5 }) });
+    const chunk = fc.record({
+      kind: fc.constantFrom('float' as const, 'float-st' as const, 'integer' as const, 'gauge' as const),
+      samples: fc
+        .uniqueArray(sample, { selector: ({ t }) => t, minLength: 1, maxLength: 6 })
+        .map((samples) => samples.sort((a, b) => a.t - b.t)),
+    });
+    fc.assert(
+      fc.property(fc.array(chunk, { maxLength: 10 }), (chunks) => {
+        const encoded = chunks.flatMap(({ kind, samples }) => encodeAs(kind, samples));
+        encoded.sort((a, b) => a.minT - b.minT);
+        assert.deepEqual(rowsOf(decoderOf([encoded]).next()), rowsOf(mergedOneByOne(encoded)));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('thousands of chunks of histograms over one another are no more work than as many chunks of floats', {
+    timeout: 120_000,
+  }, async () => {
+    const count = 8_000;
+    const chunks = Array.from({ length: count }, (_, i) =>
+      encodeAs(
+        'integer',
+        Array.from({ length: 32 }, (_, j) => ({ t: j * count + i, count: j })),
+      ),
+    ).flat();
+    const { length, t, h } = decoderOf([chunks]).next();
+    assert.equal(length, 32 * count);
+    for (let i = 0; i < length; i++) assert.ok(t[i] === i && h?.[i]?.count === Math.floor(i / count));
+    // Time for the timeout to be seen.
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  });
 });
+
+interface EncodedChunk {
+  readonly encoding: ChunkEncoding;
+  readonly minT: number;
+  readonly maxT: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Samples as chunks of one kind: several where a histogram's counter was reset. */
+function encodeAs(
+  kind: 'float' | 'float-st' | 'integer' | 'gauge',
+  samples: readonly { readonly t: number; readonly count: number }[],
+): EncodedChunk[] {
+  const [minT, maxT] = [samples[0]?.t ?? 0, samples.at(-1)?.t ?? 0];
+  if (kind === 'float') {
+    return [{ encoding: ChunkEncoding.xor, minT, maxT, bytes: encode(samples.map(({ t, count }) => [t, count])) }];
+  }
+  if (kind === 'float-st') {
+    const bytes = new Uint8Array(1024);
+    const state = new Xor2State();
+    beginXor2Chunk(state, bytes, 0);
+    const value = new Float64Array(1);
+    const bits = new Int32Array(value.buffer);
+    for (const { t, count } of samples) {
+      value[0] = count;
+      appendXor2(state, 1000 + count, t, bits[1] as number, bits[0] as number);
+    }
+    return [{ encoding: ChunkEncoding.xor2, minT, maxT, bytes: bytes.slice(0, (state.bitPosition + 7) >> 3) }];
+  }
+  const chunks: EncodedChunk[] = [];
+  let open: OpenHistogramChunk | null = null;
+  let begin = minT;
+  let last = minT;
+  const close = (): void => {
+    if (open !== null) chunks.push({ encoding: open.encoding, minT: begin, maxT: last, bytes: open.bytes().slice() });
+  };
+  for (const { t, count } of samples) {
+    const h = histogramOf(count, kind === 'gauge');
+    const next: OpenHistogramChunk =
+      open === null ? beginHistogramChunk(null, 0, t, h) : appendHistogram(open, 0, t, h);
+    if (next !== open) {
+      close();
+      begin = t;
+    }
+    open = next;
+    last = t;
+  }
+  close();
+  return chunks;
+}
+
+function histogramOf(count: number, isGauge: boolean): Histogram {
+  return {
+    integer: true,
+    resetHint: isGauge ? 3 : 0,
+    schema: 0,
+    zeroThreshold: 0,
+    zeroCount: 0,
+    count,
+    sum: count,
+    positiveSpans: Int32Array.of(0, 1),
+    negativeSpans: new Int32Array(0),
+    positiveBuckets: Float64Array.of(count),
+    negativeBuckets: new Float64Array(0),
+    customValues: new Float64Array(0),
+    stale: false,
+  };
+}
+
+function decoderOf(series: readonly (readonly EncodedChunk[])[]): SeriesDecoder {
+  const chunks = series.flat();
+  const byteBegin = new Uint32Array(chunks.length + 1);
+  chunks.forEach(({ bytes }, i) => {
+    byteBegin[i + 1] = (byteBegin[i] as number) + bytes.length;
+  });
+  let count = 0;
+  const batch: ChunkBatch = {
+    firstSeries: 0,
+    chunkBegin: Uint32Array.of(0, ...series.map((list) => (count += list.length))),
+    encoding: Uint8Array.from(chunks, ({ encoding }) => encoding),
+    minT: Float64Array.from(chunks, ({ minT }) => minT),
+    maxT: Float64Array.from(chunks, ({ maxT }) => maxT),
+    byteBegin,
+    bytes: Buffer.concat(chunks.map(({ bytes }) => bytes)),
+  };
+  const batches = [batch];
+  const labels = { strings: [], begin: new Uint32Array(series.length + 1), refs: new Uint32Array(0) };
+  const selection = { labels, warnings: [], next: () => batches.shift(), close: () => {} };
+  return new SeriesDecoder(selection, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY);
+}
+
+/** The same by the plain rule: chunk by chunk, each that overlaps merged into all before it. */
+function mergedOneByOne(chunks: readonly EncodedChunk[]): SampleColumns {
+  let all = makeColumns(0);
+  for (const { encoding, minT, bytes } of chunks) {
+    if (all.length === 0 || minT > (all.t[all.length - 1] as number)) {
+      all.length = decodeChunk(encoding, bytes, 0, bytes.length, all, all.length);
+      continue;
+    }
+    const one = makeColumns(0);
+    one.length = decodeChunk(encoding, bytes, 0, bytes.length, one, 0);
+    const merged = makeColumns(0);
+    mergeColumns(all, one, merged);
+    all = merged;
+  }
+  return all;
+}
+
+function rowsOf({ length, t, v, st, h }: SampleColumns): unknown[] {
+  return Array.from({ length }, (_, i) => {
+    const histogram = h?.[i] ?? null;
+    return { t: t[i], st: st?.[i] ?? 0, v: histogram === null ? v[i] : 0, h: histogram };
+  });
+}

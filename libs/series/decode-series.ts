@@ -4,8 +4,10 @@
  * in the columns: a chunk is decoded whole if any of it can count.
  */
 
-import { ChunkEncoding } from '../model/encoding/chunk.ts';
+import type { ChunkEncoding } from '../model/encoding/chunk.ts';
 import { decodeChunk } from '../model/encoding/decode-chunk.ts';
+import { reserveRows } from '../model/encoding/sample-rows.ts';
+import { type Histogram, ResetHint } from '../model/histogram.ts';
 import { assert } from '../std/assert.ts';
 import { makeColumns, mergeColumns } from './merge.ts';
 import type { SampleColumns } from './sample-columns.ts';
@@ -22,17 +24,17 @@ export class SeriesDecoder {
   readonly #maxT: number;
   #batch: ChunkBatch | undefined;
   #series = 0;
-  #columns = makeColumns(firstCapacity);
-  #scratch = makeColumns(0);
-  #merged = makeColumns(0);
+  readonly #columns = makeColumns(firstCapacity);
   /** First row of the last chunk that overlapped nothing before it. */
   #groupBegin = 0;
   /**
-   * Chunks of plain floats that overlap one another, merged in pairs of about equal length: late samples may make thousands of
-   * them, and each merged into all before it would be quadratic.
+   * Chunks that overlap one another, merged in pairs of about equal length: late samples may make thousands of them, and each
+   * merged into all before it would be quadratic.
    */
   readonly #runs: SampleColumns[] = [];
   readonly #spareRuns: SampleColumns[] = [];
+  /** The histogram of the first row of those runs, as its own chunk has it. */
+  #groupHistogram: Histogram | null = null;
   /** Time of the newest sample of the series so far. */
   #newest = Number.NEGATIVE_INFINITY;
 
@@ -80,8 +82,7 @@ export class SeriesDecoder {
     const encoding = batch.encoding[chunk] as ChunkEncoding;
     const bytesBegin = batch.byteBegin[chunk];
     const bytesEnd = batch.byteBegin[chunk + 1];
-    const overlaps = batch.minT[chunk] <= this.#newest;
-    if (overlaps && encoding === ChunkEncoding.xor && this.#columns.h === null && this.#columns.st === null) {
+    if (batch.minT[chunk] <= this.#newest) {
       if (this.#runs.length === 0) this.#beginRuns();
       const run = this.#takeRun();
       run.length = decodeChunk(encoding, batch.bytes, bytesBegin, bytesEnd, run, 0, this.#minT);
@@ -94,25 +95,10 @@ export class SeriesDecoder {
     }
     this.#joinRuns();
     const columns = this.#columns;
-    if (!overlaps) {
-      const row = columns.length;
-      const rowEnd = decodeChunk(encoding, batch.bytes, bytesBegin, bytesEnd, columns, row, this.#minT);
-      // A chunk of floats leaves the column of histograms as it was, whatever was there.
-      if (columns.h !== null) for (let i = columns.h.length; i < rowEnd; i++) columns.h.push(null);
-      columns.length = rowEnd;
-      this.#groupBegin = row;
-      this.#noteNewest(columns);
-      return;
-    }
-    const scratch = this.#scratch;
-    scratch.h = null;
-    scratch.st = null;
-    scratch.length = decodeChunk(encoding, batch.bytes, bytesBegin, bytesEnd, scratch, 0, this.#minT);
-    this.#noteNewest(scratch);
-    mergeColumns(columns, scratch, this.#merged);
-    this.#columns = this.#merged;
-    this.#merged = columns;
-    this.#groupBegin = 0;
+    const row = columns.length;
+    columns.length = decodeChunk(encoding, batch.bytes, bytesBegin, bytesEnd, columns, row, this.#minT);
+    this.#groupBegin = row;
+    this.#noteNewest(columns);
   }
 
   #noteNewest({ t, length }: SampleColumns): void {
@@ -121,9 +107,11 @@ export class SeriesDecoder {
 
   /** The rows of the last group are the first run: what stands before them is older than all that can come. */
   #beginRuns(): void {
+    const columns = this.#columns;
     const run = this.#takeRun();
-    appendRows(this.#columns, this.#groupBegin, run);
-    this.#columns.length = this.#groupBegin;
+    this.#groupHistogram = columns.h?.[this.#groupBegin] ?? null;
+    appendRows(columns, this.#groupBegin, run);
+    columns.length = this.#groupBegin;
     this.#runs.push(run);
   }
 
@@ -132,6 +120,11 @@ export class SeriesDecoder {
     while (this.#mergeLastRuns());
     const run = this.#runs.pop();
     if (run === undefined) return;
+    const first = run.h?.[0] ?? null;
+    if (run.h !== null && first !== null && this.#groupBegin > 0 && first !== this.#groupHistogram) {
+      // It was not what stands before it that its own chunk followed.
+      if (first.resetHint !== ResetHint.gauge) run.h[0] = { ...first, resetHint: ResetHint.unknown };
+    }
     appendRows(run, 0, this.#columns);
     this.#keepRun(run);
   }
@@ -161,19 +154,17 @@ export class SeriesDecoder {
   }
 }
 
-/** Appends rows [begin, length) of plain floats. */
+/** Appends rows [begin, length). */
 function appendRows(from: SampleColumns, begin: number, to: SampleColumns): void {
-  const end = to.length + from.length - begin;
-  if (end > to.t.length) {
-    const { t, vBits } = to;
-    const capacity = Math.max(end, t.length * 2);
-    to.t = new Float64Array(capacity);
-    to.v = new Float64Array(capacity);
-    to.vBits = new Int32Array(to.v.buffer);
-    to.t.set(t.subarray(0, to.length));
-    to.vBits.set(vBits.subarray(0, to.length * 2));
-  }
-  to.t.set(from.t.subarray(begin, from.length), to.length);
-  to.vBits.set(from.vBits.subarray(begin * 2, from.length * 2), to.length * 2);
+  const row = to.length;
+  const end = row + from.length - begin;
+  reserveRows(to, end);
+  to.t.set(from.t.subarray(begin, from.length), row);
+  to.vBits.set(from.vBits.subarray(begin * 2, from.length * 2), row * 2);
+  if (from.st !== null) to.st ??= new Float64Array(to.t.length);
+  if (from.st !== null) to.st?.set(from.st.subarray(begin, from.length), row);
+  else to.st?.fill(0, row, end);
+  if (from.h !== null) to.h ??= new Array<Histogram | null>(row).fill(null);
+  for (let i = begin; to.h !== null && i < from.length; i++) to.h[row + i - begin] = from.h?.[i] ?? null;
   to.length = end;
 }
