@@ -112,6 +112,42 @@ describe('the table in the bucket', () => {
     await assert.rejects(store.publish(next), /of cluster "other"/);
   });
 
+  it('old tables are deleted; who is far behind finds the newest one, and never writes an epoch a second time', async () => {
+    await using folder = await tempFolder('ring');
+    let nowMs = 1_000_000;
+    const bucket = new MemoryBucket(() => nowMs);
+    const store = await storeOf(bucket, join(folder.path, 'own'));
+    const frozen = await storeOf(bucket, join(folder.path, 'frozen'));
+    const waking = await storeOf(bucket, join(folder.path, 'waking'));
+    for (let i = 0; i < 150; i++) {
+      await store.publish(next);
+      if (i === 0) for (const one of [frozen, waking]) await one.refresh();
+    }
+    const epochs = async (): Promise<string[]> => {
+      const keys: string[] = [];
+      for await (const entry of bucket.list('~maru/ring/', {
+        delimiter: false,
+        signal: new AbortController().signal,
+      })) {
+        if (entry.kind === 'object') keys.push(entry.key);
+      }
+      return keys;
+    };
+    assert.equal((await epochs()).length, 150, 'none of them is old');
+    nowMs += 25 * 3_600_000;
+    await store.publish(next);
+    await store.publish(next);
+    const kept = await epochs();
+    assert.ok(kept.length <= 103, String(kept.length));
+    assert.match(kept.at(-1) ?? '', /152\.json$/);
+    // Nobody has told it of a newer one: it finds none, and goes on with what it knows.
+    await frozen.refresh();
+    assert.equal(frozen.current?.epoch, 1);
+    await frozen.refresh(152);
+    assert.equal(frozen.current?.epoch, 152);
+    assert.equal((await waking.publish(next))?.epoch, 153);
+  });
+
   it('a change that changes nothing is not published', async () => {
     await using folder = await tempFolder('ring');
     const store = await storeOf(new MemoryBucket(), folder.path);

@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path';
 import { Failure } from '../errors/failure.ts';
-import type { Bucket } from '../object-store/bucket.ts';
+import type { Bucket, ObjectInfo } from '../object-store/bucket.ts';
 import type { Disk } from '../std/disk.ts';
 import { readWhole, writeWhole } from '../std/whole-file.ts';
 import { decodeTable, encodeTable, type RingTable } from './table.ts';
@@ -17,6 +17,9 @@ const callMs = 10_000;
 const publishAttemptsMax = 20;
 /** Tables that are read one after another before others get a turn. */
 const aheadMax = 1000;
+/** Tables before the newest one that are kept, and how long each is kept in any case: nobody publishes for longer than that. */
+const keptCount = 100;
+const keptMs = 24 * 3_600_000;
 
 const keyOf = (epoch: number): string => `${prefix}${String(epoch).padStart(12, '0')}.json`;
 
@@ -64,9 +67,12 @@ export class TableStore {
     this.#listeners.add(listener);
   }
 
-  /** Reads on from the table that is known; one reading at a time. @throws Failure when the bucket cannot be asked */
-  refresh(): Promise<void> {
-    this.#refreshing ??= this.#readOn().finally(() => {
+  /**
+   * Reads on from the table that is known; one reading at a time.
+   * @param heardEpoch one that somebody is known to know @throws Failure when the bucket cannot be asked
+   */
+  refresh(heardEpoch = 0): Promise<void> {
+    this.#refreshing ??= this.#readOn(heardEpoch).finally(() => {
       this.#refreshing = undefined;
     });
     return this.#refreshing;
@@ -78,8 +84,8 @@ export class TableStore {
    */
   async publish(change: (table: RingTable | undefined) => RingTable | undefined): Promise<RingTable | undefined> {
     for (let attempt = 0; attempt < publishAttemptsMax; attempt++) {
-      // A copy from the own disk may be far behind; a bucket without it is another bucket.
-      await (this.#current === undefined ? this.#jump() : this.refresh());
+      // By a listing: the table after one that is far behind may have been deleted, and must not be written a second time.
+      const entries = await this.#jump();
       const before = this.#current;
       const next = change(before);
       if (next === undefined || next === before) return before;
@@ -93,6 +99,7 @@ export class TableStore {
         throw error;
       }
       await this.#take(next);
+      await this.#deleteOld(entries);
       return next;
     }
     throw new Failure('unavailable', `the table of the ring was changed ${publishAttemptsMax} times by others`, {
@@ -104,27 +111,46 @@ export class TableStore {
     return join(this.#options.dataDir, 'ring-table.json');
   }
 
-  /** Goes to the newest table in the bucket by a listing. */
-  async #jump(): Promise<void> {
-    let newest: string | undefined;
+  /** Goes to the newest table in the bucket by a listing. @returns what is there, the oldest first */
+  async #jump(): Promise<readonly ObjectInfo[]> {
+    const entries: ObjectInfo[] = [];
     const signal = AbortSignal.timeout(callMs);
     for await (const entry of this.#options.bucket.list(prefix, { delimiter: false, signal })) {
-      if (entry.kind === 'object') newest = entry.key;
+      if (entry.kind === 'object') entries.push(entry);
     }
+    const newest = entries.at(-1);
     if (newest !== undefined) {
-      const table = await this.#get(newest);
+      const table = await this.#get(newest.key);
       if (table !== undefined) await this.#take(table);
     } else if (this.#current !== undefined) {
       this.#options.onWrong(
         `${this.#options.bucket.name} has no table of the ring, but epoch ${this.#current.epoch} is known: it is not this cluster's bucket, or was emptied`,
       );
     }
+    return entries;
   }
 
-  async #readOn(): Promise<void> {
+  /** Deletes tables that nobody goes by any more; what is left over is deleted with a later one. */
+  async #deleteOld(entries: readonly ObjectInfo[]): Promise<void> {
+    const { bucket, onWrong } = this.#options;
+    // By the store's clock alone.
+    const oldMs = (entries.at(-1)?.modifiedMs ?? 0) - keptMs;
+    const old = entries.slice(0, -keptCount).filter(({ modifiedMs }) => modifiedMs < oldMs);
+    try {
+      for (const { key } of old.slice(0, aheadMax)) await bucket.delete(key, AbortSignal.timeout(callMs));
+    } catch (error) {
+      onWrong(`old tables of the ring cannot be deleted: ${(error as Error).message}`);
+    }
+  }
+
+  async #readOn(heardEpoch: number): Promise<void> {
     for (let i = 0; i < aheadMax; i++) {
       const next = await this.#get(keyOf((this.#current?.epoch ?? 0) + 1));
-      if (next === undefined) return;
+      if (next === undefined) {
+        // Those in between were deleted, or there is none.
+        if ((this.#current?.epoch ?? 0) < heardEpoch) await this.#jump();
+        return;
+      }
       await this.#take(next);
     }
   }

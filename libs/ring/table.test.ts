@@ -3,13 +3,18 @@ import { describe, it } from 'node:test';
 import {
   activated,
   type Candidate,
+  deactivated,
   decodeTable,
+  drained,
   encodeTable,
   joined,
+  keepsPartition,
   type Owner,
   ordinalOf,
   type RingTable,
   readQuorum,
+  withGateway,
+  withoutGateway,
   writeQuorum,
 } from './table.ts';
 
@@ -23,6 +28,7 @@ const candidate = (zone: string, partition: number, more: Partial<Candidate> = {
   incarnation: `disk-${zone}-${partition}`,
   starts: 1,
   hasHole: false,
+  hasSamples: false,
   completeFromMs: 5_000_000,
   ...more,
 });
@@ -125,6 +131,88 @@ describe('the table of the ring', () => {
     refuse(candidate('a', 0, { instance: 'nameless' }), /does not end in a number/);
     refuse(candidate('a', 0), /cluster\.replication-factor is 2/, { ...settings, replicationFactor: 2 });
     refuse(candidate('a', 0), /of cluster "c", this process of "other"/, { ...settings, clusterId: 'other' });
+  });
+
+  it('who brings samples that its replicas do not have is refused', () => {
+    const words = /"ingester-a-\d" holds samples that the other 2 owners .* do not have: drain it/;
+    const bringing = (partition: number): Candidate => candidate('a', partition, { hasSamples: true });
+    assert.throws(() => joined(undefined, bringing(0), settings, nowMs), words);
+    assert.throws(() => joined(active, bringing(1), settings, nowMs), words);
+    assert.throws(() => joined(threeZones, bringing(0), settings, nowMs), words);
+    // A place that was written to is its own, and alone nobody is believed in its stead.
+    assert.equal(joined(active, { ...bringing(0), starts: 2 }, settings, nowMs).epoch, active.epoch + 1);
+    assert.equal(joined(undefined, bringing(0), { ...settings, replicationFactor: 1 }, nowMs).epoch, 1);
+  });
+
+  describe('a partition leaves', () => {
+    const grown = joinAll(active, candidate('a', 1), candidate('b', 1), candidate('c', 1));
+    const both = activated(grown, everybodyKnows(grown.epoch), nowMs);
+    const inactive = deactivated(both, 1, nowMs + 1);
+    const drainedBy = (table: RingTable, ...zones: readonly string[]): RingTable =>
+      zones.reduce((now, zone) => drained(now, { instance: `ingester-${zone}-1`, zone }), table);
+
+    it('it takes no writes; then each owner is drained; then it is gone', () => {
+      assert.equal(inactive.partitions[1]?.state, 'inactive');
+      assert.equal(inactive.partitions[1]?.stateSinceMs, nowMs + 1);
+      assert.equal(deactivated(inactive, 1, nowMs + 2), inactive);
+      const two = drainedBy(inactive, 'a', 'c');
+      assert.equal(two.epoch, inactive.epoch + 2);
+      assert.match(
+        keepsPartition(two.partitions[1]?.owners ?? [], 3) ?? '',
+        /not drained yet: ingester-b-1 \(zone b\)/,
+      );
+      assert.equal(drainedBy(two, 'a'), two);
+      assert.deepEqual(decodeTable(encodeTable(two)), two);
+      const gone = drainedBy(two, 'b');
+      assert.deepEqual(gone.partitions, both.partitions.slice(0, 1));
+      assert.equal(gone.epoch, two.epoch + 1);
+    });
+
+    it('an owner that was started anew drains anew', () => {
+      const again = joinAll(drainedBy(inactive, 'a'), candidate('a', 1, { starts: 2 }));
+      assert.equal(ownerOf(again, 'a', 1).isDrained, undefined);
+      assert.equal(drainedBy(again, 'b', 'c').partitions.length, 2);
+    });
+
+    it('it stays where owners have lost what the others may not have had', () => {
+      const lost = joinAll(both, candidate('a', 1, { incarnation: 'new' }), candidate('b', 1, { incarnation: 'new' }));
+      const all = drainedBy(deactivated(lost, 1, nowMs), 'a', 'b', 'c');
+      assert.equal(all.partitions.length, 2);
+      assert.match(
+        keepsPartition(all.partitions[1]?.owners ?? [], 3) ?? '',
+        /1 of the 2 owners that must have lost nothing/,
+      );
+      const one = joinAll(both, candidate('a', 1, { incarnation: 'new' }));
+      assert.equal(drainedBy(deactivated(one, 1, nowMs), 'a', 'b', 'c').partitions.length, 1);
+    });
+
+    it('one that was never written is gone at once; the last active one stays; nobody is drained of an active one', () => {
+      assert.deepEqual(deactivated(grown, 1, nowMs).partitions, active.partitions);
+      assert.throws(() => deactivated(active, 0, nowMs), /partition 0 is the only active one/);
+      assert.throws(() => deactivated(grown, 0, nowMs), /partition 0 is the only active one/);
+      assert.throws(() => deactivated(active, 7, nowMs), /no partition 7/);
+      assert.equal(drainedBy(both, 'a'), both);
+    });
+  });
+
+  it('store-gateways come and go by zone and name', () => {
+    const gateway = { instance: 'g-0', zone: 'b', address: 'b0:9095' };
+    const one = withGateway(undefined, gateway, settings);
+    assert.deepEqual([one.epoch, one.gateways], [1, [gateway]]);
+    assert.equal(withGateway(one, { ...gateway }, settings), one);
+    const moved = withGateway(one, { ...gateway, address: 'elsewhere:1' }, settings);
+    assert.deepEqual([moved.epoch, moved.gateways.length, moved.gateways[0]?.address], [2, 1, 'elsewhere:1']);
+    const two = withGateway(one, { ...gateway, zone: 'a' }, settings);
+    assert.deepEqual(
+      two.gateways.map(({ zone }) => zone),
+      ['a', 'b'],
+    );
+    assert.deepEqual(withoutGateway(two, { instance: 'g-0', zone: 'a' }).gateways, [gateway]);
+    assert.equal(withoutGateway(two, { instance: 'g-1', zone: 'a' }), two);
+    assert.throws(() => withGateway(one, gateway, { ...settings, clusterId: 'other' }), /of cluster "c"/);
+    // A table of the release before.
+    const { gateways: _, ...before } = active;
+    assert.deepEqual(decodeTable(new TextEncoder().encode(JSON.stringify(before))).gateways, []);
   });
 
   it('is read back from its bytes, and nothing else is a table', () => {

@@ -1,7 +1,7 @@
 /**
  * The ring's table: which partitions there are, who owns them, and from when on an owner's data is complete. Pure: a table and a
  * wish make the next table, which is published by whoever wins the epoch (table-store.ts).
- * Owns every rule of architecture §7 about joining and activating. Surprising: an owner that lost its disk stays an owner; only
+ * Owns every rule about joining, activating and leaving. Surprising: an owner that lost its disk stays an owner; only
  * what it says about the time before does not count.
  */
 import { Failure } from '../errors/failure.ts';
@@ -17,6 +17,8 @@ export interface Owner {
   readonly starts: number;
   /** It has every accepted sample from this time on; 0: from ever. */
   readonly completeFromMs: number;
+  /** It takes no writes any more, and all that it had is in indexed blocks that every reader has heard of. */
+  readonly isDrained?: true;
 }
 
 /** pending: not written yet. active: written and read. inactive: only read, until it is empty. */
@@ -59,6 +61,8 @@ export interface Candidate {
   readonly starts: number;
   /** Its disk lacks something that it had accepted. */
   readonly hasHole: boolean;
+  /** It comes with samples in its head. */
+  readonly hasSamples: boolean;
   /** A sample of a later time can only have been received after now. */
   readonly completeFromMs: number;
 }
@@ -99,6 +103,7 @@ export function joined(
     throw new Failure('bad_data', `cluster.instance ${JSON.stringify(candidate.instance)} does not end in a number`);
   }
   if (table === undefined) {
+    checkBringsNothing(candidate, settings);
     return withPartition(emptyTable(settings), {
       id,
       state: 'pending',
@@ -109,10 +114,12 @@ export function joined(
   checkSettings(table, settings);
   const partition = table.partitions.find((one) => one.id === id);
   if (partition === undefined) {
+    checkBringsNothing(candidate, settings);
     return withPartition(table, { id, state: 'pending', stateSinceMs: nowMs, owners: [ownerOf(candidate, 0)] });
   }
   // Nothing was ever written to a pending partition, so nobody can lack anything of it.
   const isNew = partition.state === 'pending';
+  if (isNew) checkBringsNothing(candidate, settings);
   const inZone = partition.owners.find((owner) => owner.zone === candidate.zone);
   if (inZone === undefined) {
     if (partition.owners.length >= table.replicationFactor) {
@@ -143,6 +150,19 @@ export function joined(
   return withPartition(table, { ...partition, owners });
 }
 
+/**
+ * Samples of a data folder that was not of this partition are on one disk alone, and readers would believe any other owner.
+ * @throws Failure `bad_data`
+ */
+function checkBringsNothing({ hasSamples, instance }: Candidate, { replicationFactor }: RingSettings): void {
+  if (!hasSamples || replicationFactor === 1) return;
+  throw new Failure(
+    'bad_data',
+    `the data folder of ${JSON.stringify(instance)} holds samples that the other ${replicationFactor - 1} owners of its partition do not have: drain it ` +
+      'with the settings it was written with (POST /ingester/drain), then start with an empty one',
+  );
+}
+
 function emptyTable(settings: RingSettings): RingTable {
   return { version: 1, ...settings, epoch: 0, partitions: [], gateways: [] };
 }
@@ -168,7 +188,7 @@ export function withoutGateway(table: RingTable, gateway: Pick<Gateway, 'instanc
   return gateways.length === table.gateways.length ? table : { ...table, epoch: table.epoch + 1, gateways };
 }
 
-function isSame(a: Pick<Gateway, 'instance' | 'zone'>, b: Pick<Gateway, 'instance' | 'zone'>): boolean {
+function isSame(a: Pick<Owner, 'instance' | 'zone'>, b: Pick<Owner, 'instance' | 'zone'>): boolean {
   return a.instance === b.instance && a.zone === b.zone;
 }
 
@@ -211,6 +231,53 @@ export function activated(table: RingTable, knownEpoch: (owner: Owner) => number
     return { ...partition, state: 'active', stateSinceMs: nowMs };
   });
   return changed ? { ...table, epoch: table.epoch + 1, partitions } : table;
+}
+
+/**
+ * The table in which a partition takes no writes any more; the same table where that is so already. One that was never written is gone at once.
+ * @throws Failure `bad_data` where writes would have nowhere to go, `not_found` where there is no such partition
+ */
+export function deactivated(table: RingTable, id: number, nowMs: number): RingTable {
+  const partition = table.partitions.find((one) => one.id === id);
+  if (partition === undefined) throw new Failure('not_found', `the ring has no partition ${id}`);
+  if (partition.state === 'inactive') return table;
+  if (partition.state === 'pending') return withoutPartition(table, id);
+  if (!table.partitions.some((one) => one.state === 'active' && one.id !== id)) {
+    throw new Failure('bad_data', `partition ${id} is the only active one: writes would have nowhere to go`);
+  }
+  return withPartition(table, { ...partition, state: 'inactive', stateSinceMs: nowMs });
+}
+
+/**
+ * The table in which an owner of an inactive partition is drained; without the partition when that is so of all of them, and enough of them
+ * never lost anything: each write that was acknowledged is in a block then. The same table where nothing changes.
+ */
+export function drained(table: RingTable, { instance, zone }: Pick<Owner, 'instance' | 'zone'>): RingTable {
+  const partition = table.partitions.find(({ owners }) => owners.some((one) => isSame(one, { instance, zone })));
+  if (partition?.state !== 'inactive') return table;
+  const owners = partition.owners.map(
+    (one): Owner => (isSame(one, { instance, zone }) ? { ...one, isDrained: true } : one),
+  );
+  if (keepsPartition(owners, table.replicationFactor) === undefined) return withoutPartition(table, partition.id);
+  if (partition.owners.every((one, i) => one.isDrained === owners[i]?.isDrained)) return table;
+  return withPartition(table, { ...partition, owners });
+}
+
+/** Why an inactive partition may not leave the table yet, in a sentence; undefined where it may. */
+export function keepsPartition(owners: readonly Owner[], replicationFactor: number): string | undefined {
+  const waiting = owners.filter(({ isDrained }) => isDrained !== true);
+  if (waiting.length > 0) {
+    return `not drained yet: ${waiting.map(({ instance, zone }) => `${instance} (zone ${zone})`).join(', ')}`;
+  }
+  const whole = owners.filter(({ completeFromMs }) => completeFromMs === 0).length;
+  const needed = readQuorum(replicationFactor);
+  return whole >= needed
+    ? undefined
+    : `${whole} of the ${needed} owners that must have lost nothing have: without the partition what is missing would be missed silently`;
+}
+
+function withoutPartition(table: RingTable, id: number): RingTable {
+  return { ...table, epoch: table.epoch + 1, partitions: table.partitions.filter((one) => one.id !== id) };
 }
 
 function ownerOf(candidate: Candidate, completeFromMs: number): Owner {

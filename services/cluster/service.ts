@@ -153,7 +153,7 @@ export class Cluster {
 
   /** Fetches newer tables. @throws Failure when the bucket cannot be asked */
   async refresh(): Promise<void> {
-    await this.#store?.refresh();
+    await this.#store?.refresh(this.heardEpoch);
   }
 
   /** What a room of this process answers to others. */
