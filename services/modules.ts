@@ -20,6 +20,7 @@ import { type CompactorRoomDeps, createCompactor } from './compactor/service.ts'
 import type { Config } from './config.ts';
 import { ReplicatedWrite } from './distributor/replicate-write.ts';
 import { createDistributor } from './distributor/service.ts';
+import { drainRoute } from './ingester/drain-route.ts';
 import { createIngester, type IngesterDeps } from './ingester/service.ts';
 
 import { QuorumSource } from './querier/quorum-source.ts';
@@ -56,8 +57,13 @@ const alone: Readonly<Record<string, ModuleRow<House>>> = {
   ingester: {
     needs: [],
     build: (house) => {
-      const { service, handler } = createIngester(house.config.ingester, house.config.head, ingesterDeps(house));
+      const deps = { ...ingesterDeps(house), hasReadersElsewhere: false };
+      const { service, handler, drain } = createIngester(house.config.ingester, house.config.head, deps);
       house.ingester = handler;
+      drainRoute(house.app, {
+        begin: async () => void drain.run(),
+        state: () => drain.state,
+      });
       return service;
     },
   },
@@ -108,10 +114,13 @@ const among: Readonly<Record<string, ModuleRow<House>>> = {
     needs: ['cluster'],
     build: async (house) => {
       const cluster = clusterOf(house);
-      const { service, handler } = createIngester(house.config.ingester, house.config.head, {
+      const { service, handler, drain } = createIngester(house.config.ingester, house.config.head, {
         ...ingesterDeps(house),
-        beforeOpen: (hasHole) => cluster.join(hasHole),
+        beforeOpen: (found) => cluster.join(found),
+        hasReadersElsewhere: true,
       });
+      const leave = cluster.leavesWith(drain);
+      drainRoute(house.app, { begin: () => leave.begin(), state: () => leave.state() });
       const { ingesterHandlers } = await import('../libs/rpc/ingester-server.ts');
       cluster.serve(ingesterHandlers(handler));
       return service;
@@ -217,7 +226,7 @@ export function modulesOf(isAll: boolean): Readonly<Record<string, ModuleRow<Hou
   return { ...everywhere, ...(isAll ? alone : among) };
 }
 
-function ingesterDeps(house: House): IngesterDeps {
+function ingesterDeps(house: House): Omit<IngesterDeps, 'hasReadersElsewhere'> {
   return {
     ...house,
     dataDir: house.config.dataDir,

@@ -84,3 +84,10 @@ export interface IngesterStatusContract {
   /** How much of what a restart reads has been read; equal when it is over. */
   restoreProgress(): { readonly bytesDone: number; readonly bytesTotal: number };
 }
+
+/** How far an ingester is that gives everything it holds to the bucket and takes no more. */
+export interface DrainState {
+  readonly state: 'none' | 'draining' | 'drained';
+  /** While it goes on, in a sentence. */
+  readonly waitsFor: string | undefined;
+}

@@ -94,19 +94,33 @@ export class RangeCutter {
     return this.#running;
   }
 
+  /** Cuts every range, whether or not its time has come. @returns whether the heads hold none any more */
+  async cutAll(): Promise<boolean> {
+    await this.#running;
+    this.#running ??= this.#cutDue((head) => [...head.openRanges.keys()]).finally(() => {
+      this.#running = undefined;
+    });
+    await this.#running;
+    return [...this.#target.heads.values()].every(
+      ({ openRanges, frozenRanges }) => openRanges.size === 0 && frozenRanges.size === 0,
+    );
+  }
+
   async stop(): Promise<void> {
     this.#abort.abort();
     await this.#running;
   }
 
-  async #cutDue(): Promise<void> {
+  async #cutDue(
+    indexesOf = (head: TenantHead) => dueRanges(head, this.#options.nowMs(), this.#options),
+  ): Promise<void> {
     await this.complete();
     let dropped = 0;
     for (const tenant of [...this.#target.heads.keys()]) {
       if (this.#abort.signal.aborted) return;
       if ((this.#retryAtMs.get(tenant) ?? Number.NEGATIVE_INFINITY) > this.#options.nowMs()) continue;
       try {
-        dropped += await this.#cutTenant(tenant);
+        dropped += await this.#cutTenant(tenant, indexesOf);
         this.#retryAtMs.delete(tenant);
       } catch (error) {
         if (this.#abort.signal.aborted) return;
@@ -143,7 +157,7 @@ export class RangeCutter {
     if (await this.#options.blocks.verify(tenant, block)) await this.#target.dropFrozen(tenant, generation, block);
   }
 
-  async #cutTenant(tenant: TenantId): Promise<number> {
+  async #cutTenant(tenant: TenantId, indexesOf: (head: TenantHead) => number[]): Promise<number> {
     const head = this.#target.heads.get(tenant);
     if (head === undefined) return 0;
     let dropped = 0;
@@ -151,7 +165,7 @@ export class RangeCutter {
       await this.#finish(tenant, head, range);
       dropped++;
     }
-    for (const index of dueRanges(head, this.#options.nowMs(), this.#options)) {
+    for (const index of indexesOf(head)) {
       if (this.#abort.signal.aborted) return dropped;
       const range = await this.#target.freeze(tenant, index);
       if (range === undefined) continue;

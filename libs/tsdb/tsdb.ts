@@ -294,6 +294,15 @@ export class Tsdb {
     if (this.walState === 'open') await this.#cutter?.cutDue();
   }
 
+  /**
+   * Writes every range to a block and lets go of it. @returns whether the heads hold no sample any more
+   * @throws Failure `unavailable` while the disk is full
+   */
+  async cutAll(): Promise<boolean> {
+    if (this.walState !== 'open') throw new Failure('unavailable', 'the disk is full: no block can be written');
+    return (await this.#cutter?.cutAll()) ?? false;
+  }
+
   /** A range takes no more samples; resolves when the log says so. Never while a snapshot is written: a slice is of before or after. */
   async freeze(tenant: TenantId, index: number): Promise<HeadRange | undefined> {
     while (this.#snapshotRunning !== undefined) await this.#snapshotRunning;

@@ -44,11 +44,14 @@ import type { Metrics } from '../../libs/telemetry/metrics.ts';
 import type { ClusterConfig } from './config.ts';
 import { type GatewayName, gatewayLeaveRoute } from './gateway-leave-route.ts';
 import { Leases } from './leases.ts';
+import { RingLeave, type RoomDrain } from './leave-ring.ts';
 import { type ClusterView, registerClusterMetrics } from './metrics.ts';
 import { partitionRingRoute } from './partition-ring-route.ts';
 
 /** An owner that is asked whether it is there has so long to say so. */
 const nameCheckMs = 3_000;
+/** Looks at the table after which everybody who can be reached has seen the newest one. */
+const learnPeriods = 3;
 /** A compactor waits so long for the leases of the others when it starts. */
 const firstLeasesMs = 3_000;
 /** Clocks of processes and of senders may differ by so much. */
@@ -102,6 +105,7 @@ export class Cluster {
   #looking: Promise<void> | undefined;
   #joined = false;
   #joinedAsGateway = false;
+  #leave: RingLeave | undefined;
   /** Enough ingesters of every partition have answered once. */
   #hasReached = false;
   #stopping = false;
@@ -171,9 +175,9 @@ export class Cluster {
 
   /**
    * Takes this ingester's place in the table, now that its data is restored; again and again while the bucket is away.
-   * @param hasHole something that it had accepted could not be read
+   * @param found what its data folder holds
    */
-  async join(hasHole: boolean): Promise<void> {
+  async join({ hasHole, hasSamples }: Pick<Candidate, 'hasHole' | 'hasSamples'>): Promise<void> {
     const { log, nowMs, creationGraceMs } = this.#deps;
     const { instance, zone } = this.identity;
     const incarnation = this.#incarnation;
@@ -185,6 +189,7 @@ export class Cluster {
       incarnation: incarnation.id,
       starts: incarnation.starts,
       hasHole,
+      hasSamples,
       completeFromMs: nowMs() + creationGraceMs + clockSkewMs,
     };
     await this.#checkNameIsFree(candidate);
@@ -192,6 +197,28 @@ export class Cluster {
     if (table === undefined) return;
     this.#joined = true;
     log.info({ epoch: table.epoch, instance, zone, address: candidate.address }, 'joined the ring');
+    this.#leave?.joined();
+  }
+
+  /** How the ingester of this process leaves, which `drain` empties. */
+  leavesWith(drain: RoomDrain): RingLeave {
+    const { log, nowMs } = this.#deps;
+    const leave = new RingLeave({
+      own: this.identity,
+      drain,
+      table: () => this.table,
+      publish: (change) =>
+        this.#publish((table) => {
+          if (table === undefined) throw new Failure('unavailable', 'the table of the ring is not known yet');
+          return change(table);
+        }),
+      learnMs: learnPeriods * this.#config.tablePeriod,
+      nowMs,
+      log,
+    });
+    this.#leave = leave;
+    this.#store?.onChange(() => leave.look());
+    return leave;
   }
 
   /** Takes this store-gateway's place in the table; again and again while the bucket is away. */
@@ -386,6 +413,7 @@ export class Cluster {
   async stop(): Promise<void> {
     this.#stopping = true;
     clearInterval(this.#timer);
+    this.#leave?.stop();
     await this.#leases?.stop();
     this.#peers?.stop();
     this.#frontends?.stop();
@@ -397,6 +425,7 @@ export class Cluster {
     const { rooms } = this.#deps;
     if (this.#stopping) return 'stopping';
     if (rooms.ingester && !this.#joined) return 'this ingester has not joined the ring yet';
+    if (this.#leave?.isOver === true) return 'this ingester has left the ring and may be stopped';
     if (rooms.storeGateway && !this.#joinedAsGateway)
       return 'this store-gateway has not joined the ring yet, or has left it';
     const { table } = this;

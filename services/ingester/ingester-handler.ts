@@ -22,6 +22,7 @@ export class IngesterHandler implements IngesterContract, IngesterStatusContract
   #tsdb: Tsdb | undefined;
   #progress: RestoreProgress | undefined;
   #stopping = false;
+  #takesWrites = true;
   /** Drawn at every start: a distributor elsewhere knows by it that numbers of the process before mean nothing. */
   readonly #refEpoch = randomInt(1, 0xffffffff);
 
@@ -51,6 +52,11 @@ export class IngesterHandler implements IngesterContract, IngesterStatusContract
     this.#stopping = true;
   }
 
+  /** No write that comes from now on is taken: those that were are in the head. */
+  closeWrites(): void {
+    this.#takesWrites = false;
+  }
+
   /** Why nothing can be asked of it, undefined when it can. */
   notReadyReason(): string | undefined {
     if (this.#stopping) return 'the ingester is stopping';
@@ -76,7 +82,10 @@ export class IngesterHandler implements IngesterContract, IngesterStatusContract
     return this.#open().clearDropped(tenant, refs, count);
   }
 
-  push(batch: WriteBatch): Promise<PushOutcome> {
+  async push(batch: WriteBatch): Promise<PushOutcome> {
+    if (!this.#takesWrites) {
+      throw new Failure('unavailable', 'this ingester is draining and takes no writes', { retryAfterSeconds: 1 });
+    }
     return this.#open().push(batch);
   }
 

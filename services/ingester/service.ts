@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { emptyBucketIndex, readBucketIndex } from '../../libs/blocks/bucket-index.ts';
 import { uploadBlock } from '../../libs/blocks/upload-block.ts';
 import { recentBlocksMs } from '../../libs/contracts/ingester.ts';
+import { Failure } from '../../libs/errors/failure.ts';
 import type { Service } from '../../libs/lifecycle/service.ts';
 import type { TenantLimits } from '../../libs/limits/tenant-limits.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
@@ -16,6 +17,7 @@ import { CutThread } from '../../libs/tsdb/cut-thread.ts';
 import { LocalBlocks } from '../../libs/tsdb/local-blocks.ts';
 import { type RestoreProgress, Tsdb } from '../../libs/tsdb/tsdb.ts';
 import type { HeadConfig, IngesterConfig } from './config.ts';
+import { Drain } from './drain.ts';
 import { IngesterHandler, reportFields } from './ingester-handler.ts';
 import { registerBlockMetrics, registerIngesterMetrics } from './metrics.ts';
 import { BlockShipper } from './ship-blocks.ts';
@@ -33,8 +35,18 @@ export interface IngesterDeps {
   readonly queryMsMax: number;
   /** Durability can no longer be promised, or the data cannot be opened: the process must end with an error. */
   readonly onFatal: (error: unknown) => void;
-  /** Awaited when the data is restored and nothing was answered from it yet. `hasHole`: some of it could not be read. */
-  readonly beforeOpen?: (hasHole: boolean) => Promise<void>;
+  /** Awaited when the data is restored and nothing was answered from it yet. */
+  readonly beforeOpen?: (found: FoundData) => Promise<void>;
+  /** Whether readers elsewhere go by bucket indexes of their own: a block is safe when they must have heard of it. */
+  readonly hasReadersElsewhere: boolean;
+}
+
+/** What a start found in its data folder. */
+export interface FoundData {
+  /** Something that had been accepted could not be read. */
+  readonly hasHole: boolean;
+  /** There are samples that are in no block yet. */
+  readonly hasSamples: boolean;
 }
 
 const fullRetryMs = 1_000;
@@ -50,7 +62,7 @@ export function createIngester(
   config: IngesterConfig,
   headConfig: HeadConfig,
   deps: IngesterDeps,
-): { service: Service; handler: IngesterHandler } {
+): { service: Service; handler: IngesterHandler; drain: Drain } {
   const { log } = deps;
   const thread = new CutThread();
   const blocks = new LocalBlocks({
@@ -73,6 +85,20 @@ export function createIngester(
     log,
   });
   const handler = new IngesterHandler(blocks);
+  const drain = new Drain({
+    closeWrites: () => handler.closeWrites(),
+    cutAll: async () => {
+      const reason = handler.notReadyReason();
+      if (handler.tsdb === undefined) throw new Failure('unavailable', reason ?? 'the ingester is not ready');
+      return handler.tsdb.cutAll();
+    },
+    ship: () => {
+      shipper.hasten();
+      return shipper.shipDue();
+    },
+    unsafe: () => shipper.unsafe(deps.hasReadersElsewhere),
+    log,
+  });
   let opening: Promise<void> | undefined;
   let isStopping = false;
   registerIngesterMetrics(deps.metrics, handler);
@@ -122,7 +148,12 @@ export function createIngester(
     if (report.orphanRows > 0)
       log.error({ rows: report.orphanRows }, 'rows of the log were dropped: their series was lost with a damaged file');
     log.info({ dataDir: join(deps.dataDir), ...reportFields(report) }, 'the head is restored');
-    await deps.beforeOpen?.(report.damages.length > 0 || report.orphanRows > 0);
+    await deps.beforeOpen?.({
+      hasHole: report.damages.length > 0 || report.orphanRows > 0,
+      hasSamples: [...tsdb.heads.values()].some(
+        ({ openRanges, frozenRanges }) => openRanges.size + frozenRanges.size > 0,
+      ),
+    });
     handler.restored(tsdb, report);
     timers.push(
       every(cutEveryMs, () => tsdb.cutDue()),
@@ -152,6 +183,7 @@ export function createIngester(
       isStopping = true;
       handler.stopping();
       await opening;
+      await drain.stop();
       for (const timer of timers) clearInterval(timer);
       await shipper.stop();
       await handler.tsdb?.close();
@@ -160,5 +192,5 @@ export function createIngester(
     },
     notReadyReason: () => handler.notReadyReason(),
   };
-  return { service, handler };
+  return { service, handler, drain };
 }

@@ -32,8 +32,9 @@ interface Progress {
 
 const retryMsMin = 5_000;
 const retryMsMax = 300_000;
-/** An index that does not name an uploaded block yet is read again after this. */
+/** An index that does not name an uploaded block yet is read again after this, or sooner where somebody waits for it. */
 const indexPollMs = 60_000;
+const hastyPollMs = 2_000;
 
 export class BlockShipper {
   readonly #deps: ShipDeps;
@@ -41,6 +42,7 @@ export class BlockShipper {
   readonly #indexes = new Map<TenantId, { readonly index: BucketIndex; readonly readAtMs: number }>();
   readonly #abort = new AbortController();
   #running: Promise<void> | undefined;
+  #pollMs = indexPollMs;
   /** Counters for metrics. */
   readonly counters = { shipped: 0, failures: 0, removed: 0 };
 
@@ -55,6 +57,32 @@ export class BlockShipper {
       if (this.#progress.get(meta.ulid)?.uploadedAtMs === undefined) count++;
     }
     return count;
+  }
+
+  /** Somebody waits for all blocks to be safe: the index is read more often from now on. */
+  hasten(): void {
+    this.#pollMs = hastyPollMs;
+  }
+
+  /**
+   * Why not all that was here is in the bucket, in a sentence.
+   * @param settled whether readers that go by an older index must have heard of it as well
+   */
+  unsafe(settled: boolean): string | undefined {
+    const { blocks, nowMs, settleMs } = this.#deps;
+    for (const { tenant, ulid, path } of blocks.missing) {
+      return `block ${ulid} of tenant ${tenant} was damaged and the bucket does not have it: repair or remove ${path}, and start again`;
+    }
+    let [uploads, entries, readers] = [0, 0, 0];
+    for (const { meta } of blocks.all()) {
+      const progress = this.#progress.get(meta.ulid);
+      if (progress?.uploadedAtMs === undefined) uploads++;
+      else if (progress.indexedAtMs === undefined) entries++;
+      else if (nowMs() - progress.indexedAtMs < settleMs) readers++;
+    }
+    if (uploads > 0) return `${uploads} blocks that are not in the bucket yet`;
+    if (entries > 0) return `${entries} blocks that the bucket index does not name yet: the compactor writes it`;
+    return settled && readers > 0 ? `readers that may not have heard of ${readers} blocks yet` : undefined;
   }
 
   /** One look at all local blocks. While one goes on, others join it. */
@@ -106,7 +134,7 @@ export class BlockShipper {
     const { blocks, log } = this.#deps;
     const { tenant, ulid } = missing;
     try {
-      if (!isIndexed(await this.#index(tenant, indexPollMs), ulid)) return;
+      if (!isIndexed(await this.#index(tenant, this.#pollMs), ulid)) return;
       await blocks.isInBucket(missing);
       log.info({ tenant, block: ulid }, 'a block that was damaged on the local disk is in the bucket');
     } catch (error) {
@@ -128,7 +156,7 @@ export class BlockShipper {
       return;
     }
     if (progress.indexedAtMs === undefined) {
-      if (isIndexed(await this.#index(tenant, indexPollMs), meta.ulid)) progress.indexedAtMs = nowMs();
+      if (isIndexed(await this.#index(tenant, this.#pollMs), meta.ulid)) progress.indexedAtMs = nowMs();
       return;
     }
     if (nowMs() - progress.indexedAtMs < settleMs || nowMs() < meta.maxTime + recentMs) return;

@@ -1,0 +1,80 @@
+/**
+ * An ingester gives everything it holds to the bucket and takes no more: for leaving a ring, or for moving to other machines.
+ * Owns the order: no writes from now on, then every range to a block, then every block to the bucket, then its index names them (and,
+ * where others read by older indexes, has done so long enough). What it waits for is told. A restart takes writes again.
+ */
+import type { DrainState } from '../../libs/contracts/ingester.ts';
+import { Failure } from '../../libs/errors/failure.ts';
+import type { Logger } from '../../libs/telemetry/log.ts';
+
+export interface DrainDeps {
+  /** No write that comes later is taken. */
+  readonly closeWrites: () => void;
+  /** Writes all ranges to blocks. @returns whether nothing is left in the heads. @throws Failure */
+  readonly cutAll: () => Promise<boolean>;
+  /** One look at all local blocks. */
+  readonly ship: () => Promise<void>;
+  /** Why not all of them are safe in the bucket yet, in a sentence. */
+  readonly unsafe: () => string | undefined;
+  readonly log: Logger;
+}
+
+const pauseMs = 1_000;
+
+export class Drain {
+  readonly #deps: DrainDeps;
+  readonly #abort = new AbortController();
+  #running: Promise<void> | undefined;
+  #isDone = false;
+  #waitsFor: string | undefined;
+
+  constructor(deps: DrainDeps) {
+    this.#deps = deps;
+  }
+
+  get state(): DrainState {
+    if (this.#running === undefined) return { state: 'none', waitsFor: undefined };
+    return this.#isDone ? { state: 'drained', waitsFor: undefined } : { state: 'draining', waitsFor: this.#waitsFor };
+  }
+
+  /** Begins; resolves when all is in the bucket, or when the process stops: `state` says which. */
+  run(): Promise<void> {
+    this.#running ??= this.#run();
+    return this.#running;
+  }
+
+  async stop(): Promise<void> {
+    this.#abort.abort();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { log, closeWrites } = this.#deps;
+    closeWrites();
+    log.info({}, 'draining: writes are refused, everything goes to the bucket');
+    while (!this.#abort.signal.aborted) {
+      const reason = await this.#step();
+      if (this.#abort.signal.aborted) return;
+      if (reason === undefined) {
+        this.#isDone = true;
+        log.info({}, 'drained: everything is in the bucket');
+        return;
+      }
+      if (reason !== this.#waitsFor) log.info({ reason }, 'draining');
+      this.#waitsFor = reason;
+      await new Promise((resolve) => setTimeout(resolve, pauseMs).unref());
+    }
+  }
+
+  async #step(): Promise<string | undefined> {
+    const { cutAll, ship, unsafe, log } = this.#deps;
+    try {
+      if (!(await cutAll())) return 'ranges of the head that are not in blocks yet';
+      await ship();
+      return unsafe();
+    } catch (error) {
+      if (!(error instanceof Failure)) log.error({ error: String(error) }, 'draining failed; it is tried again');
+      return String(error);
+    }
+  }
+}
