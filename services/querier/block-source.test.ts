@@ -14,7 +14,7 @@ import { parseTenantId } from '../../libs/model/tenant-id.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
 import { MemoryBucket } from '../../libs/object-store/memory.ts';
 import { mergeSources } from '../../libs/series/merge-sources.ts';
-import { parseUlid } from '../../libs/tsdb/block/ulid.ts';
+import { makeUlid, parseUlid } from '../../libs/tsdb/block/ulid.ts';
 import { BucketSource } from './block-source.ts';
 
 const tenant = parseTenantId('team-a');
@@ -211,6 +211,16 @@ describe('the blocks of the bucket for a query', () => {
     const held = await sourceOf(bucket, undefined, gateway, [a]);
     assert.deepEqual((await held.select(between(5, 0), signal)).warnings, []);
     assert.deepEqual(asked, []);
+    // One that was just cut is with whoever cut it: a tenant's first block is no error until there is an index.
+    const fresh = new MemoryBucket(() => now);
+    const cutAt = (timeMs: number) =>
+      fresh.put(`${tenant}/${makeUlid(timeMs, new Uint8Array(10))}/meta.json`, new Uint8Array(1), { signal });
+    await cutAt(now - 599_000);
+    const young = await sourceOf(fresh, undefined, gateway);
+    assert.deepEqual((await young.select(between(5, 0), signal)).warnings, []);
+    await cutAt(now - 601_000);
+    const older = await sourceOf(fresh, undefined, gateway);
+    await assert.rejects(older.select(between(5, 0), signal), /no index/);
     // Once it is there again nobody waits for it to be looked at.
     await updateBucketIndex(bucket, tenant, now, () => ({ ...emptyBucketIndex, blocks: [indexed(a, 4)] }), signal);
     await source.select(between(5, 0), signal);

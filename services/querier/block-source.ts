@@ -21,6 +21,7 @@ import type {
   SeriesSource,
 } from '../../libs/series/series-source.ts';
 import { untilAborted } from '../../libs/std/until-aborted.ts';
+import { isUlid, ulidTime } from '../../libs/tsdb/block/ulid.ts';
 import { checkAllRead, neededBlocks } from './block-consistency.ts';
 
 export interface BlockAccess {
@@ -144,9 +145,14 @@ export class BucketSource implements SeriesSource {
     }
   }
 
-  /** A block that no index tells of and nobody answers for. */
+  /**
+   * A block that no index tells of and nobody answers for. One that was made no longer ago than an index may be old is no such block: whoever
+   * cut it keeps its samples until readers must have heard of it.
+   */
   #unindexed({ unindexed }: BucketIndex): string | undefined {
-    return unindexed?.find((name) => !this.#elsewhere.has(name));
+    const { nowMs, indexAgeMsMax } = this.#access;
+    const sinceMs = nowMs() - indexAgeMsMax;
+    return unindexed?.find((name) => !this.#elsewhere.has(name) && !(isUlid(name) && ulidTime(name) > sinceMs));
   }
 
   /** Whether ingesters have every sample of the time. */

@@ -6,120 +6,12 @@ import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { healed, ingesterOf, Ledger, relaunch, steadySeries } from '../support/cluster-ledger.ts';
 import { freePort } from '../support/free-port.ts';
-import { type PushAnswer, push } from '../support/push-client.ts';
 import { type Cluster, startCluster } from '../support/start-cluster.ts';
-import { type Maru, startMaru } from '../support/start-maru.ts';
+import { startMaru } from '../support/start-maru.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { waitFor } from '../support/wait-until.ts';
-
-/** Series of each write: some are there from the beginning, one is new. */
-const steadySeries = 20;
-
-/** Writes numbered samples to a cluster and remembers which were acknowledged. */
-class Ledger {
-  readonly #cluster: Cluster;
-  readonly #name: string;
-  /** Beginning of the test, whole seconds. */
-  readonly #beginMs = Math.floor(Date.now() / 1000) * 1000 - 600_000;
-  /** Acknowledged samples: series and number. */
-  readonly acknowledged = new Set<string>();
-  #writes = 0;
-
-  constructor(cluster: Cluster, name: string) {
-    this.#cluster = cluster;
-    this.#name = name;
-  }
-
-  async write(): Promise<PushAnswer> {
-    const number = this.#writes++;
-    const t = this.#beginMs + number * 1000;
-    const names = [...Array.from({ length: steadySeries }, (_, i) => `steady-${i}`), `new-${number}`];
-    const series = names.map((one) => ({
-      labels: [
-        ['__name__', this.#name],
-        ['series', one],
-      ] as const,
-      samples: [{ t, v: number }],
-    }));
-    const answer = await push(this.#cluster.distributor.baseUrl, series, { protocol: 'v1' });
-    if (answer.status === 204) for (const one of names) this.acknowledged.add(`${one} ${t} ${number}`);
-    return answer;
-  }
-
-  /** A write that must succeed. */
-  async mustWrite(count = 1): Promise<void> {
-    for (let i = 0; i < count; i++) {
-      const { status, text } = await this.write();
-      assert.equal(status, 204, text);
-    }
-  }
-
-  /** Writes until one succeeds. */
-  writeUntilTaken(): Promise<true> {
-    return waitFor('a write is taken', async () => ((await this.write()).status === 204 ? true : undefined), {
-      deadlineMs: 20_000,
-    });
-  }
-
-  /** Everything that was written, as the querier answers it; or its error. */
-  async read(): Promise<{ status: number; samples: Set<string>; text: string; headers: Headers }> {
-    const seconds = Math.ceil((this.#writes * 1000 + 60_000) / 1000);
-    const form = new URLSearchParams({
-      query: `${this.#name}[${seconds}s]`,
-      time: String(this.#beginMs / 1000 + seconds - 30),
-    });
-    const response = await fetch(`${this.#cluster.querier.queryUrl}/api/v1/query?${form}`, {
-      signal: AbortSignal.timeout(30_000),
-    });
-    const text = await response.text();
-    const samples = new Set<string>();
-    if (response.status === 200) {
-      const { data } = JSON.parse(text) as {
-        data: { result: { metric: Record<string, string>; values: [number, string][] }[] };
-      };
-      for (const { metric, values } of data.result) {
-        for (const [t, v] of values) samples.add(`${metric['series']} ${Math.round(t * 1000)} ${v}`);
-      }
-    }
-    return { status: response.status, samples, text, headers: response.headers };
-  }
-
-  /** Reads, and every sample that was acknowledged before is there. */
-  async check(): Promise<void> {
-    const acknowledged = [...this.acknowledged];
-    const { status, samples, text } = await this.read();
-    assert.equal(status, 200, text.slice(0, 500));
-    const missing = acknowledged.filter((one) => !samples.has(one));
-    assert.deepEqual(missing.slice(0, 5), [], `${missing.length} of ${acknowledged.length} acknowledged are missing`);
-  }
-}
-
-const ingester = (cluster: Cluster, name: string): Maru => {
-  const found = cluster.ingesters.get(name);
-  if (found === undefined) throw new Error(`there is no ingester ${name}`);
-  return found;
-};
-
-/** The cluster sees all its ingesters again. */
-async function healed(cluster: Cluster): Promise<void> {
-  for (const maru of [...cluster.ingesters.values(), cluster.distributor, cluster.querier]) await maru.ready();
-  for (const { baseUrl } of [cluster.distributor, cluster.querier]) {
-    await waitFor('all ingesters answer', async () => {
-      const page = (await (await fetch(`${baseUrl}/ingester/partition-ring`)).json()) as {
-        epoch: number;
-        partitions: { owners: { answers: boolean | null; knownEpoch: number }[] }[];
-      };
-      const owners = page.partitions.flatMap((one) => one.owners);
-      return owners.every((owner) => owner.answers === true && owner.knownEpoch === page.epoch) ? true : undefined;
-    });
-  }
-}
-
-async function relaunch(maru: Maru): Promise<void> {
-  maru.launch();
-  await maru.ready();
-}
 
 describe('three replicas in three zones', { timeout: 240_000 }, () => {
   let cluster: Cluster;
@@ -144,21 +36,21 @@ describe('three replicas in three zones', { timeout: 240_000 }, () => {
       await healed(cluster);
       const ledger = new Ledger(cluster, `killed_${lost.replace('-', '_')}`);
       await ledger.mustWrite(3);
-      await ingester(cluster, lost).kill();
+      await ingesterOf(cluster, lost).kill();
       await ledger.mustWrite(5);
       await ledger.check();
-      await relaunch(ingester(cluster, lost));
+      await relaunch(ingesterOf(cluster, lost));
       await ledger.mustWrite(2);
       await healed(cluster);
       await ledger.mustWrite(2);
       const other = lost === 'c-0' ? 'a-0' : 'c-0';
-      await ingester(cluster, other).kill();
+      await ingesterOf(cluster, other).kill();
       await ledger.check();
       // The owner that was away must have learned the series that were new meanwhile.
       await ledger.writeUntilTaken();
       await ledger.mustWrite(2);
       await ledger.check();
-      await relaunch(ingester(cluster, other));
+      await relaunch(ingesterOf(cluster, other));
     });
   }
 
@@ -174,12 +66,12 @@ describe('three replicas in three zones', { timeout: 240_000 }, () => {
       while (!isOver) await ledger.check();
     };
     const killing = (async () => {
-      await ingester(cluster, 'a-0').kill();
-      await relaunch(ingester(cluster, 'a-0'));
+      await ingesterOf(cluster, 'a-0').kill();
+      await relaunch(ingesterOf(cluster, 'a-0'));
       await healed(cluster);
-      ingester(cluster, 'c-0').signal('SIGSTOP');
+      ingesterOf(cluster, 'c-0').signal('SIGSTOP');
       await ledger.mustWrite(3);
-      ingester(cluster, 'c-0').signal('SIGCONT');
+      ingesterOf(cluster, 'c-0').signal('SIGCONT');
     })();
     await Promise.all([killing, until(killing), until(killing), until(killing)]);
   });
@@ -188,7 +80,7 @@ describe('three replicas in three zones', { timeout: 240_000 }, () => {
     await healed(cluster);
     const ledger = new Ledger(cluster, 'frozen');
     await ledger.mustWrite(3);
-    const frozen = ingester(cluster, 'a-0');
+    const frozen = ingesterOf(cluster, 'a-0');
     frozen.signal('SIGSTOP');
     try {
       await ledger.mustWrite(10);
@@ -198,19 +90,19 @@ describe('three replicas in three zones', { timeout: 240_000 }, () => {
     }
     await healed(cluster);
     await ledger.mustWrite(2);
-    await ingester(cluster, 'b-0').kill();
+    await ingesterOf(cluster, 'b-0').kill();
     await ledger.check();
     await ledger.writeUntilTaken();
     await ledger.check();
-    await relaunch(ingester(cluster, 'b-0'));
+    await relaunch(ingesterOf(cluster, 'b-0'));
   });
 
   it('two are killed: 503 with Retry-After that names them; afterwards everything that was acknowledged is there', async () => {
     await healed(cluster);
     const ledger = new Ledger(cluster, 'two');
     await ledger.mustWrite(3);
-    await ingester(cluster, 'b-0').kill();
-    await ingester(cluster, 'c-0').kill();
+    await ingesterOf(cluster, 'b-0').kill();
+    await ingesterOf(cluster, 'c-0').kill();
     const answer = await ledger.write();
     assert.equal(answer.status, 503, answer.text);
     assert.match(answer.text, /partition 0: .*ingester-b-0/);
@@ -219,11 +111,11 @@ describe('three replicas in three zones', { timeout: 240_000 }, () => {
     const read = await ledger.read();
     assert.equal(read.status, 503, read.text);
     assert.match(read.text, /partition 0: .*ingester-b-0/);
-    await relaunch(ingester(cluster, 'b-0'));
+    await relaunch(ingesterOf(cluster, 'b-0'));
     await ledger.writeUntilTaken();
     await ledger.mustWrite(2);
     await ledger.check();
-    await relaunch(ingester(cluster, 'c-0'));
+    await relaunch(ingesterOf(cluster, 'c-0'));
     await ledger.check();
   });
 
@@ -231,20 +123,20 @@ describe('three replicas in three zones', { timeout: 240_000 }, () => {
     await healed(cluster);
     const ledger = new Ledger(cluster, 'emptied');
     await ledger.mustWrite(5);
-    const emptied = ingester(cluster, 'a-0');
+    const emptied = ingesterOf(cluster, 'a-0');
     await emptied.kill();
     await rm(emptied.dataDir, { recursive: true, force: true });
     await relaunch(emptied);
     await healed(cluster);
     await ledger.mustWrite(3);
     await ledger.check();
-    await ingester(cluster, 'b-0').kill();
+    await ingesterOf(cluster, 'b-0').kill();
     await waitFor('the read is refused', async () => ((await ledger.read()).status === 503 ? true : undefined));
     const read = await ledger.read();
     assert.match(read.text, /ingester-a-0 \(zone a\) lacks what came before/);
     // Writes need two owners, whatever they held before.
     await ledger.writeUntilTaken();
-    await relaunch(ingester(cluster, 'b-0'));
+    await relaunch(ingesterOf(cluster, 'b-0'));
     await healed(cluster);
     await ledger.check();
   });
@@ -274,12 +166,12 @@ describe('several partitions without replicas', { timeout: 120_000 }, () => {
       counts.every((count) => count > 0),
       `series of each: ${counts}`,
     );
-    await ingester(cluster, 'a-1').kill();
+    await ingesterOf(cluster, 'a-1').kill();
     const answer = await ledger.write();
     assert.equal(answer.status, 503);
     assert.match(answer.text, /partition 1: .*ingester-a-1/);
     assert.equal((await ledger.read()).status, 503);
-    await relaunch(ingester(cluster, 'a-1'));
+    await relaunch(ingesterOf(cluster, 'a-1'));
     await healed(cluster);
     await ledger.writeUntilTaken();
     await ledger.check();

@@ -24,6 +24,13 @@ export function parseUlid(text: string): Ulid {
   return text;
 }
 
+/** When a name was made, milliseconds since the epoch, by the clock of whoever made it. */
+export function ulidTime(ulid: Ulid): number {
+  let time = 0;
+  for (const character of ulid.slice(0, timeCharacters)) time = time * 32 + alphabet.indexOf(character);
+  return time;
+}
+
 /**
  * A new name.
  * @param random 10 bytes of randomness

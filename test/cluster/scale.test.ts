@@ -1,0 +1,158 @@
+/**
+ * From three ingesters to six and back, as real processes, while known series are written and asked for all the time: no write is refused, every
+ * answer has every acknowledged sample, also when the ingesters that left are gone with their disks.
+ */
+import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { healed, ingesterOf, Ledger } from '../support/cluster-ledger.ts';
+import { freePort } from '../support/free-port.ts';
+import { type Cluster, startCluster } from '../support/start-cluster.ts';
+import { type Maru, startMaru } from '../support/start-maru.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+import { waitFor } from '../support/wait-until.ts';
+
+const zones = ['a', 'b', 'c'];
+const hourMs = 3_600_000;
+
+interface DrainAnswer {
+  readonly status: number;
+  readonly state: string;
+  readonly waitsFor: string | null;
+  readonly error?: string;
+}
+
+async function drain({ baseUrl }: Maru, method: 'GET' | 'POST'): Promise<DrainAnswer> {
+  const response = await fetch(`${baseUrl}/ingester/drain`, { method });
+  return { ...((await response.json()) as Omit<DrainAnswer, 'status'>), status: response.status };
+}
+
+async function partitions({ baseUrl }: Maru): Promise<string> {
+  const page = (await (await fetch(`${baseUrl}/ingester/partition-ring`)).json()) as {
+    partitions: { partition: number; state: string }[];
+  };
+  return page.partitions.map(({ partition, state }) => `${partition} ${state}`).join(', ');
+}
+
+describe('a cluster that grows and shrinks', { timeout: 300_000 }, () => {
+  let cluster: Cluster;
+  before(async () => {
+    cluster = await startCluster({
+      zones,
+      partitions: 1,
+      replicationFactor: 3,
+      storeGateways: 1,
+      compactors: 1,
+      args: [
+        '--query.bucket-index-max-age=10s',
+        '--query.bucket-index-refresh=500ms',
+        '--query.timeout=15s',
+        '--ingester.ship-interval=1s',
+        '--compactor.cleanup-interval=1s',
+        '--compactor.first-level-compaction-wait-period=0s',
+        '--compactor.compaction-interval=3s',
+        '--self-metrics.tenant=none',
+      ],
+    });
+    await healed(cluster);
+  });
+  after(() => cluster?.[Symbol.asyncDispose]());
+
+  it('from three ingesters to six and back, with one of those that leave killed meanwhile', async () => {
+    await using folder = await tempFolder('grown');
+    // Longer ago than ingesters alone are asked for: blocks must be known for every answer.
+    const ledger = new Ledger(cluster, 'scaled', 5 * hourMs);
+    await ledger.mustWrite(3);
+    let isOver = false;
+    const counts = { reads: 0, writes: 0 };
+    const reading = (async () => {
+      while (!isOver) {
+        await ledger.check();
+        counts.reads++;
+        await sleep(50);
+      }
+    })();
+    const writing = (async () => {
+      while (!isOver) {
+        await ledger.mustWrite();
+        counts.writes++;
+        await sleep(50);
+      }
+    })();
+    const joined: Maru[] = [];
+    const scaling = (async () => {
+      try {
+        joined.push(
+          ...(await Promise.all(
+            zones.map(async (zone) =>
+              startMaru({
+                args: [
+                  ...cluster.flags('ingester', `ingester-${zone}-1`, zone),
+                  `--server.grpc-port=${await freePort()}`,
+                ],
+                dataDir: join(folder.path, zone),
+              }),
+            ),
+          )),
+        );
+        const [first, second] = joined as [Maru, Maru, Maru];
+        await waitFor('the second partition is active', async () =>
+          (await partitions(cluster.querier)) === '0 active, 1 active' ? true : undefined,
+        );
+        await waitFor('it has series', async () =>
+          /^maru_ingester_series\{tenant="anonymous"\} [1-9]/m.test(
+            await (await fetch(`${first.baseUrl}/metrics`)).text(),
+          )
+            ? true
+            : undefined,
+        );
+        const before = counts.reads;
+        await waitFor('reads of both', () => (counts.reads > before + 2 ? true : undefined));
+
+        assert.deepEqual(await drain(first, 'GET'), { status: 200, state: 'none', waitsFor: null });
+        const begun = await drain(first, 'POST');
+        assert.equal(begun.state, 'draining', JSON.stringify(begun));
+        assert.equal(begun.status, 202);
+        await waitFor('its other owners leave as well', async () =>
+          (await drain(second, 'GET')).state === 'draining' ? true : undefined,
+        );
+        await second.kill();
+        second.launch();
+        for (const one of joined) {
+          await waitFor('drained', async () => ((await drain(one, 'GET')).state === 'drained' ? true : undefined), {
+            deadlineMs: 150_000,
+            everyMs: 250,
+          });
+        }
+        assert.equal(await partitions(cluster.querier), '0 active');
+        for (const { baseUrl } of joined) {
+          const ready = await fetch(`${baseUrl}/ready`);
+          assert.equal(ready.status, 503);
+          assert.match(await ready.text(), /has left the ring/);
+        }
+        for (const one of joined) await one.stop();
+        await rm(folder.path, { recursive: true, force: true });
+        const [reads, writes] = [counts.reads, counts.writes];
+        await waitFor('reads and writes after it', () =>
+          counts.reads > reads + 2 && counts.writes > writes + 5 ? true : undefined,
+        );
+      } finally {
+        isOver = true;
+        for (const one of joined) await one.kill();
+      }
+    })();
+    await Promise.all([scaling, reading, writing]);
+    await ledger.check();
+    assert.ok(ledger.acknowledged.size > 500, `${ledger.acknowledged.size} samples`);
+  });
+
+  it('the last partition does not leave', async () => {
+    const answer = await drain(ingesterOf(cluster, 'a-0'), 'POST');
+    assert.equal(answer.status, 400);
+    assert.match(answer.error ?? '', /partition 0 is the only active one/);
+    assert.equal((await drain(ingesterOf(cluster, 'a-0'), 'GET')).state, 'none');
+    await new Ledger(cluster, 'after').mustWrite(2);
+  });
+});

@@ -1,0 +1,122 @@
+/**
+ * What a test of a cluster asks again and again: known samples are written through the distributor and asked back from the querier.
+ * Owns what was acknowledged, and that an answer has all of it. Does not own what happens to the cluster meanwhile.
+ */
+import assert from 'node:assert/strict';
+import { type PushAnswer, push } from './push-client.ts';
+import type { Cluster } from './start-cluster.ts';
+import type { Maru } from './start-maru.ts';
+import { waitFor } from './wait-until.ts';
+
+/** Series of each write that are there from the beginning; one more is new. */
+export const steadySeries = 20;
+
+/** Where writes and reads go. */
+export type LedgerCluster = { readonly [K in 'distributor' | 'querier']: Pick<Maru, 'baseUrl' | 'queryUrl'> };
+
+/** Writes numbered samples to a cluster and remembers which were acknowledged. */
+export class Ledger {
+  readonly #cluster: LedgerCluster;
+  readonly #name: string;
+  /** Beginning of the test, whole seconds. */
+  readonly #beginMs: number;
+  /** Acknowledged samples: series and number. */
+  readonly acknowledged = new Set<string>();
+  #writes = 0;
+
+  /** @param ageMs the first write is of so long ago, each next one a second later */
+  constructor(cluster: LedgerCluster, name: string, ageMs = 600_000) {
+    this.#cluster = cluster;
+    this.#name = name;
+    this.#beginMs = Math.floor((Date.now() - ageMs) / 1000) * 1000;
+  }
+
+  async write(): Promise<PushAnswer> {
+    const number = this.#writes++;
+    const t = this.#beginMs + number * 1000;
+    const names = [...Array.from({ length: steadySeries }, (_, i) => `steady-${i}`), `new-${number}`];
+    const series = names.map((one) => ({
+      labels: [
+        ['__name__', this.#name],
+        ['series', one],
+      ] as const,
+      samples: [{ t, v: number }],
+    }));
+    const answer = await push(this.#cluster.distributor.baseUrl, series, { protocol: 'v1' });
+    if (answer.status === 204) for (const one of names) this.acknowledged.add(`${one} ${t} ${number}`);
+    return answer;
+  }
+
+  /** A write that must succeed. */
+  async mustWrite(count = 1): Promise<void> {
+    for (let i = 0; i < count; i++) {
+      const { status, text } = await this.write();
+      assert.equal(status, 204, text);
+    }
+  }
+
+  /** Writes until one succeeds. */
+  writeUntilTaken(): Promise<true> {
+    return waitFor('a write is taken', async () => ((await this.write()).status === 204 ? true : undefined), {
+      deadlineMs: 20_000,
+    });
+  }
+
+  /** Everything that was written, as the querier answers it; or its error. */
+  async read(): Promise<{ status: number; samples: Set<string>; text: string; headers: Headers }> {
+    const seconds = Math.ceil((this.#writes * 1000 + 60_000) / 1000);
+    const form = new URLSearchParams({
+      query: `${this.#name}[${seconds}s]`,
+      time: String(this.#beginMs / 1000 + seconds - 30),
+    });
+    const response = await fetch(`${this.#cluster.querier.queryUrl}/api/v1/query?${form}`, {
+      signal: AbortSignal.timeout(30_000),
+    });
+    const text = await response.text();
+    const samples = new Set<string>();
+    if (response.status === 200) {
+      const { data } = JSON.parse(text) as {
+        data: { result: { metric: Record<string, string>; values: [number, string][] }[] };
+      };
+      for (const { metric, values } of data.result) {
+        for (const [t, v] of values) samples.add(`${metric['series']} ${Math.round(t * 1000)} ${v}`);
+      }
+    }
+    return { status: response.status, samples, text, headers: response.headers };
+  }
+
+  /** Reads, and every sample that was acknowledged before is there. */
+  async check(): Promise<void> {
+    const acknowledged = [...this.acknowledged];
+    const { status, samples, text } = await this.read();
+    assert.equal(status, 200, text.slice(0, 500));
+    const missing = acknowledged.filter((one) => !samples.has(one));
+    assert.deepEqual(missing.slice(0, 5), [], `${missing.length} of ${acknowledged.length} acknowledged are missing`);
+  }
+}
+
+export const ingesterOf = (cluster: Cluster, name: string): Maru => {
+  const found = cluster.ingesters.get(name);
+  if (found === undefined) throw new Error(`there is no ingester ${name}`);
+  return found;
+};
+
+/** The cluster sees all its ingesters again. */
+export async function healed(cluster: Cluster): Promise<void> {
+  for (const maru of [...cluster.ingesters.values(), cluster.distributor, cluster.querier]) await maru.ready();
+  for (const { baseUrl } of [cluster.distributor, cluster.querier]) {
+    await waitFor('all ingesters answer', async () => {
+      const page = (await (await fetch(`${baseUrl}/ingester/partition-ring`)).json()) as {
+        epoch: number;
+        partitions: { owners: { answers: boolean | null; knownEpoch: number }[] }[];
+      };
+      const owners = page.partitions.flatMap((one) => one.owners);
+      return owners.every((owner) => owner.answers === true && owner.knownEpoch === page.epoch) ? true : undefined;
+    });
+  }
+}
+
+export async function relaunch(maru: Maru): Promise<void> {
+  maru.launch();
+  await maru.ready();
+}
