@@ -12,7 +12,7 @@ import { freePort } from '../support/free-port.ts';
 import { type Cluster, startCluster } from '../support/start-cluster.ts';
 import { type Maru, startMaru } from '../support/start-maru.ts';
 import { tempFolder } from '../support/temp-folder.ts';
-import { waitFor } from '../support/wait-until.ts';
+import { GiveUp, waitFor } from '../support/wait-until.ts';
 
 const zones = ['a', 'b', 'c'];
 const hourMs = 3_600_000;
@@ -111,6 +111,9 @@ describe('a cluster that grows and shrinks', { timeout: 300_000 }, () => {
         const before = counts.reads;
         await waitFor('reads of both', () => (counts.reads > before + 2 ? true : undefined));
 
+        // Without a compactor no index names what is shipped: until one does nobody may leave.
+        const [compactor] = cluster.compactors;
+        compactor?.signal('SIGSTOP');
         assert.deepEqual(await drain(first, 'GET'), { status: 200, state: 'none', waitsFor: null });
         const begun = await drain(first, 'POST');
         assert.equal(begun.state, 'draining', JSON.stringify(begun));
@@ -118,7 +121,17 @@ describe('a cluster that grows and shrinks', { timeout: 300_000 }, () => {
         await waitFor('its other owners leave as well', async () =>
           (await drain(second, 'GET')).state === 'draining' ? true : undefined,
         );
+        for (const one of joined) {
+          await waitFor('it waits for the index', async () => {
+            const { state, waitsFor } = await drain(one, 'GET');
+            if (state === 'drained') throw new GiveUp('drained, and no index names its blocks');
+            return /index does not name/.test(waitsFor ?? '') ? true : undefined;
+          });
+        }
         await second.kill();
+        const alone = counts.reads;
+        await waitFor('reads meanwhile', () => (counts.reads > alone + 2 ? true : undefined));
+        compactor?.signal('SIGCONT');
         second.launch();
         for (const one of joined) {
           await waitFor('drained', async () => ((await drain(one, 'GET')).state === 'drained' ? true : undefined), {
