@@ -16,7 +16,7 @@ export type LedgerCluster = { readonly [K in 'distributor' | 'querier']: Pick<Ma
 
 /** Writes numbered samples to a cluster and remembers which were acknowledged. */
 export class Ledger {
-  readonly #cluster: LedgerCluster;
+  #cluster: LedgerCluster;
   readonly #name: string;
   /** Beginning of the test, whole seconds. */
   readonly #beginMs: number;
@@ -29,6 +29,11 @@ export class Ledger {
     this.#cluster = cluster;
     this.#name = name;
     this.#beginMs = Math.floor((Date.now() - ageMs) / 1000) * 1000;
+  }
+
+  /** Goes on there. */
+  moveTo(cluster: LedgerCluster): void {
+    this.#cluster = cluster;
   }
 
   async write(): Promise<PushAnswer> {
