@@ -30,6 +30,12 @@ const places = {
   },
   /** An S3 server over a folder. */
   versitygw: { cached: 'bin/versitygw', module: 'versitygw' },
+  /** Debian's engine and its client, version 20.10. */
+  dockerd: { cached: 'debian/docker.io/usr/sbin/dockerd' },
+  docker: { cached: 'debian/docker.io/usr/bin/docker' },
+  'docker-compose': { cached: 'bin/docker-compose', module: 'compose' },
+  helm: { cached: 'bin/helm', module: 'helm' },
+  'kubectl-validate': { cached: 'bin/kubectl-validate', module: 'kubectl-validate' },
   redis: { cached: 'debian/redis-tools/usr/bin/redis-server', command: 'redis-server' },
 } as const satisfies Record<string, ServerPlace>;
 
@@ -55,6 +61,11 @@ export function serverPath(name: ServerName): string {
   return path;
 }
 
+/** A path below the folder that `.ci/run` filled, for what is no program of its own. */
+export function toolPath(...parts: readonly string[]): string {
+  return join(toolsFolder(), ...parts);
+}
+
 /** Where the shared libraries of unpacked Debian packages lie, for LD_LIBRARY_PATH. */
 export function libraryPath(...packages: readonly string[]): string {
   const architecture = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu';
@@ -69,6 +80,11 @@ export function skipWithout(...names: readonly ServerName[]): string | false {
   const absent = names.filter((name) => findServer(name) === undefined);
   if (absent.length === 0) return false;
   return skipFor(`${absent.join(' and ')} not found in ${toolsFolder()}: run .ci/run once to have it`);
+}
+
+/** The value of `skip` of a test that needs root, likewise. */
+export function skipUnlessRoot(): string | false {
+  return process.getuid?.() === 0 ? false : skipFor('it needs root');
 }
 
 /** A reason to skip, which is an error where every test must run. */
