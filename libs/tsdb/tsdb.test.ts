@@ -328,6 +328,33 @@ describe('Tsdb', () => {
     assert.deepEqual([...(await contents(again.tsdb, tenantA)).keys()].toSorted(), ['a', 'b']);
   });
 
+  it('takes no tenant beyond the maximum, and all that it has after a restart', async () => {
+    const disk = new FaultyDisk();
+    const { tsdb } = await open(disk, { tenantsMax: 2 });
+    const push = (db: Tsdb, name: string) => db.push(batch(parseTenantId(name), [['s', start, 1]]));
+    await push(tsdb, 'a');
+    await push(tsdb, 'b');
+    await assert.rejects(push(tsdb, 'c'), /one more than the 2 .*ingester\.instance-limits\.max-tenants/);
+    assert.equal(tsdb.heads.size, 2);
+    await push(tsdb, 'a');
+    await tsdb.close();
+    const again = await open(disk, { tenantsMax: 1 });
+    for (const tenant of [tenantA, tenantB]) assert.equal((await contents(again.tsdb, tenant)).size, 1);
+    await assert.rejects(push(again.tsdb, 'c'), /err-mimir-ingester-max-tenants/);
+    await push(again.tsdb, 'b');
+    await again.tsdb.close();
+  });
+
+  it('takes no more when samples of thousands of ranges wait for blocks, and other tenants go on', async () => {
+    const { tsdb } = await open(new FaultyDisk());
+    const rangeMs = 7_200_000;
+    const rows = Array.from({ length: 4097 }, (_, i) => ['s', start - i * rangeMs, i] as [string, number, number]);
+    await tsdb.push(batch(tenantA, rows));
+    await assert.rejects(tsdb.push(batch(tenantA, [['s', start, 1]])), /more than 4096 ranges of two hours wait/);
+    await tsdb.push(batch(tenantB, [['s', start, 1]]));
+    await tsdb.close();
+  });
+
   it('makes no series of a row that brings no sample, and takes exemplars of series that are known', async () => {
     const disk = new FaultyDisk();
     const { tsdb } = await open(disk, { seriesMax: () => 2 });

@@ -48,6 +48,8 @@ export interface TsdbOptions {
   readonly log: TsdbLog;
   /** Durability is gone: stop the process, exit non-zero. */
   readonly onFatal: (error: unknown) => void;
+  /** Most tenants that may have a head: a write that would begin one more is refused. Those that a restart finds are all restored. */
+  readonly tenantsMax?: number;
   /** Most series that a tenant may have; 0 is no limit. Asked when a series is new. */
   readonly seriesMax: (tenant: TenantId) => number;
   /** Why a new series was refused, for the sender. */
@@ -150,6 +152,7 @@ export class Tsdb {
     writer.checkOpen();
     // A tenant of whom nothing was ever kept leaves nothing behind.
     const known = this.#heads.get(batch.tenant);
+    if (known === undefined) this.#checkTenants();
     const head = known ?? new TenantHead(this.#options.headOptions(batch.tenant));
     if (head.openRanges.size + head.frozenRanges.size > rangesMax) {
       throw new Failure(
@@ -175,6 +178,18 @@ export class Tsdb {
     await applied.durable;
     this.#snapshotIfDue();
     return applied.outcome;
+  }
+
+  /** @throws Failure `unavailable` when there is no room for one more tenant */
+  #checkTenants(): void {
+    const { tenantsMax = Number.POSITIVE_INFINITY } = this.#options;
+    if (this.#heads.size < tenantsMax) return;
+    throw new Failure(
+      'unavailable',
+      `the write request was refused: its tenant would be one more than the ${tenantsMax} that this ingester may have ` +
+        '(err-mimir-ingester-max-tenants). To adjust the limit, configure ingester.instance-limits.max-tenants.',
+      { retryAfterSeconds: 30 },
+    );
   }
 
   /** Everything of a push that happens in one turn. */

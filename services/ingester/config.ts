@@ -1,5 +1,5 @@
 /** The ingester's slice of the configuration. */
-import { bytes, duration, type ValuesOf } from '../../libs/config/config-key.ts';
+import { bytes, duration, integer, type ValuesOf } from '../../libs/config/config-key.ts';
 
 export const ingesterKeys = {
   walSegmentBytes: bytes(
@@ -10,6 +10,13 @@ export const ingesterKeys = {
     '64MiB',
     'A snapshot of the head is written when the log has grown by this, and by the size of the snapshot before.',
   ),
+  instanceLimits: {
+    maxTenants: integer(
+      10_000,
+      'Most tenants that may have samples in one ingester, some 18 KB each; a write that would begin one more is answered 503.',
+      1,
+    ),
+  },
   shipInterval: duration(
     '30s',
     'How often it is looked for blocks to be uploaded, and for blocks that are safe in the bucket and may leave the disk.',

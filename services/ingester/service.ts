@@ -123,6 +123,7 @@ export function createIngester(
         fullRetryMs,
         log,
         onFatal: deps.onFatal,
+        tenantsMax: config.instanceLimits.maxTenants,
         seriesMax: (tenant) => deps.limits.of(tenant).maxGlobalSeriesPerUser,
         seriesRefusal: (_tenant, seriesMax) =>
           `per-user series limit of ${seriesMax} exceeded (err-mimir-max-series-per-user). To adjust the related per-tenant ` +
