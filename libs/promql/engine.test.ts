@@ -118,6 +118,51 @@ describe('limits', () => {
     assert.equal(calls, 3);
   });
 
+  describe('every operator tells of its own work, so that it can be stopped in the middle', () => {
+    const series = 300;
+    const steps = 300;
+    const many = sourceOf(
+      `load 1m\n${Array.from({ length: series }, (_, i) => ` m{i="${i}",j="${i % 2}"} ${i}+1x${steps}`).join('\n')}`,
+    );
+    const grid = { startMs: 0, endMs: (steps - 1) * 60_000, stepMs: 60_000 };
+    const checksOf = (text: string): number => {
+      let checks = 0;
+      ask(many, text, { ...grid, checkCancelled: () => void checks++ });
+      return checks;
+    };
+    // One check more a so many points that it takes in: a tenth of a second is a million of them.
+    const pointsPerCheck = 10_000;
+    // It reads all of its input and has hardly any work of its own.
+    const input = checksOf('absent(m)');
+    for (const [text, inputs] of [
+      ['-m', 1],
+      ['abs(m)', 1],
+      ['m + 1', 1],
+      ['m + m{i!=""}', 2],
+      ['m * on (i) group_left m{i!=""}', 2],
+      ['m and m{i!=""}', 2],
+      ['m or m{i!=""}', 2],
+      ['m unless m{i!="x"}', 2],
+      ['topk(3, m)', 1],
+      ['topk(300, m)', 1],
+      ['limitk(300, m)', 1],
+      ['limit_ratio(0.9, m)', 1],
+      ['count_values by (j) ("v", m)', 1],
+      ['quantile(0.9, m)', 1],
+      ['label_replace(m, "a", "$1", "i", "(.*)")', 1],
+      ['label_join(m, "a", "-", "i", "j")', 1],
+      ['sum_over_time(m[5m])', 1],
+      ['max_over_time(sum by (i) (m)[5m:1m])', 1],
+      ['histogram_quantile(0.9, label_replace(m, "le", "$1", "j", "(.*)"))', 1],
+    ] as const) {
+      it(text, () => {
+        const least = input * inputs + (series * steps * inputs) / pointsPerCheck;
+        const checks = checksOf(text);
+        assert.ok(checks >= least, `${checks} checks, ${least} at the least`);
+      });
+    }
+  });
+
   it('after a query nothing is held', () => {
     for (const text of [
       'sum by (i) (m)',

@@ -223,6 +223,7 @@ function gather(context: ExecutionContext, operator: VectorOperator, grid: Grid)
   for (const { labels } of operator.series()) {
     column.clear();
     operator.next(column);
+    context.worked(grid.stepCount);
     const count = column.pointCount();
     if (count === 0) continue;
     context.takeMemory(16 * count);

@@ -41,6 +41,8 @@ const bytesPerStep = 9;
 const bytesPerColumn = 300;
 /** A unit takes some tens of nanoseconds: asking every few tenths of a millisecond costs nothing. */
 const workPerCheck = 1 << 13;
+/** How much more work it is to make, find or compare a label set than to pass a sample. */
+export const workPerLabels = 32;
 /** So much of a query is shown in an error. */
 const textShownMax = 200;
 

@@ -3,7 +3,7 @@
  * in is the same object out. Owns when it is worth to remember.
  */
 
-import type { ExecutionContext } from './execution-context.ts';
+import { type ExecutionContext, workPerLabels } from './execution-context.ts';
 
 /** Until so many items have been looked at without one that came back, it is worth to remember. */
 const trial = 64;
@@ -19,7 +19,7 @@ export function mapShared<In, Out>(
   let again = 0;
   for (let i = 0; i < list.length; i++) {
     const item = list[i] as In;
-    context.worked(1);
+    context.worked(workPerLabels);
     if (i >= trial && again * 4 < i) {
       out.push(make(item));
       continue;

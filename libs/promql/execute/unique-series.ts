@@ -3,7 +3,7 @@
  * Owns the rule that they must not meet at a step. Only series whose labels do occur twice are held until the last of them came.
  */
 import { Failure } from '../../errors/failure.ts';
-import type { ExecutionContext } from './execution-context.ts';
+import { type ExecutionContext, workPerLabels } from './execution-context.ts';
 import type { Grid } from './grid.ts';
 import type { OutputSeries, VectorOperator } from './operator.ts';
 import { PointKind, type StepColumn } from './step-column.ts';
@@ -49,7 +49,7 @@ export class UniqueSeries implements VectorOperator {
     const numbers = new Map<string, number>();
     this.#outputOf = new Int32Array(inputs.length);
     inputs.forEach((series, i) => {
-      this.#context.worked(1);
+      this.#context.worked(workPerLabels);
       const { key } = series.labels;
       let number = numbers.get(key);
       if (number === undefined) {

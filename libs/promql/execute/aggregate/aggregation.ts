@@ -4,7 +4,7 @@
  * came, so that only open groups take memory. In a grid of one step the order of groups shows: it is that of their first points.
  */
 import type { Labels } from '../../../model/labels.ts';
-import type { ExecutionContext } from '../execution-context.ts';
+import { type ExecutionContext, workPerLabels } from '../execution-context.ts';
 import type { Grid } from '../grid.ts';
 import { LabelNumbers } from '../label-numbers.ts';
 import type { OutputSeries, VectorOperator } from '../operator.ts';
@@ -44,7 +44,7 @@ export function groupSeries(
   const groupOf = new Int32Array(series.length);
   for (let i = 0; i < series.length; i++) {
     const { labels, dropName } = series[i] as OutputSeries;
-    context.worked(1);
+    context.worked(workPerLabels);
     let number: number;
     if (without) {
       const grouped = groupLabels(labels, nameSet, true);

@@ -9,7 +9,7 @@ import { formatFloat } from '../../../model/format-float.ts';
 import { formatHistogram } from '../../../model/histogram-format.ts';
 import type { Labels } from '../../../model/labels.ts';
 import { quoteText } from '../../syntax/go-text.ts';
-import type { ExecutionContext } from '../execution-context.ts';
+import { type ExecutionContext, workPerLabels } from '../execution-context.ts';
 import type { Grid } from '../grid.ts';
 import type { OutputSeries, VectorOperator } from '../operator.ts';
 import { groupLabels, withLabel } from '../series-labels.ts';
@@ -96,10 +96,12 @@ export class CountValues implements VectorOperator {
   }
 
   #output(outputs: Map<string, Counted>, labels: Labels, text: string): Counted {
+    this.#context.worked(workPerLabels);
     const grouped = groupLabels(withLabel(labels, this.#label, text), this.#names, this.#without);
     let output = outputs.get(grouped.key);
     if (output === undefined) {
       this.#context.takeMemory(bytesPerOutput + 8 * this.#grid.stepCount);
+      this.#context.worked(this.#grid.stepCount);
       output = { labels: grouped, counts: new Float64Array(this.#grid.stepCount) };
       outputs.set(grouped.key, output);
     }

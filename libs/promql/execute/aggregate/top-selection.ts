@@ -8,7 +8,7 @@ import { Failure } from '../../../errors/failure.ts';
 import { formatFloatGeneral } from '../../../model/format-float.ts';
 import type { AggregateNode } from '../../plan/logical-plan.ts';
 import { words } from '../annotations.ts';
-import type { ExecutionContext } from '../execution-context.ts';
+import { type ExecutionContext, workPerLabels } from '../execution-context.ts';
 import type { Grid } from '../grid.ts';
 import type { OutputSeries, ScalarOperator, VectorOperator } from '../operator.ts';
 import { PointKind, type StepColumn } from '../step-column.ts';
@@ -160,6 +160,7 @@ export class TopSelection implements VectorOperator {
     for (const heap of heaps) {
       if (heap === undefined) continue;
       for (let step = 0; step < this.#grid.stepCount; step++) {
+        this.#context.worked(heap.size(step));
         for (const i of heap.elements(step)) {
           if ((kept[i] as Uint8Array).length === 0) kept[i] = new Uint8Array(this.#grid.stepCount);
           (kept[i] as Uint8Array)[step] = 1;
@@ -185,6 +186,7 @@ export class TopSelection implements VectorOperator {
     const heaps = new Map<number, StepHeaps>();
     const all: number[] = [];
     columns.forEach(({ kinds, values }, i) => {
+      this.#context.worked(workPerLabels + kinds.length);
       const place = labelHashFraction((inputs[i] as OutputSeries).labels);
       let any = false;
       for (let step = 0; step < kinds.length; step++) {

@@ -4,6 +4,7 @@
  */
 import type { Labels } from '../../../model/labels.ts';
 import type { BinaryOp, VectorMatching } from '../../syntax/ast.ts';
+import { type ExecutionContext, workPerLabels } from '../execution-context.ts';
 import { LabelNumbers } from '../label-numbers.ts';
 import type { OutputSeries } from '../operator.ts';
 import { deleteLabels, dropMetadata, keepLabels, matchKey, withLabel } from '../series-labels.ts';
@@ -26,10 +27,11 @@ export class MatchGroups {
   }
 
   /** The group of each series. */
-  number(series: readonly OutputSeries[]): Int32Array {
+  number(context: Pick<ExecutionContext, 'worked'>, series: readonly OutputSeries[]): Int32Array {
     const groups = new Int32Array(series.length);
     const on = this.#on;
     series.forEach(({ labels }, i) => {
+      context.worked(workPerLabels);
       if (on !== undefined) {
         groups[i] = on.of(labels);
         return;

@@ -84,13 +84,14 @@ export class SetOperation implements VectorOperator {
     const lhs = this.#lhs.series();
     const rhs = this.#rhs.series();
     const groups = new MatchGroups(this.#matching);
-    this.#lhsGroups = groups.number(lhs);
-    this.#rhsGroups = groups.number(rhs);
+    this.#lhsGroups = groups.number(this.#context, lhs);
+    this.#rhsGroups = groups.number(this.#context, rhs);
     if (this.#op === 'or') return [...lhs, ...rhs];
     const column = this.#context.takeColumn(this.#grid.stepCount);
     for (const group of this.#rhsGroups) {
       column.clear();
       this.#rhs.next(column);
+      this.#context.worked(column.stepCount);
       this.#presence.add(group, column);
     }
     this.#context.giveColumn(column);
@@ -99,6 +100,7 @@ export class SetOperation implements VectorOperator {
 
   next(out: StepColumn): void {
     const index = this.#given++;
+    this.#context.worked(out.stepCount);
     if (index >= this.#lhsGroups.length) {
       const group = this.#rhsGroups[index - this.#lhsGroups.length];
       this.#rhs.next(out);

@@ -10,7 +10,7 @@ import type { Histogram } from '../../../model/histogram.ts';
 import type { Labels } from '../../../model/labels.ts';
 import type { BinaryOp, VectorMatching } from '../../syntax/ast.ts';
 import type { Place } from '../annotations.ts';
-import type { ExecutionContext } from '../execution-context.ts';
+import { type ExecutionContext, workPerLabels } from '../execution-context.ts';
 import type { Grid } from '../grid.ts';
 import type { OutputSeries, VectorOperator } from '../operator.ts';
 import { formatLabels, matchLabels } from '../series-labels.ts';
@@ -79,12 +79,13 @@ export class VectorVectorOperation implements VectorOperator {
 
   series(): readonly OutputSeries[] {
     const { matching } = this.#call;
+    const context = this.#context;
     const first = this.#swapped ? this.#one : this.#many;
     const second = this.#swapped ? this.#many : this.#one;
     for (const side of [first, second]) side.series = side.operator.series();
     const groups = new MatchGroups(matching);
-    this.#many.groups = groups.number(this.#many.series);
-    this.#one.groups = groups.number(this.#one.series);
+    this.#many.groups = groups.number(context, this.#many.series);
+    this.#one.groups = groups.number(context, this.#one.series);
     this.#onesOf = Array.from({ length: groups.count }, () => []);
     this.#one.groups.forEach((group, i) => {
       (this.#onesOf[group] as number[]).push(i);
@@ -157,7 +158,7 @@ export class VectorVectorOperation implements VectorOperator {
       dropName: returnBool,
     });
     this.#many.series.forEach(({ labels }, many) => {
-      this.#context.worked(1);
+      this.#context.worked(4 * workPerLabels);
       const group = this.#many.groups[many];
       const ones = this.#onesOf[group] as number[];
       const own = new Map<string, Output>();

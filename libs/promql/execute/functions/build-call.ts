@@ -7,7 +7,8 @@ import type { CallNode, PlanNode, VectorSelectorNode } from '../../plan/logical-
 import { valueType } from '../../plan/logical-plan.ts';
 import { type Place, placeOf, words } from '../annotations.ts';
 import type { OperatorBuilder } from '../build-operators.ts';
-import type { RangeOperator, VectorOperator } from '../operator.ts';
+import { mapShared } from '../map-shared.ts';
+import type { OutputSeries, RangeOperator, VectorOperator } from '../operator.ts';
 import { emptyVector, ScalarVector, scalarOf } from '../scalars.ts';
 import { VectorSelectorScan } from '../scan/vector-selector.ts';
 import { dropMetricName } from '../series-labels.ts';
@@ -27,7 +28,7 @@ import {
 import { HistogramUnits } from './histogram-units.ts';
 import { buildInfo } from './info.ts';
 import { instantChangeKernel } from './instant-rate.ts';
-import { labelJoin, labelReplace } from './label.ts';
+import { labelJoin, labelReplace, type Relabel } from './label.ts';
 import { overTimeKernels } from './over-time.ts';
 import { RangeFunction, type RangeKernel } from './range-function.ts';
 import { rateKernel } from './rate.ts';
@@ -171,11 +172,11 @@ function instantCall(builder: OperatorBuilder, node: CallNode): VectorOperator {
       return timestampCall(builder, node);
     case 'label_replace': {
       const relabel = labelReplace(text(1), text(2), text(3), text(4));
-      return builder.unique(new SeriesMap(context, builder.vector(arg(0)), [], () => {}, relabel), 'merge');
+      return relabelCall(builder, builder.vector(arg(0)), relabel);
     }
     case 'label_join': {
       const relabel = labelJoin(text(1), text(2), texts(3));
-      return builder.unique(new SeriesMap(context, builder.vector(arg(0)), [], () => {}, relabel), 'merge');
+      return relabelCall(builder, builder.vector(arg(0)), relabel);
     }
     case 'sort':
     case 'sort_desc':
@@ -243,6 +244,12 @@ function withoutOffset(
     selector: { ...selector, atMs: earlierMs, offsetMs: 0 },
     lookbackMs: Math.max(0, lookbackMs - Math.abs(offsetMs)),
   };
+}
+
+function relabelCall(builder: OperatorBuilder, input: VectorOperator, relabel: Relabel): VectorOperator {
+  const { context } = builder;
+  const relabelAll = (series: readonly OutputSeries[]) => mapShared(context, series, relabel);
+  return builder.unique(new SeriesMap(context, input, [], () => {}, relabelAll), 'merge');
 }
 
 function noteSort(builder: OperatorBuilder, node: CallNode): void {

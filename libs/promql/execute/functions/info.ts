@@ -10,7 +10,7 @@ import { compileMatcher } from '../../../model/matcher-predicate.ts';
 import { infoReference } from '../../plan/info-reference.ts';
 import type { CallNode, PlanNode, TimeReference, VectorSelectorNode } from '../../plan/logical-plan.ts';
 import type { OperatorBuilder } from '../build-operators.ts';
-import type { ExecutionContext } from '../execution-context.ts';
+import { type ExecutionContext, workPerLabels } from '../execution-context.ts';
 import type { Grid } from '../grid.ts';
 import type { OutputSeries, VectorOperator } from '../operator.ts';
 import { VectorSelectorScan } from '../scan/vector-selector.ts';
@@ -46,6 +46,9 @@ interface Output {
   readonly series: OutputSeries;
   readonly column: StepColumn;
 }
+
+/** How much more work it is to find the info series of a point than to pass it. */
+const workPerPoint = 8;
 
 class Info implements VectorOperator {
   readonly #context: ExecutionContext;
@@ -92,6 +95,7 @@ class Info implements VectorOperator {
     const newest = this.#newestByTarget(bases, infos);
     const outputs = new Map<string, Output>();
     for (const base of bases) {
+      this.#context.worked(workPerLabels + workPerPoint * this.#grid.stepCount);
       if (ignored.has(base)) this.#give(outputs, base.series, base.column);
       else this.#enrich(outputs, base, infos, newest);
       this.#context.giveColumn(base.column);
@@ -143,6 +147,7 @@ class Info implements VectorOperator {
       for (let step = 0; step < anyBase.length; step++) anyBase[step] |= column.kinds[step];
     const newest = new Map<string, Map<string, Int32Array>>();
     infos.forEach(({ series, column }, index) => {
+      this.#context.worked(workPerLabels + this.#grid.stepCount);
       const name = series.labels.get(metricName);
       const byTarget = newest.get(name) ?? new Map<string, Int32Array>();
       newest.set(name, byTarget);

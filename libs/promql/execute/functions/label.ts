@@ -10,7 +10,8 @@ import { isLabelName } from '../aggregate/count-values.ts';
 import type { OutputSeries } from '../operator.ts';
 import { withLabel } from '../series-labels.ts';
 
-type Relabel = (series: readonly OutputSeries[]) => readonly OutputSeries[];
+/** What becomes of one series. */
+export type Relabel = (series: OutputSeries) => OutputSeries;
 
 /** A label written anew; a name that is written is there to stay. */
 function relabeled({ labels, dropName }: OutputSeries, name: string, value: string): OutputSeries {
@@ -29,17 +30,16 @@ export function labelReplace(target: string, template: string, source: string, p
   if (!isLabelName(target))
     throw new Failure('execution', `invalid destination label name in label_replace(): ${target}`);
   const groups = regex.namedGroups() as Record<string, number>;
-  return (series) =>
-    series.map((one) => {
-      const matcher = regex.matcher(one.labels.get(source));
-      if (!matcher.find()) return one;
-      const groupText = (index: number): string => (index <= matcher.groupCount() ? (matcher.group(index) ?? '') : '');
-      const value = expandTemplate(template, (name) => {
-        if (/^[0-9]+$/.test(name)) return groupText(Number(name));
-        return Object.hasOwn(groups, name) ? groupText(groups[name] as number) : '';
-      });
-      return relabeled(one, target, value);
+  return (one) => {
+    const matcher = regex.matcher(one.labels.get(source));
+    if (!matcher.find()) return one;
+    const groupText = (index: number): string => (index <= matcher.groupCount() ? (matcher.group(index) ?? '') : '');
+    const value = expandTemplate(template, (name) => {
+      if (/^[0-9]+$/.test(name)) return groupText(Number(name));
+      return Object.hasOwn(groups, name) ? groupText(groups[name] as number) : '';
     });
+    return relabeled(one, target, value);
+  };
 }
 
 /** Go's regexp.Expand: $name takes as many letters, digits and underscores as there are; a $ that names nothing stays. */
@@ -57,6 +57,5 @@ export function labelJoin(target: string, separator: string, sources: readonly s
     if (!isLabelName(source)) throw new Failure('execution', `invalid source label name in label_join(): ${source}`);
   }
   if (!isLabelName(target)) throw new Failure('execution', `invalid destination label name in label_join(): ${target}`);
-  return (series) =>
-    series.map((one) => relabeled(one, target, sources.map((source) => one.labels.get(source)).join(separator)));
+  return (one) => relabeled(one, target, sources.map((source) => one.labels.get(source)).join(separator));
 }

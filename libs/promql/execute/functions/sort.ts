@@ -4,7 +4,7 @@
  */
 import { compareLabels } from '../../../model/labels.ts';
 import { goSort } from '../../go-sort.ts';
-import type { ExecutionContext } from '../execution-context.ts';
+import { type ExecutionContext, workPerLabels } from '../execution-context.ts';
 import type { Grid } from '../grid.ts';
 import type { OutputSeries, VectorOperator } from '../operator.ts';
 import { PointKind, type StepColumn } from '../step-column.ts';
@@ -77,8 +77,11 @@ function compareDigits(a: string, b: string): number {
 }
 
 /** In the order of Go's sort, which shows where entries are equal. */
-function sortEntries(entries: Entry[], before: Before): Entry[] {
-  const less = (i: number, j: number) => before(entries[i] as Entry, entries[j] as Entry);
+function sortEntries(context: ExecutionContext, entries: Entry[], before: Before): Entry[] {
+  const less = (i: number, j: number) => {
+    context.worked(workPerLabels);
+    return before(entries[i] as Entry, entries[j] as Entry);
+  };
   const swap = (i: number, j: number): void => {
     const entry = entries[i] as Entry;
     entries[i] = entries[j] as Entry;
@@ -117,7 +120,7 @@ export class Sort implements VectorOperator {
         this.#context.giveColumn(column);
       else this.#entries.push({ series, column });
     }
-    this.#entries = sortEntries(this.#entries, this.#before);
+    this.#entries = sortEntries(this.#context, this.#entries, this.#before);
     return this.#entries.map(({ series }) => series);
   }
 
