@@ -1,13 +1,13 @@
 /**
- * The life of samples in a whole process: head, local block, bucket. Asked at every moment, killed in between, the answer is the same.
+ * The life of samples in a whole Maru: head, local block, bucket. Asked at every moment, killed in between, the answer is the same.
  */
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { it } from 'node:test';
+import { describeEachCarrier } from '../support/carriers.ts';
 import { push } from '../support/push-client.ts';
 import { queryAt } from '../support/query-client.ts';
-import { startMaru } from '../support/start-maru.ts';
 import { waitFor } from '../support/wait-until.ts';
 
 const hourMs = 3_600_000;
@@ -17,11 +17,18 @@ async function metric(baseUrl: string, name: string): Promise<number> {
   return Number(new RegExp(`^${name}(?:{[^}]*})? (.*)$`, 'm').exec(text)?.[1] ?? Number.NaN);
 }
 
-describe('samples on their way into the bucket', () => {
-  it('are answered alike from head, local block and bucket, and after a kill', { timeout: 120_000 }, async () => {
+describeEachCarrier('samples on their way into the bucket', { timeout: 120_000 }, (start) => {
+  it('are answered alike from head, local block and bucket, and after a kill', async () => {
     const now = Math.floor(Date.now() / 1000) * 1000;
-    await using maru = await startMaru({
-      args: ['--head.cut-delay=0s', '--head.idle-delay=1s', '--ingester.ship-interval=1s'],
+    await using maru = await start({
+      args: [
+        '--head.cut-delay=0s',
+        '--head.idle-delay=1s',
+        '--ingester.ship-interval=1s',
+        '--compactor.cleanup-interval=1s',
+        '--compactor.first-level-compaction-wait-period=30d',
+        '--query.bucket-index-refresh=500ms',
+      ],
     });
     const times = Array.from({ length: 11 * 60 }, (_, i) => now - 11 * hourMs + i * 60_000);
     for (let i = 0; i < 5; i++) {
@@ -52,10 +59,19 @@ describe('samples on their way into the bucket', () => {
     await maru.ready();
     assert.deepEqual(await ask(), before);
     await waitFor('five blocks are in the bucket', async () =>
-      (await metric(maru.baseUrl, 'maru_ingester_shipped_blocks_total')) >= 5 ? true : undefined,
+      (await metric(maru.roomUrl('ingester'), 'maru_ingester_shipped_blocks_total')) >= 5 ? true : undefined,
     );
     assert.deepEqual(await ask(), before);
-    const blocks = await readdir(join(maru.dataDir, 'bucket', 'anonymous'));
+    const blocks = await readdir(join(maru.bucket, 'anonymous'));
     assert.ok(blocks.filter((name) => /^[0-9A-Z]{26}$/.test(name)).length >= 5, blocks.join());
+    await waitFor('the index has them', async () =>
+      (await metric(maru.roomUrl('compactor'), 'maru_compactor_blocks')) >= 5 ? true : undefined,
+    );
+    await waitFor('the store-gateway was asked', async () => {
+      assert.deepEqual(await ask(), before);
+      const queries = await metric(maru.roomUrl('store-gateway'), 'maru_store_gateway_queries_total');
+      // In one process the ingester answers for what it still has.
+      return queries > 0 || maru.roomUrl('store-gateway') === maru.baseUrl ? true : undefined;
+    });
   });
 });

@@ -1,10 +1,10 @@
 /**
- * Compaction in a whole process, asked all the while, and killed in the middle of it: every answer is the same.
+ * Compaction in a whole Maru, asked all the while, and killed in the middle of it: every answer is the same.
  */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { it } from 'node:test';
 import { readBucketIndex } from '../../libs/blocks/bucket-index.ts';
 import { uploadBlock } from '../../libs/blocks/upload-block.ts';
 import { Labels } from '../../libs/model/labels.ts';
@@ -15,9 +15,9 @@ import { S3Bucket } from '../../libs/object-store/s3.ts';
 import { realDisk } from '../../libs/std/disk.ts';
 import { writeTestBlock } from '../../libs/tsdb/block/block.testing.ts';
 import { makeUlid } from '../../libs/tsdb/block/ulid.ts';
+import { describeEachCarrier } from '../support/carriers.ts';
 import { skipWithout } from '../support/find-server.ts';
 import { ask } from '../support/query-client.ts';
-import { startMaru } from '../support/start-maru.ts';
 import { startVersitygw } from '../support/start-versitygw.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { waitFor } from '../support/wait-until.ts';
@@ -34,13 +34,13 @@ interface Store extends AsyncDisposable {
   readonly env: Readonly<Record<string, string>>;
 }
 
-const stores: readonly { name: string; skip: string | false; open: (dataDir: string) => Promise<Store> }[] = [
+const stores: readonly { name: string; skip: string | false; open: (folder: string) => Promise<Store> }[] = [
   {
     name: 'a folder',
     skip: false,
-    open: async (dataDir) => ({
-      bucket: new FilesystemBucket(join(dataDir, 'bucket')),
-      args: [],
+    open: async (folder) => ({
+      bucket: new FilesystemBucket(join(folder, 'bucket')),
+      args: [`--bucket.filesystem.directory=${join(folder, 'bucket')}`],
       env: {},
       [Symbol.asyncDispose]: async () => undefined,
     }),
@@ -78,11 +78,10 @@ const stores: readonly { name: string; skip: string | false; open: (dataDir: str
 ];
 
 for (const { name, skip, open } of stores)
-  describe(`compaction in ${name}`, { skip, timeout: 170_000 }, () => {
+  describeEachCarrier(`compaction in ${name}`, { skip, timeout: 170_000 }, (start) => {
     it('changes no answer, whenever it is asked and whenever it is killed', async () => {
       await using folder = await tempFolder('compaction');
-      const dataDir = join(folder.path, 'data');
-      await using store = await open(dataDir);
+      await using store = await open(folder.path);
       const { bucket } = store;
       const begin = (Math.floor(Date.now() / (24 * hour)) - 3) * 24 * hour;
       // Twelve ranges of two hours, and a replica of each that has half of the samples, and others besides.
@@ -103,8 +102,7 @@ for (const { name, skip, open } of stores)
         await writeTestBlock({ disk: realDisk, directory, ulid, series, extras });
         await uploadBlock(bucket, tenant, ulid, join(directory, ulid), signal);
       }
-      await using maru = await startMaru({
-        dataDir,
+      await using maru = await start({
         env: store.env,
         args: [
           ...store.args,
@@ -127,7 +125,7 @@ for (const { name, skip, open } of stores)
         return JSON.stringify([count.data, sum.data, count.warnings ?? [], sum.warnings ?? []]);
       };
       const jobs = async (): Promise<{ state: string }[]> => {
-        const told = await fetch(`${maru.baseUrl}/compactor/tenant/anonymous/planned_jobs`);
+        const told = await fetch(`${maru.roomUrl('compactor')}/compactor/tenant/anonymous/planned_jobs`);
         return ((await told.json()) as { planned_jobs: { state: string }[] }).planned_jobs;
       };
       const wrong: string[] = [];

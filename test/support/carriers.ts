@@ -35,7 +35,14 @@ async function startSplit(options: Omit<MaruOptions, 'dataDir'> = {}): Promise<M
     baseUrl: distributor.baseUrl,
     queryUrl: frontend.queryUrl,
     dataDir: distributor.dataDir,
+    bucket: cluster.bucket,
     port: distributor.port,
+    roomUrl: (room) => {
+      const [ingester] = cluster.ingesters.values();
+      const found = { ingester, 'store-gateway': storeGateways[0], compactor: compactors[0] }[room];
+      if (found === undefined) throw new Error(`there is no ${room}`);
+      return found.baseUrl;
+    },
     pid: () => distributor.pid(),
     log: () => all.map((one) => one.log()).join('\n'),
     isRunning: () => all.every((one) => one.isRunning()),

@@ -25,7 +25,11 @@ export interface Maru extends AsyncDisposable {
   /** Where the Prometheus API stands: before `/api/v1`. */
   readonly queryUrl: string;
   readonly dataDir: string;
+  /** The folder of the bucket, where nothing else is configured. */
+  readonly bucket: string;
   readonly port: number;
+  /** Where a room that has no door of its own is looked at: its metrics, its pages. */
+  roomUrl(room: 'ingester' | 'store-gateway' | 'compactor'): string;
   pid(): number;
   /** What the process said since its last start. */
   log(): string;
@@ -62,7 +66,9 @@ export async function startMaru(options: MaruOptions = {}): Promise<Maru> {
     baseUrl,
     queryUrl: `${baseUrl}/prometheus`,
     dataDir,
+    bucket: join(dataDir, 'bucket'),
     port,
+    roomUrl: () => baseUrl,
     pid: () => child.pid,
     log: () => child.output(),
     isRunning: () => child.isRunning(),
