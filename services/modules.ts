@@ -116,7 +116,7 @@ const among: Readonly<Record<string, ModuleRow<House>>> = {
       const cluster = clusterOf(house);
       const { service, handler, drain } = createIngester(house.config.ingester, house.config.head, {
         ...ingesterDeps(house),
-        beforeOpen: (found) => cluster.join(found),
+        beforeOpen: (found) => cluster.join(found, () => handler.tsdb?.durableSeq),
         hasReadersElsewhere: true,
       });
       const leave = cluster.leavesWith(drain);

@@ -91,3 +91,13 @@ export interface DrainState {
   /** While it goes on, in a sentence. */
   readonly waitsFor: string | undefined;
 }
+
+/** What a start of the ingester found in its data folder. */
+export interface FoundData {
+  /** Something that had been accepted could not be read. */
+  readonly hasHole: boolean;
+  /** There are samples that are in no block yet. */
+  readonly hasSamples: boolean;
+  /** Sequence number of the newest record of its log, which only ever rises on one folder. */
+  readonly logPosition: number;
+}

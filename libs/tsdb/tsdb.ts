@@ -73,6 +73,8 @@ export interface RestoreReport {
   readonly damages: readonly Damage[];
   /** Rows of the log whose series was lost with a damaged file. */
   readonly orphanRows: number;
+  /** Sequence number of the newest record that was found; only ever rises on one data folder. */
+  readonly lastSeq: number;
   readonly seconds: number;
 }
 
@@ -132,6 +134,11 @@ export class Tsdb {
 
   get walCounters(): WalWriter['counters'] {
     return this.#writer?.counters ?? { bytes: 0, records: 0, commits: 0, syncSeconds: 0 };
+  }
+
+  /** Sequence number of the newest record that is on stable storage; undefined while the log is not open. */
+  get durableSeq(): number | undefined {
+    return this.#writer?.durableSeq;
   }
 
   get heads(): ReadonlyMap<TenantId, TenantHead> {
@@ -458,7 +465,8 @@ export class Tsdb {
     if (await tryOnce()) await this.#cutter?.complete();
     else this.#waitingForRoom = this.#waitForRoom(tryOnce).catch(this.#options.onFatal);
     const { orphanRows } = records;
-    return { snapshotBytes, replay, damages, orphanRows, seconds: (performance.now() - begin) / 1000 };
+    const lastSeq = Math.max(replay.lastSeq, seqOfSnapshot);
+    return { snapshotBytes, replay, damages, orphanRows, lastSeq, seconds: (performance.now() - begin) / 1000 };
   }
 
   /** Opens the log for writing. @returns false where the disk has no room for it: nothing was changed */

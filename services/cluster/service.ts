@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { FastifyInstance } from 'fastify';
 import { ConfigError } from '../../libs/config/config-error.ts';
+import type { FoundData } from '../../libs/contracts/ingester.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { Service } from '../../libs/lifecycle/service.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
@@ -42,6 +43,7 @@ import { realDisk } from '../../libs/std/disk.ts';
 import type { Logger } from '../../libs/telemetry/log.ts';
 import type { Metrics } from '../../libs/telemetry/metrics.ts';
 import type { ClusterConfig } from './config.ts';
+import { DiskMarker, diskMarkKey, readDiskMark } from './disk-mark.ts';
 import { type GatewayName, gatewayLeaveRoute } from './gateway-leave-route.ts';
 import { Leases } from './leases.ts';
 import { RingLeave, type RoomDrain } from './leave-ring.ts';
@@ -106,6 +108,7 @@ export class Cluster {
   #joined = false;
   #joinedAsGateway = false;
   #leave: RingLeave | undefined;
+  #marker: DiskMarker | undefined;
   /** Enough ingesters of every partition have answered once. */
   #hasReached = false;
   #stopping = false;
@@ -176,27 +179,38 @@ export class Cluster {
   /**
    * Takes this ingester's place in the table, now that its data is restored; again and again while the bucket is away.
    * @param found what its data folder holds
+   * @param logPosition how far its log is on stable storage
    */
-  async join({ hasHole, hasSamples }: Pick<Candidate, 'hasHole' | 'hasSamples'>): Promise<void> {
-    const { log, nowMs, creationGraceMs } = this.#deps;
+  async join(found: FoundData, logPosition: () => number | undefined): Promise<void> {
+    const { log, nowMs, creationGraceMs, bucket } = this.#deps;
     const { instance, zone } = this.identity;
     const incarnation = this.#incarnation;
     if (incarnation === undefined) throw new Error('join before start');
+    const markKey = diskMarkKey(this.identity);
+    const mark = await this.#atLast(() => readDiskMark(bucket, markKey));
+    const isSetBack = mark?.incarnation === incarnation.id && mark.position > found.logPosition;
+    if (isSetBack) {
+      const fields = { logPosition: found.logPosition, marked: mark.position };
+      log.error(fields, 'the data folder is an older copy of what it was: what came after it is missing on it');
+    }
     const candidate: Candidate = {
       instance,
       zone,
       address: this.#ownAddress(),
       incarnation: incarnation.id,
       starts: incarnation.starts,
-      hasHole,
-      hasSamples,
+      hasHole: found.hasHole || isSetBack,
+      hasSamples: found.hasSamples,
       completeFromMs: nowMs() + creationGraceMs + clockSkewMs,
     };
     await this.#checkNameIsFree(candidate);
-    const table = await this.#publishAtLast((current) => joined(current, candidate, this.#settings, nowMs()));
+    const table = await this.#atLast(() =>
+      this.#publish((current) => joined(current, candidate, this.#settings, nowMs())),
+    );
     if (table === undefined) return;
     this.#joined = true;
     log.info({ epoch: table.epoch, instance, zone, address: candidate.address }, 'joined the ring');
+    this.#marker = new DiskMarker(bucket, markKey, incarnation.id, logPosition);
     this.#leave?.joined();
   }
 
@@ -225,7 +239,7 @@ export class Cluster {
   async joinAsGateway(): Promise<void> {
     const { instance, zone } = this.identity;
     const gateway: Gateway = { instance, zone, address: this.#ownAddress() };
-    const table = await this.#publishAtLast((current) => withGateway(current, gateway, this.#settings));
+    const table = await this.#atLast(() => this.#publish((current) => withGateway(current, gateway, this.#settings)));
     if (table === undefined) return;
     this.#joinedAsGateway = true;
     this.#deps.log.info({ epoch: table.epoch, ...gateway }, 'joined the ring as a store-gateway');
@@ -270,11 +284,11 @@ export class Cluster {
     return table;
   }
 
-  /** Publishes as soon as the bucket can be asked; undefined where the process stops before. @throws Failure `bad_data` */
-  async #publishAtLast(change: (table: RingTable | undefined) => RingTable): Promise<RingTable | undefined> {
+  /** Does it as soon as the bucket can be asked; undefined where the process stops before. @throws Failure `bad_data` */
+  async #atLast<T>(act: () => Promise<T>): Promise<T | undefined> {
     for (let pauseMs = 100; !this.#stopping; pauseMs = Math.min(5_000, pauseMs * 2)) {
       try {
-        return await this.#publish(change);
+        return await act();
       } catch (error) {
         if (isMistake(error)) throw error;
         this.#deps.log.warn({ error: String(error) }, 'cannot join the ring yet');
@@ -288,10 +302,11 @@ export class Cluster {
    * A name whose owner answers is not taken over: two processes with one name would each hold a part.
    * @throws Failure `bad_data`
    */
-  async #checkNameIsFree({ instance, zone, address, incarnation }: Candidate): Promise<void> {
+  async #checkNameIsFree({ instance, zone, address }: Candidate): Promise<void> {
     const owners = this.table?.partitions.flatMap((partition) => partition.owners) ?? [];
     const known = owners.find((owner) => owner.instance === instance && owner.zone === zone);
-    if (known === undefined || known.incarnation === incarnation || known.address === address) return;
+    // Whoever listens where it did before is alone there.
+    if (known === undefined || known.address === address) return;
     const { open, stop } = dialGrpc(known.address, this.#tls);
     const link = new PeerLink({
       identity: this.identity,
@@ -304,7 +319,7 @@ export class Cluster {
     });
     try {
       await link.ask(ringEpochCall, [], { timeoutMs: nameCheckMs });
-      if (link.peer?.instance !== instance) return;
+      if (link.peer?.instance !== instance || link.peer.zone !== zone) return;
     } catch {
       return;
     } finally {
@@ -313,7 +328,7 @@ export class Cluster {
     }
     throw new Failure(
       'bad_data',
-      `another process called ${JSON.stringify(instance)} answers at ${known.address}, with another data folder`,
+      `another process called ${JSON.stringify(instance)} answers at ${known.address}, on another data folder or a copy of this one`,
     );
   }
 
@@ -414,6 +429,7 @@ export class Cluster {
     this.#stopping = true;
     clearInterval(this.#timer);
     this.#leave?.stop();
+    await this.#marker?.stop();
     await this.#leases?.stop();
     this.#peers?.stop();
     this.#frontends?.stop();

@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { emptyBucketIndex, readBucketIndex } from '../../libs/blocks/bucket-index.ts';
 import { uploadBlock } from '../../libs/blocks/upload-block.ts';
-import { recentBlocksMs } from '../../libs/contracts/ingester.ts';
+import { type FoundData, recentBlocksMs } from '../../libs/contracts/ingester.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { Service } from '../../libs/lifecycle/service.ts';
 import type { TenantLimits } from '../../libs/limits/tenant-limits.ts';
@@ -39,14 +39,6 @@ export interface IngesterDeps {
   readonly beforeOpen?: (found: FoundData) => Promise<void>;
   /** Whether readers elsewhere go by bucket indexes of their own: a block is safe when they must have heard of it. */
   readonly hasReadersElsewhere: boolean;
-}
-
-/** What a start found in its data folder. */
-export interface FoundData {
-  /** Something that had been accepted could not be read. */
-  readonly hasHole: boolean;
-  /** There are samples that are in no block yet. */
-  readonly hasSamples: boolean;
 }
 
 const fullRetryMs = 1_000;
@@ -154,6 +146,7 @@ export function createIngester(
       hasSamples: [...tsdb.heads.values()].some(
         ({ openRanges, frozenRanges }) => openRanges.size + frozenRanges.size > 0,
       ),
+      logPosition: report.lastSeq,
     });
     handler.restored(tsdb, report);
     timers.push(

@@ -3,7 +3,7 @@
  * come back with an empty disk. Acknowledged means there, and an answer is complete or an error that names what is missing.
  */
 import assert from 'node:assert/strict';
-import { rm } from 'node:fs/promises';
+import { cp, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { healed, ingesterOf, Ledger, relaunch, steadySeries } from '../support/cluster-ledger.ts';
@@ -136,6 +136,47 @@ describe('three replicas in three zones', { timeout: 240_000 }, () => {
     assert.match(read.text, /ingester-a-0 \(zone a\) lacks what came before/);
     // Writes need two owners, whatever they held before.
     await ledger.writeUntilTaken();
+    await relaunch(ingesterOf(cluster, 'b-0'));
+    await healed(cluster);
+    await ledger.check();
+  });
+});
+
+describe('a disk that was set back', { timeout: 120_000 }, () => {
+  it('is believed about what comes later only, although nothing on it says so', async () => {
+    await using cluster = await startCluster({ zones: ['a', 'b', 'c'], partitions: 1, replicationFactor: 3 });
+    await healed(cluster);
+    const ledger = new Ledger(cluster, 'set_back');
+    await ledger.mustWrite(5);
+    const older = ingesterOf(cluster, 'a-0');
+    // As a snapshot of the volume is taken: while it runs.
+    older.signal('SIGSTOP');
+    await cp(older.dataDir, `${older.dataDir}-copy`, { recursive: true });
+    older.signal('SIGCONT');
+    await healed(cluster);
+    await ledger.mustWrite(5);
+    const mark = join(cluster.bucket, '~maru/disks/a/ingester-a-0.json');
+    const position = async (): Promise<number> =>
+      (JSON.parse(await readFile(mark, 'utf8')) as { position: number }).position;
+    const written = Number(
+      /^maru_ingester_wal_records_total (\d+)/m.exec(await (await fetch(`${older.baseUrl}/metrics`)).text())?.[1],
+    );
+    await waitFor('the bucket knows how far it is', async () => ((await position()) >= written ? true : undefined));
+    await older.kill();
+    await rm(older.dataDir, { recursive: true, force: true });
+    await rename(`${older.dataDir}-copy`, older.dataDir);
+    await rm(join(older.dataDir, 'lock'), { force: true });
+    await relaunch(older);
+    assert.match(older.log(), /an older copy of what it was/);
+    await healed(cluster);
+    await ledger.check();
+    await ledger.mustWrite(2);
+    await ingesterOf(cluster, 'b-0').kill();
+    const read = await waitFor('the read is refused', async () => {
+      const answer = await ledger.read();
+      return answer.status === 503 ? answer : undefined;
+    });
+    assert.match(read.text, /ingester-a-0 \(zone a\) lacks what came before/);
     await relaunch(ingesterOf(cluster, 'b-0'));
     await healed(cluster);
     await ledger.check();

@@ -74,6 +74,7 @@ export class WalWriter {
   #pending: Commit;
   #spare: ByteSink | undefined;
   #seq: number;
+  #durableSeq: number;
   #busy = false;
   /** Ends with the commit loop that runs, or ran last. */
   #running: Promise<void> | undefined;
@@ -95,6 +96,7 @@ export class WalWriter {
     this.#position = position;
     this.#nextSegment = Math.max(options.nextSegment, segment + 1);
     this.#seq = options.nextSeq;
+    this.#durableSeq = options.nextSeq - 1;
     this.#pending = new Commit(new ByteSink());
   }
 
@@ -132,6 +134,11 @@ export class WalWriter {
   /** Sequence number of the newest record, durable or not. */
   get lastSeq(): number {
     return this.#seq - 1;
+  }
+
+  /** Sequence number of the newest record that is durable, and all before it. */
+  get durableSeq(): number {
+    return this.#durableSeq;
   }
 
   /** @throws Failure `unavailable` when no record is taken now. Ask before anything of a write is applied. */
@@ -220,6 +227,7 @@ export class WalWriter {
 
   async #commit(): Promise<void> {
     const commit = this.#pending;
+    const { lastSeq } = this;
     this.#pending = new Commit(this.#spare ?? new ByteSink());
     this.#spare = undefined;
     const bytes = commit.sink.written();
@@ -255,6 +263,7 @@ export class WalWriter {
     } catch (error) {
       return this.#fail(error, commit);
     }
+    this.#durableSeq = lastSeq;
     this.counters.syncSeconds += (performance.now() - begin) / 1000;
     this.counters.commits++;
     if (this.#state === 'full') {
