@@ -14,6 +14,12 @@ const stamp = join(root, 'node_modules', '.maru-installed');
 /** What npm itself leaves behind when it has installed. */
 const installedLock = join(root, 'node_modules', '.package-lock.json');
 
+/**
+ * glibc keeps what threads have freed, for each of them, and after the first large buffer all others, too: with this, memory that a large
+ * query took goes back to the system. Other C libraries do not know these words.
+ */
+const allocator = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '65536' };
+
 const commands = {
   // With few cores the helpers of the garbage collector wait for the core that a query has, and a push waits for the helpers.
   start: ['--single-threaded-gc', join(root, 'services/main.ts')],
@@ -69,6 +75,7 @@ function findNode() {
 function run(node, parts) {
   const child = spawn(node, parts, {
     cwd: command === 'start' || command === 'blocks' ? process.cwd() : root,
+    env: command === 'start' ? { ...allocator, ...process.env } : process.env,
     stdio: 'inherit',
   });
   // A terminal signals the child as well; a supervisor knows only this pid.

@@ -16,6 +16,8 @@ export interface ServerKind {
   readonly protocols: readonly Protocol[];
   readonly pushPath: string;
   readonly readyPath: string;
+  /** Besides this process' own. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** Before `/api/v1`. */
   readonly queryPath: string;
   /** The program and its flags, undefined where the program is absent. */
@@ -67,6 +69,8 @@ export const serverKinds: readonly ServerKind[] = [
     pushPath: '/api/v1/push',
     readyPath: '/ready',
     queryPath: '/prometheus',
+    // As bin/maru.js has it.
+    environment: { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '65536' },
     command: (folder, port) => [
       process.execPath,
       [
@@ -190,6 +194,7 @@ export class RunningServer {
     const child = spawn(command[0], command[1], {
       stdio: ['ignore', 'pipe', 'pipe'],
       cwd: this.folder,
+      env: { ...this.kind.environment, ...process.env },
       detached: true,
     });
     this.#child = child;
