@@ -199,6 +199,82 @@ describe('Tsdb', () => {
     assert.equal(after.get('common')?.size, 49);
   });
 
+  it('answers with a warning where damage may have taken samples, after further starts as well, until its note is removed', async () => {
+    const hourMs = 3_600_000;
+    const lossWarning = {
+      nowMs: () => start + 100 * hourMs,
+      acceptedAges: () => ({ pastMs: hourMs, aheadMs: hourMs / 6 }),
+    };
+    const disk = new FaultyDisk();
+    const first = await open(disk, { segmentBytes: 1 << 20 });
+    for (let i = 0; i < 50; i++) {
+      const t = start + i * hourMs;
+      await first.tsdb.push({ ...batch(tenantA, [['s', t, i]]), receiveTimeMs: t });
+    }
+    await first.tsdb.close();
+    const content = disk.files.get('/data/wal/00000001.wal');
+    assert.ok(content !== undefined);
+    // The record of hour 25, whose series is known from the first.
+    let at = -1;
+    for (let i = 0; i <= 25; i++) at = content.bytes.indexOf('MrF1', at + 1);
+    content.bytes[at + 24] ^= 0xff;
+    const warnings = async (tsdb: Tsdb, tenant: TenantId, from: number, to: number) => {
+      const source = tsdb.source(tenant);
+      const { signal } = new AbortController();
+      const span = { minT: start + from * hourMs, maxT: start + to * hourMs };
+      const lists = { ...span, selectors: [], limit: 0 };
+      const answers = [
+        await source.select({ ...span, matchers: [] }, signal),
+        (await source.selectProjected?.({ ...span, matchers: [] }, [], signal)) ?? assert.fail('a head projects'),
+        await source.labelNames(lists, signal),
+        await source.labelValues('__name__', lists, signal),
+        await source.series(lists, signal),
+        await source.exemplars(lists, signal),
+      ];
+      const [warned] = answers;
+      for (const one of answers) assert.deepEqual(one.warnings, warned?.warnings);
+      return warned?.warnings ?? [];
+    };
+    const check = async (tsdb: Tsdb) => {
+      // Received between hours 24 and 26.
+      for (const tenant of [tenantA, tenantB]) {
+        assert.deepEqual(await warnings(tsdb, tenant, 0, 22.9), []);
+        assert.match((await warnings(tsdb, tenant, 0, 23))[0] ?? '', /00000001\.wal.*samples|samples.*00000001\.wal/);
+        assert.equal((await warnings(tsdb, tenant, 25, 25)).length, 1);
+        assert.equal((await warnings(tsdb, tenant, 26.1, 60)).length, 1);
+        assert.deepEqual(await warnings(tsdb, tenant, 26.2, 60), []);
+      }
+    };
+    const full = await open(disk, { lossWarning });
+    assert.equal(full.report.damages.length, 1);
+    await check(full.tsdb);
+    await full.tsdb.close();
+    const again = await open(disk, { lossWarning });
+    assert.deepEqual(again.report.damages, []);
+    await check(again.tsdb);
+    await again.tsdb.close();
+    await disk.remove('/data/damaged/00000001.wal.lost.json');
+    const waived = await open(disk, { lossWarning });
+    assert.deepEqual(await warnings(waived.tsdb, tenantA, 25, 25), []);
+    await waived.tsdb.close();
+  });
+
+  it('a snapshot that is damaged may lack samples of any time', async () => {
+    const lossWarning = { nowMs: () => start, acceptedAges: () => ({ pastMs: 1000, aheadMs: 1000 }) };
+    const disk = new FaultyDisk();
+    const first = await open(disk, { snapshotBytes: 1 });
+    for (let i = 0; i < 600; i++) await first.tsdb.push(batch(tenantA, [[`a${i}`, start + i, i]]));
+    await first.tsdb.close();
+    const [, content] = [...disk.files].find(([name]) => name.endsWith('.snapshot')) ?? assert.fail('a snapshot');
+    content.bytes[content.bytes.length >> 1] ^= 0xff;
+    const { tsdb } = await open(disk, { lossWarning });
+    const { signal } = new AbortController();
+    assert.equal((await tsdb.source(tenantA).select({ matchers: [], minT: 0, maxT: 1 }, signal)).warnings.length, 1);
+    const later = { matchers: [], minT: start + 1001, maxT: start + 2000 };
+    assert.deepEqual((await tsdb.source(tenantA).select(later, signal)).warnings, []);
+    await tsdb.close();
+  });
+
   it('goes on behind a record that cannot be applied: named, counted, its file set aside', async () => {
     const disk = new FaultyDisk();
     const first = await open(disk);

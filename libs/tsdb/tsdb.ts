@@ -21,6 +21,7 @@ import { HeadSource } from './head/head-source.ts';
 import { headStatusOf } from './head/head-status.ts';
 import { runInSlices } from './head/steps.ts';
 import { TenantHead, type TenantHeadOptions } from './head/tenant-head.ts';
+import { type AcceptedAges, LostRecords, withLossWarning } from './lost-records.ts';
 import { RecordApplier } from './replay-record.ts';
 import type { Damage } from './wal/frame.ts';
 import { encodeDrop, encodeFreeze, encodeGone } from './wal/range-record.ts';
@@ -55,6 +56,8 @@ export interface TsdbOptions {
   /** Why a new series was refused, for the sender. */
   readonly seriesRefusal: (tenant: TenantId, seriesMax: number) => string;
   readonly headOptions: (tenant: TenantId) => TenantHeadOptions;
+  /** With it, questions over a time of which damage may have taken samples are answered with a warning, in later runs as well. */
+  readonly lossWarning?: { readonly nowMs: () => number; readonly acceptedAges: (tenant: TenantId) => AcceptedAges };
   /** Where ranges go; undefined: they stay in the head for good. */
   readonly cut?: CutOptions;
 }
@@ -89,6 +92,7 @@ export class Tsdb {
   /** Series that a push made before it failed to be logged (memory ran out, say). */
   readonly #unlogged = new Map<TenantHead, Set<number>>();
   readonly #cutter: RangeCutter | undefined;
+  #lost: LostRecords | undefined;
   /** Undefined while a new process finds no room on its disk. */
   #writer: WalWriter | undefined;
   /** Open, and not to be used before a snapshot is written. */
@@ -289,7 +293,11 @@ export class Tsdb {
 
   /** Recent samples of a tenant; a tenant that never wrote is empty and costs nothing. */
   source(tenant: TenantId): SeriesSource {
-    return new HeadSource(this.#heads.get(tenant) ?? new TenantHead(this.#options.headOptions(tenant)));
+    const head = new HeadSource(this.#heads.get(tenant) ?? new TenantHead(this.#options.headOptions(tenant)));
+    const { lossWarning } = this.#options;
+    const lost = this.#lost;
+    if (lost === undefined || lost.isEmpty || lossWarning === undefined) return head;
+    return withLossWarning(head, (minT, maxT) => lost.warningOver(minT, maxT, lossWarning.acceptedAges(tenant)));
   }
 
   /**
@@ -404,6 +412,8 @@ export class Tsdb {
     const walDirectory = join(directory, 'wal');
     const snapshotDirectory = join(directory, 'snapshots');
     await removeUnfinishedSnapshots(disk, snapshotDirectory);
+    const { lossWarning } = this.#options;
+    if (lossWarning !== undefined) this.#lost = await LostRecords.open(disk, join(directory, 'damaged'));
     const newest = (await listSnapshots(disk, snapshotDirectory)).at(-1);
     const restored = new Map<TenantId, RestoredIds>();
     const damages: Damage[] = [];
@@ -457,6 +467,17 @@ export class Tsdb {
         },
       });
     this.counters.damages += damages.length;
+    if (damages.length > 0 && lossWarning !== undefined) {
+      const isOfSnapshot = damages.length > replay.damages.length;
+      // Rows that came later may have been of series that were lost.
+      const isOpenEnded = isOfSnapshot || records.orphanRows > 0;
+      const { afterMs, beforeMs } = replay.lost ?? { afterMs: -Infinity, beforeMs: Infinity };
+      this.#lost?.add({
+        files: [...new Set(damages.map(({ path }) => path))],
+        receivedFromMs: isOfSnapshot ? -Infinity : afterMs,
+        receivedToMs: isOpenEnded ? lossWarning.nowMs() : Math.min(beforeMs, lossWarning.nowMs()),
+      });
+    }
     for (const damage of damages) this.#damagedPaths.add(damage.path);
     // After damage numbers of series may differ from those in the files: nothing may be logged beside them.
     const snapshotFirst = damages.length > 0 || records.renumbered;
@@ -473,7 +494,10 @@ export class Tsdb {
   async #beginToWrite(openWriter: () => Promise<WalWriter>, snapshotFirst: boolean): Promise<boolean> {
     try {
       const writer = (this.#writerToBe ??= await openWriter());
-      if (snapshotFirst) await this.#snapshot(writer);
+      if (snapshotFirst) {
+        await this.#lost?.write();
+        await this.#snapshot(writer);
+      }
       this.#writer = writer;
       return true;
     } catch (error) {

@@ -8,6 +8,7 @@ import { uploadBlock } from '../../libs/blocks/upload-block.ts';
 import { type FoundData, recentBlocksMs } from '../../libs/contracts/ingester.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { Service } from '../../libs/lifecycle/service.ts';
+import type { Limits } from '../../libs/limits/limits.ts';
 import type { TenantLimits } from '../../libs/limits/tenant-limits.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
 import { realDisk } from '../../libs/std/disk.ts';
@@ -15,6 +16,7 @@ import type { Logger } from '../../libs/telemetry/log.ts';
 import type { Metrics } from '../../libs/telemetry/metrics.ts';
 import { CutThread } from '../../libs/tsdb/cut-thread.ts';
 import { LocalBlocks } from '../../libs/tsdb/local-blocks.ts';
+import type { AcceptedAges } from '../../libs/tsdb/lost-records.ts';
 import { type RestoreProgress, Tsdb } from '../../libs/tsdb/tsdb.ts';
 import type { HeadConfig, IngesterConfig } from './config.ts';
 import { Drain } from './drain.ts';
@@ -120,6 +122,10 @@ export function createIngester(
         seriesRefusal: (_tenant, seriesMax) =>
           `per-user series limit of ${seriesMax} exceeded (err-mimir-max-series-per-user). To adjust the related per-tenant ` +
           'limit, configure limits.max-global-series-per-user, or contact your service administrator.',
+        // In a cluster the table of the ring says from when on this owner is complete.
+        ...(deps.beforeOpen === undefined && {
+          lossWarning: { nowMs: deps.nowMs, acceptedAges: (tenant) => acceptedAges(deps.limits.of(tenant)) },
+        }),
         headOptions: (tenant) => ({ exemplarsMax: deps.limits.of(tenant).maxGlobalExemplarsPerUser }),
         cut: { blocks, nowMs: deps.nowMs, cutDelayMs: headConfig.cutDelay, idleMs: headConfig.idleDelay },
       },
@@ -187,4 +193,8 @@ export function createIngester(
     notReadyReason: () => handler.notReadyReason(),
   };
   return { service, handler, drain };
+}
+
+function acceptedAges({ pastGracePeriod, creationGracePeriod }: Limits): AcceptedAges {
+  return { pastMs: pastGracePeriod === 0 ? Number.POSITIVE_INFINITY : pastGracePeriod, aheadMs: creationGracePeriod };
 }

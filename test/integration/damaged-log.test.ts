@@ -83,7 +83,14 @@ describe('a damaged log', { timeout: 180_000 }, () => {
     assert.ok(maru.log().includes(basename(path)), `the log names ${basename(path)}:\n${maru.log()}`);
     const metrics = await (await fetch(`${maru.baseUrl}/metrics`)).text();
     assert.match(metrics, /^maru_\w*(damage|corrupt)\w*(\{[^}]*\})? [1-9]/m);
+    const warnings = async (time: number): Promise<readonly string[]> => {
+      const answer = await fetch(`${maru.queryUrl}/api/v1/query?query=numbers&time=${time}`);
+      return ((await answer.json()) as { warnings?: string[] }).warnings ?? [];
+    };
+    const ofItsTime = await warnings(t0 / 1000 + 1);
+    assert.ok(ofItsTime.length === 1 && ofItsTime[0]?.includes(basename(path)), `warnings: ${ofItsTime}`);
     await goesOn(maru, t0);
+    assert.equal((await warnings(t0 / 1000 + 1)).length, 1, 'the start after knows it as well');
     const everywhere = readdirSync(maru.dataDir, { recursive: true }).map(String);
     assert.ok(
       everywhere.some((file) => /damaged/.test(file) && file.includes(basename(path))),

@@ -37,6 +37,11 @@ export interface ReplayResult {
   readonly undecodable: number;
   readonly records: number;
   readonly bytes: number;
+  /**
+   * Times of receipt of the pushes next to what was lost, in milliseconds: infinite where there is none on that side. Undefined where
+   * nothing was lost.
+   */
+  readonly lost: { readonly afterMs: number; readonly beforeMs: number } | undefined;
 }
 
 /**
@@ -61,6 +66,14 @@ export async function replayWal(
   let torn: Damage | undefined;
   let tail: ReplayResult['tail'];
   const damages: Damage[] = [];
+  let lost: { afterMs: number; beforeMs: number } | undefined;
+  let receivedMs = Number.NEGATIVE_INFINITY;
+  let damagesSeen = 0;
+  const noteLost = (damageCount: number, beforeMs: number): void => {
+    if (damageCount === damagesSeen) return;
+    damagesSeen = damageCount;
+    lost = { afterMs: lost?.afterMs ?? receivedMs, beforeMs };
+  };
   let expected = fromSegment > 0 ? fromSegment : (segments[0] ?? 0);
   for (const [index, number] of segments.entries()) {
     const path = segmentPath(directory, number);
@@ -80,6 +93,10 @@ export async function replayWal(
         undecodable++;
         damages.push({ path, offset: report.validEnd, bytes: frame.end - frame.begin, reason: error.message });
         continue;
+      }
+      if (record.kind === 'push') {
+        noteLost(damages.length + report.damages.length, record.batch.receiveTimeMs);
+        receivedMs = record.batch.receiveTimeMs;
       }
       try {
         apply(record, frame.seq);
@@ -107,7 +124,9 @@ export async function replayWal(
   if (segments.length === 0 && fromSegment > 0) {
     damages.push({ path: segmentPath(directory, fromSegment), offset: 0, bytes: 0, reason: 'the file is missing' });
   }
-  return { tail, lastSeq, lastSegment: all.at(-1) ?? 0, torn, damages, undecodable, records, bytes: bytesTotal };
+  noteLost(damages.length, Number.POSITIVE_INFINITY);
+  const lastSegment = all.at(-1) ?? 0;
+  return { tail, lastSeq, lastSegment, torn, damages, undecodable, records, bytes: bytesTotal, lost };
 }
 
 async function fileBytes(disk: Disk, path: string): Promise<number> {
