@@ -5,6 +5,9 @@
  */
 import type { KeyValue } from '../../libs/kv/key-value.ts';
 
+/** Processes that lost the store together come back to it within this. */
+const returnMs = 3_000;
+
 interface LeasesOptions {
   readonly store: KeyValue;
   readonly clusterId: string;
@@ -99,7 +102,7 @@ export class Leases {
 
   /** Whether the store may have lost leases, and their holders have not had the time to renew them. */
   #mayLack(): boolean {
-    return this.#options.nowMs() - this.#answeringSinceMs < this.#options.leaseMs;
+    return this.#options.nowMs() - this.#answeringSinceMs < this.#options.leaseMs + returnMs;
   }
 }
 

@@ -4,6 +4,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { healed, ingesterOf, Ledger } from '../support/cluster-ledger.ts';
 import { skipWithout } from '../support/find-server.ts';
 import { freePort } from '../support/free-port.ts';
 import { push } from '../support/push-client.ts';
@@ -77,5 +79,41 @@ describe('leases of a cluster', { skip: skipWithout('redis'), timeout: 120_000 }
     await waitForLeases(cluster, 'a true, b true, c true');
     await write(late.baseUrl);
     await check(cluster.querier.queryUrl);
+  });
+
+  it('of a frozen process run out and come back with it; twenty of their lengths without Redis change nothing', async () => {
+    await using redis = await startRedis();
+    const args = [`--redis.url=${redis.url}`, `--cluster.lease-duration=${leaseMs}ms`];
+    await using cluster = await startCluster({ zones: ['a', 'b', 'c'], partitions: 1, replicationFactor: 3, args });
+    const ledger = new Ledger(cluster, 'away');
+    await waitForLeases(cluster, 'a true, b true, c true');
+    await ledger.mustWrite(3);
+
+    const frozen = ingesterOf(cluster, 'b-0');
+    frozen.signal('SIGSTOP');
+    await waitForLeases(cluster, 'a true, b false, c true');
+    await ledger.mustWrite(3);
+    await ledger.check();
+    frozen.signal('SIGCONT');
+    await waitForLeases(cluster, 'a true, b true, c true');
+    await healed(cluster);
+    await ledger.mustWrite(2);
+    await ledger.check();
+
+    await redis.kill();
+    const untilMs = performance.now() + 20 * leaseMs;
+    while (performance.now() < untilMs) {
+      await ledger.mustWrite();
+      await ledger.check();
+      await sleep(leaseMs / 4);
+    }
+    assert.equal(await leases(cluster.querier.baseUrl), 'a null, b null, c null');
+    // It comes back without any lease: nobody is taken for dead.
+    await redis.launch();
+    while ((await leases(cluster.querier.baseUrl)) !== 'a true, b true, c true') {
+      assert.doesNotMatch(await leases(cluster.querier.baseUrl), /false/);
+      await ledger.mustWrite();
+      await ledger.check();
+    }
   });
 });
