@@ -1,23 +1,25 @@
 /**
  * Several sources as one: head and blocks, or many blocks. Each series comes once, with the chunks of all that have it.
- * Owns the joining of series by their labels. Does not own which of two samples counts: chunks that overlap go on as they are, and
- * whoever decodes them merges (merge.ts). A failure of any source is a failure of all: nothing is left out.
- * Surprising: a source whose series come in the order of their labels (a block) is read as a stream; one whose series do not (a head)
- * has its chunks held until their series' turn comes.
+ * Owns the joining of series by their labels; their chunks are joined in join-chunks.ts, here or by who asks the parts. Does not own
+ * which of two samples counts: chunks that overlap go on as they are, and whoever decodes them merges (merge.ts). A failure of any
+ * source is a failure of all: nothing is left out.
  */
 import { compareLabels, compareUtf8, type Labels } from '../model/labels.ts';
 import type { MetricMetadata } from '../model/metadata.ts';
 import { assert } from '../std/assert.ts';
 import { mapBounded } from '../std/bounded.ts';
 import { Turns } from '../std/turns.ts';
+import { ChunkJoiner } from './join-chunks.ts';
 import {
   addCosts,
   type ChunkBatch,
   type ExemplarSeries,
+  type JoinedParts,
   type LabelQuery,
   type LabelTable,
   type Listed,
   noCosts,
+  type PartTable,
   type SelectedSeries,
   type SelectQuery,
   type SeriesSource,
@@ -26,8 +28,8 @@ import {
 
 /** Sources asked at once. */
 const sourcesAtOnceMax = 32;
-const batchSeriesMax = 1024;
-const batchBytesMax = 1 << 20;
+/** Series whose chunks are joined between two looks at the clock. */
+const seriesPerLook = 64;
 const truncated = 'results truncated due to limit';
 
 /** One source over several. */
@@ -132,12 +134,15 @@ export function mergeSelections(selections: readonly SelectedSeries[]): Selected
   if (found.length < 2 && only !== undefined) return { ...only, warnings, costs };
   const ranked = rankStrings(found.map(({ labels }) => labels));
   const orders = ranked.refs.map((refs, i) => new SeriesOrder(found[i].labels.begin, refs));
-  const joined = joinSeries(orders);
+  const { begin, refs, ...table } = joinSeries(orders);
+  const isSorted = orders.map((order) => order.isSorted);
+  const parts = flatParts({ ...table, selections: found, isSorted });
   return {
-    labels: { strings: ranked.strings, begin: joined.begin, refs: joined.refs },
+    labels: { strings: ranked.strings, begin, refs },
     warnings,
     costs,
-    chunks: (signal) => mergeChunks(found, orders, joined, signal),
+    chunks: (signal) => joinChunks(parts, signal),
+    parts,
   };
 }
 
@@ -199,13 +204,52 @@ function compareSeries(a: SeriesOrder, i: number, b: SeriesOrder, j: number): nu
   return a.begin[i + 1] - x - (b.begin[j + 1] - y);
 }
 
-/** Series s of the whole has the parts [partBegin[s], partBegin[s + 1]): series partSeries of selection partSource. */
-interface JoinedSeries {
+/** The same parts where selections were joined themselves: theirs in their place, so that every chunk is joined once. */
+function flatParts(parts: JoinedParts): JoinedParts {
+  if (!parts.selections.some((selected) => selected.parts !== undefined)) return parts;
+  const selections: SelectedSeries[] = [];
+  const isSorted: boolean[] = [];
+  const firstOf = parts.selections.map((selected, i) => {
+    const first = selections.length;
+    selections.push(...(selected.parts?.selections ?? [selected]));
+    // In order where its own whole is, and that in order of this one.
+    if (selected.parts === undefined) isSorted.push(parts.isSorted[i]);
+    else isSorted.push(...selected.parts.isSorted.map((sorted) => sorted && parts.isSorted[i]));
+    return first;
+  });
+  let count = 0;
+  for (let part = 0; part < parts.partSource.length; part++) {
+    const inner = parts.selections[parts.partSource[part]].parts;
+    const own = parts.partSeries[part];
+    count += inner === undefined ? 1 : inner.partBegin[own + 1] - inner.partBegin[own];
+  }
+  const partBegin = new Uint32Array(parts.partBegin.length);
+  const partSource = new Uint32Array(count);
+  const partSeries = new Uint32Array(count);
+  let at = 0;
+  for (let series = 0; series + 1 < partBegin.length; series++) {
+    for (let part = parts.partBegin[series]; part < parts.partBegin[series + 1]; part++) {
+      const source = parts.partSource[part];
+      const own = parts.partSeries[part];
+      const inner = parts.selections[source].parts;
+      if (inner === undefined) {
+        partSource[at] = firstOf[source];
+        partSeries[at++] = own;
+        continue;
+      }
+      for (let k = inner.partBegin[own]; k < inner.partBegin[own + 1]; k++) {
+        partSource[at] = firstOf[source] + inner.partSource[k];
+        partSeries[at++] = inner.partSeries[k];
+      }
+    }
+    partBegin[series + 1] = at;
+  }
+  return { partBegin, partSource, partSeries, selections, isSorted };
+}
+
+interface JoinedSeries extends PartTable {
   readonly begin: Uint32Array;
   readonly refs: Uint32Array;
-  readonly partBegin: Uint32Array;
-  readonly partSource: Uint32Array;
-  readonly partSeries: Uint32Array;
 }
 
 function joinSeries(orders: readonly SeriesOrder[]): JoinedSeries {
@@ -243,7 +287,7 @@ function joinSeries(orders: readonly SeriesOrder[]): JoinedSeries {
   return {
     begin: begin.slice(0, series + 1),
     refs: refs.slice(0, begin[series]),
-    partBegin: partBegin.subarray(0, series + 1),
+    partBegin: partBegin.slice(0, series + 1),
     partSource,
     partSeries,
   };
@@ -299,181 +343,30 @@ class SourceHeap {
   }
 }
 
-async function* mergeChunks(
-  found: readonly SelectedSeries[],
-  orders: readonly SeriesOrder[],
-  joined: JoinedSeries,
-  signal: AbortSignal,
-): AsyncGenerator<ChunkBatch> {
-  const readers = found.map((selected, i) => new BatchReader(selected.chunks(signal), orders[i].isSorted));
+async function* joinChunks(parts: JoinedParts, signal: AbortSignal): AsyncGenerator<ChunkBatch> {
+  const joiner = new ChunkJoiner(parts, parts.isSorted);
+  const readers = parts.selections.map((selected) => selected.chunks(signal)[Symbol.asyncIterator]());
+  // All begin at once; what they read ahead is theirs to bound.
+  const first = readers.map((reader) => reader.next());
   try {
-    // All begin at once; what they read ahead is theirs to bound.
-    await Promise.all(readers.map((reader) => reader.begin()));
-    const count = joined.partBegin.length - 1;
+    await Promise.all(first);
     const turns = new Turns();
-    for (let series = 0; series < count; ) {
-      const builder = new BatchBuilder(series);
-      do {
-        for (let part = joined.partBegin[series]; part < joined.partBegin[series + 1]; part++) {
-          const reader = readers[joined.partSource[part]];
-          const own = joined.partSeries[part];
-          const batch = reader.find(own) ?? (await reader.read(own));
-          builder.take(batch, own);
-          reader.done(own);
-        }
-        builder.endSeries();
-        series++;
-        if (turns.isOver) await turns.next(signal);
-      } while (series < count && !builder.isFull);
-      yield builder.build();
+    for (;;) {
+      const missing = joiner.advance(seriesPerLook);
+      if (missing >= 0) {
+        const { done, value } = await (first[missing] ?? readers[missing].next());
+        delete first[missing];
+        assert(done !== true, 'a selection has a batch for every series');
+        joiner.give(missing, value);
+      } else if (joiner.isReady) {
+        const batch = joiner.take();
+        if (batch === undefined) return;
+        yield batch;
+      }
+      if (turns.isOver) await turns.next(signal);
     }
   } finally {
-    for (const reader of readers) reader.close();
-  }
-}
-
-/** The batches of one selection: the one that holds a series, and those that are held for later. */
-class BatchReader {
-  readonly #batches: AsyncIterator<ChunkBatch>;
-  readonly #isSorted: boolean;
-  readonly #held: ChunkBatch[] = [];
-  #first: Promise<IteratorResult<ChunkBatch>> | undefined;
-  /** Series of each held batch that were not taken yet. */
-  readonly #left: number[] = [];
-
-  constructor(batches: AsyncIterable<ChunkBatch>, isSorted: boolean) {
-    this.#batches = batches[Symbol.asyncIterator]();
-    this.#isSorted = isSorted;
-  }
-
-  async begin(): Promise<void> {
-    this.#first = this.#batches.next();
-    await this.#first;
-  }
-
-  /** The batch of a series, if it is here. */
-  find(series: number): ChunkBatch | undefined {
-    const held = this.#held;
-    if (this.#isSorted) {
-      const batch = held[0];
-      return batch !== undefined && series < batch.firstSeries + batch.chunkBegin.length - 1 ? batch : undefined;
-    }
-    return held[this.#indexOf(series)];
-  }
-
-  /** Of the held batch that has the series; -1 if it is not here. */
-  #indexOf(series: number): number {
-    let low = 0;
-    let high = this.#held.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      const batch = this.#held[middle];
-      if (series < batch.firstSeries) high = middle;
-      else if (series >= batch.firstSeries + batch.chunkBegin.length - 1) low = middle + 1;
-      else return middle;
-    }
-    return -1;
-  }
-
-  /** Reads on until the batch of the series is here. */
-  async read(series: number): Promise<ChunkBatch> {
-    for (;;) {
-      const { done, value } = await (this.#first ?? this.#batches.next());
-      this.#first = undefined;
-      assert(done !== true, 'a selection has a batch for every series');
-      if (this.#isSorted) this.#held.length = 0;
-      this.#held.push(value);
-      this.#left.push(value.chunkBegin.length - 1);
-      const batch = this.find(series);
-      if (batch !== undefined) return batch;
-    }
-  }
-
-  /** A series was taken: the bytes of a batch whose series all were are let go. */
-  done(series: number): void {
-    if (this.#isSorted) return;
-    const at = this.#indexOf(series);
-    this.#left[at]--;
-    if (this.#left[at] === 0) this.#held[at] = { ...this.#held[at], bytes: noBytes };
-  }
-
-  close(): void {
-    this.#held.length = 0;
-    this.#batches.return?.()?.catch(() => undefined);
-  }
-}
-
-const noBytes = new Uint8Array(0);
-
-/** One batch in the making. */
-class BatchBuilder {
-  readonly #firstSeries: number;
-  readonly #chunkBegin: number[] = [0];
-  readonly #encoding: number[] = [];
-  readonly #minT: number[] = [];
-  readonly #maxT: number[] = [];
-  readonly #from: Uint8Array[] = [];
-  readonly #byteBegin: number[] = [];
-  readonly #byteEnd: number[] = [];
-  #bytes = 0;
-
-  constructor(firstSeries: number) {
-    this.#firstSeries = firstSeries;
-  }
-
-  get isFull(): boolean {
-    return this.#chunkBegin.length > batchSeriesMax || this.#bytes >= batchBytesMax;
-  }
-
-  /** Adds the chunks of series `series` of a selection. */
-  take(batch: ChunkBatch, series: number): void {
-    const own = series - batch.firstSeries;
-    for (let c = batch.chunkBegin[own]; c < batch.chunkBegin[own + 1]; c++) {
-      this.#encoding.push(batch.encoding[c]);
-      this.#minT.push(batch.minT[c]);
-      this.#maxT.push(batch.maxT[c]);
-      this.#from.push(batch.bytes);
-      this.#byteBegin.push(batch.byteBegin[c]);
-      this.#byteEnd.push(batch.byteBegin[c + 1]);
-      this.#bytes += batch.byteBegin[c + 1] - batch.byteBegin[c];
-    }
-  }
-
-  endSeries(): void {
-    this.#chunkBegin.push(this.#encoding.length);
-  }
-
-  /** The batch, the chunks of each series in order of time. */
-  build(): ChunkBatch {
-    const count = this.#encoding.length;
-    const order = Uint32Array.from({ length: count }, (_, i) => i);
-    for (let i = 0; i + 1 < this.#chunkBegin.length; i++) {
-      const own = order.subarray(this.#chunkBegin[i], this.#chunkBegin[i + 1]);
-      let isSorted = true;
-      for (let j = 1; j < own.length && isSorted; j++) isSorted = this.#minT[own[j - 1]] <= this.#minT[own[j]];
-      if (!isSorted) own.sort((a, b) => this.#minT[a] - this.#minT[b] || a - b);
-    }
-    const encoding = new Uint8Array(count);
-    const minT = new Float64Array(count);
-    const maxT = new Float64Array(count);
-    const byteBegin = new Uint32Array(count + 1);
-    const bytes = new Uint8Array(this.#bytes);
-    for (let i = 0; i < count; i++) {
-      const c = order[i];
-      encoding[i] = this.#encoding[c];
-      minT[i] = this.#minT[c];
-      maxT[i] = this.#maxT[c];
-      bytes.set(this.#from[c].subarray(this.#byteBegin[c], this.#byteEnd[c]), byteBegin[i]);
-      byteBegin[i + 1] = byteBegin[i] + this.#byteEnd[c] - this.#byteBegin[c];
-    }
-    return {
-      firstSeries: this.#firstSeries,
-      chunkBegin: Uint32Array.from(this.#chunkBegin),
-      encoding,
-      minT,
-      maxT,
-      byteBegin,
-      bytes,
-    };
+    joiner.close();
+    for (const reader of readers) reader.return?.()?.catch(() => undefined);
   }
 }

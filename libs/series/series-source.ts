@@ -47,12 +47,48 @@ export interface ChunkBatch {
   readonly bytes: Uint8Array;
 }
 
+/**
+ * Chunks in the files of a block on this machine, for who would rather read files than be handed copies. Series i has the chunks
+ * chunkBegin[i] to chunkBegin[i + 1]; the record of chunk c begins at ref[c]: the number of its file from 0, times 2^32, plus the offset
+ * (libs/tsdb/block/chunks-file.ts).
+ */
+export interface LocatedChunks {
+  /** The folder of the files 000001, 000002, ... */
+  readonly directory: string;
+  readonly chunkBegin: Uint32Array;
+  readonly minT: Float64Array;
+  readonly maxT: Float64Array;
+  readonly ref: Float64Array;
+  /** Of the chunk that comes next in the series, also one that was not selected; 0 after the last. */
+  readonly nextRef: Float64Array;
+  /** Bytes of a record, where `nextRef` does not tell where it ends. */
+  readonly recordBytes: number;
+}
+
+/** Series s of a whole has the parts [partBegin[s], partBegin[s + 1]): each is series partSeries of selection partSource. */
+export interface PartTable {
+  readonly partBegin: Uint32Array;
+  readonly partSource: Uint32Array;
+  readonly partSeries: Uint32Array;
+}
+
+/** What a selection was joined from, for who would rather join the chunks itself (join-chunks.ts). */
+export interface JoinedParts extends PartTable {
+  readonly selections: readonly SelectedSeries[];
+  /** Of each selection: whether its series come in the order of the whole. */
+  readonly isSorted: readonly boolean[];
+}
+
 /** Series first, samples after: labels are known before the first chunk is read. */
 export interface SelectedSeries {
   readonly labels: LabelTable;
   readonly warnings: readonly string[];
   /** Batches in series order, covering every series once. May be iterated once. */
   chunks(signal: AbortSignal): AsyncIterable<ChunkBatch>;
+  /** Where what `chunks` hands out lies, if it lies in files as it is. */
+  readonly located?: LocatedChunks;
+  /** What `chunks` joins; then that of the selections may be asked in its place. */
+  readonly parts?: JoinedParts;
   /** What its reads have cost so far; absent where they cost no requests. */
   costs?(): ReadCosts;
 }

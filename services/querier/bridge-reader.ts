@@ -8,18 +8,23 @@ import type { MessagePort } from 'node:worker_threads';
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { Matcher } from '../../libs/model/matcher.ts';
+import { ChunkJoiner, type GivenBatch } from '../../libs/series/join-chunks.ts';
 import type { ReadQuery, SeriesReader, SeriesSelection } from '../../libs/series/series-reader.ts';
 import {
   addCosts,
   type ChunkBatch,
   type LabelTable,
   noCosts,
+  type PartTable,
   type ReadCosts,
   type SelectQuery,
+  seriesCountOf,
 } from '../../libs/series/series-source.ts';
+import { assert } from '../../libs/std/assert.ts';
+import { LocatedReader } from '../../libs/tsdb/block/read-located.ts';
 import { resolvePatterns } from './resolve-patterns.ts';
-import type { ReadReply, ReadRequest } from './worker-protocol.ts';
-import { batchesPerRequest, ControlWord, StopReason } from './worker-protocol.ts';
+import type { ReadReply, ReadRequest, SelectedPart } from './worker-protocol.ts';
+import { batchesAheadMax, batchesPerRequest, ControlWord, StopReason } from './worker-protocol.ts';
 
 /** Stops the job if its client has left or its time is over. @throws Failure `canceled` or `timeout`. */
 export function checkStopped(control: Int32Array): void {
@@ -100,9 +105,19 @@ export class BridgeReader implements SeriesReader {
     return sum;
   }
 
-  /** As many further batches of a selection may come. */
-  askMore(selection: number, count: number): void {
-    this.#port.postMessage({ kind: 'more', job: this.#job, selection, count } satisfies ReadRequest);
+  /** As many further batches of a selection's part may come. */
+  askMore(selection: number, part: number, count: number): void {
+    this.#port.postMessage({ kind: 'more', job: this.#job, selection, part, count } satisfies ReadRequest);
+  }
+
+  /** @throws Failure when the job must stop */
+  checkStopped(): void {
+    checkStopped(this.#control);
+  }
+
+  /** Lets go of what selections have open that nobody has closed. */
+  [Symbol.dispose](): void {
+    for (const one of this.#selections) if (one instanceof BridgeSelection) one.letGo();
   }
 
   close(selection: number): void {
@@ -149,14 +164,76 @@ class BridgeValues {
   }
 }
 
-/** One selection: what has come of it and was not yet read. */
+/** The chunks of a part of a selection: what has come of them and was not yet read, or the files that they are read from. */
+class BridgePart {
+  readonly #reader: BridgeReader;
+  readonly #selection: number;
+  readonly #number: number;
+  readonly #batches: ChunkBatch[] = [];
+  #files: LocatedReader | undefined;
+  #read = 0;
+  #ended: boolean;
+
+  constructor(reader: BridgeReader, selection: number, number: number, { located, whole }: SelectedPart) {
+    this.#reader = reader;
+    this.#selection = selection;
+    this.#number = number;
+    this.#files = located === undefined ? undefined : new LocatedReader(located);
+    if (whole !== undefined) this.#batches.push(whole);
+    this.#ended = whole !== undefined;
+  }
+
+  /** Whether batches may come yet. */
+  get isAwaited(): boolean {
+    return !this.#ended && this.#files === undefined;
+  }
+
+  take(batch: ChunkBatch | undefined): void {
+    if (batch === undefined) this.#ended = true;
+    else this.#batches.push(batch);
+  }
+
+  next(): GivenBatch | undefined {
+    if (this.#files !== undefined) {
+      this.#reader.checkStopped();
+      try {
+        return this.#files.next();
+      } catch {
+        // Deleted, damaged, or whatever else: the main thread reads the same, from the begin on, and knows what to say of it.
+        this.letGo();
+        this.#reader.askMore(this.#selection, this.#number, batchesAheadMax);
+      }
+    }
+    while (this.#batches.length === 0 && !this.#ended) this.#reader.receive();
+    const batch = this.#batches.shift();
+    if (batch !== undefined && ++this.#read % batchesPerRequest === 0 && !this.#ended) {
+      this.#reader.askMore(this.#selection, this.#number, batchesPerRequest);
+    }
+    return batch;
+  }
+
+  /** Closes the files. */
+  letGo(): void {
+    this.#files?.[Symbol.dispose]();
+    this.#files = undefined;
+  }
+
+  close(): void {
+    this.letGo();
+    for (const batch of this.#batches) freeBatch(batch);
+    this.#batches.length = 0;
+    this.#ended = true;
+  }
+}
+
+/** One selection. */
 class BridgeSelection implements SeriesSelection {
   readonly #reader: BridgeReader;
   readonly #number: number;
-  readonly #batches: ChunkBatch[] = [];
   #strings: readonly string[] = [];
-  #read = 0;
-  #ended = false;
+  #parts: readonly BridgePart[] = [];
+  /** Undefined where batches are read as they come. */
+  #joiner: ChunkJoiner | undefined;
   columns: Pick<LabelTable, 'begin' | 'refs' | 'setOf'> | undefined;
   warnings: readonly string[] = [];
   costs = noCosts;
@@ -182,41 +259,60 @@ class BridgeSelection implements SeriesSelection {
       case 'strings':
         this.#strings = this.#strings.length === 0 ? reply.strings : this.#strings.concat(reply.strings);
         return;
-      case 'selected':
+      case 'selected': {
         this.costs = reply.costs ?? this.costs;
         this.columns = { begin: reply.begin, refs: reply.refs, setOf: reply.setOf };
         this.warnings = reply.warnings;
-        if (reply.whole === undefined) return;
-        this.#batches.push(reply.whole);
-        this.#ended = true;
+        this.#parts = reply.parts.map((part, i) => new BridgePart(this.#reader, this.#number, i, part));
+        const isJoined = reply.table !== undefined || reply.parts.some(({ located }) => located !== undefined);
+        if (!isJoined) return;
+        const isSorted = reply.parts.map((part) => part.isSorted);
+        this.#joiner = new ChunkJoiner(reply.table ?? tableOfOne(seriesCountOf(this.labels)), isSorted);
         return;
+      }
       case 'batch':
         this.costs = reply.costs ?? this.costs;
-        if (reply.batch === undefined) this.#ended = true;
-        else this.#batches.push(reply.batch);
+        this.#parts[reply.part]?.take(reply.batch);
     }
   }
 
   next(): ChunkBatch | undefined {
-    while (this.#batches.length === 0 && !this.#ended) this.#reader.receive();
-    const batch = this.#batches.shift();
-    if (batch !== undefined && ++this.#read % batchesPerRequest === 0 && !this.#ended) {
-      this.#reader.askMore(this.#number, batchesPerRequest);
+    const joiner = this.#joiner;
+    if (joiner === undefined) return this.#parts[0]?.next();
+    for (let missing = joiner.advance(); missing >= 0; missing = joiner.advance()) {
+      const batch = this.#parts[missing]?.next();
+      assert(batch !== undefined, 'a part has a batch for every series');
+      joiner.give(missing, batch);
     }
-    return batch;
+    return joiner.take();
   }
 
-  release({ bytes, minT, maxT }: ChunkBatch): void {
-    for (const { buffer } of [bytes, minT, maxT]) {
-      // Moved to nowhere: the memory is free at once. What is shared is not ours alone.
-      if (buffer instanceof ArrayBuffer && buffer.byteLength > 0) buffer.transfer(0);
-    }
+  release(batch: ChunkBatch): void {
+    if (this.#joiner === undefined) freeBatch(batch);
+    else this.#joiner.recycle(batch);
+  }
+
+  /** Closes files that are open: nothing more is read. */
+  letGo(): void {
+    for (const part of this.#parts) part.letGo();
   }
 
   close(): void {
-    for (const batch of this.#batches) this.release(batch);
-    this.#batches.length = 0;
-    if (!this.#ended) this.#reader.close(this.#number);
-    this.#ended = true;
+    if (this.#parts.some((part) => part.isAwaited)) this.#reader.close(this.#number);
+    for (const part of this.#parts) part.close();
+    this.#joiner?.close();
+  }
+}
+
+/** The table of a selection that is not joined with any. */
+function tableOfOne(count: number): PartTable {
+  const partBegin = Uint32Array.from({ length: count + 1 }, (_, i) => i);
+  return { partBegin, partSource: new Uint32Array(count), partSeries: partBegin };
+}
+
+/** Moved to nowhere: the memory is free at once. What is shared is not ours alone. */
+function freeBatch({ bytes, minT, maxT }: ChunkBatch): void {
+  for (const { buffer } of [bytes, minT, maxT]) {
+    if (buffer instanceof ArrayBuffer && buffer.byteLength > 0) buffer.transfer(0);
   }
 }

@@ -13,6 +13,7 @@ import type {
   ExemplarSeries,
   LabelQuery,
   Listed,
+  LocatedChunks,
   SelectedSeries,
   SelectQuery,
   SeriesSource,
@@ -30,6 +31,8 @@ export class MemorySource implements SeriesSource {
   readonly storedExemplars: ExemplarSeries[] = [];
   /** Series in a batch. */
   batchSize = 2;
+  /** Said to be where the chunks lie in files, if it is set. There are none. */
+  directory: string | undefined;
   /** Batches that have been asked for, over all selections. */
   batchesGiven = 0;
   /** Selections whose reading was given up or came to its end. */
@@ -64,7 +67,18 @@ export class MemorySource implements SeriesSource {
       }
       begin.push(refs.length);
     }
+    const count = found.length;
+    const located = (directory: string): LocatedChunks => ({
+      directory,
+      minT: new Float64Array(count),
+      maxT: new Float64Array(count),
+      chunkBegin: Uint32Array.from({ length: count + 1 }, (_, i) => i),
+      ref: Float64Array.from({ length: count }, (_, i) => 8 + i * 100),
+      nextRef: new Float64Array(count),
+      recordBytes: 100,
+    });
     return {
+      ...(this.directory === undefined ? {} : { located: located(this.directory) }),
       labels: { strings: [...numbers.keys()], begin: Uint32Array.from(begin), refs: Uint32Array.from(refs) },
       warnings: [],
       chunks: (signal) => this.#chunks(found, signal),

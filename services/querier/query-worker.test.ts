@@ -3,6 +3,8 @@ import { after, describe, it } from 'node:test';
 import { Failure } from '../../libs/errors/failure.ts';
 import { parseTenantId } from '../../libs/model/tenant-id.ts';
 import { createEngine } from '../../libs/promql/engine.ts';
+import { mergeSources } from '../../libs/series/merge-sources.ts';
+import type { SeriesSource } from '../../libs/series/series-source.ts';
 import { earlyReads } from './early-reads.ts';
 import { MemorySource } from './memory-source.testing.ts';
 import { QueryPool } from './query-pool.ts';
@@ -42,9 +44,9 @@ const pool = new QueryPool({
 });
 after(() => pool.close());
 
-async function ask(request: QueryRequest): Promise<string> {
+async function ask(request: QueryRequest, of: SeriesSource = source): Promise<string> {
   const signal = new AbortController().signal;
-  const answer = await pool.run({ tenant: parseTenantId('a'), request, source, signal, timeoutMs: 60_000 });
+  const answer = await pool.run({ tenant: parseTenantId('a'), request, source: of, signal, timeoutMs: 60_000 });
   const chunks: Uint8Array[] = [];
   for await (const chunk of answer.chunks) chunks.push(chunk);
   return Buffer.concat(chunks).toString();
@@ -62,6 +64,47 @@ const at: Omit<EvaluationRequest, 'query'> = {
 const over = { ...at, startMs: 1000, endMs: 4000, stepMs: 1000 };
 const data = (type: string, result: string) =>
   `{"status":"success","data":{"resultType":"${type}","result":${result}}}`;
+
+describe('sources that are joined in the worker', () => {
+  const series = (first: number, count: number, from: number) =>
+    Array.from({ length: count }, (_, i) => ({
+      labels: { __name__: 'n', i: String(first + i).padStart(4, '0') },
+      samples: Array.from({ length: 5 }, (_, s): [number, number] => [from + s * 100, first + i + s]),
+    }));
+  for (const { name, count, query } of [
+    {
+      name: 'a few series, all samples',
+      count: 40,
+      query: 'sum by (i) (sum_over_time(n[3s])) + on (i) count by (i) (n)',
+    },
+    { name: 'many series, in many batches', count: 600, query: 'n' },
+  ]) {
+    it(name, async () => {
+      const request = { ...at, query };
+      const early = series(0, count, 1000);
+      const late = series(count / 2, count, 2000);
+      const all = new MemorySource([
+        ...early.map(({ labels, samples }) => ({
+          labels,
+          samples: [...samples, ...(late.find((other) => other.labels.i === labels.i)?.samples ?? [])],
+        })),
+        ...late.slice(count / 2),
+      ]);
+      const right = await ask(request, all);
+      const sources = [
+        new MemorySource(late),
+        new MemorySource(early),
+        new MemorySource(series(5000, 3, 1000).slice(3)),
+      ];
+      assert.equal(await ask(request, mergeSources(sources)), right);
+      // As many, one of them joined itself, and the files of two are nowhere.
+      for (const one of sources) one.directory = '/no/such/folder';
+      const joined = mergeSources([mergeSources(sources.slice(0, 2)), sources[2] as MemorySource]);
+      assert.equal(await ask(request, joined), right);
+      assert.equal(await ask(request, Object.assign(all, { directory: '/no/such/folder' })), right);
+    });
+  }
+});
 
 describe('an evaluation answers', () => {
   for (const { name, request, body } of [

@@ -249,7 +249,9 @@ async function selectAhead(source: SeriesSource, query: SelectQuery, signal: Abo
       await batches.return?.();
     }
   }
-  return { ...selected, chunks };
+  // Not its parts, nor where it lies: the first chunks were taken from it.
+  const { labels, warnings, costs } = selected;
+  return { labels, warnings, chunks, ...(costs === undefined ? {} : { costs: () => costs.call(selected) }) };
 }
 
 /** Whether another owner may do better. */

@@ -2,7 +2,8 @@
  * The main thread's end of the bridge: answers one worker's reads from a SeriesSource.
  * Owns the selections that a job has open. Does not own the worker (query-pool.ts) nor its blocking end (bridge-reader.ts).
  * A select runs when its request arrives, so it sees every write that was acknowledged before. Batches go a few ahead of the
- * worker, so that both threads work at once, and never more. Long label tables cross in slices with a turn of the event loop between them, because copying
+ * worker, so that both threads work at once, and never more. What lies in files of this machine the worker reads itself; only where it
+ * cannot are those chunks read here. Long label tables cross in slices with a turn of the event loop between them, because copying
  * strings between threads is this thread's work and pushes wait meanwhile.
  */
 import type { MessagePort } from 'node:worker_threads';
@@ -10,16 +11,18 @@ import { Failure } from '../../libs/errors/failure.ts';
 import type { ReadQuery } from '../../libs/series/series-reader.ts';
 import {
   type ChunkBatch,
+  type LocatedChunks,
+  type PartTable,
   type SelectedSeries,
   type SelectQuery,
   type SeriesSource,
   seriesCountOf,
 } from '../../libs/series/series-source.ts';
-import type { ReadReply, ReadRequest } from './worker-protocol.ts';
+import type { ReadReply, ReadRequest, SelectedPart } from './worker-protocol.ts';
 import { batchesAheadMax, ControlWord, failureMessage } from './worker-protocol.ts';
 
 const stringsPerSlice = 4096;
-/** A selection of so few series is sent in one message where its chunks fit a batch. */
+/** A selection of so few series is sent in one message where the chunks of each part fit a batch. */
 const wholeSeriesMax = 256;
 
 const emptyBatch: ChunkBatch = {
@@ -35,7 +38,16 @@ const emptyBatch: ChunkBatch = {
 interface OpenSelection {
   readonly number: number;
   readonly selected: SelectedSeries;
-  readonly batches: AsyncIterator<ChunkBatch>;
+  readonly parts: readonly OpenPart[];
+}
+
+/** A selection whose chunks the worker joins with those of others, or the only one. */
+interface OpenPart {
+  readonly number: number;
+  readonly selected: SelectedSeries;
+  /** Undefined before any is wanted, and after the last. */
+  batches: AsyncIterator<ChunkBatch> | undefined;
+  isEnded: boolean;
   /** Batches that may still be sent. */
   credit: number;
   /** Batches are being sent now. */
@@ -110,8 +122,10 @@ export class ReadServer {
         close(selection);
         return;
       }
-      selection.credit += request.count;
-      await this.#send(job, selection);
+      const part = selection.parts[request.part];
+      if (part === undefined) return;
+      part.credit += request.count;
+      await this.#send(job, selection, part);
     } catch (error) {
       const failure = error instanceof Failure ? error : new Failure('internal', String(error), { cause: error });
       this.#reply({ kind: 'failed', job: job.number, failure: failureMessage(failure) }, []);
@@ -130,34 +144,49 @@ export class ReadServer {
     }
     if (this.#job !== job) return;
     this.#reply({ kind: 'strings', ...to, strings: sent === 0 ? strings : strings.slice(sent) }, []);
-    const table = movable(setOf === undefined ? [begin, refs] : [begin, refs, setOf]);
-    const [ownBegin, ownRefs, ownSetOf] = table.views as [Uint32Array, Uint32Array, Uint32Array | undefined];
-    const columns = { begin: ownBegin, refs: ownRefs, setOf: ownSetOf };
+    const selection = { number, selected, parts: partsOf(selected) };
+    const { views, buffers } = movable(setOf === undefined ? [begin, refs] : [begin, refs, setOf]);
+    const [ownBegin, ownRefs, ownSetOf] = views as [Uint32Array, Uint32Array, Uint32Array | undefined];
+    const table = selected.parts === undefined ? undefined : movableTable(selected.parts, buffers);
+    // All begin at once: each may have to wait for a bucket.
+    const parts = await Promise.all(
+      selection.parts.map(async (part): Promise<SelectedPart> => {
+        const { located } = part.selected;
+        const isSorted = selected.parts?.isSorted[part.number] ?? true;
+        // The files of one that is not in order would be read all over the place.
+        if (located !== undefined && isSorted) {
+          return { isSorted, located: copiedLocation(located, buffers), whole: undefined };
+        }
+        part.credit = batchesAheadMax;
+        // One message wakes the worker once.
+        const isSmall = seriesCount <= wholeSeriesMax;
+        return { isSorted, located: undefined, whole: isSmall ? await this.#whole(job, part, buffers) : undefined };
+      }),
+    );
+    if (this.#job !== job) return close(selection);
     const { warnings } = selected;
-    const labelsNow = () => ({ kind: 'selected', ...to, ...columns, warnings, costs: selected.costs?.() }) as const;
-    const batches = selected.chunks(job.signal)[Symbol.asyncIterator]();
-    if (seriesCount <= wholeSeriesMax) {
-      // One message wakes the worker once.
-      const first = await batches.next();
-      if (this.#job !== job) return close({ batches });
-      if (first.done === true) {
-        this.#reply({ ...labelsNow(), whole: emptyBatch }, table.buffers);
-        return;
-      }
-      const { batch, buffers } = movableBatch(first.value);
-      if (batch.chunkBegin.length - 1 === seriesCount) {
-        this.#reply({ ...labelsNow(), whole: batch }, [...table.buffers, ...buffers]);
-        close({ batches });
-        return;
-      }
-      this.#reply({ ...labelsNow(), whole: undefined }, table.buffers);
-      this.#reply({ kind: 'batch', ...to, batch, costs: selected.costs?.() }, buffers);
-    } else {
-      this.#reply({ ...labelsNow(), whole: undefined }, table.buffers);
-    }
-    const selection = { number, selected, batches, credit: batchesAheadMax, sending: false };
+    const columns = { begin: ownBegin, refs: ownRefs, setOf: ownSetOf };
+    this.#reply({ kind: 'selected', ...to, ...columns, warnings, costs: selected.costs?.(), parts, table }, buffers);
+    if (selection.parts.every(({ isEnded }) => isEnded)) return;
     job.selections.set(number, selection);
-    await this.#send(job, selection);
+    // All at once: the worker joins them.
+    await Promise.all(selection.parts.map((part) => (part.credit > 0 ? this.#send(job, selection, part) : undefined)));
+  }
+
+  /** The batch of a part that has one; where it has more, what was read waits to be sent. */
+  async #whole(job: ServedJob, part: OpenPart, buffers: ArrayBuffer[]): Promise<ChunkBatch | undefined> {
+    const batches = part.selected.chunks(job.signal)[Symbol.asyncIterator]();
+    const { done, value } = await batches.next();
+    if (done !== true && value.chunkBegin.length - 1 < seriesCountOf(part.selected.labels)) {
+      part.batches = pushedBack(value, batches);
+      return undefined;
+    }
+    part.isEnded = true;
+    if (done === true) return emptyBatch;
+    batches.return?.().catch(() => undefined);
+    const movable = movableBatch(value);
+    buffers.push(...movable.buffers);
+    return movable.batch;
   }
 
   async #values(job: ServedJob, selection: number, name: string, query: SelectQuery): Promise<void> {
@@ -175,22 +204,24 @@ export class ReadServer {
   }
 
   /** Sends batches as long as the worker wants any. */
-  async #send(job: ServedJob, selection: OpenSelection): Promise<void> {
-    if (selection.sending) return;
-    selection.sending = true;
-    const to = { job: job.number, selection: selection.number };
-    for (; selection.credit > 0; selection.credit--) {
-      const { done, value } = await selection.batches.next();
+  async #send(job: ServedJob, selection: OpenSelection, part: OpenPart): Promise<void> {
+    if (part.sending || part.isEnded) return;
+    part.sending = true;
+    part.batches ??= part.selected.chunks(job.signal)[Symbol.asyncIterator]();
+    const to = { job: job.number, selection: selection.number, part: part.number };
+    for (; part.credit > 0; part.credit--) {
+      const { done, value } = await part.batches.next();
       if (this.#job !== job || !job.selections.has(selection.number)) return;
       if (done === true) {
-        job.selections.delete(selection.number);
+        part.isEnded = true;
+        if (selection.parts.every(({ isEnded }) => isEnded)) job.selections.delete(selection.number);
         this.#reply({ kind: 'batch', ...to, batch: undefined, costs: selection.selected.costs?.() }, []);
         return;
       }
       const { batch, buffers } = movableBatch(value);
       this.#reply({ kind: 'batch', ...to, batch, costs: selection.selected.costs?.() }, buffers);
     }
-    selection.sending = false;
+    part.sending = false;
   }
 
   #reply(reply: ReadReply, transfer: ArrayBuffer[]): void {
@@ -227,8 +258,47 @@ function movableBatch(value: ChunkBatch): { batch: ChunkBatch; buffers: ArrayBuf
   return { batch: { firstSeries: value.firstSeries, chunkBegin, encoding, minT, maxT, byteBegin, bytes }, buffers };
 }
 
-function close(selection: Pick<OpenSelection, 'batches'>): void {
-  selection.batches.return?.().catch(() => undefined);
+function partsOf(selected: SelectedSeries): OpenPart[] {
+  return (selected.parts?.selections ?? [selected]).map((one, number) => {
+    return { number, selected: one, batches: undefined, isEnded: false, credit: 0, sending: false };
+  });
+}
+
+function close({ parts }: OpenSelection): void {
+  for (const { batches } of parts) batches?.return?.().catch(() => undefined);
+}
+
+async function* pushedBack(first: ChunkBatch, rest: AsyncIterator<ChunkBatch>): AsyncGenerator<ChunkBatch> {
+  try {
+    yield first;
+    for (let { done, value } = await rest.next(); done !== true; { done, value } = await rest.next()) yield value;
+  } finally {
+    await rest.return?.();
+  }
+}
+
+/** The table, its memory among `buffers`. */
+function movableTable({ partBegin, partSource, partSeries }: PartTable, buffers: ArrayBuffer[]): PartTable {
+  const table = movable([partBegin, partSource, partSeries]);
+  buffers.push(...table.buffers);
+  const [begin, source, series] = table.views as [Uint32Array, Uint32Array, Uint32Array];
+  return { partBegin: begin, partSource: source, partSeries: series };
+}
+
+/** A copy: where the worker cannot read what lies there, the chunks are read here yet. */
+function copiedLocation(located: LocatedChunks, buffers: ArrayBuffer[]): LocatedChunks {
+  const copy = {
+    ...located,
+    chunkBegin: located.chunkBegin.slice(),
+    minT: located.minT.slice(),
+    maxT: located.maxT.slice(),
+    ref: located.ref.slice(),
+    nextRef: located.nextRef.slice(),
+  };
+  for (const { buffer } of [copy.chunkBegin, copy.minT, copy.maxT, copy.ref, copy.nextRef]) {
+    buffers.push(buffer as ArrayBuffer);
+  }
+  return copy;
 }
 
 function nextTurn(): Promise<void> {

@@ -71,7 +71,7 @@ export function runWorker(makeWork: (options: unknown) => WorkerWork): void {
       send({ kind: 'chunk', job, bytes, last }, [bytes.buffer]);
     });
     try {
-      const reader = new BridgeReader(port, control, job, early);
+      using reader = new BridgeReader(port, control, job, early);
       const stats = execute({ request, reader, output, queuedSeconds, checkStopped: () => checkStopped(control) });
       output.finish();
       if (lastChunk === undefined) throw new Failure('internal', 'the answer has no end');

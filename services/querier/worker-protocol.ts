@@ -6,7 +6,7 @@
  */
 import type { Failure, FailureKind } from '../../libs/errors/failure.ts';
 import type { ReadQuery } from '../../libs/series/series-reader.ts';
-import type { ChunkBatch, ReadCosts, SelectQuery } from '../../libs/series/series-source.ts';
+import type { ChunkBatch, LocatedChunks, PartTable, ReadCosts, SelectQuery } from '../../libs/series/series-source.ts';
 import type { QueryRequest } from './query-request.ts';
 
 /** Words of the Int32Array that both threads share. */
@@ -74,7 +74,7 @@ export type JobMessage =
       readonly heldBytes: number | undefined;
     };
 
-/** Batches of one selection that may be ahead of the worker, and how many it has taken when it asks for more. */
+/** Batches of one part of a selection that may be ahead of the worker, and how many it has taken when it asks for more. */
 export const batchesAheadMax = 8;
 /** Selections that are read before the worker asks. */
 export const earlySelectsMax = 32;
@@ -82,7 +82,7 @@ export const batchesPerRequest = 4;
 
 /** Worker to main, on the read port. */
 export type ReadRequest =
-  /** Answered by strings, selected and the first `batchesAheadMax` batches; those of early selections come unasked. */
+  /** Answered by strings, selected and of each part the first `batchesAheadMax` batches; those of early selections come unasked. */
   | { readonly kind: 'select'; readonly job: number; readonly selection: number; readonly query: ReadQuery }
   /** Answered by values. */
   | {
@@ -92,9 +92,25 @@ export type ReadRequest =
       readonly name: string;
       readonly query: SelectQuery;
     }
-  /** As many further batches may come. */
-  | { readonly kind: 'more'; readonly job: number; readonly selection: number; readonly count: number }
+  /** As many further batches of a part may come; of one that is located, from its begin on. */
+  | {
+      readonly kind: 'more';
+      readonly job: number;
+      readonly selection: number;
+      readonly part: number;
+      readonly count: number;
+    }
   | { readonly kind: 'close'; readonly job: number; readonly selection: number };
+
+/** A selection that was joined with others, or the only one. */
+export interface SelectedPart {
+  /** Whether its series come in the order of the whole. */
+  readonly isSorted: boolean;
+  /** In files that the worker reads itself: no batches come until they are asked for. */
+  readonly located: LocatedChunks | undefined;
+  /** Of a small one, all there is: no batches come. */
+  readonly whole: ChunkBatch | undefined;
+}
 
 /** Main to worker, on the read port. Those of one selection come in order, those of several as they are ready. */
 export type ReadReply =
@@ -109,8 +125,9 @@ export type ReadReply =
       readonly setOf: Uint32Array | undefined;
       readonly warnings: readonly string[];
       readonly costs: ReadCosts | undefined;
-      /** Of a small selection, all there is. */
-      readonly whole: ChunkBatch | undefined;
+      readonly parts: readonly SelectedPart[];
+      /** How the parts are joined; undefined where there is one. */
+      readonly table: PartTable | undefined;
     }
   /** A slice of the values of a label. */
   | {
@@ -125,6 +142,7 @@ export type ReadReply =
       readonly kind: 'batch';
       readonly job: number;
       readonly selection: number;
+      readonly part: number;
       readonly batch: ChunkBatch | undefined;
       /** Of the selection so far. */
       readonly costs: ReadCosts | undefined;

@@ -1,14 +1,17 @@
 /** What the tests of block sources share: selections read to their end, and what they should have found. */
 
+import assert from 'node:assert/strict';
 import type { ChunkEncoding } from '../../model/encoding/chunk.ts';
 import { decodeChunk } from '../../model/encoding/decode-chunk.ts';
 import { Labels } from '../../model/labels.ts';
 import type { Matcher } from '../../model/matcher.ts';
 import { compileMatcher } from '../../model/matcher-predicate.ts';
+import type { GivenBatch } from '../../series/join-chunks.ts';
 import { makeColumns } from '../../series/merge.ts';
-import type { SelectQuery, SeriesSource } from '../../series/series-source.ts';
+import type { LocatedChunks, SelectQuery, SeriesSource } from '../../series/series-source.ts';
 import { Prng } from '../../std/testing/prng.ts';
 import { columnsOfSamples, labelsText, rowTexts, type TestSample, type TestSeries } from './block.testing.ts';
+import { LocatedReader } from './read-located.ts';
 
 const { signal } = new AbortController();
 export const blockBegin = 1_700_006_400_000;
@@ -22,22 +25,57 @@ export async function selectRows(source: SeriesSource, query: SelectQuery): Prom
     const pairs = Array.from(refs.subarray(begin[i], begin[i + 1]), (ref) => strings[ref] as string);
     found.push([labelsText(new Labels(pairs)), []]);
   }
-  let next = 0;
-  for await (const batch of selected.chunks(signal)) {
-    if (batch.firstSeries !== next) throw new Error(`batch of ${batch.firstSeries}, not ${next}`);
-    next += batch.chunkBegin.length - 1;
-    for (let i = 0; i + 1 < batch.chunkBegin.length; i++) {
-      for (let c = batch.chunkBegin[i]; c < batch.chunkBegin[i + 1]; c++) {
-        const columns = makeColumns(0);
-        const { encoding, bytes, byteBegin } = batch;
-        columns.length = decodeChunk(encoding[c] as ChunkEncoding, bytes, byteBegin[c], byteBegin[c + 1], columns, 0);
-        const rows = rowTexts(columns).filter((_, row) => columns.t[row] >= query.minT && columns.t[row] <= query.maxT);
-        found[batch.firstSeries + i]?.[1].push(...rows);
-      }
+  const byFiles = selected.located === undefined ? undefined : locatedRows(selected.located, query);
+  try {
+    let next = 0;
+    for await (const batch of selected.chunks(signal)) {
+      if (batch.firstSeries !== next) throw new Error(`batch of ${batch.firstSeries}, not ${next}`);
+      next += batch.chunkBegin.length - 1;
+      rowsOf(batch, query).forEach((rows, i) => void found[batch.firstSeries + i]?.[1].push(...rows));
     }
+    if (next !== found.length) throw new Error(`batches of ${next} series, not ${found.length}`);
+  } catch (error) {
+    assert.ok(byFiles === undefined || byFiles instanceof Error, 'read from the files it is refused as well');
+    throw error;
   }
-  if (next !== found.length) throw new Error(`batches of ${next} series, not ${found.length}`);
+  if (byFiles instanceof Error) assert.fail(byFiles);
+  if (byFiles !== undefined)
+    assert.deepEqual(
+      byFiles,
+      found.map(([, rows]) => rows),
+    );
   return found;
+}
+
+/** The samples of each series of a batch. */
+function rowsOf(batch: GivenBatch, { minT, maxT }: SelectQuery): string[][] {
+  const { encoding, bytes, byteBegin, byteEnd } = batch;
+  return Array.from({ length: batch.chunkBegin.length - 1 }, (_, i) => {
+    const own: string[] = [];
+    for (let c = batch.chunkBegin[i]; c < batch.chunkBegin[i + 1]; c++) {
+      const columns = makeColumns(0);
+      const end = byteEnd?.[c] ?? byteBegin[c + 1];
+      columns.length = decodeChunk(encoding[c] as ChunkEncoding, bytes, byteBegin[c], end, columns, 0);
+      own.push(...rowTexts(columns).filter((_, row) => columns.t[row] >= minT && columns.t[row] <= maxT));
+    }
+    return own;
+  });
+}
+
+/** The samples of each series as a query worker reads them from the files, or why it cannot. */
+function locatedRows(located: LocatedChunks, query: SelectQuery): string[][] | Error {
+  try {
+    using reader = new LocatedReader(located);
+    const found: string[][] = [];
+    for (let batch = reader.next(); batch !== undefined; batch = reader.next()) {
+      assert.equal(batch.firstSeries, found.length);
+      found.push(...rowsOf(batch, query));
+    }
+    return found;
+  } catch (error) {
+    if (error instanceof assert.AssertionError || !(error instanceof Error)) throw error;
+    return error;
+  }
 }
 
 /** The same by brute force, without the series that have no sample in the asked time. */

@@ -16,7 +16,7 @@ import type {
 } from '../../series/series-source.ts';
 import type { RangeReader } from '../../std/range-reader.ts';
 import type { IndexLookup } from './index-lookup.ts';
-import { type ChunkReaders, readChunks } from './read-chunks.ts';
+import { type ChunkReaders, locatedChunks, readChunks } from './read-chunks.ts';
 import { selectPlaces, unitePlaces } from './select-places.ts';
 import type { SeriesColumns } from './series-columns.ts';
 import { type SelectedChunks, selectSeries } from './series-selection.ts';
@@ -55,7 +55,9 @@ export class BlockSource implements SeriesSource {
     const lookup = await block.lookup(signal);
     const places = await selectPlaces(lookup, block.index, matchers, signal);
     const { labels, chunks } = await this.#read(lookup, places, minT, maxT, signal);
-    return { labels, warnings: [], chunks: (stop) => readChunks(chunks, block, stop) };
+    const located = locatedChunks(chunks, block);
+    const selected = { labels, warnings: [], chunks: (stop: AbortSignal) => readChunks(chunks, block, stop) };
+    return located === undefined ? selected : { ...selected, located };
   }
 
   async labelNames(query: LabelQuery, signal: AbortSignal): Promise<Listed<string>> {

@@ -3,6 +3,7 @@
  * Owns the open files, the lookup, which is loaded when first asked and let go by `release`, and when all series are worth keeping:
  * once queries have read a good part of them one by one.
  */
+import { join } from 'node:path';
 import type { SeriesSource } from '../../series/series-source.ts';
 import type { Disk } from '../../std/disk.ts';
 import type { RangeReader } from '../../std/range-reader.ts';
@@ -67,6 +68,7 @@ export async function openLocalBlock(disk: Disk, directory: string, memory?: Ser
     ...(kept === undefined ? {} : { columns: (wanted: number) => kept.columns(wanted) }),
     segment,
     tombstones,
+    directory: join(directory, 'chunks'),
     gapBytes: localGapBytes,
     seriesCount: meta.stats.numSeries,
     chunkBytesAverage: averageChunkBytes(meta),

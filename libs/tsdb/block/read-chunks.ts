@@ -6,7 +6,7 @@
 import type { ChunkEncoding } from '../../model/encoding/chunk.ts';
 import { decodeChunk } from '../../model/encoding/decode-chunk.ts';
 import { makeColumns } from '../../series/merge.ts';
-import type { ChunkBatch } from '../../series/series-source.ts';
+import type { ChunkBatch, LocatedChunks } from '../../series/series-source.ts';
 import type { RangeReader } from '../../std/range-reader.ts';
 import { Turns } from '../../std/turns.ts';
 import { ChunkRecord, chunksHeaderBytes, offsetOfRef, segmentOfRef } from './chunks-file.ts';
@@ -35,7 +35,11 @@ export interface ChunkReaders {
   readonly gapBytes: number;
   /** Of a chunk record, 0 where it is not known. */
   readonly chunkBytesAverage: number;
+  /** The folder of the chunk files, where they lie on this machine. */
+  readonly directory?: string;
 }
+
+type Records = SelectedChunks & { readonly recordBytes: number };
 
 /** All chunks of a selection in batches of whole series. */
 export async function* readChunks(
@@ -43,7 +47,8 @@ export async function* readChunks(
   readers: ChunkReaders,
   signal: AbortSignal,
 ): AsyncGenerator<ChunkBatch> {
-  const groups = groupSeries(chunks, estimateOf(readers));
+  const records = { ...chunks, recordBytes: estimateOf(readers) };
+  const groups = groupSeries(records);
   const stop = new AbortController();
   const stopped = AbortSignal.any([signal, stop.signal]);
   const pending: Promise<ChunkBatch>[] = [];
@@ -51,7 +56,7 @@ export async function* readChunks(
     for (let i = 0; i + 1 < groups.length; i++) {
       while (pending.length < Math.min(groups.length - 1, i + 1 + batchesAhead)) {
         const at = pending.length;
-        const batch = readBatch(chunks, groups[at], groups[at + 1], readers, stopped);
+        const batch = readBatch(records, groups[at], groups[at + 1], readers, stopped);
         batch.catch(() => undefined);
         pending.push(batch);
       }
@@ -69,17 +74,29 @@ function estimateOf({ chunkBytesAverage }: ChunkReaders): number {
   return Math.min(chunkBytesEstimateMax, Math.max(chunkBytesMin, Math.ceil(chunkBytesAverage * 2)));
 }
 
-/** Where the record of chunk c ends at the latest, as far as the index tells. */
-function endOf(chunks: SelectedChunks, c: number, estimate: number): number {
-  const begin = chunks.ref[c];
-  const next = chunks.nextRef[c];
+/** Where the record of chunk c ends at the latest, as far as the index tells: as a reference. */
+export function recordEnd({ ref, nextRef, recordBytes }: LocatedRecords, c: number): number {
+  const begin = ref[c];
+  const next = nextRef[c];
   // In the same file, close behind: writers put nothing between the chunks of a series.
   if (next > begin && next - begin <= nextChunkBytesMax && segmentOfRef(next) === segmentOfRef(begin)) return next;
-  return begin + estimate;
+  return begin + recordBytes;
+}
+
+type LocatedRecords = Pick<LocatedChunks, 'ref' | 'nextRef' | 'recordBytes'>;
+
+/** The chunks of a selection as they lie in the files of `directory`; undefined where they are not what is handed out. */
+export function locatedChunks(
+  { chunkBegin, minT, maxT, ref, nextRef }: SelectedChunks,
+  readers: ChunkReaders,
+): LocatedChunks | undefined {
+  const { directory, tombstones } = readers;
+  if (directory === undefined || tombstones.size > 0) return undefined;
+  return { directory, chunkBegin, minT, maxT, ref, nextRef, recordBytes: estimateOf(readers) };
 }
 
 /** First series of each batch, and the end. */
-function groupSeries(chunks: SelectedChunks, estimate: number): number[] {
+function groupSeries(chunks: Records): number[] {
   const { chunkBegin } = chunks;
   const count = chunkBegin.length - 1;
   const groups = [0];
@@ -89,7 +106,7 @@ function groupSeries(chunks: SelectedChunks, estimate: number): number[] {
     let own = 0;
     for (let c = chunkBegin[series]; c < chunkBegin[series + 1]; c++) {
       const begin = chunks.ref[c];
-      const end = endOf(chunks, c, estimate);
+      const end = recordEnd(chunks, c);
       const gap = begin - lastEnd;
       own += gap >= 0 && gap <= gapBytesMax && lastEnd >= 0 ? end - lastEnd : end - begin;
       lastEnd = end;
@@ -113,7 +130,7 @@ interface ReadChunk {
 }
 
 async function readBatch(
-  chunks: SelectedChunks,
+  chunks: Records,
   firstSeries: number,
   lastSeries: number,
   readers: ChunkReaders,
@@ -139,13 +156,12 @@ async function readBatch(
 }
 
 async function readRecords(
-  chunks: SelectedChunks,
+  chunks: Records,
   first: number,
   last: number,
   readers: ChunkReaders,
   signal: AbortSignal,
 ): Promise<ReadChunk[]> {
-  const estimate = estimateOf(readers);
   const order = Uint32Array.from({ length: last - first }, (_, i) => first + i);
   let rises = true;
   for (let c = first + 1; c < last && rises; c++) rises = chunks.ref[c] >= chunks.ref[c - 1];
@@ -157,7 +173,7 @@ async function readRecords(
     let end = at;
     while (end < order.length && segmentOfRef(chunks.ref[order[end]]) === segment) end++;
     const own = order.subarray(at, end);
-    segments.push(readOfSegment(chunks, own, segment, first, estimate, readers, found, signal));
+    segments.push(readOfSegment(chunks, own, segment, first, readers, found, signal));
     at = end;
   }
   await Promise.all(segments);
@@ -165,11 +181,10 @@ async function readRecords(
 }
 
 async function readOfSegment(
-  chunks: SelectedChunks,
+  chunks: Records,
   order: Uint32Array,
   segment: number,
   first: number,
-  estimate: number,
   readers: ChunkReaders,
   found: ReadChunk[],
   signal: AbortSignal,
@@ -182,7 +197,7 @@ async function readOfSegment(
     if (begin[i] < chunksHeaderBytes || begin[i] >= size) {
       throw new CorruptBlock(name, begin[i], `a reference points outside of its ${size} bytes`);
     }
-    const known = begin[i] + endOf(chunks, order[i], estimate) - chunks.ref[order[i]];
+    const known = begin[i] + recordEnd(chunks, order[i]) - chunks.ref[order[i]];
     end[i] = Math.min(size, known);
     // A chunk ends where the next one that is read begins.
     if (i > 0 && begin[i] > begin[i - 1] && begin[i] < end[i - 1]) end[i - 1] = begin[i];
