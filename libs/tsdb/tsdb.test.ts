@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { canonicalizeLabels } from '../model/canonical-labels.ts';
+import { Labels } from '../model/labels.ts';
 import { parseTenantId, type TenantId } from '../model/tenant-id.ts';
+import { ByteSink } from '../std/byte-sink.ts';
 import { Prng } from '../std/testing/prng.ts';
+import { seriesNumberMax } from './head/series-table.ts';
+import { TenantHead } from './head/tenant-head.ts';
 import { batch, contentsOf, Ledger } from './ledger.testing.ts';
 import { type RestoreReport, Tsdb, type TsdbOptions } from './tsdb.ts';
 import { FaultyDisk } from './wal/faulty-disk.testing.ts';
@@ -377,6 +382,35 @@ describe('Tsdb', () => {
         }
       }
     }
+  });
+
+  it('refuses new series when all numbers are given, and takes samples of the others', async (test) => {
+    const { tsdb } = await open(new FaultyDisk());
+    await tsdb.push(batch(tenantA, [['a', start, 1]]));
+    test.mock.getter(TenantHead.prototype, 'hasNumbers', () => false);
+    const outcome = await tsdb.push(
+      batch(tenantA, [
+        ['b', start, 2],
+        ['a', start + 1, 3],
+      ]),
+    );
+    assert.deepEqual([...outcome.refs], [0, 1]);
+    assert.match(outcome.rejected[0]?.reason ?? '', /^no new series: this ingester has given all of its 2147483647/);
+  });
+
+  it('has numbers up to the last', () => {
+    const head = new TenantHead({ exemplarsMax: 0 });
+    head.startAfter(seriesNumberMax - 1);
+    const [first, second] = ['a', 'b'].map((value) => {
+      const sink = new ByteSink();
+      canonicalizeLabels(Labels.from([['__name__', value]]), sink);
+      return sink.bytes.slice(0, sink.length);
+    }) as [Uint8Array, Uint8Array];
+    assert.equal(head.hasNumbers, true);
+    assert.equal(head.seriesIdOf(first, 0, first.length), seriesNumberMax);
+    assert.equal(head.findSeries(first, 0, first.length), seriesNumberMax);
+    assert.equal(head.hasNumbers, false);
+    assert.throws(() => head.seriesIdOf(second, 0, second.length), /there is a number/);
   });
 
   it('counts a series limit exactly and stores the neighbours', async () => {

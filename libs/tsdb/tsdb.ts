@@ -19,6 +19,7 @@ import { dropEmptySeries, rebuildSeries } from './head/drop-series.ts';
 import type { HeadRange } from './head/head-range.ts';
 import { HeadSource } from './head/head-source.ts';
 import { headStatusOf } from './head/head-status.ts';
+import { seriesNumberMax } from './head/series-table.ts';
 import { runInSlices } from './head/steps.ts';
 import { TenantHead, type TenantHeadOptions } from './head/tenant-head.ts';
 import { type AcceptedAges, LostRecords, withLossWarning } from './lost-records.ts';
@@ -231,7 +232,7 @@ export class Tsdb {
         histogramsOf ??= countByRow(batch.histograms, seriesCount);
         hasSamples = histogramsOf[i] !== 0;
       }
-      if (!hasSamples || (seriesMax > 0 && head.seriesCount >= seriesMax)) {
+      if (!hasSamples || (seriesMax > 0 && head.seriesCount >= seriesMax) || !head.hasNumbers) {
         ids[i] = head.findSeries(batch.labelBytes, begin, end);
         if (ids[i] === 0) {
           left--;
@@ -251,10 +252,13 @@ export class Tsdb {
     if (left < seriesCount) {
       const exemplarsOf = countByRow(batch.exemplars, seriesCount);
       histogramsOf ??= countByRow(batch.histograms, seriesCount);
+      const reason = head.hasNumbers
+        ? this.#options.seriesRefusal(batch.tenant, seriesMax)
+        : `no new series: this ingester has given all of its ${seriesNumberMax} series numbers to tenant ${batch.tenant}; one with an empty data folder begins anew`;
       for (const series of refused) {
         rejected.push({
           series,
-          reason: this.#options.seriesRefusal(batch.tenant, seriesMax),
+          reason,
           samples: (sampleBegin[series + 1] as number) - (sampleBegin[series] as number),
           histograms: histogramsOf[series] as number,
           exemplars: exemplarsOf[series] as number,

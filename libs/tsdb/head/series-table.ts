@@ -19,6 +19,8 @@ const pairsWord = 0;
 const hashWord = 1;
 const rowWords = 2;
 const firstSlots = 16;
+/** Numbers are kept in words of 32 bits with a sign, and are never given again. */
+export const seriesNumberMax: number = 2 ** 31 - 1;
 
 /** Where a text of a pair ends and how long its length was: results of readLength, read right after it. */
 let lengthEnd = 0;
@@ -326,6 +328,7 @@ export class SeriesTable {
     const hash = hashOf(this.#scratch, count);
     const known = this.#probe(count, hash);
     if (known !== 0) return known;
+    assert(newId <= seriesNumberMax, 'there is a number for the series');
     this.#rows.addAt(newId);
     this.#lastId = newId;
     this.#store(newId, count, hash, false);

@@ -15,7 +15,7 @@ import { ByteSource } from '../../std/byte-source.ts';
 import { ExemplarRing } from './exemplar-ring.ts';
 import { AppendOutcome, HeadRange, rangeMs } from './head-range.ts';
 import { MetadataStore } from './metric-metadata.ts';
-import { SeriesTable } from './series-table.ts';
+import { SeriesTable, seriesNumberMax } from './series-table.ts';
 import { readSeriesSlice, writeSeriesSlice } from './snapshot-slice.ts';
 
 export interface TenantHeadOptions {
@@ -63,6 +63,11 @@ export class TenantHead {
   /** The greatest number that a series was given. */
   get lastId(): number {
     return this.series.lastId;
+  }
+
+  /** Whether a new series can be given a number. */
+  get hasNumbers(): boolean {
+    return this.series.lastId < seriesNumberMax;
   }
 
   /** Memory outside the V8 heap. */
