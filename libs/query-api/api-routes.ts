@@ -93,7 +93,10 @@ async function answer(
   let failure: Failure | undefined;
   let result: ApiAnswer;
   const client = new AbortController();
-  reply.raw.once('close', () => client.abort(clientLeft));
+  reply.raw.once('close', () => {
+    // What has been answered well and whole has nothing under way, and telling it costs as much as parsing its question.
+    if (failure !== undefined || !reply.raw.writableFinished) client.abort(clientLeft);
+  });
   try {
     tenant = row.isOpen === true ? anonymousTenant : deps.tenantOf(request.headers);
     const { name = '' } = request.params as { name?: string };

@@ -72,6 +72,21 @@ describe('numbers in JSON', () => {
       ));
   }
 
+  it('values that come again are written again, over the ends of chunks too', () => {
+    const several = fc.array(fc.constantFrom(0, -0, NaN, 1 / 3, 2 / 3, -1 / 3, 7, 1e-7, Infinity), { minLength: 1 });
+    fc.assert(
+      fc.property(several, (values) => {
+        const all = Array.from({ length: 20_000 }, (_, i) => values[i % values.length] as number);
+        const alone = values.map((value) => written((json) => json.float(value)));
+        const together = written((json) => {
+          for (const value of all) json.float(value);
+        });
+        assert.ok(together === all.map((_, i) => alone[i % alone.length]).join(''));
+      }),
+      { numRuns: 20 },
+    );
+  });
+
   it('every value reads back as itself', () => {
     fc.assert(
       fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (value) => {

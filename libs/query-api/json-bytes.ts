@@ -51,6 +51,10 @@ export class JsonBytes {
   readonly #handOn: (chunk: Uint8Array<ArrayBuffer>, last: boolean) => void;
   #buffer: Buffer<ArrayBuffer>;
   #at = 0;
+  /** The last float that was written into this buffer, and where: steps closer than samples repeat it. NaN where there is none. */
+  #float = Number.NaN;
+  #floatBegin = 0;
+  #floatEnd = 0;
 
   /** `handOn` becomes the owner of each chunk; the last one may be empty. */
   constructor(handOn: (chunk: Uint8Array<ArrayBuffer>, last: boolean) => void) {
@@ -144,6 +148,21 @@ export class JsonBytes {
   /** A sample's value in quotes. */
   float(value: number): void {
     this.#room();
+    if (value === this.#float) {
+      const buffer = this.#buffer;
+      let at = this.#at;
+      for (let i = this.#floatBegin; i < this.#floatEnd; i++) buffer[at++] = buffer[i];
+      this.#at = at;
+      return;
+    }
+    this.#floatBegin = this.#at;
+    this.#writeFloat(value);
+    this.#floatEnd = this.#at;
+    // The two zeros are equal and look different.
+    this.#float = value === 0 ? Number.NaN : value;
+  }
+
+  #writeFloat(value: number): void {
     const buffer = this.#buffer;
     buffer[this.#at++] = 0x22;
     if (value === Math.floor(value) && value < 1e15 && value > -1e15 && !(value === 0 && 1 / value < 0)) {
@@ -181,6 +200,7 @@ export class JsonBytes {
     const full = this.#buffer;
     const used = this.#at;
     this.#at = 0;
+    this.#float = Number.NaN;
     if (!last) this.#buffer = newChunk(chunkBytes);
     this.#handOn(new Uint8Array(full.buffer, 0, used), last);
   }
