@@ -336,9 +336,33 @@ describe('a request that is broken', () => {
       const over = bodyOf(most + 2);
       assert.equal(
         failureOf(() => scanOf(over, over.length, scan)),
-        `too_large: remote write: more than ${what} in one request`,
+        `too_large: remote write: more than ${what} in one request; send smaller ones`,
       );
     }
+  });
+
+  it('of hundreds of thousands of samples or series is refused while it is scanned', () => {
+    const scan = new WriteScan();
+    const scanOf = (bytes: Uint8Array) => scanWriteRequestV1(bytes, bytes.length, scan);
+    const emptyOnes = (tag: number, count: number) => Buffer.alloc(2 * count, Uint8Array.of(tag, 0));
+    /** One series with so many samples; its length takes three bytes. */
+    const samples = (count: number) => {
+      const length = 2 * count;
+      return Buffer.concat([
+        Uint8Array.of(0x0a, 0x80 | (length & 0x7f), 0x80 | ((length >> 7) & 0x7f), length >> 14),
+        emptyOnes(0x12, count),
+      ]);
+    };
+    scanOf(samples(250_000));
+    assert.equal(scan.sampleCount, 250_000);
+    assert.match(
+      failureOf(() => scanOf(samples(250_001))),
+      /more than 250000 samples/,
+    );
+    assert.match(
+      failureOf(() => scanOf(emptyOnes(0x0a, 100_001))),
+      /more than 100000 series/,
+    );
   });
 });
 

@@ -28,16 +28,19 @@ export interface WriteScanMax {
   readonly labelRefs: number;
 }
 
-/** Far above any real request, and each below about 100 MB of columns. */
+/**
+ * Some ten times what any sender puts into one request, and little enough that one that is full of it holds the thread that takes it
+ * for a fraction of a second: pushes of others wait so long.
+ */
 const writeScanMaxDefaults: WriteScanMax = {
-  series: 2_000_000,
-  samples: 4_000_000,
-  histograms: 200_000,
-  histogramNumbers: 16_000_000,
-  exemplars: 400_000,
-  metadata: 400_000,
-  symbols: 4_000_000,
-  labelRefs: 16_000_000,
+  series: 100_000,
+  samples: 250_000,
+  histograms: 50_000,
+  histogramNumbers: 4_000_000,
+  exemplars: 100_000,
+  metadata: 100_000,
+  symbols: 1_000_000,
+  labelRefs: 4_000_000,
 };
 
 export interface ScannedHistogram {
@@ -336,7 +339,7 @@ function grownRows(rows: number, max: number, what: string): number {
 }
 
 function tooMany(what: string, max: number): never {
-  throw new Failure('too_large', `remote write: more than ${max} ${what} in one request`);
+  throw new Failure('too_large', `remote write: more than ${max} ${what} in one request; send smaller ones`);
 }
 
 /** A body under the name of the other protocol. */
