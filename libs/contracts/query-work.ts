@@ -23,7 +23,22 @@ export interface CallWork {
   readonly gzip: boolean;
 }
 
-export type QueryWork = CallWork;
+/** Some steps of a range query, answered as columns (libs/wire/peer/part-message.ts). */
+export interface PartWork {
+  readonly kind: 'part';
+  readonly tenant: TenantId;
+  readonly query: string;
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly stepMs: number;
+  /** The times of the whole query. */
+  readonly wholeStartMs: number;
+  readonly wholeEndMs: number;
+  /** 0 for the querier's own. */
+  readonly lookbackMs: number;
+}
+
+export type QueryWork = CallWork | PartWork;
 
 /** What stands before the bytes of an answer. */
 export interface WorkHead {

@@ -87,3 +87,11 @@ export function checkPatternCost(pattern: string): void {
     `the regular expression is too large: about ${Math.round(cost)} states, at most ${costMax} are allowed`,
   );
 }
+
+/** What can make a short text costly: repetition that is counted, and classes of Unicode. */
+const costlyShapes = /\{\d|\\+p/i;
+
+/** Whether a text, which holds patterns somewhere, may hold one that costs more than its length says. */
+export function hasCostlyShape(text: string): boolean {
+  return costlyShapes.test(text);
+}

@@ -8,6 +8,7 @@ import { Failure } from '../errors/failure.ts';
 import type { Histogram } from '../model/histogram.ts';
 import { compareLabels, type Labels } from '../model/labels.ts';
 import type { ReadQuery, SeriesReader } from '../series/series-reader.ts';
+import type { Annotation } from './execute/annotations.ts';
 import { OperatorBuilder } from './execute/build-operators.ts';
 import { type EvaluationFlags, ExecutionContext, type QueryLimits } from './execute/execution-context.ts';
 import { gatherRange } from './execute/gather-range.ts';
@@ -47,6 +48,14 @@ export interface QueryQuestion {
   /** 0 for an instant query. */
   readonly stepMs: number;
   readonly lookbackMs?: number;
+  /** Where this asks for some of a query's steps: the times of the whole, which start(), end(), range() and step() speak of. */
+  readonly whole?: WholeRange;
+}
+
+/** The first and the last time of a query that is answered in parts. */
+export interface WholeRange {
+  readonly startMs: number;
+  readonly endMs: number;
 }
 
 export interface QueryRequest extends QueryQuestion {
@@ -88,6 +97,9 @@ export interface QueryResult {
   readonly text: string;
   readonly warnings: readonly string[];
   readonly infos: readonly string[];
+  /** What the reader said, and what the evaluation did: both stand in the texts above. */
+  readonly sourceWarnings: readonly string[];
+  readonly annotations: readonly Annotation[];
   readonly stats: QueryStats;
 }
 
@@ -108,8 +120,7 @@ export function createEngine(options: EngineOptions): Engine {
   return {
     query: (request) => evaluate(options, request),
     selects: (question) => {
-      const { startMs, endMs, stepMs } = question;
-      const grid = makeGrid(startMs, endMs, stepMs);
+      const grid = gridOf(question);
       const planned = plannedSelects(planOf(options, question), grid, question.lookbackMs ?? options.lookbackMs);
       return mergeReads(planned).map(({ query }) => query);
     },
@@ -118,18 +129,23 @@ export function createEngine(options: EngineOptions): Engine {
 
 function planOf(
   { subqueryStepMs, optimisers }: EngineOptions,
-  { expr, startMs, endMs, stepMs }: QueryQuestion,
+  { expr, startMs, endMs, stepMs, whole = { startMs, endMs } }: QueryQuestion,
 ): PlanNode {
   checkType(expr, stepMs === 0);
-  const plan = wrapStepInvariant(skipBuckets(buildPlan(expr, { startMs, endMs, stepMs, subqueryStepMs })));
+  const plan = wrapStepInvariant(skipBuckets(buildPlan(expr, { ...whole, stepMs, subqueryStepMs })));
   return optimisers === 'none' ? plan : optimise(plan);
 }
 
+/** A part of a query is no instant query, even where it is one step. */
+function gridOf({ startMs, endMs, stepMs, whole = { startMs, endMs } }: QueryQuestion): Grid {
+  return { ...makeGrid(startMs, endMs, stepMs), isInstant: whole.startMs === whole.endMs };
+}
+
 function evaluate(options: EngineOptions, request: QueryRequest): QueryResult {
-  const { startMs, endMs, stepMs, text } = request;
+  const { stepMs, text } = request;
   const isInstant = stepMs === 0;
   const plan = planOf(options, request);
-  const grid = makeGrid(startMs, endMs, stepMs);
+  const grid = gridOf(request);
   const lookbackMs = request.lookbackMs ?? options.lookbackMs;
   const counts = new SampleCounts(grid.stepCount, request.statsByStep === true);
   const context = new ExecutionContext(
@@ -151,6 +167,8 @@ function evaluate(options: EngineOptions, request: QueryRequest): QueryResult {
     text: plan.kind === 'string' ? plan.value : '',
     warnings: [...context.sourceWarnings, ...warnings],
     infos,
+    sourceWarnings: [...context.sourceWarnings],
+    annotations: context.annotations.list(),
     stats: {
       ...context.stats,
       samplesQueried: counts.queried,

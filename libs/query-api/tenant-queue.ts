@@ -24,10 +24,16 @@ export class TenantQueue<T> {
   push(tenant: TenantId, item: T): boolean {
     const own = this.#byTenant.get(tenant);
     if (this.#length >= this.#lengthMax || (own?.length ?? 0) >= this.#perTenantMax) return false;
+    this.add(tenant, item);
+    return true;
+  }
+
+  /** Lets one in beyond the maxima: it belongs to what was let in already. */
+  add(tenant: TenantId, item: T): void {
+    const own = this.#byTenant.get(tenant);
     if (own === undefined) this.#byTenant.set(tenant, [item]);
     else own.push(item);
     this.#length++;
-    return true;
   }
 
   /** The oldest item of the tenant whose turn it is. */

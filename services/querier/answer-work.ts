@@ -2,7 +2,7 @@
  * What a query-frontend wants done, done by the endpoints of this room.
  * Owns the way from work to a call and from an answer to a head and pieces.
  */
-import type { CallWork, TakenWork, WorkHead } from '../../libs/contracts/query-work.ts';
+import type { CallWork, PartWork, TakenWork, WorkHead } from '../../libs/contracts/query-work.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { AnswerBody } from '../../libs/query-api/api-answer.ts';
 import type { ApiPath } from '../../libs/query-api/api-paths.ts';
@@ -20,16 +20,19 @@ export async function answerWork(
 ): Promise<WorkReply> {
   const begin = performance.now();
   const form = new RequestForm();
-  form.append(work.form);
+  if (work.kind === 'call') form.append(work.form);
+  const own = { ...deps, timeoutMs: Math.min(timeoutMs, deps.timeoutMs) };
   let failure: Failure | undefined;
   try {
-    return await answerCall(work, form, signal, { ...deps, timeoutMs: Math.min(timeoutMs, deps.timeoutMs) });
+    if (work.kind === 'part') return await answerPart(work, signal, own);
+    return await answerCall(work, form, signal, own);
   } catch (error) {
     failure = error instanceof Failure ? error : new Failure('internal', String(error), { cause: error });
     throw failure;
   } finally {
-    const { tenant, path } = work;
-    report({ tenant, path: path.replace('/api/v1', ''), form, seconds: (performance.now() - begin) / 1000, failure });
+    const { tenant } = work;
+    const path = work.kind === 'call' ? work.path.replace('/api/v1', '') : '/part';
+    report({ tenant, path, form, seconds: (performance.now() - begin) / 1000, failure });
   }
 }
 
@@ -49,6 +52,23 @@ async function answerCall(work: CallWork, form: RequestForm, signal: AbortSignal
     retryAfterSeconds: answer.retryAfterSeconds ?? 0,
   };
   return { head, body: piecesOf(answer.body) };
+}
+
+const partHead: WorkHead = {
+  ...{ httpStatus: 200, contentType: '', headers: [], gzip: false, hasBody: true, retryAfterSeconds: 0 },
+};
+
+async function answerPart(work: PartWork, signal: AbortSignal, deps: ApiDeps): Promise<WorkReply> {
+  const { tenant, query, startMs, endMs, stepMs, wholeStartMs, wholeEndMs, lookbackMs } = work;
+  const times = { startMs, endMs, stepMs, lookbackMs, whole: { startMs: wholeStartMs, endMs: wholeEndMs } };
+  const answer = await deps.pool.run({
+    tenant,
+    request: { kind: 'evaluate', query, ...times, limit: 0, stats: '' },
+    source: deps.sourceOf(tenant),
+    signal,
+    timeoutMs: deps.timeoutMs,
+  });
+  return { head: partHead, body: answer.chunks };
 }
 
 const isApiPath = (path: string): path is ApiPath => Object.hasOwn(endpoints, path);

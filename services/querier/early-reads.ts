@@ -18,9 +18,10 @@ export function earlyReads(engine: Engine, syntax: ParseOptions): (request: Quer
   return (request) => {
     if (request.kind !== 'evaluate' || request.query.length > textLengthMax) return [];
     if (mayBeCostly(request.query)) return [];
-    const { query, startMs, endMs, stepMs, lookbackMs } = request;
+    const { query, startMs, endMs, stepMs, lookbackMs, whole } = request;
     try {
-      const times = { startMs, endMs, stepMs, ...(lookbackMs > 0 ? { lookbackMs } : {}) };
+      const lookback = lookbackMs > 0 ? { lookbackMs } : {};
+      const times = { startMs, endMs, stepMs, ...lookback, ...(whole === undefined ? {} : { whole }) };
       const selects = engine.selects({ expr: parseExpr(query, syntax), ...times });
       return selects.some(({ matchers }) => hasCostlyPattern(matchers)) ? [] : selects;
     } catch (error) {

@@ -1,6 +1,7 @@
 /** One piece of work for a query worker, as data: what the HTTP parameters came to. Times are whole milliseconds. */
 
 import type { Matcher } from '../../libs/model/matcher.ts';
+import type { WholeRange } from '../../libs/promql/engine.ts';
 import type { ReadForm, ReadQuery } from '../../libs/wire/read-request.ts';
 import type { ExpositionForm } from './exposition-form.ts';
 
@@ -22,6 +23,8 @@ export interface EvaluationRequest {
   readonly limit: number;
   /** The `stats` parameter as it was written. */
   readonly stats: string;
+  /** Of a part of a query, which is answered as columns: the times of the whole. */
+  readonly whole?: WholeRange;
 }
 
 export interface SyntaxRequest {

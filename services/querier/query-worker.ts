@@ -13,9 +13,10 @@ import { exprToJson } from '../../libs/promql/syntax/ast-json.ts';
 import type { ParseOptions } from '../../libs/promql/syntax/parser.ts';
 import { parseExpr, parseMetricSelector } from '../../libs/promql/syntax/parser.ts';
 import { prettyExpr } from '../../libs/promql/syntax/prettier.ts';
+import { writeResult } from '../../libs/query-api/encode-result.ts';
 import { quoteJson } from '../../libs/query-api/json-bytes.ts';
 import { invalidParameter } from '../../libs/query-api/query-parameters.ts';
-import { writeResult } from './encode-result.ts';
+import { encodePart } from '../../libs/wire/peer/part-message.ts';
 import { executeFederate } from './execute-federate.ts';
 import { executeRead } from './execute-read.ts';
 import type { ExpressionRequest } from './query-request.ts';
@@ -62,7 +63,7 @@ function execute(context: JobContext, engine: Engine, options: QueryWorkerOption
     output.rawText(`{"status":"success","data":${data}}`);
     return { samples: 0 };
   }
-  const { query: text, startMs, endMs, stepMs, lookbackMs, limit, stats } = request;
+  const { query: text, startMs, endMs, stepMs, lookbackMs, limit, stats, whole } = request;
   const parsed = performance.now();
   const lookback = lookbackMs > 0 ? { lookbackMs } : {};
   const wantsSteps = statsByStep && stats === 'all';
@@ -73,12 +74,17 @@ function execute(context: JobContext, engine: Engine, options: QueryWorkerOption
     endMs,
     stepMs,
     ...lookback,
+    ...(whole === undefined ? {} : { whole }),
     limits,
     reader,
     statsByStep: wantsSteps,
     checkCancelled: checkStopped,
   };
   const result = asQueryFailure(() => engine.query(asked));
+  if (whole !== undefined) {
+    output.block(encodePart(result, { startMs, endMs, stepMs }));
+    return { samples: result.stats.samplesRead };
+  }
   const times = {
     queued: context.queuedSeconds,
     prepared: (parsed - begin) / 1000,

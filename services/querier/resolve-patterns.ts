@@ -6,19 +6,17 @@
 import { Failure } from '../../libs/errors/failure.ts';
 import type { Matcher } from '../../libs/model/matcher.ts';
 import { compileMatcher } from '../../libs/model/matcher-predicate.ts';
-import { patternCost } from '../../libs/model/pattern-cost.ts';
+import { hasCostlyShape, patternCost } from '../../libs/model/pattern-cost.ts';
 
 /** Up to here a pattern holds up nobody: a few milliseconds in the worst case. */
 const cheapMax = 300;
 /** Characters of the values that one pattern may match. */
 const valuesLengthMax = 4_000_000;
 const textLengthMax = 1_000;
-/** What can make a short text costly: repetition that is counted, and classes of Unicode. */
-const costlyShapes = /\{\d|\\+p/i;
 
 /** Whether the text of a selector or expression may hold a costly pattern: then it is not even parsed on the main thread. */
 export function mayBeCostly(text: string): boolean {
-  return text.length > textLengthMax || costlyShapes.test(text);
+  return text.length > textLengthMax || hasCostlyShape(text);
 }
 
 /** Words, bars and gaps, which need no regex engine: cheap up to another length. */

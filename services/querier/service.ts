@@ -14,6 +14,7 @@ import type { Service } from '../../libs/lifecycle/service.ts';
 import { compileMatcher } from '../../libs/model/matcher-predicate.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
 import { createEngine } from '../../libs/promql/engine.ts';
+import { subqueryStepMs, syntaxOf } from '../../libs/promql/settings.ts';
 import { parseMetricSelector } from '../../libs/promql/syntax/parser.ts';
 import { apiRoutes, type CallReport } from '../../libs/query-api/api-routes.ts';
 import { logFailure } from '../../libs/query-api/log-failures.ts';
@@ -40,9 +41,6 @@ const workersMin = 2;
 /** JavaScript objects of one query; its samples lie outside of this. */
 const workerHeapMb = 1024;
 
-/** Prometheus takes its evaluation interval, which is a minute unless configured. */
-const subqueryStepMs = 60_000;
-
 export interface QuerierDeps {
   readonly ingester: Pick<IngesterContract, 'source'> & IngesterStatusContract;
   readonly storeGateway: StoreGatewayContract;
@@ -68,11 +66,7 @@ export interface Querier extends Service {
 
 /** Builds the room and registers its routes; they answer once the ingester does. */
 export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Querier {
-  const syntax = {
-    experimentalFunctions: deps.features.has('promql-experimental-functions'),
-    extendedRangeSelectors: deps.features.has('promql-extended-range-selectors'),
-    binopFillModifiers: deps.features.has('promql-binop-fill-modifiers'),
-  };
+  const syntax = syntaxOf(deps.features);
   const workerData: QueryWorkerOptions = {
     syntax,
     engine: {

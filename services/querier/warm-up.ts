@@ -7,10 +7,10 @@ import { ChunkEncoding } from '../../libs/model/encoding/chunk.ts';
 import { appendXor, beginXorChunk, XorState, xorSampleBytesMax } from '../../libs/model/encoding/float-chunk.ts';
 import type { Engine } from '../../libs/promql/engine.ts';
 import { parseExpr } from '../../libs/promql/syntax/parser.ts';
+import { writeResult } from '../../libs/query-api/encode-result.ts';
 import { JsonBytes } from '../../libs/query-api/json-bytes.ts';
 import type { SeriesReader } from '../../libs/series/series-reader.ts';
 import { type ChunkBatch, noCosts } from '../../libs/series/series-source.ts';
-import { writeResult } from './encode-result.ts';
 
 const warmUpMsMax = 400;
 const rounds = 12;

@@ -2,6 +2,7 @@
 import { workLanes } from '../../libs/contracts/query-work.ts';
 import type { CallReport } from '../../libs/query-api/api-routes.ts';
 import type { Metrics } from '../../libs/telemetry/metrics.ts';
+import type { RewriteCounts } from './answer-range.ts';
 import type { WorkCounts } from './run-work.ts';
 
 interface QueueState {
@@ -10,7 +11,7 @@ interface QueueState {
   readonly queriers: number;
 }
 
-export interface FrontendCounts extends WorkCounts {
+export interface FrontendCounts extends WorkCounts, RewriteCounts {
   /** A call whose answer has begun. */
   answered(call: CallReport): void;
 }
@@ -42,7 +43,7 @@ export function createFrontendMetrics(metrics: Metrics, queue: () => QueueState)
     { value: queue().inHand },
   ]);
   const counts: FrontendCounts = {
-    retries: 0,
+    ...{ retries: 0, parts: 0, split: 0, undone: 0 },
     waited: (lane, waited) => waits.observe({ lane }, waited),
     answered: ({ path, seconds: elapsed, failure }) => {
       requests.inc({ endpoint: path, outcome: failure?.kind ?? 'success' });
@@ -54,6 +55,21 @@ export function createFrontendMetrics(metrics: Metrics, queue: () => QueueState)
     'Pieces of work that were given to another querier after one failed or was lost.',
     [],
     () => [{ value: counts.retries }],
+  );
+  metrics.counterOf(
+    'maru_query_frontend_parts_total',
+    'Parts of range queries that queriers were asked for.',
+    [],
+    () => [{ value: counts.parts }],
+  );
+  metrics.counterOf(
+    'maru_query_frontend_split_queries_total',
+    'Range queries that were asked in parts: joined, or undone as only the whole could be answered.',
+    ['outcome'],
+    () => [
+      { labels: { outcome: 'joined' }, value: counts.split },
+      { labels: { outcome: 'undone' }, value: counts.undone },
+    ],
   );
   return counts;
 }

@@ -1,15 +1,19 @@
 /**
- * The spine of a read: a call of the API becomes work for queriers, and what they say its answer.
+ * The spine of a read: a call of the API becomes work for queriers, as it is or in parts, and what they say its answer.
  */
 import type { AnswerBody, ApiAnswer } from '../../libs/query-api/api-answer.ts';
 import type { ApiCall } from '../../libs/query-api/api-call.ts';
 import type { ApiPath } from '../../libs/query-api/api-paths.ts';
+import { matrixAnswer } from '../../libs/query-api/encode-result.ts';
 import { readTimeoutMs } from '../../libs/query-api/query-parameters.ts';
 import type { RequestForm } from '../../libs/query-api/request-form.ts';
-import type { WorkAnswer, WorkRunner } from './run-work.ts';
+import { answerRange, type RangeDeps } from './answer-range.ts';
+import { type Language, rewritableQuestion } from './rewritable.ts';
+import type { WorkAnswer } from './run-work.ts';
 
-export interface QueryDeps {
-  readonly runner: WorkRunner;
+export interface QueryDeps extends RangeDeps {
+  /** Undefined where nothing may be rewritten. */
+  readonly language: Language | undefined;
   /** Longest time of any query. */
   readonly timeoutMs: number;
 }
@@ -17,8 +21,14 @@ export interface QueryDeps {
 /** @throws Failure */
 export async function answerQuery(path: ApiPath, call: ApiCall, deps: QueryDeps): Promise<ApiAnswer> {
   const { tenant, form, signal, labelName, body, accept, gzip } = call;
+  const timeoutMs = timeoutOf(form, deps.timeoutMs);
+  if (path === '/api/v1/query_range' && deps.language !== undefined) {
+    const question = rewritableQuestion(form, deps.language);
+    const joined = question && (await answerRange(question, { tenant, timeoutMs, signal }, deps));
+    if (joined !== undefined) return { httpStatus: 200, body: matrixAnswer(joined, question?.limit ?? 0) };
+  }
   const work = { kind: 'call', tenant, path, form: form.encoded, labelName, body, accept, gzip } as const;
-  return apiAnswerOf(await deps.runner.run(work, { timeoutMs: timeoutOf(form, deps.timeoutMs), signal }));
+  return apiAnswerOf(await deps.runner.run(work, { timeoutMs, signal }));
 }
 
 /** What the client allows, if that can be read: a querier says what is wrong with it. */

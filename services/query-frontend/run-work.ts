@@ -63,7 +63,7 @@ export class WorkRunner implements QueryWorkContract {
       const lane: WorkLane = work.kind === 'call' && !evaluated.has(work.path) ? 'lists' : 'evaluations';
       const item = new Item(work, lane, timeoutMs, signal, this.queue, this.#counts, this.#budget, { resolve, reject });
       try {
-        if (isLetIn) this.queue.pushAgain(item);
+        if (isLetIn) this.queue.add(item);
         else this.queue.push(item);
       } catch (error) {
         item.end();

@@ -6,6 +6,7 @@ import type { FastifyInstance } from 'fastify';
 import type { QueryWorkContract } from '../../libs/contracts/query-work.ts';
 import type { TenantOf } from '../../libs/http/tenant-header.ts';
 import type { Service } from '../../libs/lifecycle/service.ts';
+import { subqueryStepMs, syntaxOf } from '../../libs/promql/settings.ts';
 import { apiRoutes } from '../../libs/query-api/api-routes.ts';
 import { logFailure } from '../../libs/query-api/log-failures.ts';
 import type { Logger } from '../../libs/telemetry/log.ts';
@@ -19,12 +20,15 @@ export interface QueryFrontendConfig {
   readonly maxQueued: number;
   readonly maxQueuedPerTenant: number;
   readonly maxFormBytes: number;
+  readonly maxSamples: number;
 }
 
 export interface QueryFrontendDeps {
   /** Where the routes go. */
   readonly app: FastifyInstance;
   readonly tenantOf: TenantOf;
+  /** Names of `--enable-feature`: those of the queriers. */
+  readonly features: ReadonlySet<string>;
   readonly log: Logger;
   readonly metrics: Metrics;
 }
@@ -32,13 +36,18 @@ export interface QueryFrontendDeps {
 /** Builds the room and registers its routes. */
 export function createQueryFrontend(
   config: QueryFrontendConfig,
-  { app, tenantOf, log, metrics }: QueryFrontendDeps,
+  { app, tenantOf, features, log, metrics }: QueryFrontendDeps,
 ): { readonly service: Service; readonly work: QueryWorkContract } {
   const counts = createFrontendMetrics(metrics, () => runner.queue);
   const runner = new WorkRunner(config.maxQueued, config.maxQueuedPerTenant, counts);
+  const query = {
+    ...{ runner, counts, timeoutMs: config.timeout, samplesMax: config.maxSamples },
+    // With these labels a name is not all that goes when names are dropped.
+    language: features.has('type-and-unit-labels') ? undefined : { syntax: syntaxOf(features), subqueryStepMs },
+  };
   app.register(
     apiRoutes({
-      answer: (path, call) => answerQuery(path, call, { runner, timeoutMs: config.timeout }),
+      answer: (path, call) => answerQuery(path, call, query),
       maxFormBytes: config.maxFormBytes,
       tenantOf,
       report: (call) => {

@@ -73,7 +73,15 @@ export class WorkQueue<T extends Waiting> {
     }
   }
 
-  /** Puts in front what was taken and failed, or belongs to what was let in already. */
+  /** Lets in what belongs to something that was let in already: it waits in its tenant's turn. */
+  add(item: T): void {
+    const lane = this.#laneOf(item.lane);
+    const taker = this.#takerFor(lane, item);
+    if (taker !== undefined) this.#hand(lane, taker, item);
+    else lane.queue.add(item.tenant, item);
+  }
+
+  /** Puts in front what was taken and failed. */
   pushAgain(item: T): void {
     const lane = this.#laneOf(item.lane);
     const taker = this.#takerFor(lane, item);
@@ -81,8 +89,8 @@ export class WorkQueue<T extends Waiting> {
       this.#hand(lane, taker, item);
       return;
     }
-    lane.again.push({ item, anybodyAt: performance.now() + (item.failedAt.size > 0 ? elsewhereMs : 0) });
-    if (item.failedAt.size > 0) setTimeout(() => this.#handOld(lane), elsewhereMs + 1);
+    lane.again.push({ item, anybodyAt: performance.now() + elsewhereMs });
+    setTimeout(() => this.#handOld(lane), elsewhereMs + 1).unref();
   }
 
   /** Takes out what nobody wants any more; false if it is not there. */

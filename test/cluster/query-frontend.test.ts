@@ -25,6 +25,7 @@ describe('a query-frontend', { timeout: 180_000 }, () => {
       replicationFactor: 1,
       frontend: true,
       queriers: 2,
+      args: ['--limits.past-grace-period=0'],
       env: { MARU_CLUSTER_SECRET: 'between us' },
     });
     const series = Array.from({ length: seriesCount }, (_, i) => ({
@@ -35,6 +36,17 @@ describe('a query-frontend', { timeout: 180_000 }, () => {
       samples: Array.from({ length: 60 }, (_, k) => ({ t: nowMs - (60 - k) * 15_000, v: i + k })),
     }));
     assert.equal((await push(cluster.distributor.baseUrl, series, { protocol: 'v2' })).status, 204);
+    const days = Array.from({ length: 5 }, (_, i) => ({
+      labels: [
+        ['__name__', 'days_total'],
+        ['i', String(i)],
+      ] as const,
+      samples: Array.from({ length: 3 * 24 * 6 }, (_, k) => ({
+        t: nowMs - k * 600_000,
+        v: (432 - k) * (i + 1),
+      })).reverse(),
+    }));
+    assert.equal((await push(cluster.distributor.baseUrl, days, { protocol: 'v2' })).status, 204);
     target = { baseUrl: cluster.frontend?.queryUrl ?? '' };
     await bothQueriers();
   });
@@ -62,6 +74,14 @@ describe('a query-frontend', { timeout: 180_000 }, () => {
       const plain = await ask({ baseUrl: cluster.querier.queryUrl }, 'query_range', { query, ...range });
       assert.deepEqual(await ask(target, 'query_range', { query, ...range }), plain);
     }
+    const threeDays = { start: nowMs / 1000 - 3 * 86_400, end: nowMs / 1000, step: 600 };
+    for (const query of ['days_total', 'sum(rate(days_total[1h]))', 'topk(2, days_total) > 5', 'days_total @ end()']) {
+      const plain = await ask({ baseUrl: cluster.querier.queryUrl }, 'query_range', { query, ...threeDays });
+      assert.equal(plain.status, 'success', JSON.stringify(plain));
+      assert.ok((plain.data as QueryData).result.length > 0, query);
+      assert.deepEqual(await ask(target, 'query_range', { query, ...threeDays }), plain);
+    }
+    assert.ok((await metric('maru_query_frontend_parts_total')) >= 12);
     const bad = await ask(target, 'query', { query: 'sum(' });
     assert.equal(bad.errorType, 'bad_data');
   });

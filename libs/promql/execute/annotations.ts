@@ -5,6 +5,7 @@
  * print that at the end.
  */
 import { formatFloatDigits, formatFloatGeneral } from '../../model/format-float.ts';
+import { compareUtf8 } from '../../model/labels.ts';
 import { quoteText } from '../syntax/go-text.ts';
 import { linePosition } from '../syntax/parse-error.ts';
 
@@ -20,6 +21,16 @@ export interface Place {
 /** Where annotations about a node point: to its begin, or to that of a part of it. */
 export function placeOf(node: Place, start: number = node.start): Place {
   return { start, order: node.order };
+}
+
+/** An annotation before it is put into words: where two parts of a query have the same text, the later place is that of both. */
+export interface Annotation {
+  readonly level: AnnotationLevel;
+  readonly text: string;
+  /** What stands between the text and the place. */
+  readonly detail: string;
+  readonly start: number;
+  readonly order: number;
 }
 
 interface Entry {
@@ -59,10 +70,14 @@ export class Annotations {
     this.add('info', `PromQL info: ${text}`, place, detail);
   }
 
-  /** All of them, each ending in its line and column in `query`. */
+  list(): Annotation[] {
+    return Array.from(this.#entries, ([text, entry]) => ({ text, ...entry }));
+  }
+
+  /** All of them in order of their texts, each ending in its line and column in `query`. */
   texts(query: string): AnnotationTexts {
     const texts: AnnotationTexts = { warnings: [], infos: [] };
-    for (const [text, { level, detail, start }] of this.#entries) {
+    for (const { level, text, detail, start } of this.list().sort((a, b) => compareUtf8(a.text, b.text))) {
       (level === 'info' ? texts.infos : texts.warnings).push(`${text}${detail} (${linePosition(query, start)})`);
     }
     return texts;

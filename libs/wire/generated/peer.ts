@@ -849,6 +849,10 @@ export const peerDescriptor: object = {
           "call": {
            "type": "CallWork",
            "id": 3
+          },
+          "part": {
+           "type": "PartWork",
+           "id": 4
           }
          }
         },
@@ -882,6 +886,184 @@ export const peerDescriptor: object = {
           "gzip": {
            "type": "bool",
            "id": 7
+          }
+         }
+        },
+        "PartWork": {
+         "fields": {
+          "tenant": {
+           "type": "string",
+           "id": 1
+          },
+          "query": {
+           "type": "string",
+           "id": 2
+          },
+          "startMs": {
+           "type": "double",
+           "id": 3,
+           "protoName": "start_ms"
+          },
+          "endMs": {
+           "type": "double",
+           "id": 4,
+           "protoName": "end_ms"
+          },
+          "stepMs": {
+           "type": "double",
+           "id": 5,
+           "protoName": "step_ms"
+          },
+          "wholeStartMs": {
+           "type": "double",
+           "id": 6,
+           "protoName": "whole_start_ms"
+          },
+          "wholeEndMs": {
+           "type": "double",
+           "id": 7,
+           "protoName": "whole_end_ms"
+          },
+          "lookbackMs": {
+           "type": "double",
+           "id": 8,
+           "protoName": "lookback_ms"
+          }
+         }
+        },
+        "PartAnswer": {
+         "fields": {
+          "series": {
+           "rule": "repeated",
+           "type": "PartSeries",
+           "id": 1
+          },
+          "annotations": {
+           "rule": "repeated",
+           "type": "PartAnnotation",
+           "id": 2
+          },
+          "sourceWarnings": {
+           "rule": "repeated",
+           "type": "string",
+           "id": 3,
+           "protoName": "source_warnings"
+          }
+         }
+        },
+        "PartSeries": {
+         "fields": {
+          "pairs": {
+           "rule": "repeated",
+           "type": "string",
+           "id": 1
+          },
+          "steps": {
+           "type": "bytes",
+           "id": 2
+          },
+          "values": {
+           "type": "bytes",
+           "id": 3
+          },
+          "histogramSteps": {
+           "type": "bytes",
+           "id": 4,
+           "protoName": "histogram_steps"
+          },
+          "histograms": {
+           "rule": "repeated",
+           "type": "PartHistogram",
+           "id": 5
+          }
+         }
+        },
+        "PartHistogram": {
+         "fields": {
+          "integer": {
+           "type": "bool",
+           "id": 1
+          },
+          "resetHint": {
+           "type": "uint32",
+           "id": 2,
+           "protoName": "reset_hint"
+          },
+          "schema": {
+           "type": "sint32",
+           "id": 3
+          },
+          "zeroThreshold": {
+           "type": "double",
+           "id": 4,
+           "protoName": "zero_threshold"
+          },
+          "zeroCount": {
+           "type": "double",
+           "id": 5,
+           "protoName": "zero_count"
+          },
+          "count": {
+           "type": "double",
+           "id": 6
+          },
+          "sum": {
+           "type": "double",
+           "id": 7
+          },
+          "positiveSpans": {
+           "rule": "repeated",
+           "type": "sint32",
+           "id": 8,
+           "protoName": "positive_spans"
+          },
+          "negativeSpans": {
+           "rule": "repeated",
+           "type": "sint32",
+           "id": 9,
+           "protoName": "negative_spans"
+          },
+          "positiveBuckets": {
+           "rule": "repeated",
+           "type": "double",
+           "id": 10,
+           "protoName": "positive_buckets"
+          },
+          "negativeBuckets": {
+           "rule": "repeated",
+           "type": "double",
+           "id": 11,
+           "protoName": "negative_buckets"
+          },
+          "customValues": {
+           "rule": "repeated",
+           "type": "double",
+           "id": 12,
+           "protoName": "custom_values"
+          }
+         }
+        },
+        "PartAnnotation": {
+         "fields": {
+          "level": {
+           "type": "string",
+           "id": 1
+          },
+          "text": {
+           "type": "string",
+           "id": 2
+          },
+          "detail": {
+           "type": "string",
+           "id": 3
+          },
+          "start": {
+           "type": "uint32",
+           "id": 4
+          },
+          "order": {
+           "type": "uint32",
+           "id": 5
           }
          }
         },

@@ -1,14 +1,24 @@
 /** Work of a query-frontend and its answers, between processes (proto/peer.proto: QueryWork, WorkAnswer). */
-import { type CallWork, type QueryWork, type WorkHead, type WorkLane, workLanes } from '../../contracts/query-work.ts';
+import {
+  type CallWork,
+  type PartWork,
+  type QueryWork,
+  type WorkHead,
+  type WorkLane,
+  workLanes,
+} from '../../contracts/query-work.ts';
 import { Failure } from '../../errors/failure.ts';
 import { parseTenantId } from '../../model/tenant-id.ts';
 import type { CallFailureMessage } from './greeting-messages.ts';
 import { codecOf, type MessageCodec } from './message-codec.ts';
 
+type Unbranded<T> = Omit<T, 'kind' | 'tenant'> & { readonly tenant: string };
+
 interface QueryWorkMessage {
   readonly id: number;
   readonly timeoutMs: number;
-  readonly call?: Omit<CallWork, 'kind'> | null;
+  readonly call?: Unbranded<CallWork> | null;
+  readonly part?: Unbranded<PartWork> | null;
 }
 
 /** A part of an answer, or how it failed. */
@@ -37,7 +47,7 @@ export function decodeTake(bytes: Uint8Array): WorkLane {
 }
 
 export function encodeWork(id: number, timeoutMs: number, work: QueryWork): Uint8Array {
-  return workCodec.encode({ id, timeoutMs, call: work });
+  return workCodec.encode({ id, timeoutMs, [work.kind]: work });
 }
 
 /** @throws Failure `bad_data` */
@@ -46,7 +56,9 @@ export function decodeWork(bytes: Uint8Array): {
   readonly timeoutMs: number;
   readonly work: QueryWork;
 } {
-  const { id, timeoutMs, call } = workCodec.decode(bytes);
-  if (call === undefined || call === null) throw new Failure('bad_data', 'work of a kind that is not known here');
-  return { id, timeoutMs, work: { kind: 'call', ...call, tenant: parseTenantId(call.tenant) } };
+  const { id, timeoutMs, call, part } = workCodec.decode(bytes);
+  const tenant = parseTenantId((call ?? part)?.tenant);
+  if (call !== undefined && call !== null) return { id, timeoutMs, work: { kind: 'call', ...call, tenant } };
+  if (part !== undefined && part !== null) return { id, timeoutMs, work: { kind: 'part', ...part, tenant } };
+  throw new Failure('not_acceptable', 'work of a kind that is not known here');
 }

@@ -4,13 +4,12 @@
  * (util/stats/query_stats.go). Does not own the bytes of a number or a text (json-bytes.ts).
  * Surprising: the same number looks different in a scalar, which never has an exponent, and in a sample.
  */
-import { formatFloat } from '../../libs/model/format-float.ts';
-import type { QueryResult, ResultSeries } from '../../libs/promql/engine.ts';
-import { writeAnnotations, writeLabels } from '../../libs/query-api/api-answer.ts';
-import type { JsonBytes } from '../../libs/query-api/json-bytes.ts';
-import { quoteJsonGo, timestampBytesMax, writeTimestamp } from '../../libs/query-api/json-bytes.ts';
-import { writeHistogram } from '../../libs/query-api/write-histogram.ts';
-import type { ReadCosts } from '../../libs/series/series-source.ts';
+import { formatFloat } from '../model/format-float.ts';
+import type { QueryResult, ResultSeries } from '../promql/engine.ts';
+import type { ReadCosts } from '../series/series-source.ts';
+import { writeAnnotations, writeLabels } from './api-answer.ts';
+import { JsonBytes, quoteJsonGo, timestampBytesMax, writeTimestamp } from './json-bytes.ts';
+import { writeHistogram } from './write-histogram.ts';
 
 /** How long the parts of a query took, in seconds, and what its reads of blocks cost. */
 export interface QueryTimes {
@@ -98,15 +97,45 @@ function writeMatrix(json: JsonBytes, series: readonly ResultSeries[], count: nu
   json.byte(0x5b);
   for (let i = 0; i < count; i++) {
     checkStopped();
-    const one = series[i] as ResultSeries;
-    json.raw(i > 0 ? ',{"metric":' : '{"metric":');
-    writeLabels(json, one.labels.pairs);
-    heads.of(one.t);
-    if (one.h === null) writeFloats(json, one, heads);
-    else writeMixed(json, one, heads);
-    json.byte(0x7d);
+    if (i > 0) json.byte(0x2c);
+    writeMatrixSeries(json, series[i] as ResultSeries, heads);
   }
   json.byte(0x5d);
+}
+
+function writeMatrixSeries(json: JsonBytes, one: ResultSeries, heads: SampleHeads): void {
+  json.raw('{"metric":');
+  writeLabels(json, one.labels.pairs);
+  heads.of(one.t);
+  if (one.h === null) writeFloats(json, one, heads);
+  else writeMixed(json, one, heads);
+  json.byte(0x7d);
+}
+
+/** A matrix as an answer, written a piece a turn of the event loop. `limit`: series that may be answered, 0 for any number. */
+export async function* matrixAnswer(
+  { series, warnings, infos }: Pick<QueryResult, 'series' | 'warnings' | 'infos'>,
+  limit: number,
+): AsyncGenerator<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  const json = new JsonBytes((piece) => pieces.push(piece));
+  const heads = new SampleHeads();
+  const isCut = limit > 0 && series.length > limit;
+  const count = isCut ? limit : series.length;
+  json.raw('{"status":"success","data":{"resultType":"matrix","result":[');
+  for (let i = 0; i < count; i++) {
+    if (i > 0) json.byte(0x2c);
+    writeMatrixSeries(json, series[i] as ResultSeries, heads);
+    if (pieces.length > 0) {
+      yield* pieces.splice(0);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+  json.raw(']}');
+  writeAnnotations(json, isCut ? [...warnings, truncated] : warnings, infos);
+  json.raw('}');
+  json.finish();
+  yield* pieces;
 }
 
 function writeFloats(json: JsonBytes, { t, v }: ResultSeries, heads: SampleHeads): void {

@@ -1,0 +1,46 @@
+/**
+ * Which calls are range queries whose steps may be evaluated apart.
+ * Owns that judgement over a request; over an expression it is libs/promql/plan/split-by-time.ts. What cannot be read here goes to
+ * a querier as it is, which says what is wrong with it.
+ */
+import { Failure } from '../../libs/errors/failure.ts';
+import { hasCostlyShape } from '../../libs/model/pattern-cost.ts';
+import { maySplitByTime } from '../../libs/promql/plan/split-by-time.ts';
+import { type ParseOptions, parseExpr } from '../../libs/promql/syntax/parser.ts';
+import { readLimit, readLookbackMs, readSteps } from '../../libs/query-api/query-parameters.ts';
+import type { RequestForm } from '../../libs/query-api/request-form.ts';
+import type { Steps } from './split-steps.ts';
+
+/** A longer text takes longer to parse than others should wait. */
+const textLengthMax = 4_000;
+
+export interface RangeQuestion extends Steps {
+  readonly query: string;
+  /** 0 for the querier's own. */
+  readonly lookbackMs: number;
+  /** Series that the answer may have, 0 for any number. */
+  readonly limit: number;
+}
+
+export interface Language {
+  readonly syntax: ParseOptions;
+  readonly subqueryStepMs: number;
+}
+
+/** The question that a call of query_range asks; undefined where only a querier can say. */
+export function rewritableQuestion(form: RequestForm, { syntax, subqueryStepMs }: Language): RangeQuestion | undefined {
+  const query = form.get('query');
+  // What a query cost is said of one evaluation.
+  if (form.get('stats') !== '' || query.length > textLengthMax || hasCostlyShape(query)) return undefined;
+  try {
+    const limit = readLimit(form);
+    const steps = readSteps(form);
+    const expr = parseExpr(query, syntax);
+    if (expr.type !== 'vector' && expr.type !== 'scalar') return undefined;
+    if (!maySplitByTime(expr, { ...steps, subqueryStepMs })) return undefined;
+    return { query, ...steps, limit, lookbackMs: readLookbackMs(form) };
+  } catch (error) {
+    if (error instanceof Failure) return undefined;
+    throw error;
+  }
+}
