@@ -57,7 +57,7 @@ const alone: Readonly<Record<string, ModuleRow<House>>> = {
   ingester: {
     needs: [],
     build: (house) => {
-      const deps = { ...ingesterDeps(house), hasReadersElsewhere: false };
+      const deps = { ...ingesterDeps(house), hasReadersElsewhere: false, sharersOf: () => 1 };
       const { service, handler, drain } = createIngester(house.config.ingester, house.config.head, deps);
       house.ingester = handler;
       drainRoute(house.app, {
@@ -118,6 +118,7 @@ const among: Readonly<Record<string, ModuleRow<House>>> = {
         ...ingesterDeps(house),
         beforeOpen: (found) => cluster.join(found, () => handler.tsdb?.durableSeq),
         hasReadersElsewhere: true,
+        sharersOf: (tenant) => cluster.partitionsSharing(house.limits.of(tenant).ingestionPartitionsTenantShardSize),
       });
       const leave = cluster.leavesWith(drain);
       drainRoute(house.app, { begin: () => leave.begin(), state: () => leave.state() });
@@ -193,6 +194,7 @@ const everywhere: Readonly<Record<string, ModuleRow<House>>> = {
       createDistributor(house.config.distributor, {
         ...house,
         ingester: ingesterOf(house),
+        distributorCount: () => house.cluster?.distributorCount() ?? 1,
         bodyLimits: { bytesMax: house.config.server.maxBodyBytes, arrivalMs: house.config.server.readTimeout },
       }),
   },
@@ -226,7 +228,7 @@ export function modulesOf(isAll: boolean): Readonly<Record<string, ModuleRow<Hou
   return { ...everywhere, ...(isAll ? alone : among) };
 }
 
-function ingesterDeps(house: House): Omit<IngesterDeps, 'hasReadersElsewhere'> {
+function ingesterDeps(house: House): Omit<IngesterDeps, 'hasReadersElsewhere' | 'sharersOf'> {
   return {
     ...house,
     dataDir: house.config.dataDir,

@@ -55,7 +55,7 @@ export interface TsdbOptions {
   /** Most series that a tenant may have; 0 is no limit. Asked when a series is new. */
   readonly seriesMax: (tenant: TenantId) => number;
   /** Why a new series was refused, for the sender. */
-  readonly seriesRefusal: (tenant: TenantId, seriesMax: number) => string;
+  readonly seriesRefusal: (tenant: TenantId) => string;
   readonly headOptions: (tenant: TenantId) => TenantHeadOptions;
   /** With it, questions over a time of which damage may have taken samples are answered with a warning, in later runs as well. */
   readonly lossWarning?: { readonly nowMs: () => number; readonly acceptedAges: (tenant: TenantId) => AcceptedAges };
@@ -253,7 +253,7 @@ export class Tsdb {
       const exemplarsOf = countByRow(batch.exemplars, seriesCount);
       histogramsOf ??= countByRow(batch.histograms, seriesCount);
       const reason = head.hasNumbers
-        ? this.#options.seriesRefusal(batch.tenant, seriesMax)
+        ? this.#options.seriesRefusal(batch.tenant)
         : `no new series: this ingester has given all of its ${seriesNumberMax} series numbers to tenant ${batch.tenant}; one with an empty data folder begins anew`;
       for (const series of refused) {
         rejected.push({

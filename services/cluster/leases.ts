@@ -22,7 +22,8 @@ interface LeasesOptions {
 export class Leases {
   readonly #options: LeasesOptions;
   readonly #group: string;
-  #held: ReadonlyMap<string, string> = new Map();
+  /** The rooms of each process that holds a lease. */
+  #held: ReadonlyMap<string, readonly string[]> = new Map();
   #readAtMs = Number.NEGATIVE_INFINITY;
   /** Since when the store has answered without a break; leases from before may be missing in it. */
   #answeringSinceMs = Number.POSITIVE_INFINITY;
@@ -72,7 +73,8 @@ export class Leases {
     const { store, instance, value, leaseMs, nowMs } = this.#options;
     try {
       await store.put(this.#group, instance, value(), leaseMs);
-      const held = await store.list(this.#group);
+      const leases = await store.list(this.#group);
+      const held = new Map([...leases].map(([holder, lease]) => [holder, roomsOf(lease)] as const));
       this.#readAtMs = nowMs();
       this.#answeringSinceMs = Math.min(this.#answeringSinceMs, this.#readAtMs);
       this.#held = this.#mayLack() ? new Map([...this.#held, ...held]) : held;
@@ -96,7 +98,7 @@ export class Leases {
    */
   membersOf(room: string): readonly string[] {
     const members = new Set([this.#options.instance]);
-    for (const [instance, value] of this.#held) if (roomsOf(value).includes(room)) members.add(instance);
+    for (const [instance, rooms] of this.#held) if (rooms.includes(room)) members.add(instance);
     return [...members];
   }
 

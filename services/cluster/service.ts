@@ -12,6 +12,7 @@ import { Failure } from '../../libs/errors/failure.ts';
 import type { Service } from '../../libs/lifecycle/service.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
 import { countStart, type Incarnation } from '../../libs/ring/incarnation.ts';
+import { partitionsSharing } from '../../libs/ring/partition-share.ts';
 import { rankInZones, rankMembers } from '../../libs/ring/rank-members.ts';
 import {
   activated,
@@ -271,6 +272,16 @@ export class Cluster {
   isOwnWork(key: string): boolean {
     const members = this.#leases?.membersOf('compactor');
     return members === undefined || rankMembers(key, members, (name) => name)[0] === this.identity.instance;
+  }
+
+  /** Partitions that share what a tenant may have in memory. @param shardSize partitions that it may be spread over; 0 is all */
+  partitionsSharing(shardSize: number): number {
+    return partitionsSharing(this.table, shardSize, this.#deps.nowMs());
+  }
+
+  /** Distributors that share what a tenant may send, as far as leases tell; without Redis each has it for itself. */
+  distributorCount(): number {
+    return this.#leases?.membersOf('distributor').length ?? 1;
   }
 
   get #settings(): RingSettings {

@@ -1,6 +1,7 @@
 /**
  * Ingestion rate: may this tenant send this much now?
- * Owns one token bucket of samples and one of requests per tenant. A limit of 0 is off. Nothing of a refused request is stored. Most
+ * Owns one token bucket of samples and one of requests per tenant. A limit of 0 is off. Where several distributors share the writes each
+ * fills its buckets with its part of the rate; a burst is what each of them takes at once. Nothing of a refused request is stored. Most
  * are refused before they are scanned: from the bytes of a body it is guessed, with half of what the tenant's last one had, how much is in
  * it, and a guess beyond what is there now is a refusal. A full bucket is never refused by a guess, so that a wrong one ends.
  */
@@ -28,12 +29,17 @@ const tenantsMax = 10_000;
 
 export class IngestionRate {
   readonly #nowMs: () => number;
+  readonly #sharers: () => number;
   readonly #requests = new Map<TenantId, Bucket>();
   readonly #samples = new Map<TenantId, Bucket>();
 
-  /** @param nowMs a monotonic clock */
-  constructor(nowMs: () => number) {
+  /**
+   * @param nowMs a monotonic clock
+   * @param sharers distributors among which a rate is divided
+   */
+  constructor(nowMs: () => number, sharers: () => number) {
     this.#nowMs = nowMs;
+    this.#sharers = sharers;
   }
 
   /**
@@ -67,18 +73,19 @@ export class IngestionRate {
 
   #bucketOf(buckets: Map<TenantId, Bucket>, tenant: TenantId, rate: number, burst: number): Bucket {
     const nowMs = this.#nowMs();
+    const ownRate = rate / this.#sharers();
     let bucket = buckets.get(tenant);
     if (bucket === undefined) {
       if (buckets.size >= tenantsMax) {
         for (const [other, { tokens, filledMs }] of buckets) {
-          if (tokens + ((nowMs - filledMs) / 1000) * rate >= burst) buckets.delete(other);
+          if (tokens + ((nowMs - filledMs) / 1000) * ownRate >= burst) buckets.delete(other);
         }
         if (buckets.size >= tenantsMax) buckets.clear();
       }
       bucket = { tokens: burst, filledMs: nowMs, samplesPerByte: 0 };
       buckets.set(tenant, bucket);
     }
-    bucket.tokens = Math.min(burst, bucket.tokens + ((nowMs - bucket.filledMs) / 1000) * rate);
+    bucket.tokens = Math.min(burst, bucket.tokens + ((nowMs - bucket.filledMs) / 1000) * ownRate);
     bucket.filledMs = nowMs;
     return bucket;
   }

@@ -118,7 +118,10 @@ function room(
     ingester,
     aliasesOf: (of) => registry.of(of),
     limitsOf: () => ({ ...limits, ...changes }),
-    rate: new IngestionRate(() => 0),
+    rate: new IngestionRate(
+      () => 0,
+      () => 1,
+    ),
     resolved: new ResolvedSeries(1 << 16),
     keepsStartTimes,
     scan: new WriteScan(),
@@ -387,7 +390,13 @@ describe('push', () => {
   it('spends no scan on a request that is certainly over the rate, and none for ever on a guess', async () => {
     let nowMs = 0;
     const { deps } = room({ ingestionRate: 1, ingestionBurstSize: 100 });
-    const rated = { ...deps, rate: new IngestionRate(() => nowMs) };
+    const rated = {
+      ...deps,
+      rate: new IngestionRate(
+        () => nowMs,
+        () => 1,
+      ),
+    };
     const series = Array.from({ length: 90 }, (_, i) => up(`host-${i}`, i));
     assert.equal((await send(rated, 'v1', series)).status, 204);
     const { rawBytes } = deps.counters;
@@ -400,6 +409,21 @@ describe('push', () => {
     const long: SentSeries = { labels: [['__name__', 'a'.repeat(20_000)]], samples: [{ t: now, v: 1 }] };
     assert.equal((await send(rated, 'v1', [long])).status, 400);
     assert.equal((await send(rated, 'v1', [up('a', 1)])).status, 204);
+  });
+
+  it('a rate is divided among the distributors that share the writes', async () => {
+    let nowMs = 0;
+    const { deps } = room({ ingestionRate: 3, ingestionBurstSize: 30 });
+    const clock = () => nowMs;
+    const rated = { ...deps, rate: new IngestionRate(clock, () => 3) };
+    const series = Array.from({ length: 30 }, (_, i) => up(`host-${i}`, i));
+    assert.equal((await send(rated, 'v1', series)).status, 204);
+    nowMs = 29_000;
+    const refused = await send(rated, 'v1', series);
+    assert.equal(refused.status, 429);
+    assert.match(refused.text, /ingestion rate limit, set to 3 items/);
+    nowMs = 30_000;
+    assert.equal((await send(rated, 'v1', series)).status, 204);
   });
 
   it('metadata of 1.0 counts as well: a flood of it alone is one', async () => {

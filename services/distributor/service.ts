@@ -33,6 +33,8 @@ export interface DistributorDeps {
   /** Names of `--enable-feature`. */
   readonly features: ReadonlySet<string>;
   readonly nowMs: () => number;
+  /** Distributors that share the writes, this one counted. */
+  readonly distributorCount: () => number;
 }
 
 const inflightShareOfMemory = 8;
@@ -52,7 +54,7 @@ export function createDistributor(config: DistributorConfig, deps: DistributorDe
     ingester: deps.ingester,
     aliasesOf: (tenant) => registry.of(tenant),
     limitsOf: (tenant) => pushLimits(deps.limits.of(tenant)),
-    rate: new IngestionRate(monotonicMs),
+    rate: new IngestionRate(monotonicMs, deps.distributorCount),
     resolved: new ResolvedSeries(config.maxDecompressedBytes),
     keepsStartTimes: deps.features.has('st-storage'),
     scan: new WriteScan(),

@@ -10,6 +10,7 @@ import { Failure } from '../../libs/errors/failure.ts';
 import type { Service } from '../../libs/lifecycle/service.ts';
 import type { Limits } from '../../libs/limits/limits.ts';
 import type { TenantLimits } from '../../libs/limits/tenant-limits.ts';
+import type { TenantId } from '../../libs/model/tenant-id.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
 import { realDisk } from '../../libs/std/disk.ts';
 import type { Logger } from '../../libs/telemetry/log.ts';
@@ -41,6 +42,8 @@ export interface IngesterDeps {
   readonly beforeOpen?: (found: FoundData) => Promise<void>;
   /** Whether readers elsewhere go by bucket indexes of their own: a block is safe when they must have heard of it. */
   readonly hasReadersElsewhere: boolean;
+  /** Ingesters, replicas not counted, that share what a tenant may have in memory. */
+  readonly sharersOf: (tenant: TenantId) => number;
 }
 
 const fullRetryMs = 1_000;
@@ -58,6 +61,7 @@ export function createIngester(
   deps: IngesterDeps,
 ): { service: Service; handler: IngesterHandler; drain: Drain } {
   const { log } = deps;
+  const shareOf = (tenant: TenantId, limit: number): number => Math.ceil(limit / deps.sharersOf(tenant));
   const thread = new CutThread();
   const blocks = new LocalBlocks({
     disk: realDisk,
@@ -118,15 +122,17 @@ export function createIngester(
         log,
         onFatal: deps.onFatal,
         tenantsMax: config.instanceLimits.maxTenants,
-        seriesMax: (tenant) => deps.limits.of(tenant).maxGlobalSeriesPerUser,
-        seriesRefusal: (_tenant, seriesMax) =>
-          `per-user series limit of ${seriesMax} exceeded (err-mimir-max-series-per-user). To adjust the related per-tenant ` +
+        seriesMax: (tenant) => shareOf(tenant, deps.limits.of(tenant).maxGlobalSeriesPerUser),
+        seriesRefusal: (tenant) =>
+          `per-user series limit of ${deps.limits.of(tenant).maxGlobalSeriesPerUser} exceeded (err-mimir-max-series-per-user). To adjust the related per-tenant ` +
           'limit, configure limits.max-global-series-per-user, or contact your service administrator.',
         // In a cluster the table of the ring says from when on this owner is complete.
         ...(deps.beforeOpen === undefined && {
           lossWarning: { nowMs: deps.nowMs, acceptedAges: (tenant) => acceptedAges(deps.limits.of(tenant)) },
         }),
-        headOptions: (tenant) => ({ exemplarsMax: deps.limits.of(tenant).maxGlobalExemplarsPerUser }),
+        headOptions: (tenant) => ({
+          exemplarsMax: shareOf(tenant, deps.limits.of(tenant).maxGlobalExemplarsPerUser),
+        }),
         cut: { blocks, nowMs: deps.nowMs, cutDelayMs: headConfig.cutDelay, idleMs: headConfig.idleDelay },
       },
       progress,

@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { healed, ingesterOf, Ledger, relaunch, steadySeries } from '../support/cluster-ledger.ts';
 import { freePort } from '../support/free-port.ts';
+import { push } from '../support/push-client.ts';
+import { queryAt } from '../support/query-client.ts';
 import { type Cluster, startCluster } from '../support/start-cluster.ts';
 import { startMaru } from '../support/start-maru.ts';
 import { tempFolder } from '../support/temp-folder.ts';
@@ -216,6 +218,27 @@ describe('several partitions without replicas', { timeout: 120_000 }, () => {
     await healed(cluster);
     await ledger.writeUntilTaken();
     await ledger.check();
+  });
+});
+
+describe('a limit of a tenant', { timeout: 60_000 }, () => {
+  it('is divided among the partitions that share its series', async () => {
+    const args = ['--limits.max-global-series-per-user=60'];
+    await using cluster = await startCluster({ zones: ['a'], partitions: 3, replicationFactor: 1, args });
+    await healed(cluster);
+    const t = Date.now();
+    const series = Array.from({ length: 400 }, (_, i) => ({
+      labels: [
+        ['__name__', 'limited'],
+        ['i', `${i}`],
+      ] as const,
+      samples: [{ t, v: i }],
+    }));
+    const { status, text } = await push(cluster.distributor.baseUrl, series, { protocol: 'v1' });
+    assert.equal(status, 400, text);
+    assert.match(text, /per-user series limit of 60 exceeded/);
+    const { result } = await queryAt({ baseUrl: cluster.querier.queryUrl }, 'count(limited)', t / 1000);
+    assert.equal(result[0]?.value?.[1], '60');
   });
 });
 

@@ -66,7 +66,10 @@ describe('promqltest over a head', { skip }, () => {
         // Scripts begin in 1970.
         ...{ pastGraceMs: 0, creationGraceMs: 600_000, metadataLengthMax: 0, exemplarsMax: 0 },
       }),
-      rate: new IngestionRate(() => 0),
+      rate: new IngestionRate(
+        () => 0,
+        () => 1,
+      ),
       resolved: new ResolvedSeries(1 << 26),
       keepsStartTimes: true,
       scan: new WriteScan(),
