@@ -2,9 +2,12 @@
  * Sends the bodies of a plan: closed loop (as fast as the server answers, over a number of connections) and open loop (at
  * a fixed rate of arrivals, whatever the server does). Owns connections and latencies. In a closed loop a connection owns its
  * shards, so that every series arrives in order. In an open loop a push is measured from when it was to be sent: waiting for a
- * free connection is latency too.
+ * free connection is latency too, and so is what the sender itself waits for a core. It has one before all others where that is
+ * allowed (it stands for another machine), and how late it was is told apart.
  */
+import { readFileSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
+import { getPriority, setPriority } from 'node:os';
 import type { Progress } from '../libs/telemetry/progress.ts';
 import type { Protocol } from './encode-body.ts';
 import type { LoadPlan } from './load-plan.ts';
@@ -25,11 +28,16 @@ export class LoadResult {
   /** The first refusals, in the server's words. */
   readonly failures: string[] = [];
   failed = 0;
+  /** Of an open loop: whether the sender was allowed to have a core before everybody else. */
+  hadCoreFirst = false;
   readonly #latenciesMs: number[] = [];
+  readonly #latenessMs: number[] = [];
 
-  take(latencyMs: number, status: number, text: string): void {
+  /** @param latenessMs of an open loop: how long after it was due the sender came to send it */
+  take(latencyMs: number, latenessMs: number, status: number, text: string): void {
     this.pushes++;
     this.#latenciesMs.push(latencyMs);
+    this.#latenessMs.push(latenessMs);
     if (status >= 200 && status < 300) return;
     this.failed++;
     if (this.failures.length < 3) this.failures.push(`${status}: ${text.slice(0, 300)}`);
@@ -37,8 +45,42 @@ export class LoadResult {
 
   /** Latency below which a share of the pushes stayed, in milliseconds. */
   quantile(share: number): number {
-    const sorted = Float64Array.from(this.#latenciesMs).sort();
-    return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
+    return quantileOf(this.#latenciesMs, share);
+  }
+
+  /** The same of the sender's own lateness. */
+  latenessQuantile(share: number): number {
+    return quantileOf(this.#latenessMs, share);
+  }
+}
+
+function quantileOf(values: readonly number[], share: number): number {
+  const sorted = Float64Array.from(values).sort();
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
+}
+
+/** What `nice -n -10` is, also to the groups that Linux makes of sessions; undone when it is disposed of. */
+class SenderFirst implements Disposable {
+  readonly granted: boolean;
+  readonly #before = getPriority();
+
+  constructor() {
+    this.granted = SenderFirst.#set(-10, -10);
+  }
+
+  [Symbol.dispose](): void {
+    if (this.granted) SenderFirst.#set(this.#before, 0);
+  }
+
+  static #set(priority: number, groupPriority: number): boolean {
+    try {
+      setPriority(priority);
+      // Not there on every kernel.
+      if (readFileSync('/proc/self/autogroup').length > 0) writeFileSync('/proc/self/autogroup', String(groupPriority));
+      return true;
+    } catch {
+      return getPriority() === priority;
+    }
   }
 }
 
@@ -109,7 +151,7 @@ export async function sendClosed(
       for (let shard = connection; shard < shards; shard += connections) {
         const sentAt = performance.now();
         const { status, text } = await sender.push(plan.bodies[scrape]?.[shard] as Buffer);
-        result.take(performance.now() - sentAt, status, text);
+        result.take(performance.now() - sentAt, 0, status, text);
         progress.step(result.pushes);
       }
     }
@@ -140,6 +182,8 @@ export async function sendOpen(
   const shards = plan.bodies[begin]?.length ?? 0;
   const count = Math.min(Math.floor(pushesPerSecond * seconds), shards * (end - begin));
   progress.begin(`${server.kind.name}: ${pushesPerSecond.toFixed(0)} pushes a second for ${seconds} s`, count);
+  using first = new SenderFirst();
+  result.hadCoreFirst = first.granted;
   const started = performance.now();
   const open: Promise<void>[] = [];
   for (let i = 0; i < count; i++) {
@@ -149,9 +193,10 @@ export async function sendOpen(
     if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
     while (performance.now() < dueAt) await new Promise((resolve) => setImmediate(resolve));
     const body = plan.bodies[begin + Math.floor(i / shards)]?.[i % shards] as Buffer;
+    const latenessMs = performance.now() - dueAt;
     open.push(
       sender.push(body).then(({ status, text }) => {
-        result.take(performance.now() - dueAt, status, text);
+        result.take(performance.now() - dueAt, latenessMs, status, text);
         progress.step(result.pushes);
       }),
     );

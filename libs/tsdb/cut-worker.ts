@@ -2,11 +2,10 @@
  * The thread that writes ranges to blocks. Owns the worker's end of the port; what is written is write-range.ts'.
  * Surprising: it lowers its own priority where the system knows such a thing for threads (Linux): nobody waits for a block.
  */
-import { readlinkSync } from 'node:fs';
-import { setPriority } from 'node:os';
 import { type MessagePort, parentPort } from 'node:worker_threads';
 import { assert } from '../std/assert.ts';
 import { realDisk } from '../std/disk.ts';
+import { lowerPriority } from '../std/make-way.ts';
 import type { CutReply, CutRequest } from './cut-protocol.ts';
 import type { RangeFeed } from './range-feed.ts';
 import { writeRange } from './write-range.ts';
@@ -84,16 +83,6 @@ function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
-function yieldToOthers(): void {
-  if (process.platform !== 'linux') return;
-  try {
-    // <pid>/task/<tid> of the thread that asks.
-    setPriority(Number(readlinkSync('/proc/thread-self').split('/').pop()), niceness);
-  } catch {
-    // Without /proc or the right to do so it shares the cores evenly.
-  }
-}
-
 assert(parentPort !== null, 'this module runs in a worker thread');
-yieldToOthers();
+lowerPriority(niceness);
 run(parentPort);

@@ -6,11 +6,14 @@ import { join } from 'node:path';
 import { parentPort } from 'node:worker_threads';
 import { assert } from '../../libs/std/assert.ts';
 import { realDisk } from '../../libs/std/disk.ts';
+import { lowerPriority } from '../../libs/std/make-way.ts';
 import { CorruptBlock } from '../../libs/tsdb/block/corrupt-block.ts';
 import { mergeBlocks } from '../../libs/tsdb/block/merge-blocks.ts';
 import { type BlockFiles, openBlockFolder } from '../../libs/tsdb/block/read-block.ts';
 import { verifyBlock } from '../../libs/tsdb/block/verify-block.ts';
 import type { MergeAnswer, MergeOrder } from './merge-thread.ts';
+
+const niceness = 10;
 
 const { signal } = new AbortController();
 const port = parentPort;
@@ -66,4 +69,5 @@ port.on('message', (order: MergeOrder) => {
     tell({ kind: 'failed', reason: error instanceof Error ? error.message : String(error), corrupt: undefined });
   });
 });
+lowerPriority(niceness);
 tell({ kind: 'ready' });

@@ -1,16 +1,14 @@
 /**
  * A query worker's life: one job after the other, its answer in chunks, its failure as data.
  * Owns the order of things on the worker's thread. Does not own what a job does: that is `execute` (query-worker.ts).
- * The thread lowers its own priority where the system knows such a thing for threads (Linux), because a push that waits for
- * a query costs more than a query that waits for a push.
+ * The thread makes way for others, because a push that waits for a query costs more than a query that waits for a push.
  */
-import { readlinkSync } from 'node:fs';
-import { setPriority } from 'node:os';
 import { getHeapStatistics } from 'node:v8';
 import type { MessagePort } from 'node:worker_threads';
 import { parentPort, workerData } from 'node:worker_threads';
 import { Failure } from '../../libs/errors/failure.ts';
 import { JsonBytes } from '../../libs/query-api/json-bytes.ts';
+import { lowerPriority, Pauses } from '../../libs/std/make-way.ts';
 import { BridgeReader, checkStopped } from './bridge-reader.ts';
 import { GzipPieces } from './gzip-pieces.ts';
 import type { QueryRequest } from './query-request.ts';
@@ -52,11 +50,13 @@ export function runWorker(makeWork: (options: unknown) => WorkerWork): void {
   if (parentPort === null) throw new Error('this module runs in a worker thread');
   const jobs = parentPort;
   const { control, port, options } = workerData as WorkerData;
-  yieldToPushes();
+  lowerPriority(workerNiceness);
+  const pauses = new Pauses();
   const { execute, warmUp } = makeWork(options);
   jobs.on('message', ({ job, request, gzip, queuedSeconds, early }: StartJob) => {
     const send = (message: JobMessage, transfer: ArrayBuffer[]) => jobs.postMessage(message, transfer);
     const begin = performance.now();
+    pauses.begin();
     let sent = 0;
     let lastChunk: Uint8Array<ArrayBuffer> | undefined;
     const compressor = gzip ? new GzipPieces() : undefined;
@@ -72,7 +72,16 @@ export function runWorker(makeWork: (options: unknown) => WorkerWork): void {
     });
     try {
       using reader = new BridgeReader(port, control, job, early);
-      const stats = execute({ request, reader, output, queuedSeconds, checkStopped: () => checkStopped(control) });
+      const stats = execute({
+        request,
+        reader,
+        output,
+        queuedSeconds,
+        checkStopped: () => {
+          pauses.takeIfDue();
+          checkStopped(control);
+        },
+      });
       output.finish();
       if (lastChunk === undefined) throw new Failure('internal', 'the answer has no end');
       // A small answer leaves its large buffer behind.
@@ -119,15 +128,4 @@ function asFailure(error: unknown): FailureMessage {
   }
   // The stack is for the log: the main thread writes it there and tells the client the first line.
   return { kind: 'internal', message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
-}
-
-function yieldToPushes(): void {
-  if (process.platform !== 'linux') return;
-  try {
-    // <pid>/task/<tid> of the thread that asks.
-    const thread = Number(readlinkSync('/proc/thread-self').split('/').pop());
-    setPriority(thread, workerNiceness);
-  } catch {
-    // Without /proc or the right to do so, queries and pushes share the cores evenly.
-  }
 }
