@@ -45,6 +45,26 @@ export function cpuSeconds(pid: number): number {
   return ticks / ticksPerSecond;
 }
 
+/**
+ * Begins to watch what the rest of the machine does; the function returned says which share of all cores others than this process and its
+ * children have taken since.
+ */
+export function watchOthers(): () => number {
+  const machine = (): { busy: number; all: number } => {
+    // user, nice, system, idle, iowait, irq, softirq, steal (proc(5)).
+    const fields = (read('/proc/stat').split('\n')[0] ?? '').trim().split(/\s+/).slice(1, 9).map(Number);
+    const all = fields.reduce((sum, ticks) => sum + ticks, 0);
+    return { busy: (all - (fields[3] ?? 0) - (fields[4] ?? 0)) / ticksPerSecond, all: all / ticksPerSecond };
+  };
+  const begin = machine();
+  const ownBegin = cpuSeconds(process.pid);
+  return () => {
+    const end = machine();
+    const others = end.busy - begin.busy - (cpuSeconds(process.pid) - ownBegin);
+    return Math.max(0, others / (end.all - begin.all));
+  };
+}
+
 /** Resident bytes of the tree. */
 export function residentBytes(pid: number): number {
   let kilobytes = 0;

@@ -7,7 +7,7 @@ import type { Progress } from '../libs/telemetry/progress.ts';
 import type { Protocol } from './encode-body.ts';
 import { scrapeIntervalMs } from './label-recipe.ts';
 import { type LoadPlan, planLoad, seriesPerBody } from './load-plan.ts';
-import { cpuSeconds, diskBytes, residentBytes } from './measure-process.ts';
+import { cpuSeconds, diskBytes, residentBytes, watchOthers } from './measure-process.ts';
 import { ask, askUntil, heavyQuery, queryCases } from './query-load.ts';
 import type { Figure, Measured } from './report.ts';
 import { type LoadResult, sendClosed, sendOpen } from './send-load.ts';
@@ -219,10 +219,14 @@ const latency: Scenario = {
     await settle(server);
     const scrapesEach = Math.floor((plan.scrapes - 40) / latencyRounds / 2);
     let scrape = 40;
-    const pushes = (): Promise<LoadResult> => {
+    const others: number[] = [];
+    const pushes = async (): Promise<LoadResult> => {
       const begin = scrape;
       scrape += scrapesEach;
-      return sendOpen(server, plan, begin, scrape, rate, 60, openConnections, progress);
+      const shareOfOthers = watchOthers();
+      const result = await sendOpen(server, plan, begin, scrape, rate, 60, openConnections, progress);
+      others.push(shareOfOthers() * 100);
+      return result;
     };
     const idle: LoadResult[] = [];
     const busy: LoadResult[] = [];
@@ -266,6 +270,7 @@ const latency: Scenario = {
         ...(durationsMs.length === 0 && errors.length === 0
           ? ['no query ended in the time: each ran for all of a round']
           : []),
+        `other processes took ${shown(others)} % of the cores in the rounds, idle and beside queries in turn`,
         `${counted} pushes; p99 of each round idle ${shown(idle.map(p99))} ms, with queries ${shown(busy.map(p99))} ms`,
         ...(all.every(({ hadCoreFirst }) => hadCoreFirst)
           ? []
