@@ -175,67 +175,45 @@ function decodeXorRows(
   rowBegin: number,
   rowEnd: number,
 ): void {
+  if (rowBegin === rowEnd) return;
   let position = xorHeaderBytes * 8;
-  let t = 0;
-  let tDelta = 0;
-  let hi = 0;
-  let lo = 0;
+  let byteCount = uvarintLength(words, position);
+  let t = checkedTime(peekVarint(words, position, byteCount));
+  position += byteCount * 8;
+  let hi = peekBits(words, position);
+  let lo = peekBits(words, position + 32);
+  position += 64;
+  outT[rowBegin] = t;
+  outBits[rowBegin * 2] = lo;
+  outBits[rowBegin * 2 + 1] = hi;
+  if (position > bitEnd) throw corruptChunk('it ends within a sample');
+  let row = rowBegin + 1;
+  if (row === rowEnd) return;
+  byteCount = uvarintLength(words, position);
+  let tDelta = checkedTime(peekUvarint(words, position, byteCount));
+  position += byteCount * 8;
+  // The next bits of the stream, of which the value's control takes 13: as many are left where it is not peeked anew.
+  let bits = peekBits(words, position);
   // A window that was never set covers the whole word: Prometheus' reader has it so, and a reopened chunk may rely on it.
   let leading = 0;
   let significant = 64;
   let maskHi = -1;
   let maskLo = -1;
-  for (let row = rowBegin; row < rowEnd; row++) {
-    // `bits` are the next bits of the stream, of which the value's control takes 13: as many are left where it is not peeked anew.
-    let bits: number;
-    // Two steps before the rhythm: the first sample has neither delta nor window, the second no delta to differ from.
-    if (row - rowBegin < 2) {
-      const byteCount = uvarintLength(words, position);
-      if (row === rowBegin) {
-        t = checkedTime(peekVarint(words, position, byteCount));
-        position += byteCount * 8;
-        hi = peekBits(words, position);
-        lo = peekBits(words, position + 32);
-        position += 64;
-        if (position > bitEnd) throw corruptChunk('it ends within a sample');
-        outT[row] = t;
-        outBits[row * 2] = lo;
-        outBits[row * 2 + 1] = hi;
-        continue;
-      }
-      tDelta = checkedTime(peekUvarint(words, position, byteCount));
-      position += byteCount * 8;
-      bits = peekBits(words, position);
-    } else {
-      bits = peekBits(words, position);
-      if (bits >= 0) {
-        position += 1;
-        bits <<= 1;
-      } else if ((bits & 0x40000000) === 0) {
-        const raw = (bits >>> 16) & 0x3fff;
-        tDelta += raw > 0x2000 ? raw - 0x4000 : raw;
-        position += 16;
-        bits <<= 16;
-      } else {
-        if ((bits & 0x20000000) === 0) {
-          const raw = (bits >>> 12) & 0x1ffff;
-          tDelta += raw > 0x10000 ? raw - 0x20000 : raw;
-          position += 20;
-        } else if ((bits & 0x10000000) === 0) {
-          const raw = (bits >>> 8) & 0xfffff;
-          tDelta += raw > 0x80000 ? raw - 0x100000 : raw;
-          position += 24;
-        } else {
-          const dod = int64ToNumber(peekBits(words, position + 4), peekBits(words, position + 36));
-          tDelta = checkedTime(tDelta + dod);
-          position += 68;
-        }
-        bits = peekBits(words, position);
-      }
-    }
+  // Each round reads a value and then the time of the next sample: the first two, which are written differently, are out of the way.
+  for (;;) {
     t += tDelta;
     if (bits >= 0) {
       position += 1;
+      // Two zeros are a sample at the usual distance with the same value: what does not change has many of them.
+      let same = Math.min(Math.clz32(peekBits(words, position)) >> 1, rowEnd - row - 1);
+      position += 2 * same;
+      for (; same > 0; same--) {
+        outT[row] = t;
+        outBits[row * 2] = lo;
+        outBits[row * 2 + 1] = hi;
+        t += tDelta;
+        row++;
+      }
     } else {
       if ((bits & 0x40000000) === 0) {
         position += 2;
@@ -250,17 +228,48 @@ function decodeXorRows(
         position += 13;
       }
       // The next 64 bits, moved right by `leading`, are the xor in place; what is too much at the low end is masked away.
-      const high = peekBits(words, position);
+      const at = position >>> 5;
+      const used = position & 31;
+      const middle = words[at + 1];
+      const high = (words[at] << used) | ((middle >>> 1) >>> (31 - used));
       hi ^= (high >>> leading) & maskHi;
       if (maskLo !== 0) {
-        lo ^= (((high << 1) << (31 - leading)) | (peekBits(words, position + 32) >>> leading)) & maskLo;
+        const low = (middle << used) | ((words[at + 2] >>> 1) >>> (31 - used));
+        lo ^= (((high << 1) << (31 - leading)) | (low >>> leading)) & maskLo;
       }
       position += significant;
     }
-    if (position > bitEnd) throw corruptChunk('it ends within a sample');
     outT[row] = t;
     outBits[row * 2] = lo;
     outBits[row * 2 + 1] = hi;
+    if (position > bitEnd) throw corruptChunk('it ends within a sample');
+    row++;
+    if (row === rowEnd) break;
+    bits = peekBits(words, position);
+    if (bits >= 0) {
+      position += 1;
+      bits <<= 1;
+    } else if ((bits & 0x40000000) === 0) {
+      const raw = (bits >>> 16) & 0x3fff;
+      tDelta += raw > 0x2000 ? raw - 0x4000 : raw;
+      position += 16;
+      bits <<= 16;
+    } else {
+      if ((bits & 0x20000000) === 0) {
+        const raw = (bits >>> 12) & 0x1ffff;
+        tDelta += raw > 0x10000 ? raw - 0x20000 : raw;
+        position += 20;
+      } else if ((bits & 0x10000000) === 0) {
+        const raw = (bits >>> 8) & 0xfffff;
+        tDelta += raw > 0x80000 ? raw - 0x100000 : raw;
+        position += 24;
+      } else {
+        const dod = int64ToNumber(peekBits(words, position + 4), peekBits(words, position + 36));
+        tDelta = checkedTime(tDelta + dod);
+        position += 68;
+      }
+      bits = peekBits(words, position);
+    }
   }
   checkedTime(t);
 }
