@@ -5,6 +5,7 @@
 import { bytes, duration, integer, list, oneOf, text, type ValuesOf } from '../libs/config/config-key.ts';
 import { featureNames } from '../libs/config/features.ts';
 import { missingHeaderWords } from '../libs/http/tenant-header.ts';
+import { kafkaKeys } from '../libs/kafka/config.ts';
 import { limitKeys } from '../libs/limits/limits.ts';
 import { bucketKeys } from '../libs/object-store/config.ts';
 import { logFormats, logLevels } from '../libs/telemetry/log.ts';
@@ -49,6 +50,14 @@ export const configKeys = {
     ),
     interval: duration('15s', 'How often they are written.'),
   },
+  ingest: {
+    log: oneOf(
+      ['local', 'kafka'],
+      'local',
+      'What makes a write durable: the log of each ingester on its disk, or a topic of Kafka that ingesters follow. The same in all processes.',
+    ),
+  },
+  kafka: kafkaKeys,
   bucket: bucketKeys,
   cluster: clusterKeys,
   redis: redisKeys,

@@ -2,8 +2,9 @@
  * The architecture in one table: every room, what it needs, how it is built. `all` is a row of it.
  * Rooms never import one another: what one offers another goes through the contracts here.
  */
+import { hostname } from 'node:os';
 import type { FastifyInstance } from 'fastify';
-import type { IngesterContract, IngesterStatusContract } from '../libs/contracts/ingester.ts';
+import type { IngesterContract, IngesterStatusContract, ReadConsistency } from '../libs/contracts/ingester.ts';
 import type { QueryWorkContract } from '../libs/contracts/query-work.ts';
 import type { StoreGatewayContract } from '../libs/contracts/store-gateway.ts';
 import type { TenantOf } from '../libs/http/tenant-header.ts';
@@ -12,18 +13,22 @@ import type { ModuleRow } from '../libs/lifecycle/start-modules.ts';
 import type { TenantLimits } from '../libs/limits/tenant-limits.ts';
 import type { TenantId } from '../libs/model/tenant-id.ts';
 import type { Bucket } from '../libs/object-store/bucket.ts';
+import { type Owner, ordinalOf, type RingTable } from '../libs/ring/table.ts';
 import { assert } from '../libs/std/assert.ts';
 import type { Logger } from '../libs/telemetry/log.ts';
 import type { Metrics } from '../libs/telemetry/metrics.ts';
 import type { Cluster } from './cluster/service.ts';
 import { type CompactorRoomDeps, createCompactor } from './compactor/service.ts';
 import type { Config } from './config.ts';
+import { LogWrite } from './distributor/log-write.ts';
 import { ReplicatedWrite } from './distributor/replicate-write.ts';
 import { createDistributor } from './distributor/service.ts';
 import { drainRoute } from './ingester/drain-route.ts';
+import type { IngesterHandler } from './ingester/ingester-handler.ts';
 import { createIngester, type IngesterDeps } from './ingester/service.ts';
-
-import { QuorumSource } from './querier/quorum-source.ts';
+import type { KafkaLog } from './kafka-log.ts';
+import { LogFreshness } from './querier/log-freshness.ts';
+import { QuorumSource, type ReadPeer } from './querier/quorum-source.ts';
 import { createQuerier, type Querier } from './querier/service.ts';
 import { ShardedGateway } from './querier/sharded-gateway.ts';
 import { createQueryFrontend } from './query-frontend/service.ts';
@@ -42,6 +47,8 @@ export interface House {
   readonly reservedTenant: TenantId | undefined;
   readonly nowMs: () => number;
   readonly onFatal: (error: unknown) => void;
+  /** The log that writes go through; absent where each ingester has its own. */
+  kafka?: KafkaLog;
   /** This process among others; absent where it runs alone. */
   cluster?: Cluster;
   /** What the other rooms write to and read from: the ingester of this process alone, else those of the cluster. */
@@ -59,7 +66,7 @@ const alone: Readonly<Record<string, ModuleRow<House>>> = {
     build: (house) => {
       const deps = { ...ingesterDeps(house), hasReadersElsewhere: false, sharersOf: () => 1 };
       const { service, handler, drain } = createIngester(house.config.ingester, house.config.head, deps);
-      house.ingester = handler;
+      house.ingester = house.kafka === undefined ? handler : onlyIngesterOf(handler, house);
       drainRoute(house.app, {
         begin: async () => void drain.run(),
         state: () => drain.state,
@@ -93,6 +100,7 @@ const among: Readonly<Record<string, ModuleRow<House>>> = {
       const { config } = house;
       house.cluster = new Cluster(config.cluster, {
         ...house,
+        followsLog: config.ingest.log === 'kafka',
         redisUrl: config.redis.url,
         dataDir: config.dataDir,
         log: house.log.child({ component: 'cluster' }),
@@ -218,14 +226,41 @@ const everywhere: Readonly<Record<string, ModuleRow<House>>> = {
   all: { needs: ['distributor', 'ingester', 'store-gateway', 'querier', 'compactor'] },
 };
 
+/** What comes before all else where writes go through Kafka. */
+const kafka: ModuleRow<House> = {
+  needs: [],
+  build: async (house) => {
+    const { KafkaLog, kafkaLogService } = await import('./kafka-log.ts');
+    const { config } = house;
+    house.kafka = new KafkaLog(config.kafka, {
+      clusterId: config.cluster.id,
+      instance: config.cluster.instance || hostname(),
+      bucket: house.bucket,
+      log: house.log.child({ component: 'kafka' }),
+      metrics: house.metrics,
+    });
+    return kafkaLogService(house.kafka);
+  },
+};
+
+/** The rooms of a process that runs alone and follows the one partition that it writes to. */
+const aloneByLog: Readonly<Record<string, ModuleRow<House>>> = {
+  ...alone,
+  kafka,
+  ingester: { ...(alone['ingester'] as ModuleRow<House>), needs: ['kafka'] },
+};
+
 /** What `--target` may name. */
 export const targets: readonly string[] = [
   ...['all', 'distributor', 'ingester', 'store-gateway', 'querier', 'query-frontend', 'compactor'],
 ];
 
-/** The table for a process that runs alone (`all`), or as one among others. */
-export function modulesOf(isAll: boolean): Readonly<Record<string, ModuleRow<House>>> {
-  return { ...everywhere, ...(isAll ? alone : among) };
+/** The table for a process that runs alone (`all`), or as one among others, by what makes writes durable. */
+export function modulesOf(isAll: boolean, log: 'local' | 'kafka'): Readonly<Record<string, ModuleRow<House>>> {
+  if (log === 'local') return { ...everywhere, ...(isAll ? alone : among) };
+  if (isAll) return { ...everywhere, ...aloneByLog };
+  const cluster = { ...(among['cluster'] as ModuleRow<House>), needs: ['kafka'] };
+  return { ...everywhere, ...among, cluster, kafka };
 }
 
 function ingesterDeps(house: House): Omit<IngesterDeps, 'hasReadersElsewhere' | 'sharersOf'> {
@@ -235,6 +270,7 @@ function ingesterDeps(house: House): Omit<IngesterDeps, 'hasReadersElsewhere' | 
     indexAgeMsMax: house.config.query.bucketIndexMaxAge,
     queryMsMax: house.config.query.timeout,
     log: house.log.child({ component: 'ingester' }),
+    ...(house.kafka === undefined ? {} : { follow: followDeps(house, house.kafka) }),
   };
 }
 
@@ -285,39 +321,116 @@ function storeGatewaysOf(cluster: Cluster, house: House): StoreGatewayContract {
   });
 }
 
+function followDeps({ config }: House, { connection, topic, offsets }: KafkaLog): IngesterDeps['follow'] {
+  const { id: clusterId, zone, instance } = config.cluster;
+  return { connection, topic, offsets, clusterId, zone, partition: ordinalOf(instance) ?? 0 };
+}
+
+/** The one ingester of a process that runs alone, behind the log: as a ring of one partition with one owner. */
+function onlyIngesterOf(handler: IngesterHandler, house: House): IngesterContract & IngesterStatusContract {
+  const { id: clusterId, zone, instance } = house.config.cluster;
+  const id = ordinalOf(instance) ?? 0;
+  const owner = { instance, zone, address: '', incarnation: '', starts: 1, completeFromMs: 0 };
+  const table: RingTable = {
+    version: 1,
+    clusterId,
+    epoch: 1,
+    replicationFactor: 1,
+    partitions: [{ id, state: 'active', stateSinceMs: 0, owners: [owner] }],
+    gateways: [],
+  };
+  const peer = (tenant: TenantId): ReadPeer => ({
+    answers: true,
+    source: () => handler.source(tenant),
+    headStatus: (countMax, signal) => handler.headStatus(tenant, countMax, signal),
+    applied: (offset, timeoutMs, signal) => handler.applied(offset, timeoutMs, signal),
+  });
+  return {
+    ...ingestersBehind(house, {
+      table: () => table,
+      freshTable: async () => table,
+      heardEpoch: () => table.epoch,
+      refresh: async () => undefined,
+      readPeerOf: (_owner, tenant) => peer(tenant),
+    }),
+    restoreProgress: () => handler.restoreProgress(),
+  };
+}
+
+/** How rooms reach ingesters: who they are, and each as a reader wants it. */
+interface Ring {
+  readonly table: () => RingTable | undefined;
+  readonly freshTable: () => Promise<RingTable | undefined>;
+  readonly heardEpoch: () => number;
+  readonly refresh: () => Promise<void>;
+  readonly readPeerOf: (owner: Owner, tenant: TenantId) => ReadPeer | undefined;
+}
+
 /** All ingesters of the cluster as one. */
 function ingestersOf(cluster: Cluster, house: House): IngesterContract & IngesterStatusContract {
-  const writes = new ReplicatedWrite({
+  const ring: Ring = {
     table: () => cluster.table,
+    freshTable: () => cluster.freshTable(),
+    heardEpoch: () => cluster.heardEpoch,
+    refresh: () => cluster.refresh(),
+    readPeerOf: (owner, tenant) => {
+      const peer = cluster.peers?.of(owner);
+      if (peer === undefined) return undefined;
+      const { client } = peer;
+      return {
+        answers: cluster.isThere(peer),
+        source: () => client.source(tenant),
+        headStatus: (countMax, signal) => client.headStatus(tenant, countMax, signal),
+        applied: (offset, timeoutMs, signal) => client.applied(offset, timeoutMs, signal),
+      };
+    },
+  };
+  if (house.kafka !== undefined) return ingestersBehind(house, ring);
+  const writes = new ReplicatedWrite({
+    table: ring.table,
     peerOf: (owner) => cluster.peers?.of(owner),
     shardSizeOf: (tenant) => house.limits.of(tenant).ingestionPartitionsTenantShardSize,
     timeoutMs: house.config.cluster.writeTimeout,
     nowMs: () => performance.now(),
   });
-  const quorum = (tenant: TenantId): QuorumSource =>
-    new QuorumSource({
-      table: () => cluster.table,
-      heardEpoch: () => cluster.heardEpoch,
-      refresh: () => cluster.refresh(),
-      peerOf: (owner) => {
-        const peer = cluster.peers?.of(owner);
-        if (peer === undefined) return undefined;
-        const { client } = peer;
-        return {
-          answers: cluster.isThere(peer),
-          source: () => client.source(tenant),
-          headStatus: (countMax, signal) => client.headStatus(tenant, countMax, signal),
-        };
-      },
-      zone: cluster.identity.zone,
-    });
+  return { ...readsOf(house, ring), refEpoch: () => writes.refEpoch(), push: (batch) => writes.push(batch) };
+}
+
+/** Ingesters that follow a log: writes go there. */
+function ingestersBehind(house: House, ring: Ring): IngesterContract & IngesterStatusContract {
+  const { kafka } = house;
+  assert(kafka !== undefined, 'the log is built before the rooms that need it');
+  const writes = new LogWrite({
+    clusterId: house.config.cluster.id,
+    table: ring.table,
+    freshTable: ring.freshTable,
+    append: (partition, record) => kafka.producer.append(partition, record),
+    batchBytesMax: () => kafka.topic.check().batchBytesMax,
+    shardSizeOf: (tenant) => house.limits.of(tenant).ingestionPartitionsTenantShardSize,
+    seriesMaxOf: (tenant) => house.limits.of(tenant).maxGlobalSeriesPerUser,
+    nowMs: () => performance.now(),
+  });
+  return { ...readsOf(house, ring), refEpoch: () => writes.refEpoch(), push: (batch) => writes.push(batch) };
+}
+
+/** What is read from all ingesters. */
+function readsOf(
+  house: House,
+  { table, heardEpoch, refresh, readPeerOf }: Ring,
+): Omit<IngesterContract & IngesterStatusContract, 'push' | 'refEpoch'> {
+  const { kafka, config } = house;
+  const sourceOf = (tenant: TenantId, consistency: ReadConsistency): QuorumSource => {
+    const freshness =
+      kafka === undefined ? undefined : new LogFreshness({ consistency, ends: () => kafka.offsets.ends() });
+    freshness?.begin();
+    const peerOf = (owner: Owner): ReadPeer | undefined => readPeerOf(owner, tenant);
+    return new QuorumSource({ table, heardEpoch, refresh, peerOf, zone: config.cluster.zone, freshness });
+  };
   return {
-    refEpoch: () => writes.refEpoch(),
     // An ingester says with its reply that it has dropped some, and all are forgotten.
     clearDropped: () => 0,
-    push: (batch) => writes.push(batch),
-    source: quorum,
-    headStatus: (tenant, countMax, signal) => quorum(tenant).headStatus(countMax, signal),
+    source: sourceOf,
+    headStatus: (tenant, countMax, signal) => sourceOf(tenant, 'eventual').headStatus(countMax, signal),
     // Each ingester restores itself; who reads from all of them has nothing to restore.
     restoreProgress: () => ({ bytesDone: 0, bytesTotal: 0 }),
   };

@@ -148,7 +148,7 @@ async function run(config: Config): Promise<void> {
     nowMs: Date.now,
     onFatal,
   };
-  const rooms = await startModules(modulesOf(isAll), config.target, house);
+  const rooms = await startModules(modulesOf(isAll, config.ingest.log), config.target, house);
   const url = await http.listen();
   started = rooms;
   await whenReady(rooms);

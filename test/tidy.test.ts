@@ -13,7 +13,7 @@ const layers: readonly (readonly string[])[] = [
   ['libs/errors'],
   ['libs/std'],
   ['libs/model', 'libs/config', 'libs/telemetry'],
-  ['libs/series', 'libs/wire', 'libs/limits', 'libs/lifecycle', 'libs/object-store', 'libs/kv'],
+  ['libs/series', 'libs/wire', 'libs/limits', 'libs/lifecycle', 'libs/object-store', 'libs/kv', 'libs/kafka'],
   ['libs/contracts', 'libs/promql', 'libs/http'],
   ['libs/tsdb', 'libs/wire/peer', 'libs/ring', 'libs/query-api'],
   ['libs/blocks', 'libs/rpc'],

@@ -56,6 +56,14 @@ export interface HeadStatus {
   readonly seriesByPair: readonly CountedName[];
 }
 
+/**
+ * What a read may miss where writes go through a log that ingesters follow: nothing that was acknowledged before it came, else it
+ * waits, and carries a warning if the log cannot say where it ends (`default`) or fails (`strong`); or whatever is not applied yet
+ * (`eventual`).
+ */
+export type ReadConsistency = (typeof readConsistencies)[number];
+export const readConsistencies = ['default', 'eventual', 'strong'] as const;
+
 export interface IngesterContract {
   /**
    * Changes whenever numbers given out before stop being valid (another process, a series table built anew).
@@ -73,8 +81,17 @@ export interface IngesterContract {
    * @throws Failure `unavailable` when it could not be made durable: nothing of it was acknowledged.
    */
   push(batch: WriteBatch): Promise<PushOutcome>;
-  /** Recent samples of one tenant. A tenant that never wrote is empty, not an error. */
-  source(tenant: TenantId): RecentSource;
+  /** Recent samples of one tenant, for one read. A tenant that never wrote is empty, not an error. */
+  source(tenant: TenantId, consistency: ReadConsistency): RecentSource;
+}
+
+/** An ingester that follows a partition of a log. */
+export interface LogFollowerContract {
+  /**
+   * Resolves with the offset up to which everything is applied, when that is `offset` or more or time is up.
+   * @throws Failure `unavailable` that says why it does not follow the log any more
+   */
+  applied(offset: number, timeoutMs: number, signal: AbortSignal): Promise<number>;
 }
 
 /** What an ingester says of itself and of how much it holds. */

@@ -4,6 +4,7 @@
  */
 import type { Failure } from '../errors/failure.ts';
 import type { TenantId } from '../model/tenant-id.ts';
+import type { ReadConsistency } from './ingester.ts';
 
 /** A call of the read API, as it was asked. */
 export interface CallWork {
@@ -21,6 +22,8 @@ export interface CallWork {
   readonly accept: string;
   /** Whether the answer is wanted compressed. */
   readonly gzip: boolean;
+  /** What the answer may miss of what was written last. */
+  readonly consistency: ReadConsistency;
 }
 
 /** Some steps of a range query, answered as columns (libs/wire/peer/part-message.ts). */

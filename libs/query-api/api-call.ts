@@ -2,6 +2,7 @@
  * A call of the read API, and how its answer is dressed as HTTP.
  * Owns the shapes between the routes (api-routes.ts), the table of paths (api-paths.ts) and whoever answers.
  */
+import type { ReadConsistency } from '../contracts/ingester.ts';
 import type { Failure } from '../errors/failure.ts';
 import type { TenantId } from '../model/tenant-id.ts';
 import { type ApiAnswer, failureAnswer, plainFailureAnswer } from './api-answer.ts';
@@ -22,6 +23,8 @@ export interface ApiCall {
   readonly gzip: boolean;
   /** The client wants nothing that was computed before (`Cache-Control: no-store`). */
   readonly noStore: boolean;
+  /** What the answer may miss of what was written last (`X-Read-Consistency`). */
+  readonly consistency: ReadConsistency;
 }
 
 /** How the answers of an endpoint look as HTTP: not all of Prometheus' handlers stand behind the same wrappers. */

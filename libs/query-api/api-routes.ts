@@ -6,6 +6,7 @@
  */
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { ReadConsistency } from '../contracts/ingester.ts';
 import { Failure } from '../errors/failure.ts';
 import { anonymousTenant, type TenantOf } from '../http/tenant-header.ts';
 import type { TenantId } from '../model/tenant-id.ts';
@@ -104,7 +105,8 @@ async function answer(
     const body = request.body instanceof Uint8Array ? request.body : new Uint8Array(0);
     const gzip = row.dress.compresses && acceptedEncoding(request.headers) === 'gzip';
     const noStore = cacheControl.toLowerCase().includes('no-store');
-    const call = { tenant, form, signal: client.signal, labelName: name, body, accept, gzip, noStore };
+    const consistency = consistencyOf(request.headers['x-read-consistency']);
+    const call = { tenant, form, signal: client.signal, labelName: name, body, accept, gzip, noStore, consistency };
     result = await deps.answer(row.path, call);
   } catch (error) {
     failure = asFailure(error);
@@ -118,6 +120,13 @@ async function answer(
     failure,
   });
   return send(request, reply, row.dress, result);
+}
+
+/** @throws Failure `bad_data` for a word that it is none of */
+function consistencyOf(header: string | string[] | undefined): ReadConsistency {
+  if (header === undefined || header === '') return 'default';
+  if (header === 'eventual' || header === 'strong') return header;
+  throw new Failure('bad_data', `the header X-Read-Consistency is eventual or strong, not ${JSON.stringify(header)}`);
 }
 
 function readForm(request: FastifyRequest): RequestForm {

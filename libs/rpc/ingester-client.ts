@@ -6,12 +6,16 @@
 import type { HeadStatus } from '../contracts/ingester.ts';
 import type { TenantId } from '../model/tenant-id.ts';
 import type { SeriesSource } from '../series/series-source.ts';
+import { decodeAppliedReply, encodeAppliedRequest } from '../wire/peer/applied-messages.ts';
 import { decodePushReply, type PushReply } from '../wire/peer/push-message.ts';
 import { decodeStatus, encodeStatusRequest } from '../wire/peer/status-messages.ts';
 import type { Channel } from './channel.ts';
 import { IngesterCall } from './ingester-calls.ts';
 import { ingesterSource } from './source-calls.ts';
 import { RemoteSource, readMs } from './source-client.ts';
+
+/** An answer may take so much longer than what it waits for. */
+const appliedMarginMs = 2_000;
 
 export class IngesterClient {
   readonly #writes: Channel;
@@ -35,6 +39,14 @@ export class IngesterClient {
     const options = { timeoutMs: readMs, signal };
     return decodeStatus(
       await this.#reads.ask(IngesterCall.headStatus, [encodeStatusRequest(tenant, countMax)], options),
+    );
+  }
+
+  /** Everything of the log below the offset that is answered is applied; waits for `offset`, for so long. @throws Failure */
+  async applied(offset: number, timeoutMs: number, signal: AbortSignal): Promise<number> {
+    const options = { timeoutMs: timeoutMs + appliedMarginMs, signal };
+    return decodeAppliedReply(
+      await this.#reads.ask(IngesterCall.applied, [encodeAppliedRequest({ offset, timeoutMs })], options),
     );
   }
 

@@ -3,7 +3,8 @@
  * Owns the way between the two, and that numbers of series are only taken in the epoch they were given in. Does not own the
  * link (serve-link.ts), its source (source-server.ts) nor the ingester. The other end: ingester-client.ts.
  */
-import type { IngesterContract, IngesterStatusContract } from '../contracts/ingester.ts';
+import type { IngesterContract, IngesterStatusContract, LogFollowerContract } from '../contracts/ingester.ts';
+import { decodeAppliedRequest, encodeAppliedReply } from '../wire/peer/applied-messages.ts';
 import { decodePush, encodePushReply, encodeStaleRefs } from '../wire/peer/push-message.ts';
 import { decodeStatusRequest, encodeStatus } from '../wire/peer/status-messages.ts';
 import type { CallContext, CallHandlers } from './channel.ts';
@@ -12,7 +13,9 @@ import { ingesterSource } from './source-calls.ts';
 import { sourceStreams } from './source-server.ts';
 
 /** The calls of an ingester. */
-export function ingesterHandlers(ingester: IngesterContract & IngesterStatusContract): CallHandlers {
+export function ingesterHandlers(
+  ingester: IngesterContract & IngesterStatusContract & LogFollowerContract,
+): CallHandlers {
   const push = async (request: Uint8Array): Promise<Uint8Array> => {
     const { batch, refEpoch } = decodePush(request);
     const ownEpoch = ingester.refEpoch();
@@ -20,6 +23,10 @@ export function ingesterHandlers(ingester: IngesterContract & IngesterStatusCont
     // A row whose series was dropped has no labels here: the sender brings them with its next write.
     if (ingester.clearDropped(batch.tenant, batch.refs, batch.seriesCount) > 0) return encodeStaleRefs(ownEpoch);
     return encodePushReply(batch, await ingester.push(batch), ownEpoch);
+  };
+  const applied = async (request: Uint8Array, { signal }: CallContext): Promise<Uint8Array> => {
+    const { offset, timeoutMs } = decodeAppliedRequest(request);
+    return encodeAppliedReply(await ingester.applied(offset, timeoutMs, signal));
   };
   const headStatus = async (request: Uint8Array, { signal }: CallContext): Promise<Uint8Array> => {
     const { tenant, countMax } = decodeStatusRequest(request);
@@ -29,7 +36,9 @@ export function ingesterHandlers(ingester: IngesterContract & IngesterStatusCont
     asks: new Map([
       [IngesterCall.push, push],
       [IngesterCall.headStatus, headStatus],
+      [IngesterCall.applied, applied],
     ]),
-    streams: sourceStreams(ingesterSource, (tenant) => ({ source: ingester.source(tenant) })),
+    // Who asks has seen to it that this is fresh enough.
+    streams: sourceStreams(ingesterSource, (tenant) => ({ source: ingester.source(tenant, 'eventual') })),
   };
 }

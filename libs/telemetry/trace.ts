@@ -56,6 +56,13 @@ export function endRequest({ span }: TracedRequest, httpStatus: number): void {
   span.end();
 }
 
+/** The headers by which another process goes on with the caller's trace; none where there is no trace. */
+export function traceHeaders(): Record<string, string> {
+  const headers: Record<string, string> = {};
+  propagation.inject(context.active(), headers);
+  return headers;
+}
+
 /** The trace that the caller works for, in the words of a log line; nothing where there is none. */
 export function traceFields(): { trace_id?: string } {
   const span = trace.getActiveSpan();

@@ -86,6 +86,11 @@ export class RangeCutter {
     this.#found = await this.#options.blocks.recover();
   }
 
+  /** The greatest generation that a block which was there already has. */
+  get lastGeneration(): number {
+    return this.#found.reduce((last, { generation }) => Math.max(last, generation), 0);
+  }
+
   /** One look at all ranges. While one goes on, others join it. */
   cutDue(): Promise<void> {
     this.#running ??= this.#cutDue().finally(() => {

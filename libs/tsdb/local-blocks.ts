@@ -216,7 +216,11 @@ export class LocalBlocks implements BlockKeeper {
     const directory = join(this.#options.directory, tenant);
     await disk.makeDirectory(directory);
     const ulid = makeUlid(nowMs(), randomBytes(10));
-    const cutFrom = { range: range.begin / rangeMs, generation: range.generation };
+    const cutFrom = {
+      range: range.begin / rangeMs,
+      generation: range.generation,
+      ...(range.loggedFrom >= 0 ? { loggedFrom: range.loggedFrom } : {}),
+    };
     const feed = feedOf(head.series, range);
     const meta = await this.#options.write(feed, { directory, ulid, cutFrom, withStartTimes }, signal);
     this.#add(new HeldBlock(disk, tenant, join(directory, ulid), meta, this.#keptSeries));

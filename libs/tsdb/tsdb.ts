@@ -23,6 +23,7 @@ import { seriesNumberMax } from './head/series-table.ts';
 import { runInSlices } from './head/steps.ts';
 import { TenantHead, type TenantHeadOptions } from './head/tenant-head.ts';
 import { type AcceptedAges, LostRecords, withLossWarning } from './lost-records.ts';
+import type { HeadLog, OutsideLog } from './outside-log.ts';
 import { RecordApplier } from './replay-record.ts';
 import type { Damage } from './wal/frame.ts';
 import { encodeDrop, encodeFreeze, encodeGone } from './wal/range-record.ts';
@@ -61,6 +62,8 @@ export interface TsdbOptions {
   readonly lossWarning?: { readonly nowMs: () => number; readonly acceptedAges: (tenant: TenantId) => AcceptedAges };
   /** Where ranges go; undefined: they stay in the head for good. */
   readonly cut?: CutOptions;
+  /** The log is kept elsewhere, and this stands for it; undefined: it is the WAL below `directory`. */
+  readonly outside?: OutsideLog;
 }
 
 /** Where a restart stands, for logs and /ready. */
@@ -95,9 +98,9 @@ export class Tsdb {
   readonly #cutter: RangeCutter | undefined;
   #lost: LostRecords | undefined;
   /** Undefined while a new process finds no room on its disk. */
-  #writer: WalWriter | undefined;
+  #writer: HeadLog | undefined;
   /** Open, and not to be used before a snapshot is written. */
-  #writerToBe: WalWriter | undefined;
+  #writerToBe: HeadLog | undefined;
   #waitingForRoom: Promise<void> | undefined;
   #snapshotRunning: Promise<void> | undefined;
   #snapshotBytesLast = 0;
@@ -107,6 +110,8 @@ export class Tsdb {
   #damagedPaths = new Set<string>();
   #closing = false;
   readonly #abort = new AbortController();
+  /** What each tenant has from a snapshot, while records come that it may hold already: only of a log that is kept elsewhere. */
+  #held = new Map<TenantId, RestoredIds>();
   /** Counters for metrics. */
   readonly counters = { snapshots: 0, snapshotFailures: 0, snapshotSeconds: 0, walFull: 0, damages: 0 };
 
@@ -204,11 +209,80 @@ export class Tsdb {
     );
   }
 
+  /**
+   * Applies a record of the log that is kept elsewhere: nothing is refused, and what a snapshot brought back is not applied twice.
+   * @returns the number of every series of the batch, 0 where it has none
+   */
+  applyLogged(batch: WriteBatch, offset: number): Uint32Array {
+    const log = this.#options.outside;
+    assert(log !== undefined, 'the log is kept elsewhere');
+    const known = this.#heads.get(batch.tenant);
+    const head = known ?? new TenantHead(this.#options.headOptions(batch.tenant));
+    head.logOffset = offset;
+    const { rest, ids } = this.#withoutHeld(batch, head, offset + 1);
+    const { outcome, durable } = this.#apply(rest, head, log);
+    if (known === undefined && durable !== undefined) this.#heads.set(batch.tenant, head);
+    if (ids === undefined) return outcome.refs;
+    for (let row = 0, i = 0; row < ids.length; row++) if (ids[row] === 0) ids[row] = outcome.refs[i++] as number;
+    return ids;
+  }
+
+  /** The same for a record from before the position: it was set aside then. */
+  applyLate(batch: WriteBatch, offset: number): void {
+    this.applyLogged({ ...batch }, offset);
+    for (const range of this.#heads.get(batch.tenant)?.openRanges.values() ?? []) {
+      range.loggedFrom = Math.min(range.loggedFrom, offset);
+    }
+  }
+
+  /**
+   * The record at an offset of the log that is kept elsewhere is done with.
+   * @param bytes what replaying it costs, for when the next snapshot is due
+   */
+  advance(offset: number, leaderEpoch: number, bytes: number): void {
+    this.#options.outside?.applied(offset, leaderEpoch, bytes);
+    this.#snapshotIfDue();
+  }
+
+  /** The rows of a batch that no snapshot brought back, and the numbers of the others; undefined where there are none. */
+  #withoutHeld(
+    batch: WriteBatch,
+    head: TenantHead,
+    seq: number,
+  ): { rest: WriteBatch; ids: Uint32Array<ArrayBuffer> | undefined } {
+    const held = this.#held.get(batch.tenant);
+    if (held === undefined || seq > held.seqMax) return { rest: batch, ids: undefined };
+    const ids = new Uint32Array(batch.seriesCount);
+    const keep = new Uint8Array(batch.seriesCount).fill(1);
+    for (let row = 0; row < batch.seriesCount; row++) {
+      const id =
+        batch.refs[row] ||
+        head.findSeries(batch.labelBytes, batch.labelsBegin[row] as number, batch.labelsEnd[row] as number);
+      if (id === 0 || seq > held.seqOf(id)) continue;
+      ids[row] = id;
+      keep[row] = 0;
+    }
+    return { rest: keepRows(batch, keep), ids };
+  }
+
+  /** The lowest offset of a record of the log with a sample that is still in a head; undefined where there is none. */
+  loggedFrom(): number | undefined {
+    let lowest: number | undefined;
+    for (const head of this.#heads.values()) {
+      for (const ranges of [head.openRanges, head.frozenRanges]) {
+        for (const { loggedFrom } of ranges.values()) {
+          if (lowest === undefined || loggedFrom < lowest) lowest = loggedFrom;
+        }
+      }
+    }
+    return lowest;
+  }
+
   /** Everything of a push that happens in one turn. */
   #apply(
     batch: WriteBatch,
     head: TenantHead,
-    writer: WalWriter,
+    writer: HeadLog,
   ): { outcome: PushOutcome; durable: Promise<void> | undefined } {
     const { seriesCount, sampleBegin } = batch;
     const ids = new Uint32Array(seriesCount);
@@ -345,13 +419,15 @@ export class Tsdb {
     const writer = this.#wal();
     writer.checkOpen();
     const durable = writer.append((out) => encodeFreeze(tenant, index, out));
-    const range = head.freeze(index, writer.lastSeq);
+    const range = head.freeze(index, writer.takeGeneration());
     await durable;
     return range;
   }
 
   /** Lets go of a frozen range, of which `block` ('' for none) answers from now on. */
   async dropFrozen(tenant: TenantId, generation: number, block: string): Promise<void> {
+    // Nothing but a snapshot says what was dropped: it holds all of a range or nothing.
+    while (this.#options.outside !== undefined && this.#snapshotRunning !== undefined) await this.#snapshotRunning;
     const writer = this.#wal();
     writer.checkOpen();
     const durable = writer.append((out) => encodeDrop(tenant, generation, block, out));
@@ -395,7 +471,7 @@ export class Tsdb {
     await (this.#writer ?? this.#writerToBe)?.close();
   }
 
-  #wal(): WalWriter {
+  #wal(): HeadLog {
     const writer = this.#writer;
     assert(writer !== undefined, 'the log is open once restore is done');
     return writer;
@@ -412,7 +488,8 @@ export class Tsdb {
 
   async #restore(progress: (state: RestoreProgress) => void): Promise<RestoreReport> {
     const begin = performance.now();
-    const { disk, directory } = this.#options;
+    const { disk, directory, outside } = this.#options;
+    if (outside !== undefined) return this.#restoreOutside(outside, progress);
     const walDirectory = join(directory, 'wal');
     const snapshotDirectory = join(directory, 'snapshots');
     await removeUnfinishedSnapshots(disk, snapshotDirectory);
@@ -494,6 +571,65 @@ export class Tsdb {
     return { snapshotBytes, replay, damages, orphanRows, lastSeq, seconds: (performance.now() - begin) / 1000 };
   }
 
+  /** Restores the last snapshot; whoever reads the log goes on at its position. One that is damaged is set aside, and all comes from the log. */
+  async #restoreOutside(outside: OutsideLog, progress: (state: RestoreProgress) => void): Promise<RestoreReport> {
+    const begin = performance.now();
+    const { disk, log } = this.#options;
+    await removeUnfinishedSnapshots(disk, outside.directory);
+    const newest = (await listSnapshots(disk, outside.directory)).at(-1);
+    let snapshotBytes = 0;
+    if (newest !== undefined) {
+      const loaded = await loadSnapshot(
+        disk,
+        outside.directory,
+        newest,
+        (tenant) => this.#headOf(tenant),
+        (bytesDone, bytesTotal) => progress({ phase: 'snapshot', bytesDone, bytesTotal }),
+      );
+      this.counters.damages += loaded.damages.length;
+      for (const damage of loaded.damages) {
+        log.error({ file: damage.path, offset: damage.offset, bytes: damage.bytes }, 'a snapshot is damaged');
+      }
+      if (loaded.damages.length > 0) {
+        this.#heads.clear();
+        await this.#setAside(loaded.path);
+      } else {
+        snapshotBytes = loaded.bytes;
+        this.#snapshotBytesLast = loaded.bytes;
+        this.#held = new Map(loaded.restored);
+        outside.startAt(newest, loaded.leaderEpoch);
+      }
+    }
+    for (const head of this.#heads.values()) {
+      for (const generation of head.frozenRanges.keys()) outside.startAfter(generation);
+      // Opened while the snapshot was written.
+      for (const range of head.openRanges.values()) if (range.loggedFrom < 0) range.loggedFrom = newest ?? 0;
+    }
+    await this.#cutter?.load();
+    outside.startAfter(this.#cutter?.lastGeneration ?? 0);
+    this.#writer = outside;
+    await this.#cutter?.complete();
+    const replay = {
+      tail: undefined,
+      lastSeq: outside.lastSeq,
+      lastSegment: 0,
+      torn: undefined,
+      damages: [],
+      undecodable: 0,
+      records: 0,
+      bytes: 0,
+      lost: undefined,
+    };
+    return {
+      snapshotBytes,
+      replay,
+      damages: [],
+      orphanRows: 0,
+      lastSeq: outside.lastSeq,
+      seconds: (performance.now() - begin) / 1000,
+    };
+  }
+
   /** Opens the log for writing. @returns false where the disk has no room for it: nothing was changed */
   async #beginToWrite(openWriter: () => Promise<WalWriter>, snapshotFirst: boolean): Promise<boolean> {
     try {
@@ -544,18 +680,19 @@ export class Tsdb {
   }
 
   /** Writes a snapshot of all heads and drops the log and the snapshots before it. */
-  async #snapshot(writer: WalWriter): Promise<void> {
-    const { disk, directory, log } = this.#options;
+  async #snapshot(writer: HeadLog): Promise<void> {
+    const { disk, log, outside } = this.#options;
     const begin = performance.now();
     const segment = await writer.roll();
     const bytesAtRoll = writer.counters.bytes;
     let loggedMs = begin;
     const written = await writeSnapshot(
       disk,
-      join(directory, 'snapshots'),
+      this.#snapshotDirectory,
       segment,
       this.#heads,
       () => writer.lastSeq,
+      outside?.leaderEpoch,
       (seriesDone, seriesTotal) => {
         if (performance.now() - loggedMs < 5000) return;
         loggedMs = performance.now();
@@ -572,23 +709,27 @@ export class Tsdb {
     log.info({ series: written.series, bytes: written.bytes, seconds }, 'snapshot of the head written');
   }
 
+  get #snapshotDirectory(): string {
+    const { directory, outside } = this.#options;
+    return outside?.directory ?? join(directory, 'snapshots');
+  }
+
   async #dropBefore(segment: number): Promise<void> {
-    const { disk, directory } = this.#options;
+    const { disk, directory, outside } = this.#options;
     const walDirectory = join(directory, 'wal');
-    const snapshotDirectory = join(directory, 'snapshots');
+    const snapshotDirectory = this.#snapshotDirectory;
+    const segments = outside === undefined ? await listSegments(disk, walDirectory) : [];
     const old = [
       ...(await listSnapshots(disk, snapshotDirectory))
         .filter((number) => number < segment)
         .map((number) => snapshotPath(snapshotDirectory, number)),
-      ...(await listSegments(disk, walDirectory))
-        .filter((number) => number < segment)
-        .map((number) => segmentPath(walDirectory, number)),
+      ...segments.filter((number) => number < segment).map((number) => segmentPath(walDirectory, number)),
     ];
     for (const path of old) {
       if (this.#damagedPaths.delete(path)) await this.#setAside(path);
       else await disk.remove(path);
     }
-    await disk.syncDirectory(walDirectory);
+    if (outside === undefined) await disk.syncDirectory(walDirectory);
     await disk.syncDirectory(snapshotDirectory);
   }
 

@@ -4,10 +4,9 @@
  */
 import { crc32c } from '../model/encoding/crc32c.ts';
 import type { SampleRows } from '../model/encoding/sample-rows.ts';
-import type { Histogram } from '../model/histogram.ts';
-import { staleNaNHi, staleNaNLo } from '../model/stale.ts';
 import type { ByteSink } from '../std/byte-sink.ts';
 import { ProtobufWriter } from './protobuf-writer.ts';
+import { writeHistogramMessage } from './write-histogram.ts';
 
 /** Chunks of one series that go into one frame. */
 export interface FrameChunks {
@@ -44,7 +43,7 @@ export function writeTimeSeries(
   }
   for (let row = begin; h !== null && row < end; row++) {
     const histogram = h[row];
-    if (histogram !== null) writeHistogramMessage(out, t[row], histogram);
+    if (histogram !== null) writeHistogramMessage(out, 4, t[row], 0, histogram);
   }
   out.end(series);
 }
@@ -81,53 +80,6 @@ function writeSample(out: ProtobufWriter, t: number, hi: number, lo: number): vo
   bytes[at++] = high;
   bytes[lengthAt] = at - lengthAt - 1;
   sink.length = at;
-}
-
-function writeHistogramMessage(out: ProtobufWriter, t: number, h: Histogram): void {
-  const message = out.begin(4);
-  if (h.integer) out.uint(1, h.count);
-  else out.double(2, h.count);
-  if (h.stale) out.doubleBits(3, staleNaNHi, staleNaNLo);
-  else out.double(3, h.sum);
-  out.sint(4, h.schema);
-  out.double(5, h.zeroThreshold);
-  if (h.integer) out.uint(6, h.zeroCount);
-  else out.double(7, h.zeroCount);
-  writeSpans(out, 8, h.negativeSpans);
-  writeCounts(out, 9, h.negativeBuckets, h.integer);
-  writeSpans(out, 11, h.positiveSpans);
-  writeCounts(out, 12, h.positiveBuckets, h.integer);
-  out.uint(14, h.resetHint);
-  out.int64(15, t);
-  if (h.customValues.length > 0) writeDoubles(out, 16, h.customValues);
-  out.end(message);
-}
-
-function writeSpans(out: ProtobufWriter, field: number, spans: Int32Array): void {
-  for (let i = 0; i < spans.length; i += 2) {
-    const span = out.begin(field);
-    out.sint(1, spans[i]);
-    out.uint(2, spans[i + 1]);
-    out.end(span);
-  }
-}
-
-/** Integer counts as deltas in `field`, others as they are in the next. */
-function writeCounts(out: ProtobufWriter, field: number, counts: Float64Array, integer: boolean): void {
-  if (counts.length === 0) return;
-  if (!integer) {
-    writeDoubles(out, field + 1, counts);
-    return;
-  }
-  const list = out.begin(field);
-  for (let i = 0; i < counts.length; i++) out.sint0(counts[i] - (i === 0 ? 0 : counts[i - 1]));
-  out.end(list);
-}
-
-function writeDoubles(out: ProtobufWriter, field: number, values: Float64Array): void {
-  const list = out.begin(field);
-  for (const value of values) out.sink.writeFloat64(value);
-  out.end(list);
 }
 
 /** A frame is begun anew when its chunks are larger than this, as Prometheus does. */

@@ -59,6 +59,8 @@ const learnPeriods = 3;
 const firstLeasesMs = 3_000;
 /** Clocks of processes and of senders may differ by so much. */
 const clockSkewMs = 60_000;
+/** A table that was read so many periods ago is not taken for the newest: this process may have been frozen. */
+const freshTablePeriods = 5;
 
 export interface ClusterDeps {
   readonly app: FastifyInstance;
@@ -80,6 +82,8 @@ export interface ClusterDeps {
   };
   /** How far in the future a sample may be that is accepted, for any tenant. */
   readonly creationGraceMs: number;
+  /** Ingesters follow a log: whoever comes back, on whatever disk, reads from there what it lacks. */
+  readonly followsLog: boolean;
   readonly nowMs: () => number;
   /** This process has no place in the cluster any more. */
   readonly onFatal: (error: unknown) => void;
@@ -103,6 +107,7 @@ export class Cluster {
   readonly #streams: Map<string, StreamHandler> = new Map();
   #frontends: FrontendLinks | undefined;
   #heardEpoch = 0;
+  #refreshedAtMs = Number.NEGATIVE_INFINITY;
   #leases: Leases | undefined;
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
@@ -162,6 +167,14 @@ export class Cluster {
   /** Fetches newer tables. @throws Failure when the bucket cannot be asked */
   async refresh(): Promise<void> {
     await this.#store?.refresh(this.heardEpoch);
+    this.#refreshedAtMs = performance.now();
+  }
+
+  /** The newest table there is, or was a moment ago; the one that is known where the bucket is away: then nobody changes it. */
+  async freshTable(): Promise<RingTable | undefined> {
+    const isStale = performance.now() - this.#refreshedAtMs > freshTablePeriods * this.#config.tablePeriod;
+    if (isStale || this.heardEpoch > (this.table?.epoch ?? 0)) await this.refresh().catch(() => undefined);
+    return this.table;
   }
 
   /** What a room of this process answers to others. */
@@ -183,7 +196,7 @@ export class Cluster {
    * @param logPosition how far its log is on stable storage
    */
   async join(found: FoundData, logPosition: () => number | undefined): Promise<void> {
-    const { log, nowMs, creationGraceMs, bucket } = this.#deps;
+    const { log, nowMs, creationGraceMs, bucket, followsLog } = this.#deps;
     const { instance, zone } = this.identity;
     const incarnation = this.#incarnation;
     if (incarnation === undefined) throw new Error('join before start');
@@ -202,7 +215,7 @@ export class Cluster {
       starts: incarnation.starts,
       hasHole: found.hasHole || isSetBack,
       hasSamples: found.hasSamples,
-      completeFromMs: nowMs() + creationGraceMs + clockSkewMs,
+      completeFromMs: followsLog ? 0 : nowMs() + creationGraceMs + clockSkewMs,
     };
     await this.#checkNameIsFree(candidate);
     const table = await this.#atLast(() =>
@@ -470,9 +483,10 @@ export class Cluster {
     const { rooms } = this.#deps;
     const peers = this.#peers;
     if (this.#hasReached || peers === undefined) return undefined;
+    const isDirect = !this.#deps.followsLog;
     const needed = Math.max(
-      rooms.distributor ? writeQuorum(replicationFactor) : 0,
-      rooms.querier ? readQuorum(replicationFactor) : 0,
+      rooms.distributor && isDirect ? writeQuorum(replicationFactor) : 0,
+      rooms.querier ? (isDirect ? readQuorum(replicationFactor) : 1) : 0,
     );
     for (const { id, state, owners } of partitions) {
       const there = owners.filter((owner) => peers.of(owner)?.answers === true).length;

@@ -2,7 +2,7 @@
 import type { InflightBytes } from '../../libs/http/read-body.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import type { Metrics } from '../../libs/telemetry/metrics.ts';
-import type { AliasRegistry } from './alias-registry.ts';
+import type { AliasRegistry } from '../../libs/wire/alias-registry.ts';
 import type { PushCounters } from './push-route.ts';
 
 /** Refused writes are named for so many tenants: a made-up name costs its sender nothing. */

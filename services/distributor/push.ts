@@ -11,13 +11,13 @@ import { canonicalizeExemplar, type LabelLimits } from '../../libs/model/canonic
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import { ByteSink } from '../../libs/std/byte-sink.ts';
 import { traced } from '../../libs/telemetry/trace.ts';
+import type { SeriesAliases } from '../../libs/wire/series-aliases.ts';
 import type { WriteScan } from '../../libs/wire/write-scan.ts';
 import { acceptWindow, keepInside, outsideText } from './accept-window.ts';
 import type { IngestionRate, RateLimits } from './ingestion-rate.ts';
 import { Refusals } from './refusals.ts';
 import type { ResolvedSeries } from './resolve-series.ts';
 import { scanMetadataV1, scanMetadataV2 } from './scan-metadata.ts';
-import type { SeriesAliases } from './series-aliases.ts';
 
 /** The limits of one tenant that a write meets here. */
 export interface PushLimits extends RateLimits, LabelLimits {

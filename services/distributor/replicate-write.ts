@@ -410,7 +410,7 @@ function rejectedBy(replies: readonly PushReply[], { rows }: ChosenRows, quorum:
   return rejected;
 }
 
-function metadataByPartition(batch: WriteBatch, ids: readonly number[]): Map<number, MetricMetadata[]> {
+export function metadataByPartition(batch: WriteBatch, ids: readonly number[]): Map<number, MetricMetadata[]> {
   const byPartition = new Map<number, MetricMetadata[]>();
   if (batch.metadata.length === 0) return byPartition;
   const tenantHash = hashText(batch.tenant);
@@ -432,7 +432,7 @@ function notStored(partition: Partition, stored: number, quorum: number, failure
   );
 }
 
-function missingOwners({ partitions, replicationFactor }: RingTable): string {
+export function missingOwners({ partitions, replicationFactor }: RingTable): string {
   if (partitions.length === 0) return 'there is no ingester';
   return partitions
     .map(({ id, owners }) => `partition ${id} has ${owners.length} of ${replicationFactor} owners`)

@@ -12,9 +12,9 @@ import {
   labelFaultText,
 } from '../../libs/model/canonical-labels.ts';
 import { ByteSink } from '../../libs/std/byte-sink.ts';
+import type { SeriesAliases } from '../../libs/wire/series-aliases.ts';
 import { SeriesFault, type WriteScan } from '../../libs/wire/write-scan.ts';
 import type { Refusals } from './refusals.ts';
-import type { SeriesAliases } from './series-aliases.ts';
 
 /** Aliases that wait for the number of their series. */
 interface Awaited {

@@ -5,8 +5,8 @@
 import { Failure } from '../../libs/errors/failure.ts';
 import { metricName } from '../../libs/model/labels.ts';
 import type { MetricMetadata } from '../../libs/model/metadata.ts';
+import type { SeriesAliases } from '../../libs/wire/series-aliases.ts';
 import { type WriteScan, wireMetricTypes } from '../../libs/wire/write-scan.ts';
-import type { SeriesAliases } from './series-aliases.ts';
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 

@@ -8,6 +8,7 @@ import type {
   HeadStatus,
   IngesterContract,
   IngesterStatusContract,
+  LogFollowerContract,
   PushOutcome,
   RecentSource,
 } from '../../libs/contracts/ingester.ts';
@@ -15,9 +16,11 @@ import type { WriteBatch } from '../../libs/contracts/write-batch.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import type { RestoreProgress, RestoreReport, Tsdb } from '../../libs/tsdb/tsdb.ts';
+import type { DamagedRecords } from './damaged-records.ts';
+import type { FollowLog } from './follow-log.ts';
 import { type RecentBlocks, recentSource } from './recent-source.ts';
 
-export class IngesterHandler implements IngesterContract, IngesterStatusContract {
+export class IngesterHandler implements IngesterContract, IngesterStatusContract, LogFollowerContract {
   readonly #blocks: RecentBlocks;
   #tsdb: Tsdb | undefined;
   #progress: RestoreProgress | undefined;
@@ -42,6 +45,10 @@ export class IngesterHandler implements IngesterContract, IngesterStatusContract
 
   /** What the restart found, once it is over. */
   report: RestoreReport | undefined;
+
+  /** What brings the writes, where they come through a log. */
+  follow: FollowLog | undefined;
+  damagedRecords: DamagedRecords | undefined;
 
   restored(tsdb: Tsdb, report: RestoreReport): void {
     this.#tsdb = tsdb;
@@ -70,7 +77,7 @@ export class IngesterHandler implements IngesterContract, IngesterStatusContract
     }
     if (tsdb.walState === 'full') return 'the disk is full: writes are refused until there is room';
     if (tsdb.walState === 'failed') return 'the write-ahead log failed: the process is stopping';
-    return undefined;
+    return this.follow?.notReadyReason();
   }
 
   /** Series numbers live as long as this process: a distributor in the same process never sees another epoch. */
@@ -89,12 +96,29 @@ export class IngesterHandler implements IngesterContract, IngesterStatusContract
     return this.#open().push(batch);
   }
 
+  /** @throws Failure that names a record of the log that is ours and could not be taken in */
   source(tenant: TenantId): RecentSource {
+    const damaged = this.damagedRecords?.of(tenant);
+    if (damaged !== undefined) {
+      throw new Failure(
+        'internal',
+        `the record at offset ${damaged.offset} of partition ${damaged.partition} of the log does not decode: what it holds is missing. ` +
+          `It lies in ${damaged.path}: start a release that can read it, or take the file away to give it up`,
+      );
+    }
     return recentSource(tenant, this.#open().source(tenant), this.#blocks);
   }
 
   headStatus(tenant: TenantId, countMax: number, signal: AbortSignal): Promise<HeadStatus> {
     return this.#open().headStatus(tenant, countMax, signal);
+  }
+
+  /** @throws Failure `unavailable` where the log does not go on */
+  async applied(offset: number, timeoutMs: number, signal: AbortSignal): Promise<number> {
+    const { follow } = this;
+    if (follow === undefined) throw new Failure('unavailable', 'this ingester does not follow a log yet');
+    if (follow.gap !== undefined) throw new Failure('unavailable', follow.gap);
+    return await follow.applied(offset, timeoutMs, signal);
   }
 
   restoreProgress(): { readonly bytesDone: number; readonly bytesTotal: number } {

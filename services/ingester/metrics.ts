@@ -3,6 +3,7 @@ import type { Metrics, Sampled } from '../../libs/telemetry/metrics.ts';
 import type { TenantHead } from '../../libs/tsdb/head/tenant-head.ts';
 import type { LocalBlocks } from '../../libs/tsdb/local-blocks.ts';
 import type { Tsdb } from '../../libs/tsdb/tsdb.ts';
+import type { FollowLog } from './follow-log.ts';
 import type { IngesterHandler } from './ingester-handler.ts';
 import type { BlockShipper } from './ship-blocks.ts';
 
@@ -131,4 +132,63 @@ export function registerBlockMetrics(
     'Blocks that left the disk as the bucket has them.',
     () => shipper.counters.removed,
   );
+}
+
+/** What an ingester reports of the log that it follows. @returns takes how long after it was received a write was applied, in seconds */
+export function registerLogMetrics(metrics: Metrics, handler: IngesterHandler): (seconds: number) => void {
+  const of = (read: (follow: FollowLog) => number | undefined) => (): Sampled[] => {
+    const value = handler.follow === undefined ? undefined : read(handler.follow);
+    return value === undefined ? [] : [{ value }];
+  };
+  metrics.gaugeOf(
+    'maru_ingester_log_position',
+    'Offset of the log below which everything is applied.',
+    [],
+    of(({ position }) => position),
+  );
+  metrics.gaugeOf(
+    'maru_ingester_log_lag_records',
+    'Records of the log that are not applied yet.',
+    [],
+    of(({ position, end }) => Math.max(0, end - position)),
+  );
+  metrics.gaugeOf(
+    'maru_ingester_log_floor',
+    'Offset of the log below which every sample is in a block of the bucket.',
+    [],
+    of(({ floor }) => floor),
+  );
+  metrics.gaugeOf(
+    'maru_ingester_log_follows',
+    'Whether the log goes on where it was read last; 0: it does not, and /ready says why.',
+    [],
+    of(({ gap }) => (gap === undefined ? 1 : 0)),
+  );
+  metrics.counterOf(
+    'maru_ingester_log_records_total',
+    'Records of the log that were read.',
+    [],
+    of(({ counters }) => counters.records),
+  );
+  metrics.counterOf(
+    'maru_ingester_log_bytes_total',
+    'Bytes of those that are of this cluster.',
+    [],
+    of(({ counters }) => counters.bytes),
+  );
+  metrics.counterOf(
+    'maru_ingester_log_foreign_records_total',
+    'Records that are not of this cluster, and were skipped.',
+    [],
+    of(({ counters }) => counters.foreign),
+  );
+  metrics.gaugeOf('maru_ingester_log_damaged_records', 'Records that do not decode and were set aside.', [], () =>
+    handler.damagedRecords === undefined ? [] : [{ value: handler.damagedRecords.count }],
+  );
+  const delay = metrics.seconds(
+    'maru_ingester_log_delay_seconds',
+    'Time from the receipt of a write to its being applied here.',
+    [],
+  );
+  return (seconds) => delay.observe(seconds);
 }

@@ -7,6 +7,9 @@ import { emptyBucketIndex, readBucketIndex } from '../../libs/blocks/bucket-inde
 import { uploadBlock } from '../../libs/blocks/upload-block.ts';
 import { type FoundData, recentBlocksMs } from '../../libs/contracts/ingester.ts';
 import { Failure } from '../../libs/errors/failure.ts';
+import type { Connection } from '../../libs/kafka/connect.ts';
+import type { LogOffsets } from '../../libs/kafka/end-offsets.ts';
+import type { KafkaTopic } from '../../libs/kafka/topic.ts';
 import type { Service } from '../../libs/lifecycle/service.ts';
 import type { Limits } from '../../libs/limits/limits.ts';
 import type { TenantLimits } from '../../libs/limits/tenant-limits.ts';
@@ -18,11 +21,13 @@ import type { Metrics } from '../../libs/telemetry/metrics.ts';
 import { CutThread } from '../../libs/tsdb/cut-thread.ts';
 import { LocalBlocks } from '../../libs/tsdb/local-blocks.ts';
 import type { AcceptedAges } from '../../libs/tsdb/lost-records.ts';
+import { OutsideLog } from '../../libs/tsdb/outside-log.ts';
 import { type RestoreProgress, Tsdb } from '../../libs/tsdb/tsdb.ts';
 import type { HeadConfig, IngesterConfig } from './config.ts';
+import { DamagedRecords } from './damaged-records.ts';
 import { Drain } from './drain.ts';
 import { IngesterHandler, reportFields } from './ingester-handler.ts';
-import { registerBlockMetrics, registerIngesterMetrics } from './metrics.ts';
+import { registerBlockMetrics, registerIngesterMetrics, registerLogMetrics } from './metrics.ts';
 import { BlockShipper } from './ship-blocks.ts';
 
 export interface IngesterDeps {
@@ -44,6 +49,17 @@ export interface IngesterDeps {
   readonly hasReadersElsewhere: boolean;
   /** Ingesters, replicas not counted, that share what a tenant may have in memory. */
   readonly sharersOf: (tenant: TenantId) => number;
+  /** The log that brings the writes; undefined: they come from a distributor, and into a log on this disk. */
+  readonly follow?: FollowedLog | undefined;
+}
+
+interface FollowedLog {
+  readonly connection: Connection;
+  readonly topic: KafkaTopic;
+  readonly offsets: LogOffsets;
+  readonly clusterId: string;
+  readonly zone: string;
+  readonly partition: number;
 }
 
 const fullRetryMs = 1_000;
@@ -53,7 +69,15 @@ const cutEveryMs = 10_000;
 /** Beyond the end of a query, until files that it read are deleted. */
 const queryMarginMs = 60_000;
 
+/** How long it is waited until it is looked again whether the topic is known. */
+const topicRetryMs = 50;
+
 class StoppedRestore extends Error {}
+
+interface Outside {
+  readonly topicId: string;
+  readonly log: OutsideLog;
+}
 
 export function createIngester(
   config: IngesterConfig,
@@ -112,6 +136,8 @@ export function createIngester(
       toldAtMs = performance.now();
       log.info({ ...state }, 'restoring the head');
     };
+    const outside = deps.follow === undefined ? undefined : await outsideLog(deps.follow);
+    if (isStopping) return;
     const { tsdb, report } = await Tsdb.open(
       {
         disk: realDisk,
@@ -122,7 +148,9 @@ export function createIngester(
         log,
         onFatal: deps.onFatal,
         tenantsMax: config.instanceLimits.maxTenants,
-        seriesMax: (tenant) => shareOf(tenant, deps.limits.of(tenant).maxGlobalSeriesPerUser),
+        // What is in a log was accepted.
+        seriesMax: (tenant) =>
+          outside === undefined ? shareOf(tenant, deps.limits.of(tenant).maxGlobalSeriesPerUser) : 0,
         seriesRefusal: (tenant) =>
           `per-user series limit of ${deps.limits.of(tenant).maxGlobalSeriesPerUser} exceeded (err-mimir-max-series-per-user). To adjust the related per-tenant ` +
           'limit, configure limits.max-global-series-per-user, or contact your service administrator.',
@@ -133,6 +161,7 @@ export function createIngester(
         headOptions: (tenant) => ({
           exemplarsMax: shareOf(tenant, deps.limits.of(tenant).maxGlobalExemplarsPerUser),
         }),
+        ...(outside === undefined ? {} : { outside: outside.log }),
         cut: { blocks, nowMs: deps.nowMs, cutDelayMs: headConfig.cutDelay, idleMs: headConfig.idleDelay },
       },
       progress,
@@ -161,13 +190,43 @@ export function createIngester(
       logPosition: report.lastSeq,
     });
     handler.restored(tsdb, report);
+    if (deps.follow !== undefined && outside !== undefined) await startFollowing(deps.follow, outside, tsdb);
     timers.push(
       every(cutEveryMs, () => tsdb.cutDue()),
       every(config.shipInterval, async () => {
         await shipper.shipDue();
+        await handler.follow?.raiseFloor(shipper.loggedFrom());
         await blocks.sweep(deps.queryMsMax + queryMarginMs);
       }),
     );
+  };
+  const startFollowing = async (
+    followed: FollowedLog,
+    { topicId, log: outside }: Outside,
+    tsdb: Tsdb,
+  ): Promise<void> => {
+    // The client of Kafka takes long to load, and most processes do not need it.
+    const { FollowLog } = await import('./follow-log.ts');
+    const damaged = new DamagedRecords(realDisk, join(deps.dataDir, 'damaged'), topicId);
+    const { bucket, nowMs, onFatal } = deps;
+    const onDelay = registerLogMetrics(deps.metrics, handler);
+    handler.damagedRecords = damaged;
+    handler.follow = new FollowLog({
+      ...{ ...followed, topicId, bucket, tsdb, log: outside, damaged, logger: log, nowMs, onFatal, onDelay },
+    });
+    handler.follow.start();
+  };
+  /** The log by the id of its topic: snapshots of another one are not looked at. Waits until it is known. */
+  const outsideLog = async ({ topic, partition }: FollowedLog): Promise<Outside> => {
+    if ((await realDisk.list(join(deps.dataDir, 'wal'))).length > 0) {
+      throw new Failure(
+        'bad_data',
+        `${deps.dataDir} holds the log of an ingester with ingest.log=local: what is in no block yet would be lost from sight. Start with an empty folder`,
+      );
+    }
+    while (topic.id === undefined && !isStopping) await new Promise((resolve) => setTimeout(resolve, topicRetryMs));
+    const topicId = topic.id ?? '';
+    return { topicId, log: new OutsideLog(join(deps.dataDir, 'log', topicId, String(partition))) };
   };
   const timers: NodeJS.Timeout[] = [];
   /** Failures are told where they happen; what gets here is our mistake and is told as well. */
@@ -191,6 +250,7 @@ export function createIngester(
       await opening;
       await drain.stop();
       for (const timer of timers) clearInterval(timer);
+      await handler.follow?.stop();
       await shipper.stop();
       await handler.tsdb?.close();
       await thread.close();

@@ -85,6 +85,20 @@ export class BlockShipper {
     return settled && readers > 0 ? `readers that may not have heard of ${readers} blocks yet` : undefined;
   }
 
+  /**
+   * The lowest offset of a record of the log with a sample in a block that no index is known to name; undefined where there is none.
+   * A block that is missing holds everything.
+   */
+  loggedFrom(): number | undefined {
+    let lowest: number | undefined;
+    for (const { meta } of this.#deps.blocks.all()) {
+      if (this.#progress.get(meta.ulid)?.indexedAtMs !== undefined) continue;
+      const from = meta.cutFrom?.loggedFrom ?? 0;
+      if (lowest === undefined || from < lowest) lowest = from;
+    }
+    return [...this.#deps.blocks.missing].length > 0 ? 0 : lowest;
+  }
+
   /** One look at all local blocks. While one goes on, others join it. */
   shipDue(): Promise<void> {
     this.#running ??= this.#shipDue().finally(() => {

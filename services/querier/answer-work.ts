@@ -2,6 +2,7 @@
  * What a query-frontend wants done, done by the endpoints of this room.
  * Owns the way from work to a call and from an answer to a head and pieces.
  */
+import type { ReadConsistency } from '../../libs/contracts/ingester.ts';
 import type { CallWork, PartWork, TakenWork, WorkHead } from '../../libs/contracts/query-work.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { AnswerBody } from '../../libs/query-api/api-answer.ts';
@@ -15,10 +16,11 @@ import type { WorkReply } from './pull-work.ts';
 /** Answers a piece of work. @throws Failure */
 export async function answerWork(
   { work, timeoutMs, signal }: TakenWork,
-  deps: ApiDeps,
+  depsOf: (consistency: ReadConsistency) => ApiDeps,
   report: (call: CallReport) => void,
 ): Promise<WorkReply> {
   const begin = performance.now();
+  const deps = depsOf(work.kind === 'call' ? work.consistency : 'default');
   const form = new RequestForm();
   if (work.kind === 'call') form.append(work.form);
   const own = { ...deps, timeoutMs: Math.min(timeoutMs, deps.timeoutMs) };
@@ -40,8 +42,8 @@ async function answerCall(work: CallWork, form: RequestForm, signal: AbortSignal
   const { path } = work;
   // Of a frontend that is newer than this querier.
   if (!isApiPath(path)) throw new Failure('not_found', `no such endpoint: ${path}`);
-  const { tenant, labelName, body, accept, gzip } = work;
-  const call = { tenant, form, signal, labelName, body, accept, gzip, noStore: false };
+  const { tenant, labelName, body, accept, gzip, consistency } = work;
+  const call = { tenant, form, signal, labelName, body, accept, gzip, noStore: false, consistency };
   const answer = await endpoints[path](call, deps);
   const head: WorkHead = {
     httpStatus: answer.httpStatus,

@@ -4,7 +4,7 @@
  * blocks it answers for; all others that the bucket index names for the time are read. What stands in both is merged by whoever
  * decodes. Where no block belongs to a question the ingester's answer goes on as it is.
  */
-import type { IngesterContract } from '../../libs/contracts/ingester.ts';
+import type { IngesterContract, ReadConsistency } from '../../libs/contracts/ingester.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import { mergeSources } from '../../libs/series/merge-sources.ts';
 import type { SeriesSource } from '../../libs/series/series-source.ts';
@@ -14,7 +14,8 @@ export function mergedSource(
   tenant: TenantId,
   ingester: Pick<IngesterContract, 'source'>,
   access: BlockAccess,
+  consistency: ReadConsistency,
 ): SeriesSource {
-  const recent = ingester.source(tenant);
+  const recent = ingester.source(tenant, consistency);
   return mergeSources([recent, new BucketSource(access, tenant, recent.blocks)]);
 }

@@ -48,6 +48,14 @@ class FakePeer implements ReadPeer {
     })([{ labels: { __name__: 'm', peer: peer.value }, samples: [[1_500, 1]] }]);
   }
 
+  /** Where it has come in the log; what is asked of it beyond is not waited for. */
+  position = 0;
+
+  async applied(): Promise<number> {
+    if (this.failure !== undefined) throw this.failure;
+    return this.position;
+  }
+
   async headStatus(): Promise<HeadStatus> {
     const counted = [{ name: this.value, count: 2 }];
     return {
@@ -100,6 +108,7 @@ class Room {
       },
       peerOf: ({ instance }) => this.peers.get(instance),
       zone: 'b',
+      freshness: undefined,
     });
   }
 

@@ -1,6 +1,6 @@
 /**
  * The recent samples of one tenant from the ingesters of all partitions: so many owners of each that every acknowledged write is
- * met (R), merged. An answer is complete or an error that names what is missing.
+ * met (R), merged; where writes go through a log, one that has applied what is in it. An answer is complete or an error that names what is missing.
  * Owns who is asked, in which order, and whose answer counts. Does not own the links (libs/rpc) nor the merging (libs/series).
  * Surprising: when an owner that was asked knows a newer table, everything is asked again by that table: a write may have gone to
  * a partition that this reader did not know.
@@ -20,6 +20,7 @@ import type {
   SelectQuery,
   SeriesSource,
 } from '../../libs/series/series-source.ts';
+import { isOfOwner, type LogFreshness } from './log-freshness.ts';
 import { mergeExemplars, mergeLabelSets, mergeMetadata, mergeStatuses, mergeTexts } from './merge-lists.ts';
 
 /** An owner that has not answered within this is not waited for alone: the next one is asked too. */
@@ -35,6 +36,8 @@ export interface ReadPeer {
   answers: boolean;
   source(): SeriesSource;
   headStatus(countMax: number, signal: AbortSignal): Promise<HeadStatus>;
+  /** Where writes go through a log: everything below the answer is applied. */
+  applied(offset: number, timeoutMs: number, signal: AbortSignal): Promise<number>;
 }
 
 export interface QuorumSourceDeps {
@@ -46,6 +49,8 @@ export interface QuorumSourceDeps {
   readonly peerOf: (owner: Owner) => ReadPeer | undefined;
   /** Zone of this process: its owners are asked first. */
   readonly zone: string;
+  /** Of the read that this source is for, where writes go through a log. */
+  readonly freshness: LogFreshness | undefined;
 }
 
 export class QuorumSource implements RecentSource {
@@ -130,7 +135,11 @@ export class QuorumSource implements RecentSource {
       try {
         const wanted = wantedPartitions(table);
         answers = await Promise.all(
-          wanted.map(({ partition, needed }) => this.#askPartition(partition, needed, minT, readFrom, signal)),
+          wanted.map(({ partition, needed }) =>
+            this.#deps.freshness === undefined
+              ? this.#askPartition(partition, needed, minT, readFrom, signal)
+              : this.#askFollower(partition, this.#deps.freshness, readFrom, stop),
+          ),
         );
       } catch (error) {
         leftovers.abort(error);
@@ -143,6 +152,26 @@ export class QuorumSource implements RecentSource {
       if (repeat >= repeatsMax) throw unavailable(`the table of the ring changed ${repeatsMax} times during a read`);
       await refresh();
     }
+  }
+
+  /** The answer of one owner that has followed the log far enough, with a warning where none has. */
+  async #askFollower<T>(
+    partition: Partition,
+    freshness: LogFreshness,
+    readFrom: (owner: Owner) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T[]> {
+    const owners = this.#inOrder(partition.owners).map((owner) => ({
+      name: nameOf(owner),
+      applied: async (offset: number, timeoutMs: number): Promise<number> => {
+        const peer = this.#deps.peerOf(owner);
+        if (peer === undefined) throw unavailable(`${nameOf(owner)} is not connected`);
+        return await peer.applied(offset, timeoutMs, signal);
+      },
+      read: () => readFrom(owner),
+    }));
+    const { answer, warning } = await freshness.ask(partition.id, owners);
+    return [warning === undefined ? answer : withWarning(answer, warning)];
   }
 
   #askPartition<T>(
@@ -254,9 +283,12 @@ async function selectAhead(source: SeriesSource, query: SelectQuery, signal: Abo
   return { labels, warnings, chunks, ...(costs === undefined ? {} : { costs: () => costs.call(selected) }) };
 }
 
-/** Whether another owner may do better. */
-const isOfOwner = (failure: Failure): boolean =>
-  failure.kind === 'unavailable' || failure.kind === 'timeout' || failure.kind === 'internal';
+/** The same answer with one warning more, where it is of a form that has any. */
+function withWarning<T>(answer: T, warning: string): T {
+  if (typeof answer !== 'object' || answer === null || !('warnings' in answer)) return answer;
+  const { warnings } = answer as { readonly warnings: readonly string[] };
+  return { ...answer, warnings: [...warnings, warning] };
+}
 
 interface Wanted {
   readonly partition: Partition;

@@ -6,7 +6,7 @@
 import { availableParallelism } from 'node:os';
 import type { FastifyInstance } from 'fastify';
 import { TenantIndexes } from '../../libs/blocks/tenant-indexes.ts';
-import type { IngesterContract, IngesterStatusContract } from '../../libs/contracts/ingester.ts';
+import type { IngesterContract, IngesterStatusContract, ReadConsistency } from '../../libs/contracts/ingester.ts';
 import type { QueryWorkContract } from '../../libs/contracts/query-work.ts';
 import type { StoreGatewayContract } from '../../libs/contracts/store-gateway.ts';
 import type { TenantOf } from '../../libs/http/tenant-header.ts';
@@ -105,9 +105,8 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Querier
     indexRefreshMs: config.bucketIndexRefresh,
   };
   const count = createQuerierMetrics(deps.metrics, pool);
-  const api: ApiDeps = {
+  const api: Omit<ApiDeps, 'sourceOf'> = {
     ingester: deps.ingester,
-    sourceOf: (tenant) => mergedSource(tenant, deps.ingester, access),
     pool,
     syntax: {
       parseSelector: parseMetricSelector,
@@ -121,6 +120,10 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Querier
     startMs: deps.nowMs(),
     nowMs: deps.nowMs,
   };
+  const apiOf = (consistency: ReadConsistency): ApiDeps => ({
+    ...api,
+    sourceOf: (tenant) => mergedSource(tenant, deps.ingester, access, consistency),
+  });
   const report = (call: CallReport): void => {
     count(call);
     logFailure(deps.log, call);
@@ -128,7 +131,7 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Querier
   if (deps.hasRoutes) {
     deps.app.register(
       apiRoutes({
-        answer: (path, call) => endpoints[path](call, api),
+        answer: (path, call) => endpoints[path](call, apiOf(call.consistency)),
         maxFormBytes: config.maxFormBytes,
         tenantOf: deps.tenantOf,
         report,
@@ -138,7 +141,7 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Querier
   const puller = new WorkPuller({
     querier: deps.instance,
     evaluations: workersMax,
-    answer: (taken) => answerWork(taken, api, report),
+    answer: (taken) => answerWork(taken, apiOf, report),
     log: deps.log,
   });
   deps.app.addHook('preClose', async () => {

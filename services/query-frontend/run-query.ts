@@ -20,14 +20,16 @@ export interface QueryDeps extends RangeDeps {
 
 /** @throws Failure */
 export async function answerQuery(path: ApiPath, call: ApiCall, deps: QueryDeps): Promise<ApiAnswer> {
-  const { tenant, form, signal, labelName, body, accept, gzip } = call;
+  const { tenant, form, signal, labelName, body, accept, gzip, consistency } = call;
   const timeoutMs = timeoutOf(form, deps.timeoutMs);
-  if (path === '/api/v1/query_range' && deps.language !== undefined) {
+  // Parts are read as is usual.
+  const isUsual = consistency === 'default';
+  if (path === '/api/v1/query_range' && isUsual && deps.language !== undefined) {
     const question = rewritableQuestion(form, deps.language);
     const joined = question && (await answerRange(question, { tenant, timeoutMs, signal }, deps));
     if (joined !== undefined) return { httpStatus: 200, body: matrixAnswer(joined, question?.limit ?? 0) };
   }
-  const work = { kind: 'call', tenant, path, form: form.encoded, labelName, body, accept, gzip } as const;
+  const work = { kind: 'call', tenant, path, form: form.encoded, labelName, body, accept, gzip, consistency } as const;
   return apiAnswerOf(await deps.runner.run(work, { timeoutMs, signal }));
 }
 

@@ -16,7 +16,14 @@ const head: WorkHead = {
 const never = new AbortController().signal;
 
 function workOf(tenant: string, form = ''): CallWork {
-  const rest = { form, labelName: '', body: new Uint8Array(0), accept: '', gzip: false };
+  const rest = {
+    form,
+    labelName: '',
+    body: new Uint8Array(0),
+    accept: '',
+    gzip: false,
+    consistency: 'default',
+  } as const;
   return { kind: 'call', tenant: parseTenantId(tenant), path: '/api/v1/query', ...rest };
 }
 

@@ -13,8 +13,8 @@ import { corpusEvalCount, corpusPath, listCorpus } from '../../libs/promql/testi
 import type { EvalFailure } from '../../libs/promql/testing/run-script.ts';
 import { realDisk } from '../../libs/std/disk.ts';
 import { Tsdb } from '../../libs/tsdb/tsdb.ts';
+import { AliasRegistry } from '../../libs/wire/alias-registry.ts';
 import { WriteScan } from '../../libs/wire/write-scan.ts';
-import { AliasRegistry } from '../../services/distributor/alias-registry.ts';
 import { IngestionRate } from '../../services/distributor/ingestion-rate.ts';
 import { handlePush, type PushRouteDeps } from '../../services/distributor/push-route.ts';
 import { ResolvedSeries } from '../../services/distributor/resolve-series.ts';

@@ -162,13 +162,18 @@ class House {
 
   /** Samples of all series whose names begin with `s`, by series and time. */
   async ask(minT: number, maxT: number): Promise<Map<string, Map<number, number>>> {
-    const source = mergedSource(tenant, this.handler, {
-      gateway: this.gateway,
-      indexes: this.#indexes,
-      nowMs: () => this.nowMs,
-      indexAgeMsMax: 15 * minuteMs,
-      indexRefreshMs: minuteMs,
-    });
+    const source = mergedSource(
+      tenant,
+      this.handler,
+      {
+        gateway: this.gateway,
+        indexes: this.#indexes,
+        nowMs: () => this.nowMs,
+        indexAgeMsMax: 15 * minuteMs,
+        indexRefreshMs: minuteMs,
+      },
+      'default',
+    );
     const selected = await source.select({ matchers: [{ type: '=', name: 'job', value: 'test' }], minT, maxT }, signal);
     const batches: ChunkBatch[] = [];
     for await (const one of selected.chunks(signal)) batches.push(one);

@@ -12,8 +12,8 @@ import { delimiter, join } from 'node:path';
 interface ServerPlace {
   /** Below the folder of tools. */
   readonly cached: string;
-  /** Go module below .ci/tools whose go.sum names the folder of tools; absent for the one that stands there itself. */
-  readonly module?: string;
+  /** File below .ci/tools that names the folder of tools; absent for the go.sum that stands there itself. */
+  readonly pin?: string;
   /** On the PATH; absent where a program of that name may be another version. */
   readonly command?: string;
 }
@@ -29,13 +29,15 @@ const places = {
     command: 'prometheus-node-exporter',
   },
   /** An S3 server over a folder. */
-  versitygw: { cached: 'bin/versitygw', module: 'versitygw' },
+  versitygw: { cached: 'bin/versitygw', pin: 'versitygw/go.sum' },
   /** Debian's engine and its client, version 20.10. */
   dockerd: { cached: 'debian/docker.io/usr/sbin/dockerd' },
   docker: { cached: 'debian/docker.io/usr/bin/docker' },
-  'docker-compose': { cached: 'bin/docker-compose', module: 'compose' },
-  helm: { cached: 'bin/helm', module: 'helm' },
-  'kubectl-validate': { cached: 'bin/kubectl-validate', module: 'kubectl-validate' },
+  'docker-compose': { cached: 'bin/docker-compose', pin: 'compose/go.sum' },
+  helm: { cached: 'bin/helm', pin: 'helm/go.sum' },
+  'kubectl-validate': { cached: 'bin/kubectl-validate', pin: 'kubectl-validate/go.sum' },
+  /** Runs a class of the broker's: `kafka kafka.Kafka server.properties`. */
+  kafka: { cached: 'bin/kafka', pin: 'kafka/pom.xml' },
   redis: { cached: 'debian/redis-tools/usr/bin/redis-server', command: 'redis-server' },
 } as const satisfies Record<string, ServerPlace>;
 
@@ -44,7 +46,7 @@ export type ServerName = keyof typeof places;
 /** The path of a server's program, undefined where it is absent. */
 function findServer(name: ServerName): string | undefined {
   const place: ServerPlace = places[name];
-  const candidates = [join(toolsFolder(place.module), place.cached)];
+  const candidates = [join(toolsFolder(place.pin), place.cached)];
   if (place.command !== undefined) {
     for (const folder of (process.env.PATH ?? '').split(delimiter)) candidates.push(join(folder, place.command));
   }
@@ -93,10 +95,10 @@ function skipFor(reason: string): string {
   return reason;
 }
 
-/** The folder that `.ci/run` fills: named after the go.sum that pins what is in it. */
-function toolsFolder(module = ''): string {
-  const goSum = readFileSync(join(import.meta.dirname, '../../.ci/tools', module, 'go.sum'));
-  const pinned = createHash('sha256').update(goSum).digest('hex').slice(0, 16);
+/** The folder that `.ci/run` fills: named after the file that pins what is in it. */
+function toolsFolder(pin = 'go.sum'): string {
+  const file = readFileSync(join(import.meta.dirname, '../../.ci/tools', pin));
+  const pinned = createHash('sha256').update(file).digest('hex').slice(0, 16);
   return join(process.env.MARU_TOOLS_DIR ?? join(homedir(), '.cache/maru-tools'), pinned);
 }
 

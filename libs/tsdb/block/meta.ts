@@ -56,6 +56,8 @@ export interface ThanosMeta {
 export interface CutFrom {
   readonly range: number;
   readonly generation: number;
+  /** Offset of the first record of the log with a sample of it, where the log is kept elsewhere. */
+  readonly loggedFrom?: number;
 }
 
 export interface BlockMeta {
@@ -157,7 +159,11 @@ function parseCompaction(compaction: Fields): BlockCompaction {
 function parseCutFrom(maru: Fields): CutFrom | undefined {
   if (!maru.has('cutFrom')) return undefined;
   const cutFrom = maru.object('cutFrom');
-  return { range: cutFrom.integer('range'), generation: cutFrom.integer('generation') };
+  return {
+    range: cutFrom.integer('range'),
+    generation: cutFrom.integer('generation'),
+    ...(cutFrom.has('loggedFrom') ? { loggedFrom: cutFrom.integer('loggedFrom') } : {}),
+  };
 }
 
 function parseThanos(thanos: Fields): ThanosMeta {

@@ -98,6 +98,8 @@ export class HeadRange {
   generation = 0;
   /** By the clock: when the range was made, and when a sample came last (senders' times of receipt). */
   openedAtMs = 0;
+  /** Offset of the first record of the log that brought a sample; -1 where the log is not kept elsewhere. */
+  loggedFrom = -1;
   appendedAtMs = 0;
   /** While it is there, told the number of every series that gets its first sample in this range. */
   newSeries: number[] | undefined;

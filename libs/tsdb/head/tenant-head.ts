@@ -47,6 +47,8 @@ export class TenantHead {
   mayHaveEmptySeries = false;
   /** Whether numbers that were given once may mean nothing any more. */
   hasDroppedSeries = false;
+  /** Offset of the record that is being applied; -1 where the log is not kept elsewhere. */
+  logOffset = -1;
   #watched: number[] | undefined;
   /** The range of the last sample. */
   #range: HeadRange | undefined;
@@ -152,6 +154,7 @@ export class TenantHead {
     if (range === undefined) {
       range = this.rangeOf(index, 0);
       range.openedAtMs = nowMs;
+      range.loggedFrom = this.logOffset;
     }
     range.appendedAtMs = nowMs;
     return range;
@@ -252,6 +255,29 @@ export class TenantHead {
    */
   readSlice(bytes: Uint8Array, begin: number, end: number, fromId: number, version: number): void {
     readSeriesSlice(this, new ByteSource(bytes, begin, end), fromId, version);
+  }
+
+  /** Appends where in the log each range began. */
+  writeLoggedFrom(out: ByteSink): void {
+    const ranges = this.rangesBetween(-Infinity, Infinity);
+    out.writeUvarint(ranges.length);
+    for (const { begin, generation, loggedFrom } of ranges) {
+      out.writeFloat64(begin / rangeMs);
+      out.writeFloat64(generation);
+      out.writeFloat64(loggedFrom);
+    }
+  }
+
+  /** Takes in what writeLoggedFrom wrote. @throws ByteSourceError */
+  readLoggedFrom(bytes: Uint8Array, begin: number, end: number): void {
+    const source = new ByteSource(bytes, begin, end);
+    for (let left = source.readUvarint(); left > 0; left--) {
+      const index = source.readFloat64();
+      const generation = source.readFloat64();
+      const loggedFrom = source.readFloat64();
+      const range = generation === 0 ? this.#open.get(index) : this.#frozen.get(generation);
+      if (range !== undefined) range.loggedFrom = loggedFrom;
+    }
   }
 
   /** Appends exemplars and metadata. */

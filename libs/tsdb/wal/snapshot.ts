@@ -21,6 +21,8 @@ const unfinishedSuffix = '.tmp';
 const payloadSeries = 1;
 const payloadExtras = 2;
 const payloadEnd = 3;
+const payloadLoggedFrom = 4;
+const payloadLeaderEpoch = 5;
 
 /** What can be written to a snapshot and restored from one: one tenant's head. */
 export interface SnapshotState {
@@ -38,6 +40,9 @@ export interface SnapshotState {
   /** Exemplars and metadata. */
   writeExtras(out: ByteSink): void;
   readExtras(bytes: Uint8Array, begin: number, end: number): void;
+  /** Where in the log each range began. */
+  writeLoggedFrom(out: ByteSink): void;
+  readLoggedFrom(bytes: Uint8Array, begin: number, end: number): void;
 }
 
 export interface SnapshotWritten {
@@ -53,6 +58,7 @@ const writeBytes = 1 << 20;
  * Writes `<directory>/<segment>.snapshot`: complete, synced, read back and checked before it has that name.
  * @param segment the log from this segment on holds everything that slices may lack
  * @param lastSeq sequence number of the newest record applied to memory, asked again for every slice
+ * @param leaderEpoch of the record before `segment`, which then is an offset: where the log is kept elsewhere
  */
 export async function writeSnapshot(
   disk: Disk,
@@ -60,6 +66,7 @@ export async function writeSnapshot(
   segment: number,
   tenants: ReadonlyMap<TenantId, SnapshotState>,
   lastSeq: () => number,
+  leaderEpoch: number | undefined,
   progress: (seriesDone: number, seriesTotal: number) => void,
 ): Promise<SnapshotWritten> {
   await disk.makeDirectory(directory);
@@ -109,7 +116,20 @@ export async function writeSnapshot(
         sink.writeText(tenant);
         state.writeExtras(sink);
       });
+      if (leaderEpoch !== undefined) {
+        frame(() => {
+          sink.writeUint8(payloadLoggedFrom);
+          sink.writeText(tenant);
+          state.writeLoggedFrom(sink);
+        });
+      }
       if (sink.length >= writeBytes) await flush();
+    }
+    if (leaderEpoch !== undefined) {
+      frame(() => {
+        sink.writeUint8(payloadLeaderEpoch);
+        sink.writeFloat64(leaderEpoch);
+      });
     }
     frame(() => sink.writeUint8(payloadEnd));
     await flush();
@@ -138,6 +158,8 @@ export interface SnapshotLoaded {
   readonly restored: ReadonlyMap<TenantId, RestoredIds>;
   /** Greatest sequence number that any slice holds. */
   readonly lastSeq: number;
+  /** Of the record before `segment`, where the log is kept elsewhere; else -1. */
+  readonly leaderEpoch: number;
   readonly series: number;
   readonly bytes: number;
   readonly damages: readonly Damage[];
@@ -182,6 +204,7 @@ export async function loadSnapshot(
   let lastSeq = 0;
   let series = 0;
   let ended = false;
+  let leaderEpoch = -1;
   const unread: Damage[] = [];
   const take = (bytes: Uint8Array, begin: number, end: number): void => {
     const source = new ByteSource(bytes, begin, end);
@@ -212,6 +235,12 @@ export async function loadSnapshot(
       case payloadExtras:
         stateOf(parseTenantId(source.readText())).readExtras(bytes, source.position, end);
         break;
+      case payloadLoggedFrom:
+        stateOf(parseTenantId(source.readText())).readLoggedFrom(bytes, source.position, end);
+        break;
+      case payloadLeaderEpoch:
+        leaderEpoch = source.readFloat64();
+        break;
       case payloadEnd:
         ended = true;
         break;
@@ -231,5 +260,5 @@ export async function loadSnapshot(
   if (!ended || report.validEnd < report.sizeBytes) {
     damages.push({ path, offset: report.validEnd, bytes: report.sizeBytes - report.validEnd });
   }
-  return { path, segment, restored, lastSeq, series, bytes: report.sizeBytes, damages };
+  return { path, segment, restored, lastSeq, leaderEpoch, series, bytes: report.sizeBytes, damages };
 }

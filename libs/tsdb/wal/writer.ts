@@ -141,6 +141,10 @@ export class WalWriter {
     return this.#durableSeq;
   }
 
+  takeGeneration(): number {
+    return this.lastSeq;
+  }
+
   /** @throws Failure `unavailable` when no record is taken now. Ask before anything of a write is applied. */
   checkOpen(): void {
     switch (this.#state) {

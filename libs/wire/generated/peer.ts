@@ -733,6 +733,27 @@ export const peerDescriptor: object = {
           }
          }
         },
+        "AppliedRequest": {
+         "fields": {
+          "offset": {
+           "type": "double",
+           "id": 1
+          },
+          "timeoutMs": {
+           "type": "double",
+           "id": 2,
+           "protoName": "timeout_ms"
+          }
+         }
+        },
+        "AppliedReply": {
+         "fields": {
+          "offset": {
+           "type": "double",
+           "id": 1
+          }
+         }
+        },
         "HeadStatusRequest": {
          "fields": {
           "tenant": {
@@ -886,6 +907,10 @@ export const peerDescriptor: object = {
           "gzip": {
            "type": "bool",
            "id": 7
+          },
+          "consistency": {
+           "type": "string",
+           "id": 8
           }
          }
         },

@@ -1,4 +1,5 @@
 /** Work of a query-frontend and its answers, between processes (proto/peer.proto: QueryWork, WorkAnswer). */
+import { readConsistencies } from '../../contracts/ingester.ts';
 import {
   type CallWork,
   type PartWork,
@@ -17,7 +18,7 @@ type Unbranded<T> = Omit<T, 'kind' | 'tenant'> & { readonly tenant: string };
 interface QueryWorkMessage {
   readonly id: number;
   readonly timeoutMs: number;
-  readonly call?: Unbranded<CallWork> | null;
+  readonly call?: (Omit<Unbranded<CallWork>, 'consistency'> & { readonly consistency: string }) | null;
   readonly part?: Unbranded<PartWork> | null;
 }
 
@@ -58,7 +59,11 @@ export function decodeWork(bytes: Uint8Array): {
 } {
   const { id, timeoutMs, call, part } = workCodec.decode(bytes);
   const tenant = parseTenantId((call ?? part)?.tenant);
-  if (call !== undefined && call !== null) return { id, timeoutMs, work: { kind: 'call', ...call, tenant } };
+  if (call !== undefined && call !== null) {
+    // A word that a later release knows asks for no less than what is usual.
+    const consistency = readConsistencies.find((one) => one === call.consistency) ?? 'default';
+    return { id, timeoutMs, work: { kind: 'call', ...call, tenant, consistency } };
+  }
   if (part !== undefined && part !== null) return { id, timeoutMs, work: { kind: 'part', ...part, tenant } };
   throw new Failure('not_acceptable', 'work of a kind that is not known here');
 }

@@ -2,8 +2,8 @@
  * The aliases of all tenants under one budget: nobody's series crowd out everybody else's for long.
  * Owns which tenant forgets when the budget is spent: the one that holds most, at most once in a while.
  */
-import type { ByteBudget } from '../../libs/model/encoding/byte-table.ts';
-import type { TenantId } from '../../libs/model/tenant-id.ts';
+import type { ByteBudget } from '../model/encoding/byte-table.ts';
+import type { TenantId } from '../model/tenant-id.ts';
 import { SeriesAliases } from './series-aliases.ts';
 
 /** The budget counts as spent from here on. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parseTenantId } from '../../libs/model/tenant-id.ts';
+import { parseTenantId } from '../model/tenant-id.ts';
 import { AliasRegistry } from './alias-registry.ts';
 
 describe('AliasRegistry', () => {

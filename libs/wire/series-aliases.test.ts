@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { viewOf } from '../../libs/model/encoding/bytes.ts';
+import { viewOf } from '../model/encoding/bytes.ts';
 import { SeriesAliases } from './series-aliases.ts';
 
 /** Requests of `perRequest` series with keys of eight bytes, numbered from `first`. */

@@ -4,7 +4,7 @@
  * misses here and is found by its canonical labels. Surprising: nothing is evicted one by one. When the budget is spent new
  * series are simply not remembered, and when that befalls most of them everything is forgotten at once.
  */
-import { type ByteBudget, ByteTable } from '../../libs/model/encoding/byte-table.ts';
+import { type ByteBudget, ByteTable } from '../model/encoding/byte-table.ts';
 
 /** After this many lookups it is judged whether what is remembered is still of use. */
 const judgedLookups = 1 << 17;

@@ -1,0 +1,158 @@
+/**
+ * Records into the log: acknowledged when all replicas in sync have them, in the order in which they were given to a partition.
+ * Owns the batches: what comes while a request is under way goes with the next one, so a request is as large as it must be and no
+ * record waits for others. One request at a time to a leader, by an idempotent producer: one that is repeated is stored once.
+ */
+import { type MessageToProduce, Producer } from '@platformatic/kafka';
+import { Failure } from '../errors/failure.ts';
+import { recordOverheadBytes } from './config.ts';
+import { type Connection, kafkaAway } from './connect.ts';
+import type { KafkaTopic } from './topic.ts';
+
+export interface LogRecord {
+  readonly key: Buffer;
+  readonly value: Buffer;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface ProducerOptions {
+  readonly connection: Connection;
+  readonly topic: KafkaTopic;
+  readonly compression: 'none' | 'zstd';
+}
+
+/** Records that wait may take this much memory; beyond it none is taken. */
+const waitingBytesMax = 128 << 20;
+/** Of a request over all of its partitions. */
+const requestBytesMax = 16 << 20;
+const retriesInside = 2;
+
+interface Waiting {
+  readonly partition: number;
+  readonly record: LogRecord;
+  readonly bytes: number;
+  readonly resolve: () => void;
+  readonly reject: (failure: Failure) => void;
+}
+
+/** What goes to one leader. */
+class Lane {
+  readonly producer: Producer<Buffer, Buffer, Buffer, Buffer>;
+  waiting: Waiting[] = [];
+  isSending = false;
+
+  constructor(connection: Connection) {
+    this.producer = new Producer({ ...connection, idempotent: true, retries: retriesInside });
+  }
+}
+
+export class LogProducer {
+  readonly #options: ProducerOptions;
+  readonly #lanes = new Map<number, Lane>();
+  #waitingBytes = 0;
+  #stopped = false;
+  /** Counters for metrics. */
+  readonly counters = { records: 0, bytes: 0, requests: 0, failures: 0, seconds: 0 };
+
+  constructor(options: ProducerOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Appends to a partition; resolves when it is acknowledged.
+   * @throws Failure `unavailable` when it was not: it may be in the log all the same
+   */
+  async append(partition: number, record: LogRecord): Promise<void> {
+    const { topic } = this.#options;
+    const { leaders } = topic.check();
+    const bytes = record.key.length + record.value.length + recordOverheadBytes;
+    const leader = leaders[partition];
+    if (leader === undefined) throw new Failure('unavailable', `topic ${topic.name} has no partition ${partition}`);
+    if (this.#stopped) throw new Failure('unavailable', 'the process is stopping', { retryAfterSeconds: 1 });
+    if (topic.problem !== undefined) throw kafkaAway(topic.problem, undefined);
+    if (this.#waitingBytes > waitingBytesMax) {
+      throw new Failure('unavailable', 'Kafka is slow: too many writes wait for it', { retryAfterSeconds: 1 });
+    }
+    let lane = this.#lanes.get(leader);
+    if (lane === undefined) {
+      lane = new Lane(this.#options.connection);
+      this.#lanes.set(leader, lane);
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    lane.waiting.push({ partition, record, bytes, resolve, reject });
+    this.#waitingBytes += bytes;
+    if (!lane.isSending) void this.#run(lane);
+    await promise;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.all([...this.#lanes.values()].map(({ producer }) => producer.close(true).catch(() => undefined)));
+  }
+
+  async #run(lane: Lane): Promise<void> {
+    lane.isSending = true;
+    // What comes in the same turn goes with the first request.
+    await new Promise((resolve) => setImmediate(resolve));
+    while (lane.waiting.length > 0) await this.#send(lane, this.#take(lane));
+    lane.isSending = false;
+  }
+
+  /** What the next request takes: of each partition as much as a batch of it may hold, in order. */
+  #take(lane: Lane): Waiting[] {
+    const { batchBytesMax } = this.#options.topic.check();
+    const taken: Waiting[] = [];
+    const left: Waiting[] = [];
+    const bytesOf = new Map<number, number>();
+    let total = 0;
+    for (const one of lane.waiting) {
+      const before = bytesOf.get(one.partition) ?? 0;
+      const fits = before === 0 || before + one.bytes <= batchBytesMax;
+      if (fits && (total === 0 || total + one.bytes <= requestBytesMax)) {
+        taken.push(one);
+        bytesOf.set(one.partition, before + one.bytes);
+        total += one.bytes;
+      } else {
+        left.push(one);
+        // Nothing of this partition may overtake it.
+        bytesOf.set(one.partition, Number.POSITIVE_INFINITY);
+      }
+    }
+    lane.waiting = left;
+    return taken;
+  }
+
+  async #send(lane: Lane, taken: readonly Waiting[]): Promise<void> {
+    const { topic, compression } = this.#options;
+    const begin = performance.now();
+    const messages = taken.map(({ partition, record }) => ({
+      topic: topic.name,
+      partition,
+      key: record.key,
+      value: record.value,
+      ...(record.headers === undefined ? {} : { headers: headersOf(record.headers) }),
+    })) satisfies MessageToProduce<Buffer, Buffer, Buffer, Buffer>[];
+    let failure: Failure | undefined;
+    try {
+      await lane.producer.send({ messages, compression });
+      this.counters.records += taken.length;
+    } catch (error) {
+      failure = kafkaAway('a write was not acknowledged', error);
+      this.counters.failures++;
+      void topic.look();
+    }
+    this.counters.requests++;
+    this.counters.seconds += (performance.now() - begin) / 1000;
+    for (const { bytes, resolve, reject } of taken) {
+      this.#waitingBytes -= bytes;
+      if (failure === undefined) {
+        this.counters.bytes += bytes;
+        resolve();
+      } else reject(failure);
+    }
+  }
+}
+
+function headersOf(headers: Readonly<Record<string, string>>): Map<Buffer, Buffer> {
+  return new Map(Object.entries(headers).map(([name, value]) => [Buffer.from(name), Buffer.from(value)]));
+}

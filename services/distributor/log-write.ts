@@ -1,0 +1,308 @@
+/**
+ * A write into the log: rows go to the partitions of their labels as records that name every series in full, acknowledged when the
+ * log has them all. Owns which row goes where and how large a record may be. Comes from push.ts as an ingester; goes to the log
+ * through libs/kafka, and from there to every owner of the partition.
+ *
+ * Surprising: an acknowledgement is given only by a table that is fresh then: a partition that was left meanwhile may be read by
+ * nobody any more, and the sender must come again. What was logged twice is kept once.
+ */
+import type { PushOutcome, RejectedSeries } from '../../libs/contracts/ingester.ts';
+import type { ExemplarSample, WriteBatch } from '../../libs/contracts/write-batch.ts';
+import { Failure } from '../../libs/errors/failure.ts';
+import { recordOverheadBytes } from '../../libs/kafka/config.ts';
+import type { LogRecord } from '../../libs/kafka/produce.ts';
+import { viewOf } from '../../libs/model/encoding/bytes.ts';
+import type { MetricMetadata } from '../../libs/model/metadata.ts';
+import type { TenantId } from '../../libs/model/tenant-id.ts';
+import { hashSeries, hashText, placeOf, subsetOf } from '../../libs/ring/place-series.ts';
+import type { RingTable } from '../../libs/ring/table.ts';
+import { traceHeaders } from '../../libs/telemetry/trace.ts';
+import { clusterHeader, encodeLogRecord } from '../../libs/wire/log-record.ts';
+import { WriteRequestV2 } from '../../libs/wire/write-request-v2.ts';
+import { wireMetricTypes } from '../../libs/wire/write-scan.ts';
+import { LoggedSeries } from './logged-series.ts';
+import { metadataByPartition, missingOwners } from './replicate-write.ts';
+
+export interface LogWriteDeps {
+  readonly clusterId: string;
+  /** The newest table that is known. */
+  readonly table: () => RingTable | undefined;
+  /** The newest table there is, or was a moment ago. @throws Failure when it cannot be had */
+  readonly freshTable: () => Promise<RingTable | undefined>;
+  /** Appends to a partition; resolves when that is acknowledged. @throws Failure `unavailable` */
+  readonly append: (partition: number, record: LogRecord) => Promise<void>;
+  /** Most bytes of a batch of records. @throws Failure `unavailable` while the log cannot be written */
+  readonly batchBytesMax: () => number;
+  /** Partitions that a tenant is spread over; 0 is all. */
+  readonly shardSizeOf: (tenant: TenantId) => number;
+  /** Most series of a tenant; 0 is no limit. */
+  readonly seriesMaxOf: (tenant: TenantId) => number;
+  /** A monotonic clock. */
+  readonly nowMs: () => number;
+}
+
+/** What is derived from a table, once. */
+interface Route {
+  readonly table: RingTable;
+  /** Ids of the active partitions, rising. */
+  readonly active: readonly number[];
+  /** One more than the largest id. */
+  readonly idEnd: number;
+}
+
+/** Samples of one series in one entry of a request. */
+const samplesPerEntry = 2_048;
+/** Room that is left for the entry that comes last: it is known how large it was when it is there. */
+const entryRoomShare = 1 / 4;
+/** A tenant at its limit is counted anew after this: series that ended must not count for ever. */
+const recountMs = 3_600_000;
+
+export class LogWrite {
+  readonly #deps: LogWriteDeps;
+  readonly #series = new LoggedSeries();
+  readonly #request = new WriteRequestV2();
+  #route: Route | undefined;
+  #refEpoch = 1;
+  #forgotAtMs: number;
+  #partitionOfRow = new Uint16Array(1024);
+  #handleOfRow = new Uint32Array(1024);
+  #rows = new Uint32Array(1024);
+
+  constructor(deps: LogWriteDeps) {
+    this.#deps = deps;
+    this.#forgotAtMs = deps.nowMs();
+  }
+
+  refEpoch(): number {
+    if (this.#series.isFull) this.#forget();
+    // A table that came meanwhile makes its own epoch.
+    this.#routeNow();
+    return this.#refEpoch;
+  }
+
+  /** Memory of what is known of series. */
+  get bytes(): number {
+    return this.#series.bytes;
+  }
+
+  /** @throws Failure `unavailable` when the log did not acknowledge all of it; `too_large` for one sample larger than a record */
+  async push(batch: WriteBatch): Promise<PushOutcome> {
+    const { outcome, partitions, appended } = this.#send(batch);
+    await Promise.all(appended);
+    const table = await this.#deps.freshTable();
+    for (const id of partitions) {
+      if (table?.partitions.find((one) => one.id === id)?.state !== 'active') {
+        throw new Failure('unavailable', `partition ${id} was left while it was written`, { retryAfterSeconds: 1 });
+      }
+    }
+    return outcome;
+  }
+
+  /** Everything that reads the batch, in one turn. */
+  #send(batch: WriteBatch): { outcome: PushOutcome; partitions: number[]; appended: Promise<void>[] } {
+    const route = this.#routeNow();
+    if (route.active.length === 0) {
+      throw new Failure('unavailable', `no partition is active yet: ${missingOwners(route.table)}`, {
+        retryAfterSeconds: 1,
+      });
+    }
+    const bytesMax = this.#deps.batchBytesMax() - 2 * recordOverheadBytes;
+    const ids = subsetOf(batch.tenant, route.active, this.#deps.shardSizeOf(batch.tenant));
+    const refs = new Uint32Array(batch.seriesCount);
+    const rejected: RejectedSeries[] = [];
+    const begins = this.#sortRows(batch, route, ids, refs, rejected);
+    const metadata = metadataByPartition(batch, ids);
+    const records: [number, Buffer][] = [];
+    for (let id = 0; id < route.idEnd; id++) {
+      const add = (record: Buffer): void => void records.push([id, record]);
+      const rows = this.#rows.subarray(begins[id], begins[id + 1]);
+      if (rows.length > 0) this.#encodeRows(batch, rows, id, bytesMax, add);
+      const entries = metadata.get(id);
+      if (entries !== undefined) this.#encodeMetadata(batch, entries, bytesMax, add);
+    }
+    const trace = traceHeaders();
+    const headers = { [clusterHeader]: this.#deps.clusterId, ...trace };
+    const key = Buffer.from(batch.tenant);
+    const appended = records.map(([id, value]) => this.#deps.append(id, { key, value, headers }));
+    // All are waited for together; that one was waited for last must not make its failure an unhandled one.
+    for (const one of appended) one.catch(() => undefined);
+    const partitions = [...new Set(records.map(([id]) => id))];
+    return { outcome: { refs, rejected, exemplarsDropped: 0 }, partitions, appended };
+  }
+
+  #routeNow(): Route {
+    const table = this.#deps.table();
+    const known = this.#route;
+    if (known !== undefined && known.table === table) return known;
+    if (table === undefined) {
+      throw new Failure('unavailable', 'the table of the ring is not known yet', { retryAfterSeconds: 1 });
+    }
+    const route: Route = {
+      table,
+      active: table.partitions.filter(({ state }) => state === 'active').map(({ id }) => id),
+      idEnd: (table.partitions.at(-1)?.id ?? -1) + 1,
+    };
+    this.#route = route;
+    this.#forget();
+    return route;
+  }
+
+  /** What is known of series is void: the next writes bring labels. */
+  #forget(): void {
+    this.#series.forget();
+    this.#refEpoch = (this.#refEpoch % 0xffffffff) + 1;
+    this.#forgotAtMs = this.#deps.nowMs();
+  }
+
+  /** Sorts the rows by partition into #rows, those that are refused left out. @returns where those of each begin, by its id */
+  #sortRows(
+    batch: WriteBatch,
+    { idEnd }: Route,
+    ids: readonly number[],
+    refs: Uint32Array,
+    rejected: RejectedSeries[],
+  ): Uint32Array {
+    const { seriesCount, labelBytes, labelsBegin, labelsEnd, tenant } = batch;
+    if (this.#rows.length < seriesCount) {
+      this.#partitionOfRow = new Uint16Array(seriesCount * 2);
+      this.#handleOfRow = new Uint32Array(seriesCount * 2);
+      this.#rows = new Uint32Array(seriesCount * 2);
+    }
+    const partitionOfRow = this.#partitionOfRow;
+    const known = this.#series.of(tenant);
+    const tenantHash = hashText(tenant);
+    const view = viewOf(labelBytes);
+    const begins = new Uint32Array(idEnd + 2);
+    const seriesMax = this.#deps.seriesMaxOf(tenant);
+    for (let row = 0; row < seriesCount; row++) {
+      let handle = batch.refs[row];
+      if (handle === 0) {
+        if (seriesMax > 0 && known.count >= seriesMax) {
+          rejected.push(refusal(batch, row, seriesMax));
+          partitionOfRow[row] = idEnd;
+          continue;
+        }
+        const begin = labelsBegin[row];
+        const end = labelsEnd[row];
+        const partition =
+          ids.length === 1 ? ids[0] : placeOf(hashSeries(labelBytes, view, begin, end), tenantHash, ids);
+        handle = this.#series.add(tenant, labelBytes, view, begin, end, partition);
+        refs[row] = handle;
+      }
+      this.#handleOfRow[row] = handle;
+      // A series that is known stays where it is, also when its tenant's subset has changed since.
+      const partition = known.partitionOf(handle);
+      partitionOfRow[row] = partition;
+      begins[partition + 1]++;
+    }
+    if (rejected.length > 0 && this.#deps.nowMs() - this.#forgotAtMs > recountMs) this.#route = undefined;
+    for (let id = 1; id < begins.length; id++) begins[id] += begins[id - 1];
+    const at = begins.slice();
+    for (let row = 0; row < seriesCount; row++) {
+      const id = partitionOfRow[row];
+      if (id < idEnd) this.#rows[at[id]++] = row;
+    }
+    return begins;
+  }
+
+  #encodeRows(
+    batch: WriteBatch,
+    rows: Uint32Array,
+    partition: number,
+    bytesMax: number,
+    add: (record: Buffer) => void,
+  ): void {
+    const { sampleBegin, sampleT, sampleV, sampleST, histograms, exemplars } = batch;
+    const { refs, strings } = this.#series;
+    const known = this.#series.of(batch.tenant);
+    const request = this.#request;
+    const bits = new Int32Array(sampleV.buffer, sampleV.byteOffset, sampleV.length * 2);
+    const softMax = bytesMax * (1 - entryRoomShare);
+    const flush = (): void => {
+      if (!request.isEmpty) add(this.#record(batch, bytesMax));
+      request.begin(strings);
+    };
+    request.begin(strings);
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i];
+      const handle = this.#handleOfRow[row];
+      const begin = known.beginOf(handle);
+      const count = known.textsOf(handle);
+      const end = sampleBegin[row + 1];
+      for (let from = sampleBegin[row]; from < end; from += samplesPerEntry) {
+        const to = Math.min(from + samplesPerEntry, end);
+        request.addFloats(refs, begin, count, sampleT, bits, sampleST, from, to);
+        if (request.bytes > softMax) flush();
+      }
+    }
+    const labelsOf = (series: number): readonly [Uint32Array, number, number] | undefined => {
+      if (this.#partitionOfRow[series] !== partition) return undefined;
+      const handle = this.#handleOfRow[series];
+      return [refs, known.beginOf(handle), known.textsOf(handle)];
+    };
+    for (const { series, t, st, histogram } of histograms) {
+      const labels = labelsOf(series);
+      if (labels === undefined) continue;
+      request.addHistogram(...labels, t, st, histogram);
+      if (request.bytes > softMax) flush();
+    }
+    for (const exemplar of exemplars) {
+      const labels = labelsOf(exemplar.series);
+      if (labels === undefined) continue;
+      request.addExemplar(...labels, exemplar.t, exemplar.value, textsOf(exemplar));
+      if (request.bytes > softMax) flush();
+    }
+    flush();
+  }
+
+  #encodeMetadata(
+    batch: WriteBatch,
+    entries: readonly MetricMetadata[],
+    bytesMax: number,
+    add: (record: Buffer) => void,
+  ): void {
+    const request = this.#request;
+    request.begin(this.#series.strings);
+    for (const { metric, type, help, unit } of entries) {
+      request.addMetadata(metric, Math.max(0, (wireMetricTypes as readonly string[]).indexOf(type)), help, unit);
+      if (request.bytes <= bytesMax * (1 - entryRoomShare)) continue;
+      add(this.#record(batch, bytesMax));
+      request.begin(this.#series.strings);
+    }
+    if (!request.isEmpty) add(this.#record(batch, bytesMax));
+  }
+
+  #record({ tenant, receiveTimeMs }: WriteBatch, bytesMax: number): Buffer {
+    const record = encodeLogRecord(tenant, receiveTimeMs, this.#request.finish());
+    if (record.length <= bytesMax) return record;
+    throw new Failure('too_large', `a sample of ${record.length} bytes is larger than a record of the log may be`);
+  }
+}
+
+/** Names and values of an exemplar's canonical labels in turn. */
+function textsOf({ labels }: ExemplarSample): Uint8Array[] {
+  const texts: Uint8Array[] = [];
+  for (let at = 0; at < labels.length; ) {
+    let length = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = labels[at++];
+      length |= (byte & 0x7f) << shift;
+      if (byte < 0x80) break;
+    }
+    texts.push(labels.subarray(at, at + length));
+    at += length;
+  }
+  return texts;
+}
+
+function refusal(batch: WriteBatch, series: number, seriesMax: number): RejectedSeries {
+  const of = (samples: readonly { readonly series: number }[]): number =>
+    samples.reduce((count, sample) => (sample.series === series ? count + 1 : count), 0);
+  return {
+    series,
+    reason: `per-user series limit of ${seriesMax} exceeded (err-mimir-max-series-per-user). To adjust the related per-tenant limit, configure limits.max-global-series-per-user, or contact your service administrator.`,
+    samples: batch.sampleBegin[series + 1] - batch.sampleBegin[series],
+    histograms: of(batch.histograms),
+    exemplars: of(batch.exemplars),
+  };
+}

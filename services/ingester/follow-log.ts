@@ -1,0 +1,314 @@
+/**
+ * The ingester follows its partition of the log: record by record into the head, in the order of the log.
+ * Owns where reading begins, what has been applied (the low-water mark) and who waits for it, and what is said when the log does
+ * not go on where it must. One record after the other, whoever's they are: so the order of every series is that of the log, and
+ * a tenant waits for others no longer than their records take.
+ */
+import type { WriteBatch } from '../../libs/contracts/write-batch.ts';
+import { Failure } from '../../libs/errors/failure.ts';
+import type { Connection } from '../../libs/kafka/connect.ts';
+import type { LogOffsets } from '../../libs/kafka/end-offsets.ts';
+import { checkRange, LogGap, type ReadRecord, readLog } from '../../libs/kafka/read-log.ts';
+import type { KafkaTopic } from '../../libs/kafka/topic.ts';
+import { parseTenantId, type TenantId } from '../../libs/model/tenant-id.ts';
+import type { Bucket } from '../../libs/object-store/bucket.ts';
+import { type Floor, readFloor, writeFloor } from '../../libs/ring/log-floor.ts';
+import type { Logger } from '../../libs/telemetry/log.ts';
+import type { OutsideLog } from '../../libs/tsdb/outside-log.ts';
+import type { Tsdb } from '../../libs/tsdb/tsdb.ts';
+import { AliasRegistry } from '../../libs/wire/alias-registry.ts';
+import { clusterHeader, decodeLogRecord } from '../../libs/wire/log-record.ts';
+import type { DamagedRecords } from './damaged-records.ts';
+import { LoggedBatches } from './logged-batch.ts';
+
+export interface FollowLogDeps {
+  readonly connection: Connection;
+  readonly topic: KafkaTopic;
+  readonly topicId: string;
+  readonly offsets: LogOffsets;
+  readonly partition: number;
+  readonly zone: string;
+  readonly clusterId: string;
+  readonly bucket: Bucket;
+  readonly tsdb: Tsdb;
+  readonly log: OutsideLog;
+  readonly damaged: DamagedRecords;
+  readonly logger: Logger;
+  readonly nowMs: () => number;
+  /** Told how long after it was received a write was applied. */
+  readonly onDelay: (seconds: number) => void;
+  /** A mistake of ours, or memory that ran out: the process must end. */
+  readonly onFatal: (error: unknown) => void;
+}
+
+const aliasBytesMax = 512 << 20;
+const retryMs = 1_000;
+/** Foreign records are told of at most so often. */
+const foreignToldMs = 60_000;
+
+interface Waiter {
+  readonly offset: number;
+  readonly resolve: () => void;
+}
+
+export class FollowLog {
+  readonly #deps: FollowLogDeps;
+  readonly #batches = new LoggedBatches(new AliasRegistry(aliasBytesMax, () => performance.now()));
+  readonly #abort = new AbortController();
+  readonly #waiters = new Set<Waiter>();
+  #running: Promise<void> | undefined;
+  #gap: string | undefined;
+  #away: string | undefined;
+  #hasStarted = false;
+  /** End of the log when reading began: until then the past is replayed. */
+  #replayEnd: number | undefined;
+  #floor: number | undefined;
+  /** Snapshots that had been written when what was set aside before was taken in: the next one has it. */
+  #snapshotsWhenTaken = 0;
+  #foreignToldAtMs = Number.NEGATIVE_INFINITY;
+  /** End of the log as it was heard of last. */
+  end = 0;
+  /** Counters for metrics. */
+  readonly counters = { records: 0, bytes: 0, foreign: 0, damaged: 0 };
+
+  constructor(deps: FollowLogDeps) {
+    this.#deps = deps;
+  }
+
+  /** Everything below this offset is in the head, or set aside. */
+  get position(): number {
+    return this.#deps.log.position ?? 0;
+  }
+
+  get floor(): number | undefined {
+    return this.#floor;
+  }
+
+  start(): void {
+    this.#running = this.#run().catch((error: unknown) => {
+      if (!this.#abort.signal.aborted) this.#deps.onFatal(error);
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#abort.abort();
+    await this.#running;
+  }
+
+  /** Why reads from here lack something, or will be late; undefined when it follows. */
+  notReadyReason(): string | undefined {
+    if (this.#gap !== undefined) return this.#gap;
+    if (!this.#hasStarted)
+      return `the ingester looks for its place in the log${this.#away === undefined ? '' : `: ${this.#away}`}`;
+    const end = this.#replayEnd;
+    if (end !== undefined && this.position < end) {
+      return `the ingester is replaying the log: offset ${this.position} of ${end}`;
+    }
+    return undefined;
+  }
+
+  /** Why nothing that is asked of it can be complete, whatever time passes. */
+  get gap(): string | undefined {
+    return this.#gap;
+  }
+
+  /** Resolves with the position when everything below `offset` is applied, or time is up. */
+  async applied(offset: number, timeoutMs: number, signal: AbortSignal): Promise<number> {
+    if (this.position >= offset || timeoutMs <= 0) return this.position;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const waiter: Waiter = { offset, resolve };
+    this.#waiters.add(waiter);
+    const timer = setTimeout(resolve, timeoutMs);
+    signal.addEventListener('abort', () => resolve(), { once: true });
+    await promise;
+    clearTimeout(timer);
+    this.#waiters.delete(waiter);
+    return this.position;
+  }
+
+  async #run(): Promise<void> {
+    const { log, logger, topic, offsets, partition, connection } = this.#deps;
+    try {
+      await this.#takeInDamaged();
+      if (!(await this.#findStart())) return;
+      const { signal } = this.#abort;
+      this.#hasStarted = true;
+      logger.info({ partition, offset: log.position, end: this.#replayEnd }, 'following the log');
+      await readLog({
+        connection,
+        topic,
+        offsets,
+        partition,
+        offset: this.position,
+        leaderEpoch: log.leaderEpoch,
+        apply: (record) => this.#apply(record),
+        onPosition: (_position, end) => this.#moved(end),
+        onAway: (reason) => {
+          if (reason !== undefined && this.#away === undefined) logger.warn({ reason }, 'the log cannot be read');
+          if (reason === undefined && this.#away !== undefined) logger.info({}, 'the log is read again');
+          this.#away = reason;
+        },
+        signal,
+      });
+    } catch (error) {
+      if (!(error instanceof LogGap)) throw error;
+      this.#gap = error.message;
+      logger.error(
+        { partition, offset: this.position, reason: error.message },
+        'the log does not go on: nothing is skipped',
+      );
+    }
+  }
+
+  /** Finds where reading begins, however long the brokers and the bucket are away. @returns false when stopped @throws LogGap */
+  async #findStart(): Promise<boolean> {
+    const { log, bucket, topicId, partition, offsets, logger, topic } = this.#deps;
+    const { signal } = this.#abort;
+    for (;;) {
+      if (signal.aborted) return false;
+      if (topic.fault !== undefined) throw new LogGap(topic.fault);
+      try {
+        const { begin, end } = await offsets.bounds(partition);
+        const floor = (await readFloor(bucket, topicId, partition)) ?? (await this.#firstFloor(begin));
+        this.#floor = floor.offset;
+        this.#replayEnd = end;
+        this.end = end;
+        const known = log.position;
+        // What lies below the floor is in blocks: an ingester that was away longer than the log reaches goes on from there.
+        if (known === undefined || (known < begin && floor.offset >= begin)) {
+          log.startAt(floor.offset, floor.leaderEpoch);
+        }
+        checkRange(`partition ${partition} of topic ${topic.name}`, this.position, begin, end);
+        return true;
+      } catch (error) {
+        if (error instanceof LogGap) throw error;
+        if (!(error instanceof Failure)) throw error;
+        if (this.#away === undefined)
+          logger.warn({ reason: error.message }, 'the place in the log cannot be found yet');
+        this.#away = error.message;
+      }
+      await new Promise((resolve) => setTimeout(resolve, retryMs));
+    }
+  }
+
+  /** Nothing was written to the partition by this cluster yet: it counts from where the log is now. */
+  async #firstFloor(begin: number): Promise<Floor> {
+    const { bucket, topicId, partition, zone } = this.#deps;
+    const floor: Floor = { version: 1, topicId, offset: begin, leaderEpoch: -1 };
+    await writeFloor(bucket, partition, zone, floor);
+    return floor;
+  }
+
+  #apply({ offset, leaderEpoch, key, value, headers }: ReadRecord): void | Promise<void> {
+    const { clusterId } = this.#deps;
+    this.counters.records++;
+    const cluster = headers.find(([name]) => name.toString() === clusterHeader)?.[1].toString();
+    if (cluster !== clusterId) {
+      this.#foreign(offset, cluster);
+      this.#deps.tsdb.advance(offset, leaderEpoch, 0);
+      return;
+    }
+    this.counters.bytes += value?.length ?? 0;
+    let batch: WriteBatch;
+    try {
+      batch = this.#read(value);
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      return this.#setAside(offset, leaderEpoch, key, value, error);
+    }
+    this.#take(batch, offset, leaderEpoch, value?.length ?? 0);
+  }
+
+  #read(value: Uint8Array | null): WriteBatch {
+    if (value === null) throw new Failure('bad_data', 'a record without a value');
+    const envelope = decodeLogRecord(value);
+    return this.#batches.read(envelope, (refs, count) => this.#deps.tsdb.clearDropped(envelope.tenant, refs, count));
+  }
+
+  #take(batch: WriteBatch, offset: number, leaderEpoch: number, bytes: number): void {
+    const { tsdb } = this.#deps;
+    this.#batches.learn(tsdb.applyLogged(batch, offset));
+    tsdb.advance(offset, leaderEpoch, bytes);
+    this.#deps.onDelay((this.#deps.nowMs() - batch.receiveTimeMs) / 1000);
+  }
+
+  #foreign(offset: number, cluster: string | undefined): void {
+    const { logger, partition } = this.#deps;
+    this.counters.foreign++;
+    if (performance.now() - this.#foreignToldAtMs < foreignToldMs) return;
+    this.#foreignToldAtMs = performance.now();
+    logger.warn({ partition, offset, cluster }, 'the log has records that are not of this cluster: they are skipped');
+  }
+
+  async #setAside(
+    offset: number,
+    leaderEpoch: number,
+    key: Uint8Array | null,
+    value: Uint8Array | null,
+    error: Failure,
+  ): Promise<void> {
+    const { damaged, partition, logger, tsdb } = this.#deps;
+    this.counters.damaged++;
+    const record = await damaged.add(tenantOfKey(key), partition, offset, value ?? new Uint8Array(0));
+    tsdb.advance(offset, leaderEpoch, 0);
+    logger.error(
+      { tenant: record.tenant, partition, offset, file: record.path, reason: error.message },
+      'a record of the log does not decode: it was set aside, and reads of its tenant fail here',
+    );
+  }
+
+  /** A release that knows more may read what one before could not. */
+  async #takeInDamaged(): Promise<void> {
+    const { damaged, partition, logger, tsdb } = this.#deps;
+    await damaged.load();
+    for (const record of [...damaged.all]) {
+      if (record.partition !== partition) continue;
+      const value = await damaged.read(record);
+      try {
+        tsdb.applyLate(this.#read(value ?? null), record.offset);
+      } catch (error) {
+        if (!(error instanceof Failure)) throw error;
+        logger.error(
+          { tenant: record.tenant, partition, offset: record.offset, file: record.path, reason: error.message },
+          'a record of the log that was set aside does not decode still: reads of its tenant fail here',
+        );
+        continue;
+      }
+      damaged.isTakenIn(record);
+      this.#snapshotsWhenTaken = tsdb.counters.snapshots;
+      logger.info({ partition, offset: record.offset }, 'a record that was set aside was taken in');
+    }
+  }
+
+  #moved(end: number): void {
+    this.end = end;
+    const { position } = this;
+    for (const waiter of this.#waiters) if (waiter.offset <= position) waiter.resolve();
+  }
+
+  /**
+   * Raises the floor in the bucket to what is safe there.
+   * @param blocksFrom the lowest offset of a record with a sample in a block that no index names yet; undefined where there is none
+   * @throws Failure when the bucket cannot be written
+   */
+  async raiseFloor(blocksFrom: number | undefined): Promise<void> {
+    const { tsdb, damaged, bucket, partition, zone, topicId, log } = this.#deps;
+    if (!this.#hasStarted || this.#gap !== undefined) return;
+    await damaged.load();
+    if (tsdb.counters.snapshots > this.#snapshotsWhenTaken) await damaged.removeTaken();
+    const held = [tsdb.loggedFrom(), blocksFrom, damaged.lowestOffset()].filter((offset) => offset !== undefined);
+    const offset = Math.min(this.position, ...held);
+    if (offset <= (this.#floor ?? 0)) return;
+    await writeFloor(bucket, partition, zone, { version: 1, topicId, offset, leaderEpoch: log.leaderEpoch });
+    this.#floor = offset;
+  }
+}
+
+function tenantOfKey(key: Uint8Array | null): TenantId | undefined {
+  if (key === null) return undefined;
+  try {
+    return parseTenantId(Buffer.from(key).toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}
