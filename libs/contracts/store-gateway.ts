@@ -10,7 +10,7 @@ import type { SeriesSource } from '../series/series-source.ts';
 export interface BlockReads {
   /** Blocks that answered; a block that could not is an error of the read, which names it. */
   readonly blocks: readonly string[];
-  /** Requests to the bucket, and bytes that came. */
+  /** Requests to the bucket, and bytes that came; without what a query worker reads from the files of a bucket that is a folder. */
   readonly requests: number;
   readonly bytes: number;
   /** Bytes that a cache had. */

@@ -57,6 +57,8 @@ export interface Bucket {
   ): AsyncIterable<ListEntry>;
   /** No error if it is gone already. */
   delete(key: string, signal: AbortSignal): Promise<void>;
+  /** The file or folder of this machine that an object of this key is, or all below it are; undefined where they are none. */
+  filePath(key: string): string | undefined;
 }
 
 /** As S3 has it. */

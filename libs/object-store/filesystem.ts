@@ -123,6 +123,10 @@ export class FilesystemBucket implements Bucket {
     }
   }
 
+  filePath(key: string): string {
+    return this.#path(key);
+  }
+
   #path(key: string): string {
     checkObjectKey(key);
     if (key === stagingFolder || key.startsWith(`${stagingFolder}/`)) {

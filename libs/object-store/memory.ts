@@ -95,6 +95,10 @@ export class MemoryBucket implements Bucket {
     }
   }
 
+  filePath(): undefined {
+    return undefined;
+  }
+
   async delete(key: string, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     checkObjectKey(key);

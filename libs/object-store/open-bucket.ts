@@ -114,6 +114,10 @@ class CountedBucket implements Bucket {
     return this.#counted('delete', () => this.#bucket.delete(...args));
   }
 
+  filePath(key: string): string | undefined {
+    return this.#bucket.filePath(key);
+  }
+
   async #counted<T>(operation: string, run: () => Promise<T>): Promise<T> {
     this.#count.operations.inc({ operation });
     const end = this.#count.seconds.startTimer({ operation });

@@ -216,6 +216,10 @@ export class S3Bucket implements Bucket {
     } while (token !== undefined);
   }
 
+  filePath(): undefined {
+    return undefined;
+  }
+
   async delete(key: string, signal: AbortSignal): Promise<void> {
     await this.#retried('delete', key, signal, 0, async (attempt) => {
       try {

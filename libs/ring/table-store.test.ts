@@ -34,6 +34,7 @@ function fragile(bucket: Bucket): Bucket & { away: boolean } {
     stat: (...args: Parameters<Bucket['stat']>) => through(() => bucket.stat(...args)),
     put: (...args: Parameters<Bucket['put']>) => through(() => bucket.put(...args)),
     delete: (...args: Parameters<Bucket['delete']>) => through(() => bucket.delete(...args)),
+    filePath: (key: string) => bucket.filePath(key),
     async *list(...args: Parameters<Bucket['list']>) {
       if (proxy.away) throw new Failure('unavailable', 'the bucket is away');
       yield* bucket.list(...args);

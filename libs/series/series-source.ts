@@ -93,7 +93,7 @@ export interface SelectedSeries {
   costs?(): ReadCosts;
 }
 
-/** Requests to a bucket, what came of them, and what a cache had. */
+/** Requests to a bucket, what came of them, and what took none: a cache had it, or it lies in files of this machine. */
 export interface ReadCosts {
   readonly blocks: number;
   readonly requests: number;

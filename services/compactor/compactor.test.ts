@@ -151,6 +151,7 @@ function failingAfter(bucket: Bucket, operations: number): { bucket: Bucket; cou
     put: async (...args) => step() ?? bucket.put(...args),
     list: (...args) => step() ?? bucket.list(...args),
     delete: async (...args) => step() ?? bucket.delete(...args),
+    filePath: (key) => bucket.filePath(key),
   };
   return { bucket: failing, count: () => count };
 }

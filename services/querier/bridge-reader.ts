@@ -101,7 +101,7 @@ export class BridgeReader implements SeriesReader {
   /** What the reads of all selections have cost, as far as they were read. */
   costs(): ReadCosts {
     let sum = noCosts;
-    for (const one of this.#selections) if (one instanceof BridgeSelection) sum = addCosts(sum, one.costs);
+    for (const one of this.#selections) if (one instanceof BridgeSelection) sum = addCosts(sum, one.costsNow);
     return sum;
   }
 
@@ -171,6 +171,8 @@ class BridgePart {
   readonly #number: number;
   readonly #batches: ChunkBatch[] = [];
   #files: LocatedReader | undefined;
+  /** Of files that are closed. */
+  #fileBytes = 0;
   #read = 0;
   #ended: boolean;
 
@@ -212,8 +214,14 @@ class BridgePart {
     return batch;
   }
 
+  /** Bytes that were read from files. */
+  get fileBytes(): number {
+    return this.#fileBytes + (this.#files?.bytes ?? 0);
+  }
+
   /** Closes the files. */
   letGo(): void {
+    this.#fileBytes = this.fileBytes;
     this.#files?.[Symbol.dispose]();
     this.#files = undefined;
   }
@@ -290,6 +298,12 @@ class BridgeSelection implements SeriesSelection {
   release(batch: ChunkBatch): void {
     if (this.#joiner === undefined) freeBatch(batch);
     else this.#joiner.recycle(batch);
+  }
+
+  /** With what was read from files: that took no request. */
+  get costsNow(): ReadCosts {
+    const cachedBytes = this.#parts.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
+    return addCosts(this.costs, { ...noCosts, cachedBytes });
   }
 
   /** Closes files that are open: nothing more is read. */

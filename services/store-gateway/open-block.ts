@@ -307,7 +307,8 @@ export class GatewayBlock {
   }
 
   #source({ facts, header, tombstones }: Opened, counts: ReadCounts): BlockSource {
-    const { cache } = this.#deps;
+    const { bucket, cache } = this.#deps;
+    const directory = bucket.filePath(blockKey(this.tenant, this.ulid, 'chunks'));
     const readerOf = (relPath: string, size: number): RangeReader => {
       const key = blockKey(this.tenant, this.ulid, relPath);
       return cachedReader(countedReader(this.#file(relPath, size), counts), cache, key, counts);
@@ -323,6 +324,7 @@ export class GatewayBlock {
         throw new CorruptBlock(index.name, 0, `it refers to chunk file ${at + 1} of ${facts.segmentBytes.length}`);
       },
       tombstones,
+      ...(directory === undefined ? {} : { directory }),
       gapBytes: cacheGapBytes,
       chunkBytesAverage: facts.numChunks > 0 ? chunkBytes / facts.numChunks : 0,
       seriesCount: facts.numSeries,

@@ -34,6 +34,8 @@ export class LocatedReader implements Disposable {
   readonly #located: LocatedChunks;
   readonly #files = new Map<number, OpenFile>();
   readonly #record = new ChunkRecord();
+  /** Bytes that were read. */
+  bytes = 0;
   #series = 0;
   #memory: Uint8Array<ArrayBuffer> = new Uint8Array(1 << 16);
   #encoding = new Uint8Array(256);
@@ -182,6 +184,7 @@ export class LocatedReader implements Disposable {
       const count = readSync(descriptor, this.#memory, at + done, length - done, offset + done);
       if (count === 0) throw new CorruptBlock(name, offset + done, 'it is shorter than it was');
       done += count;
+      this.bytes += count;
     }
   }
 
