@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { compareLabels, Labels } from '../model/labels.ts';
 import { Prng } from '../std/testing/prng.ts';
+import { labelsAt } from './labels-at.ts';
 import { mergeSources } from './merge-sources.ts';
-import type { ChunkBatch, SelectedSeries, SeriesSource } from './series-source.ts';
+import { type ChunkBatch, type SelectedSeries, type SeriesSource, seriesCountOf } from './series-source.ts';
 
 const { signal } = new AbortController();
 const everything = { matchers: [], minT: 0, maxT: Number.MAX_SAFE_INTEGER };
@@ -138,8 +139,14 @@ describe('merged selections', () => {
     }
   });
 
-  it('labels are left out only where one source alone has series', async () => {
-    const rows = Array.from({ length: 3 }, (_, i) => ({ labels: Labels.from([['n', `${i}`]]), chunks: [] }));
+  it('labels are left out by the source that has series alone, else when all are joined', async () => {
+    const rowOf = (labels: readonly (readonly [string, string])[]) => ({ labels: Labels.from(labels), chunks: [] });
+    const rows = ['0', '1', '2'].map((n) =>
+      rowOf([
+        ['m', n],
+        ['n', n],
+      ]),
+    );
     const projected = selectionOf(rows.slice(0, 1), 1);
     const asked: string[][] = [];
     const head: SeriesSource = {
@@ -153,9 +160,27 @@ describe('merged selections', () => {
     const alone = await beside(selectionOf([], 1)).selectProjected?.(everything, ['n'], signal);
     assert.equal(alone?.labels, projected.labels);
     assert.deepEqual(asked, [['n']]);
-    const both = await beside(selectionOf(rows.slice(2), 1)).selectProjected?.(everything, ['n'], signal);
-    assert.equal(both?.labels.begin.length, 4);
+    const other = rowOf([
+      ['m', 'x'],
+      ['n', '2'],
+    ]);
+    const both = await beside(selectionOf([...rows.slice(2), other], 1)).selectProjected?.(
+      everything,
+      ['n', 'z'],
+      signal,
+    );
     assert.equal(asked.length, 1);
+    const textsOf = ({ labels }: SelectedSeries) =>
+      Array.from({ length: seriesCountOf(labels) }, (_, i) => labelsAt(labels, i).pairs.join());
+    assert.deepEqual(both === undefined ? [] : textsOf(both), ['n,0', 'n,1', 'n,2', 'n,2']);
+    assert.deepEqual([both?.labels.strings, both?.labels.begin.length], [['n', '0', '1', '2'], 4]);
+    assert.equal((await both?.chunks(signal)[Symbol.asyncIterator]().next())?.value.chunkBegin.length, 5);
+    const typed = rowOf([
+      ['__type__', 'counter'],
+      ['m', 'y'],
+    ]);
+    const all = await beside(selectionOf([typed], 1)).selectProjected?.(everything, ['n'], signal);
+    assert.deepEqual(all === undefined ? [] : textsOf(all), ['__type__,counter,m,y', 'm,0,n,0', 'm,1,n,1', 'm,2,n,2']);
   });
 
   it('a source that fails half-way fails the whole', async () => {

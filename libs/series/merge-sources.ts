@@ -10,6 +10,7 @@ import { assert } from '../std/assert.ts';
 import { mapBounded } from '../std/bounded.ts';
 import { Turns } from '../std/turns.ts';
 import { ChunkJoiner } from './join-chunks.ts';
+import { projectLabels } from './project-labels.ts';
 import {
   addCosts,
   type ChunkBatch,
@@ -28,7 +29,7 @@ import {
 
 /** Sources asked at once. */
 const sourcesAtOnceMax = 32;
-/** Series whose chunks are joined between two looks at the clock. */
+/** Series that are joined between two looks at the clock. */
 const seriesPerLook = 64;
 const truncated = 'results truncated due to limit';
 
@@ -46,23 +47,23 @@ class MergedSource implements SeriesSource {
   }
 
   async select(query: SelectQuery, signal: AbortSignal): Promise<SelectedSeries> {
-    return mergeSelections(await this.#all((source) => source.select(query, signal)));
+    return mergeSelections(await this.#all((source) => source.select(query, signal)), signal);
   }
 
   /**
-   * Labels may be left out only where nothing has to be joined by them: where one source alone has series. The others are asked
-   * first, which costs them little where they have nothing.
+   * Where one source alone has series it leaves labels out itself: the others are asked first, which costs them little where they have
+   * nothing. Else series are joined by all their labels before any is left out.
    */
   async selectProjected(query: SelectQuery, names: readonly string[], signal: AbortSignal): Promise<SelectedSeries> {
     const projecting = this.#sources.find(({ selectProjected }) => selectProjected !== undefined);
-    if (projecting?.selectProjected === undefined) return this.select(query, signal);
+    if (projecting?.selectProjected === undefined) return projected(await this.select(query, signal), names);
     const others = this.#sources.filter((source) => source !== projecting);
     const found = await mapBounded(others, sourcesAtOnceMax, (source) => source.select(query, signal));
     if (found.every(({ labels }) => seriesCountOf(labels) === 0)) {
       const alone = await projecting.selectProjected(query, names, signal);
       return { ...alone, warnings: warningsOf([alone, ...found]) };
     }
-    return mergeSelections([await projecting.select(query, signal), ...found]);
+    return projected(await mergeSelections([await projecting.select(query, signal), ...found], signal), names);
   }
 
   async labelNames(query: LabelQuery, signal: AbortSignal): Promise<Listed<string>> {
@@ -103,6 +104,11 @@ class MergedSource implements SeriesSource {
   }
 }
 
+/** Its labels were looked at for the last time. */
+function projected(selected: SelectedSeries, names: readonly string[]): SelectedSeries {
+  return { ...selected, labels: projectLabels(selected.labels, names) };
+}
+
 const same = (text: string): string => text;
 
 function mergeLists<T>(
@@ -125,23 +131,31 @@ function warningsOf(lists: readonly { readonly warnings: readonly string[] }[]):
 }
 
 /** The series of several selections, in the order of their labels, each once. */
-export function mergeSelections(selections: readonly SelectedSeries[]): SelectedSeries {
+export async function mergeSelections(
+  selections: readonly SelectedSeries[],
+  signal: AbortSignal,
+): Promise<SelectedSeries> {
   const found = selections.filter(({ labels }) => labels.begin.length > 1);
   const warnings = warningsOf(selections);
   const costs = () => selections.reduce((sum, selected) => addCosts(sum, selected.costs?.() ?? noCosts), noCosts);
   // Where none found a series, any of them says so.
   const [only] = found.length === 0 ? selections : found;
   if (found.length < 2 && only !== undefined) return { ...only, warnings, costs };
+  const turns = new Turns();
   const ranked = rankStrings(found.map(({ labels }) => labels));
-  const orders = ranked.refs.map((refs, i) => new SeriesOrder(found[i].labels.begin, refs));
-  const { begin, refs, ...table } = joinSeries(orders);
+  const orders: SeriesOrder[] = [];
+  for (const [i, refs] of ranked.refs.entries()) {
+    if (turns.isOver) await turns.next(signal);
+    orders.push(new SeriesOrder(found[i].labels.begin, refs));
+  }
+  const { begin, refs, ...table } = await joinSeries(orders, turns, signal);
   const isSorted = orders.map((order) => order.isSorted);
   const parts = flatParts({ ...table, selections: found, isSorted });
   return {
     labels: { strings: ranked.strings, begin, refs },
     warnings,
     costs,
-    chunks: (signal) => joinChunks(parts, signal),
+    chunks: (stop) => joinChunks(parts, stop),
     parts,
   };
 }
@@ -252,7 +266,7 @@ interface JoinedSeries extends PartTable {
   readonly refs: Uint32Array;
 }
 
-function joinSeries(orders: readonly SeriesOrder[]): JoinedSeries {
+async function joinSeries(orders: readonly SeriesOrder[], turns: Turns, signal: AbortSignal): Promise<JoinedSeries> {
   let parts = 0;
   let refCount = 0;
   for (const { count, refs } of orders) {
@@ -283,6 +297,7 @@ function joinSeries(orders: readonly SeriesOrder[]): JoinedSeries {
         source >= 0 && compareSeries(order, first, orders[source], orders[source].at(next[source])) === 0 ? source : -1;
     }
     partBegin[++series] = part;
+    if (series % seriesPerLook === 0 && turns.isOver) await turns.next(signal);
   }
   return {
     begin: begin.slice(0, series + 1),

@@ -138,7 +138,7 @@ export interface SeriesSource {
   /**
    * As select, for somebody who looks at the labels of these names (sorted) alone: the others may be left out, and then series may have
    * equal label sets. All labels are there if any series has one called __type__ or __unit__, which are names that functions
-   * take away. A source that joins others by their labels does so only while one of them alone has series.
+   * take away.
    */
   selectProjected?(query: SelectQuery, names: readonly string[], signal: AbortSignal): Promise<SelectedSeries>;
   /** Distinct label names, sorted by UTF-8 bytes. */

@@ -65,6 +65,7 @@ export class QuorumSource implements RecentSource {
   async select(query: SelectQuery, signal: AbortSignal): Promise<SelectedSeries> {
     return mergeSelections(
       await this.#all(query.minT, signal, (peer, stop) => selectAhead(peer.source(), query, stop)),
+      signal,
     );
   }
 

@@ -3,6 +3,7 @@
  * Owns that translation, in steps.
  */
 import { Labels } from '../../model/labels.ts';
+import { NumberLists } from '../../series/number-lists.ts';
 import type { LabelTable } from '../../series/series-source.ts';
 import type { SeriesTable } from './series-table.ts';
 import type { Steps } from './steps.ts';
@@ -60,7 +61,7 @@ export function* projectedTableOf(series: SeriesTable, ids: Uint32Array, names: 
   for (const name of names) isWanted[series.findName(name)] = 1;
   // A name that no series has is number 0, which no pair has.
   const setOf = new Uint32Array(ids.length);
-  const sets = new PairSets();
+  const sets = new NumberLists();
   const own: number[] = [];
   for (let i = 0; i < ids.length; i++) {
     const count = series.labelCount(ids[i]);
@@ -90,46 +91,6 @@ export function* projectedTableOf(series: SeriesTable, ids: Uint32Array, names: 
     if (i % stepSeries === 0) yield;
   }
   return { strings, begin, refs: Uint32Array.from(refs), setOf };
-}
-
-/** Numbers lists of pairs: equal lists have one number. */
-class PairSets {
-  readonly list: (readonly number[])[] = [];
-  readonly #root = new PairLevel();
-  #last: readonly number[] = [];
-  #lastNumber = -1;
-
-  numberOf(pairs: readonly number[]): number {
-    if (this.#lastNumber >= 0 && isSame(this.#last, pairs)) return this.#lastNumber;
-    let level = this.#root;
-    for (let i = 0; i < pairs.length; i++) level = level.next(pairs[i]);
-    if (level.number < 0) level.number = this.list.push(pairs.slice()) - 1;
-    this.#lastNumber = level.number;
-    this.#last = this.list[level.number];
-    return level.number;
-  }
-}
-
-class PairLevel {
-  /** Of the list that ends here, -1 where none does. */
-  number = -1;
-  #next: Map<number, PairLevel> | undefined;
-
-  next(pair: number): PairLevel {
-    this.#next ??= new Map();
-    let level = this.#next.get(pair);
-    if (level === undefined) {
-      level = new PairLevel();
-      this.#next.set(pair, level);
-    }
-    return level;
-  }
-}
-
-function isSame(a: readonly number[], b: readonly number[]): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
 }
 
 /** The labels of one series. */
