@@ -3,7 +3,10 @@ import { bytes, duration, integer, type ValuesOf } from '../../libs/config/confi
 
 export const storeGatewayKeys = {
   cacheBytes: bytes('256MiB', "Memory for pieces of the bucket's blocks that were read."),
-  indexMemoryBytes: bytes('512MiB', 'Memory for symbols and tables of blocks; those used longest ago are let go.'),
+  indexMemoryBytes: bytes(
+    '512MiB',
+    'Memory for symbols, tables and series of blocks; those used longest ago are let go.',
+  ),
   headerDiskBytes: bytes(
     '20GiB',
     "Disk, below the data folder, for headers of the bucket's blocks; those used longest ago are deleted.",

@@ -23,6 +23,8 @@ import {
   openIndexHeader,
 } from '../../libs/tsdb/block/index-header.ts';
 import { IndexLookup } from '../../libs/tsdb/block/index-lookup.ts';
+import { KeptSeries } from '../../libs/tsdb/block/kept-series.ts';
+import type { SeriesMemory } from '../../libs/tsdb/block/series-columns.ts';
 import { parseTombstones, type Tombstones } from '../../libs/tsdb/block/tombstones.ts';
 import type { Ulid } from '../../libs/tsdb/block/ulid.ts';
 import type { HeaderFiles } from './header-files.ts';
@@ -35,6 +37,8 @@ export interface OpenBlockDeps {
   readonly cache: MemoryPageCache;
   readonly headerPostingsBytes: number;
   readonly lookupBytesMax: number;
+  /** Of series that are kept decoded, all blocks together. */
+  readonly keptSeries: SeriesMemory;
   readonly quarantineMs: number;
   readonly nowMs: () => number;
   readonly onQuarantine: (tenant: TenantId, ulid: Ulid, reason: string) => void;
@@ -71,6 +75,7 @@ export class GatewayBlock {
   #opening: Promise<Opened> | undefined;
   #lookup: Promise<IndexLookup> | undefined;
   #lookupBytes = 0;
+  #kept: KeptSeries | undefined;
   #users = 0;
   #quarantine: Quarantine | undefined;
   /** Of a header: the next one is built when it is over. */
@@ -83,9 +88,9 @@ export class GatewayBlock {
     this.#deps = deps;
   }
 
-  /** Memory of the lookup. */
+  /** Memory of the lookup and of kept series. */
   get bytes(): number {
-    return this.#lookupBytes;
+    return this.#lookupBytes + (this.#kept?.bytes ?? 0);
   }
 
   get isOpen(): boolean {
@@ -153,8 +158,7 @@ export class GatewayBlock {
     if (this.#users > 0) return;
     const opening = this.#opening;
     this.#opening = undefined;
-    this.#lookup = undefined;
-    this.#lookupBytes = 0;
+    await this.#letGo();
     const opened = await opening?.catch(() => undefined);
     await opened?.header[Symbol.asyncDispose]();
   }
@@ -216,11 +220,19 @@ export class GatewayBlock {
     cache.dropPrefix(`${this.tenant}/${this.ulid}/`);
     const opening = this.#opening;
     this.#opening = undefined;
-    this.#lookup = undefined;
-    this.#lookupBytes = 0;
+    void this.#letGo();
     // Whoever still reads the file gets an error, and the block is set aside anyway.
     void opening?.then(({ header }) => header[Symbol.asyncDispose]()).catch(() => undefined);
     this.#removing = headers.remove(this.tenant, this.ulid).catch(() => undefined);
+  }
+
+  /** Lets go of what is in memory; resolves when nothing is read into it any more. */
+  async #letGo(): Promise<void> {
+    const kept = this.#kept;
+    this.#kept = undefined;
+    this.#lookup = undefined;
+    this.#lookupBytes = 0;
+    await kept?.end();
   }
 
   /** The file was damaged, or closed, under its readers: the next opening builds another. */
@@ -314,9 +326,16 @@ export class GatewayBlock {
       return cachedReader(countedReader(this.#file(relPath, size), counts), cache, key, counts);
     };
     const index = header.reader(readerOf('index', facts.indexBytes));
+    // What is read once and kept, no query pays for, and no page of the cache makes room for.
+    const whole = header.reader(this.#file('index', facts.indexBytes));
+    // All series of a block are read at once: not where that takes requests.
+    if (directory !== undefined) {
+      this.#kept ??= new KeptSeries(this.#deps.keptSeries, facts, () => this.#load(whole));
+    }
+    const kept = this.#kept;
     const chunkBytes = facts.segmentBytes.reduce((sum, bytes) => sum + bytes, 0);
     return new BlockSource({
-      lookup: (signal) => untilAborted(this.#load(index), signal),
+      lookup: (signal) => untilAborted(this.#load(whole), signal),
       index,
       segment: (at) => {
         const size = facts.segmentBytes[at];
@@ -325,6 +344,7 @@ export class GatewayBlock {
       },
       tombstones,
       ...(directory === undefined ? {} : { directory }),
+      ...(kept === undefined ? {} : { columns: (wanted: number) => kept.columns(wanted) }),
       gapBytes: cacheGapBytes,
       chunkBytesAverage: facts.numChunks > 0 ? chunkBytes / facts.numChunks : 0,
       seriesCount: facts.numSeries,

@@ -10,16 +10,19 @@ import type { TenantId } from '../../libs/model/tenant-id.ts';
 import { mergeSources } from '../../libs/series/merge-sources.ts';
 import type { ChunkBatch, SelectedSeries, SeriesSource } from '../../libs/series/series-source.ts';
 import type { BlockSource } from '../../libs/tsdb/block/block-source.ts';
+import { SeriesMemory } from '../../libs/tsdb/block/series-columns.ts';
 import { parseUlid, type Ulid } from '../../libs/tsdb/block/ulid.ts';
 import { GatewayBlock, type OpenBlockDeps, type Quarantine } from './open-block.ts';
 import type { ReadCounts } from './page-cache.ts';
 
-export interface HandlerDeps extends OpenBlockDeps {
+export interface HandlerDeps extends Omit<OpenBlockDeps, 'keptSeries'> {
   readonly indexes: TenantIndexes;
-  /** Of all lookups together; those in use may be more. */
+  /** Of all lookups and kept series together; those in use may be more. */
   readonly indexMemoryBytes: number;
 }
 
+/** Part of that memory which series may take that are kept decoded. */
+const keptSeriesPart = 1 / 4;
 /** Blocks that are open: each has a file. Those in use may be more. */
 const openBlocksMax = 512;
 
@@ -35,13 +38,13 @@ export interface BlockState {
 }
 
 export class StoreGatewayHandler implements StoreGatewayContract {
-  readonly #deps: HandlerDeps;
+  readonly #deps: HandlerDeps & OpenBlockDeps;
   readonly #blocks = new Map<TenantId, Map<Ulid, GatewayBlock>>();
   readonly #entries = new WeakMap<BucketIndex, ReadonlyMap<Ulid, IndexedBlock>>();
   readonly counters = { queries: 0, blocksRead: 0, requests: 0, bytes: 0 };
 
   constructor(deps: HandlerDeps) {
-    this.#deps = deps;
+    this.#deps = { ...deps, keptSeries: new SeriesMemory(deps.indexMemoryBytes * keptSeriesPart) };
   }
 
   source(tenant: TenantId, blocks: readonly string[]): BlocksSource {
