@@ -38,6 +38,9 @@ const everything = [
   's3.bucketName=metrics',
   's3.existingSecret=s3',
   'redis.existingSecret=redis',
+  'kafka.brokers={kafka-0:9092,kafka-1:9092}',
+  'kafka.saslMechanism=scram-sha-512',
+  'kafka.existingSecret=kafka',
   'ingress.enabled=true',
   'ingress.tlsSecret=tls',
   'config.query.max_samples=1000000',
@@ -46,7 +49,7 @@ const everything = [
   ...['a', 'b', 'c'].flatMap((name, i) => [`zones[${i}].name=${name}`, `zones[${i}].topologyZone=zone-${i}`]),
 ];
 /** What the chart needs at least. */
-const least = ['s3.bucketName=metrics', 'serviceMonitor.enabled=false'];
+const least = ['s3.bucketName=metrics', 'kafka.brokers={kafka-0:9092}', 'serviceMonitor.enabled=false'];
 
 async function run(
   name: 'helm' | 'kubectl-validate',
@@ -67,7 +70,7 @@ describe('Helm chart', { skip: skipWithout('helm', 'kubectl-validate'), timeout:
     assert.equal(code, 0, output);
   });
 
-  for (const mode of ['all', 'grpc']) {
+  for (const mode of ['all', 'grpc', 'kafka']) {
     for (const size of ['small', 'medium', 'large']) {
       for (const [what, values] of [
         ['everything on', everything],
@@ -129,6 +132,8 @@ describe('Helm chart', { skip: skipWithout('helm', 'kubectl-validate'), timeout:
     ['cluster.replicationFactor=4', /replicationFactor/],
     ['cluster.existingSecret=', /existingSecret/],
     ['s3.bucketName=', /s3\.bucketName is wanted/],
+    ['mode=kafka', /kafka\.brokers is wanted/],
+    ['mode=kafka,kafka.brokers={k:9092},ingester.replicasPerZone=17', /kafka\.partitions/],
     ['zones=null', /replicationFactor|zones/],
   ] as const) {
     it(`refuses ${value}`, async () => {

@@ -3,7 +3,7 @@
  * tags that docker-compose.yml and deploy/Dockerfile ask for. Owns which of them can be had.
  */
 import { cp, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { serverPath, toolPath } from '../support/find-server.ts';
 import { runProcess } from '../support/run-process.ts';
 import type { Docker } from '../support/start-docker.ts';
@@ -24,6 +24,10 @@ const standIns: Readonly<Record<string, { readonly folder: string; readonly file
   'gcr.io/distroless/cc-debian12': { folder: 'distroless', files: none },
   nginx: { folder: 'nginx', files: none },
   redis: { folder: 'redis', files: none },
+  'apache/kafka': {
+    folder: 'kafka',
+    files: async () => ({ libs: join(dirname(serverPath('kafka')), '../libs') }),
+  },
   'prom/node-exporter': { folder: 'node-exporter', files: none },
   'prom/prometheus': { folder: 'prometheus', files: async () => ({ prometheus: serverPath('prometheus') }) },
   'ghcr.io/versity/versitygw': { folder: 'versitygw', files: async () => ({ versitygw: serverPath('versitygw') }) },

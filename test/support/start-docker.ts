@@ -89,6 +89,10 @@ export async function startDocker(): Promise<Docker> {
       },
       { deadlineMs: 300_000, everyMs: 500 },
     );
+    // What a run that was killed has left would start with the engine.
+    const left = (await docker('ps', '--all', '--quiet')).split('\n').filter((id) => id !== '');
+    if (left.length > 0) await docker('rm', '--force', '--volumes', ...left);
+    for (const kind of ['network', 'volume']) await docker(kind, 'prune', '--force');
   } catch (error) {
     await stop();
     throw error;

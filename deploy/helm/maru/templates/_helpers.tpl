@@ -32,6 +32,21 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 {{- $_ := set $tree "cluster" (dict "id" .Values.cluster.id "replication_factor" (int .Values.cluster.replicationFactor)) }}
 {{- end }}
+{{- if eq .Values.mode "kafka" }}
+{{- $kafka := .Values.kafka }}
+{{- if not $kafka.brokers }}{{ fail "kafka.brokers is wanted for mode kafka" }}{{ end }}
+{{- if gt (int .Values.ingester.replicasPerZone) (int $kafka.partitions) }}
+{{- fail "ingester.replicasPerZone is greater than kafka.partitions: some would have nothing to do" }}
+{{- end }}
+{{- $_ := set $tree "ingest" (dict "log" "kafka") }}
+{{- $_ := set $tree "kafka" (dict
+  "brokers" (join "," $kafka.brokers)
+  "topic" $kafka.topic
+  "partitions" (int $kafka.partitions)
+  "replication_factor" (int $kafka.replicationFactor)
+  "min_insync_replicas" (int $kafka.minInsyncReplicas)
+  "sasl" (dict "mechanism" $kafka.saslMechanism)) }}
+{{- end }}
 {{- toYaml (mergeOverwrite $tree (deepCopy .Values.config)) }}
 {{- end }}
 
@@ -147,6 +162,10 @@ spec:
         {{- with $v.s3.existingSecret }}
         {{- include "maru.secretEnv" (dict "variable" "MARU_BUCKET_S3_ACCESS_KEY_ID" "secret" . "key" "access-key-id") | nindent 8 }}
         {{- include "maru.secretEnv" (dict "variable" "MARU_BUCKET_S3_SECRET_ACCESS_KEY" "secret" . "key" "secret-access-key") | nindent 8 }}
+        {{- end }}
+        {{- if and (eq $v.mode "kafka") $v.kafka.existingSecret }}
+        {{- include "maru.secretEnv" (dict "variable" "MARU_KAFKA_SASL_USERNAME" "secret" $v.kafka.existingSecret "key" "username") | nindent 8 }}
+        {{- include "maru.secretEnv" (dict "variable" "MARU_KAFKA_SASL_PASSWORD" "secret" $v.kafka.existingSecret "key" "password") | nindent 8 }}
         {{- end }}
       ports:
         - { name: http, containerPort: 9009 }
