@@ -7,6 +7,7 @@ import type { FastifyInstance } from 'fastify';
 import type { IngesterContract, IngesterStatusContract, ReadConsistency } from '../libs/contracts/ingester.ts';
 import type { QueryWorkContract } from '../libs/contracts/query-work.ts';
 import type { StoreGatewayContract } from '../libs/contracts/store-gateway.ts';
+import { Failure } from '../libs/errors/failure.ts';
 import type { TenantOf } from '../libs/http/tenant-header.ts';
 import type { Service } from '../libs/lifecycle/service.ts';
 import type { ModuleRow } from '../libs/lifecycle/start-modules.ts';
@@ -67,10 +68,11 @@ const alone: Readonly<Record<string, ModuleRow<House>>> = {
       const deps = { ...ingesterDeps(house), hasReadersElsewhere: false, sharersOf: () => 1 };
       const { service, handler, drain } = createIngester(house.config.ingester, house.config.head, deps);
       house.ingester = house.kafka === undefined ? handler : onlyIngesterOf(handler, house);
-      drainRoute(house.app, {
-        begin: async () => void drain.run(),
-        state: () => drain.state,
-      });
+      const begin = async (): Promise<void> => {
+        checkDrains(house);
+        void drain.run();
+      };
+      drainRoute(house.app, { begin, state: () => drain.state });
       return service;
     },
   },
@@ -122,14 +124,18 @@ const among: Readonly<Record<string, ModuleRow<House>>> = {
     needs: ['cluster'],
     build: async (house) => {
       const cluster = clusterOf(house);
-      const { service, handler, drain } = createIngester(house.config.ingester, house.config.head, {
+      const { service, handler, drain, flush } = createIngester(house.config.ingester, house.config.head, {
         ...ingesterDeps(house),
         beforeOpen: (found) => cluster.join(found, () => handler.tsdb?.durableSeq),
         hasReadersElsewhere: true,
         sharersOf: (tenant) => cluster.partitionsSharing(house.limits.of(tenant).ingestionPartitionsTenantShardSize),
       });
-      const leave = cluster.leavesWith(drain);
-      drainRoute(house.app, { begin: () => leave.begin(), state: () => leave.state() });
+      const leave = cluster.leavesWith(drain, flush);
+      const begin = async (): Promise<void> => {
+        checkDrains(house);
+        await leave.begin();
+      };
+      drainRoute(house.app, { begin, state: () => leave.state() });
       const { ingesterHandlers } = await import('../libs/rpc/ingester-server.ts');
       cluster.serve(ingesterHandlers(handler));
       return service;
@@ -261,6 +267,15 @@ export function modulesOf(isAll: boolean, log: 'local' | 'kafka'): Readonly<Reco
   if (isAll) return { ...everywhere, ...aloneByLog };
   const cluster = { ...(among['cluster'] as ModuleRow<House>), needs: ['kafka'] };
   return { ...everywhere, ...among, cluster, kafka };
+}
+
+/** @throws Failure `bad_data` where writes come from a log that an ingester cannot stop */
+function checkDrains({ kafka }: House): void {
+  if (kafka === undefined) return;
+  throw new Failure(
+    'bad_data',
+    'with ingest.log=kafka a partition does not leave: what is in no block yet is in its topic, and is read from there again',
+  );
 }
 
 function ingesterDeps(house: House): Omit<IngesterDeps, 'hasReadersElsewhere' | 'sharersOf'> {

@@ -9,10 +9,12 @@ import {
   encodeTable,
   joined,
   keepsPartition,
+  mustShip,
   type Owner,
   ordinalOf,
   type RingTable,
   readQuorum,
+  shipped,
   withGateway,
   withoutGateway,
   writeQuorum,
@@ -192,6 +194,52 @@ describe('the table of the ring', () => {
       assert.throws(() => deactivated(grown, 0, nowMs), /partition 0 is the only active one/);
       assert.throws(() => deactivated(active, 7, nowMs), /no partition 7/);
       assert.equal(drainedBy(both, 'a'), both);
+    });
+  });
+
+  describe('an owner that lost its disk', () => {
+    const own = (zone: string) => ({ instance: `ingester-${zone}-0`, zone });
+    const lost = joinAll(active, candidate('c', 0, { incarnation: 'new' }));
+
+    it('is whole again when R others have brought to the bucket what they had', () => {
+      assert.equal(ownerOf(lost, 'c').completeFromMs, 5_000_000);
+      assert.deepEqual(
+        ['a', 'b', 'c'].map((zone) => mustShip(lost, own(zone))),
+        [true, true, false],
+      );
+      const one = shipped(lost, own('a'), lost.epoch);
+      assert.equal(one.epoch, lost.epoch + 1);
+      assert.equal(ownerOf(one, 'c').completeFromMs, 5_000_000);
+      assert.equal(mustShip(one, own('a')), false);
+      assert.equal(shipped(one, own('a'), lost.epoch), one);
+      const both = shipped(one, own('b'), one.epoch);
+      assert.equal(ownerOf(both, 'c').completeFromMs, 0);
+      assert.equal(mustShip(both, own('b')), false);
+      assert.deepEqual(decodeTable(encodeTable(both)), both);
+    });
+
+    it('what was brought before it came back says nothing', () => {
+      const early = shipped(shipped(lost, own('a'), lost.epoch - 1), own('b'), lost.epoch - 1);
+      assert.equal(ownerOf(early, 'c').completeFromMs, 5_000_000);
+      assert.equal(mustShip(early, own('a')), true);
+      // It lost its disk a second time.
+      const again = joinAll(shipped(lost, own('a'), lost.epoch), candidate('c', 0, { incarnation: 'newer' }));
+      assert.equal(mustShip(again, own('a')), true);
+      assert.equal(ownerOf(shipped(again, own('b'), again.epoch), 'c').completeFromMs, 5_000_000);
+    });
+
+    it('a restart keeps what is known of it', () => {
+      const restarted = joinAll(lost, candidate('c', 0, { incarnation: 'new', starts: 2 }));
+      assert.equal(ownerOf(restarted, 'c').returnedIn, lost.epoch);
+      const one = joinAll(shipped(lost, own('a'), lost.epoch), candidate('a', 0, { starts: 2 }));
+      assert.equal(ownerOf(shipped(one, own('b'), one.epoch), 'c').completeFromMs, 0);
+    });
+
+    it('with two that lost theirs nobody is made whole: some of it may be nowhere', () => {
+      const two = joinAll(lost, candidate('b', 0, { incarnation: 'new' }));
+      assert.equal(mustShip(two, own('a')), false);
+      const told = shipped(two, own('a'), two.epoch);
+      assert.deepEqual([ownerOf(told, 'b').completeFromMs, ownerOf(told, 'c').completeFromMs], [5_000_000, 5_000_000]);
     });
   });
 

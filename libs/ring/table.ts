@@ -17,6 +17,10 @@ export interface Owner {
   readonly starts: number;
   /** It has every accepted sample from this time on; 0: from ever. */
   readonly completeFromMs: number;
+  /** Where that is not 0: the epoch in which it came back without what it had. */
+  readonly returnedIn?: number;
+  /** All that it had received when it heard of that epoch is in indexed blocks that every reader has heard of. */
+  readonly shippedIn?: number;
   /** It takes no writes any more, and all that it had is in indexed blocks that every reader has heard of. */
   readonly isDrained?: true;
 }
@@ -129,7 +133,7 @@ export function joined(
         `partition ${id} has its ${table.replicationFactor} owners, in the zones ${zones}: there is no place in zone ${JSON.stringify(candidate.zone)}`,
       );
     }
-    const owner = ownerOf(candidate, isNew ? 0 : candidate.completeFromMs);
+    const owner = isNew ? ownerOf(candidate, 0) : lackingOwner(table, candidate);
     return withPartition(table, { ...partition, owners: [...partition.owners, owner].sort(byZone) });
   }
   if (inZone.instance !== candidate.instance) {
@@ -138,14 +142,19 @@ export function joined(
       `partition ${id} of zone ${JSON.stringify(candidate.zone)} belongs to ${JSON.stringify(inZone.instance)}, not to ${JSON.stringify(candidate.instance)}`,
     );
   }
+  // A restart takes writes again.
+  const { isDrained: _, ...known } = inZone;
   const { incarnation, starts, address } = inZone;
   // Published before, and the reply was lost.
   if (incarnation === candidate.incarnation && starts === candidate.starts && address === candidate.address)
     return table;
   const isSameDisk = incarnation === candidate.incarnation && candidate.starts > starts;
   const isWhole = isNew || (isSameDisk && !candidate.hasHole);
-  const completeFromMs = isNew ? 0 : isWhole ? inZone.completeFromMs : candidate.completeFromMs;
-  const owner = ownerOf(candidate, completeFromMs);
+  const owner = isNew
+    ? ownerOf(candidate, 0)
+    : isWhole
+      ? { ...known, ...ownerOf(candidate, inZone.completeFromMs) }
+      : lackingOwner(table, candidate);
   const owners = partition.owners.map((one) => (one === inZone ? owner : one));
   return withPartition(table, { ...partition, owners });
 }
@@ -283,6 +292,43 @@ function withoutPartition(table: RingTable, id: number): RingTable {
 function ownerOf(candidate: Candidate, completeFromMs: number): Owner {
   const { instance, zone, address, incarnation, starts } = candidate;
   return { instance, zone, address, incarnation, starts, completeFromMs };
+}
+
+function lackingOwner(table: RingTable, candidate: Candidate): Owner {
+  return { ...ownerOf(candidate, candidate.completeFromMs), returnedIn: table.epoch + 1 };
+}
+
+/**
+ * Whether an owner has to bring what it holds to the bucket, so that another one of its partition which has lost its disk is whole again.
+ * Whatever was acknowledged with the help of the lost disk it had before it heard of the return.
+ */
+export function mustShip(table: RingTable, own: Pick<Owner, 'instance' | 'zone'>): boolean {
+  const owners = table.partitions.find((one) => one.owners.some((owner) => isSame(owner, own)))?.owners ?? [];
+  const owner = owners.find((one) => isSame(one, own));
+  const whole = owners.filter(({ completeFromMs }) => completeFromMs === 0).length;
+  // With too few that are whole it may be that nobody knows all of it.
+  if (owner?.completeFromMs !== 0 || whole < readQuorum(table.replicationFactor)) return false;
+  return owners.some(
+    ({ completeFromMs, returnedIn = 0 }) => completeFromMs !== 0 && returnedIn > (owner.shippedIn ?? 0),
+  );
+}
+
+/**
+ * The table in which an owner has brought all that it held when it heard of an epoch to the bucket. One that had come back without its disk
+ * before that is whole again when so many whole ones have that together they knew every acknowledged write.
+ */
+export function shipped(table: RingTable, own: Pick<Owner, 'instance' | 'zone'>, epoch: number): RingTable {
+  const partition = table.partitions.find(({ owners }) => owners.some((one) => isSame(one, own)));
+  const before = partition?.owners.find((one) => isSame(one, own));
+  if (partition === undefined || before === undefined || (before.shippedIn ?? 0) >= epoch) return table;
+  const told = partition.owners.map((one): Owner => (one === before ? { ...one, shippedIn: epoch } : one));
+  const owners = told.map((one): Owner => {
+    const { returnedIn, ...rest } = one;
+    if (one.completeFromMs === 0 || returnedIn === undefined) return one;
+    const knowing = told.filter((other) => other.completeFromMs === 0 && (other.shippedIn ?? 0) >= returnedIn);
+    return knowing.length >= readQuorum(table.replicationFactor) ? { ...rest, completeFromMs: 0 } : one;
+  });
+  return withPartition(table, { ...partition, owners });
 }
 
 function withPartition(table: RingTable, partition: Partition): RingTable {

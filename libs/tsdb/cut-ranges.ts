@@ -99,16 +99,23 @@ export class RangeCutter {
     return this.#running;
   }
 
-  /** Cuts every range, whether or not its time has come. @returns whether the heads hold none any more */
+  /** Cuts every range, whether or not its time has come. @returns whether all that the heads held at the call is in blocks */
   async cutAll(): Promise<boolean> {
+    const held = new Set(this.#ranges());
     await this.#running;
     this.#running ??= this.#cutDue((head) => [...head.openRanges.keys()]).finally(() => {
       this.#running = undefined;
     });
     await this.#running;
-    return [...this.#target.heads.values()].every(
-      ({ openRanges, frozenRanges }) => openRanges.size === 0 && frozenRanges.size === 0,
-    );
+    for (const range of this.#ranges()) if (held.has(range)) return false;
+    return true;
+  }
+
+  *#ranges(): Generator<HeadRange> {
+    for (const { openRanges, frozenRanges } of this.#target.heads.values()) {
+      yield* openRanges.values();
+      yield* frozenRanges.values();
+    }
   }
 
   async stop(): Promise<void> {

@@ -403,7 +403,7 @@ export class Tsdb {
   }
 
   /**
-   * Writes every range to a block and lets go of it. @returns whether the heads hold no sample any more
+   * Writes every range to a block and lets go of it. @returns whether all that the heads held at the call is in blocks
    * @throws Failure `unavailable` while the disk is full
    */
   async cutAll(): Promise<boolean> {

@@ -46,6 +46,7 @@ import type { Metrics } from '../../libs/telemetry/metrics.ts';
 import type { ClusterConfig } from './config.ts';
 import { DiskMarker, diskMarkKey, readDiskMark } from './disk-mark.ts';
 import { type GatewayName, gatewayLeaveRoute } from './gateway-leave-route.ts';
+import { ReplicaHealing } from './heal-replica.ts';
 import { Leases } from './leases.ts';
 import { RingLeave, type RoomDrain } from './leave-ring.ts';
 import { type ClusterView, registerClusterMetrics } from './metrics.ts';
@@ -114,6 +115,7 @@ export class Cluster {
   #joined = false;
   #joinedAsGateway = false;
   #leave: RingLeave | undefined;
+  #healing: ReplicaHealing | undefined;
   #marker: DiskMarker | undefined;
   /** Enough ingesters of every partition have answered once. */
   #hasReached = false;
@@ -228,21 +230,25 @@ export class Cluster {
     this.#leave?.joined();
   }
 
-  /** How the ingester of this process leaves, which `drain` empties. */
-  leavesWith(drain: RoomDrain): RingLeave {
+  /** How the ingester of this process leaves, which `drain` empties, and helps others that have lost their disk, by `flush`. */
+  leavesWith(drain: RoomDrain, flush: () => Promise<boolean>): RingLeave {
     const { log, nowMs } = this.#deps;
-    const leave = new RingLeave({
+    const shared = {
       own: this.identity,
-      drain,
       table: () => this.table,
-      publish: (change) =>
+      publish: (change: (table: RingTable) => RingTable) =>
         this.#publish((table) => {
           if (table === undefined) throw new Failure('unavailable', 'the table of the ring is not known yet');
           return change(table);
         }),
+      log,
+    };
+    this.#healing = new ReplicaHealing({ ...shared, flush });
+    const leave = new RingLeave({
+      ...shared,
+      drain,
       learnMs: learnPeriods * this.#config.tablePeriod,
       nowMs,
-      log,
     });
     this.#leave = leave;
     this.#store?.onChange(() => leave.look());
@@ -555,6 +561,7 @@ export class Cluster {
   async #lookNow(): Promise<void> {
     if (this.#stopping) return;
     const peers = this.#peers;
+    if (this.#joined) this.#healing?.look();
     await Promise.all([this.refresh(), peers?.lookAtAll(), this.#gateways?.lookAtAll()]);
     if (!this.#deps.rooms.distributor || peers === undefined) return;
     const activate = (table: RingTable | undefined): RingTable | undefined =>

@@ -1,5 +1,6 @@
 /**
- * An ingester gives everything it holds to the bucket and takes no more: for leaving a ring, or for moving to other machines.
+ * An ingester gives everything it holds to the bucket: for leaving a ring, or for moving to other machines, and takes no more then; or so that a
+ * replica which has lost its disk needs not be asked for it.
  * Owns the order: no writes from now on, then every range to a block, then every block to the bucket, then its index names them (and,
  * where others read by older indexes, has done so long enough). What it waits for is told. A restart takes writes again.
  */
@@ -8,9 +9,9 @@ import { Failure } from '../../libs/errors/failure.ts';
 import type { Logger } from '../../libs/telemetry/log.ts';
 
 export interface DrainDeps {
-  /** No write that comes later is taken. */
-  readonly closeWrites: () => void;
-  /** Writes all ranges to blocks. @returns whether nothing is left in the heads. @throws Failure */
+  /** No write that comes later is taken; absent: they are, and what they bring is not waited for. */
+  readonly closeWrites?: () => void;
+  /** Writes all ranges to blocks. @returns whether all that was in the heads is in them. @throws Failure */
   readonly cutAll: () => Promise<boolean>;
   /** One look at all local blocks. */
   readonly ship: () => Promise<void>;
@@ -26,6 +27,7 @@ export class Drain {
   readonly #abort = new AbortController();
   #running: Promise<void> | undefined;
   #isDone = false;
+  #isCut = false;
   #waitsFor: string | undefined;
 
   constructor(deps: DrainDeps) {
@@ -50,17 +52,17 @@ export class Drain {
 
   async #run(): Promise<void> {
     const { log, closeWrites } = this.#deps;
-    closeWrites();
-    log.info({}, 'draining: writes are refused, everything goes to the bucket');
+    closeWrites?.();
+    log.info({ takesWrites: closeWrites === undefined }, 'everything goes to the bucket now');
     while (!this.#abort.signal.aborted) {
       const reason = await this.#step();
       if (this.#abort.signal.aborted) return;
       if (reason === undefined) {
         this.#isDone = true;
-        log.info({}, 'drained: everything is in the bucket');
+        log.info({}, 'everything is in the bucket');
         return;
       }
-      if (reason !== this.#waitsFor) log.info({ reason }, 'draining');
+      if (reason !== this.#waitsFor) log.info({ waitsFor: reason }, 'on its way to the bucket');
       this.#waitsFor = reason;
       await new Promise((resolve) => setTimeout(resolve, pauseMs).unref());
     }
@@ -69,7 +71,8 @@ export class Drain {
   async #step(): Promise<string | undefined> {
     const { cutAll, ship, unsafe, log } = this.#deps;
     try {
-      if (!(await cutAll())) return 'ranges of the head that are not in blocks yet';
+      this.#isCut ||= await cutAll();
+      if (!this.#isCut) return 'ranges of the head that are not in blocks yet';
       await ship();
       return unsafe();
     } catch (error) {

@@ -62,6 +62,14 @@ interface FollowedLog {
   readonly partition: number;
 }
 
+export interface IngesterRoom {
+  readonly service: Service;
+  readonly handler: IngesterHandler;
+  readonly drain: Drain;
+  /** Brings all that was received before the call to the bucket, one call at a time. @returns false where the process stops before */
+  readonly flush: () => Promise<boolean>;
+}
+
 const fullRetryMs = 1_000;
 const progressEveryMs = 2_000;
 /** How often it is looked for ranges whose time has come. */
@@ -79,11 +87,7 @@ interface Outside {
   readonly log: OutsideLog;
 }
 
-export function createIngester(
-  config: IngesterConfig,
-  headConfig: HeadConfig,
-  deps: IngesterDeps,
-): { service: Service; handler: IngesterHandler; drain: Drain } {
+export function createIngester(config: IngesterConfig, headConfig: HeadConfig, deps: IngesterDeps): IngesterRoom {
   const { log } = deps;
   const shareOf = (tenant: TenantId, limit: number): number => Math.ceil(limit / deps.sharersOf(tenant));
   const thread = new CutThread();
@@ -107,8 +111,7 @@ export function createIngester(
     log,
   });
   const handler = new IngesterHandler(blocks);
-  const drain = new Drain({
-    closeWrites: () => handler.closeWrites(),
+  const toBucket = {
     cutAll: async () => {
       const reason = handler.notReadyReason();
       if (handler.tsdb === undefined) throw new Failure('unavailable', reason ?? 'the ingester is not ready');
@@ -120,7 +123,15 @@ export function createIngester(
     },
     unsafe: () => shipper.unsafe(deps.hasReadersElsewhere),
     log,
-  });
+  };
+  const drain = new Drain({ ...toBucket, closeWrites: () => handler.closeWrites() });
+  let flushing: Drain | undefined;
+  const flush = async (): Promise<boolean> => {
+    const one = new Drain(toBucket);
+    flushing = one;
+    await one.run();
+    return one.state.state === 'drained';
+  };
   let opening: Promise<void> | undefined;
   let isStopping = false;
   registerIngesterMetrics(deps.metrics, handler);
@@ -184,9 +195,10 @@ export function createIngester(
     log.info({ dataDir: join(deps.dataDir), ...reportFields(report) }, 'the head is restored');
     await deps.beforeOpen?.({
       hasHole: report.damages.length > 0 || report.orphanRows > 0,
-      hasSamples: [...tsdb.heads.values()].some(
-        ({ openRanges, frozenRanges }) => openRanges.size + frozenRanges.size > 0,
-      ),
+      // What came from a log every owner reads from it.
+      hasSamples:
+        outside === undefined &&
+        [...tsdb.heads.values()].some(({ openRanges, frozenRanges }) => openRanges.size + frozenRanges.size > 0),
       logPosition: report.lastSeq,
     });
     handler.restored(tsdb, report);
@@ -249,6 +261,7 @@ export function createIngester(
       handler.stopping();
       await opening;
       await drain.stop();
+      await flushing?.stop();
       for (const timer of timers) clearInterval(timer);
       await handler.follow?.stop();
       await shipper.stop();
@@ -258,7 +271,7 @@ export function createIngester(
     },
     notReadyReason: () => handler.notReadyReason(),
   };
-  return { service, handler, drain };
+  return { service, handler, drain, flush };
 }
 
 function acceptedAges({ pastGracePeriod, creationGracePeriod }: Limits): AcceptedAges {

@@ -185,6 +185,48 @@ describe('a disk that was set back', { timeout: 120_000 }, () => {
   });
 });
 
+describe('a disk that was lost', { timeout: 180_000 }, () => {
+  it('is as good as before when the others have brought to the bucket what it had', async () => {
+    await using cluster = await startCluster({
+      zones: ['a', 'b', 'c'],
+      partitions: 1,
+      replicationFactor: 3,
+      storeGateways: 1,
+      compactors: 1,
+      args: [
+        '--query.bucket-index-max-age=10s',
+        '--query.bucket-index-refresh=500ms',
+        '--query.timeout=10s',
+        '--ingester.ship-interval=1s',
+        '--compactor.cleanup-interval=1s',
+        '--self-metrics.tenant=none',
+      ],
+    });
+    await healed(cluster);
+    const ledger = new Ledger(cluster, 'lost', 5 * 3_600_000);
+    await ledger.mustWrite(10);
+    const lost = ingesterOf(cluster, 'a-0');
+    await lost.kill();
+    await rm(lost.dataDir, { recursive: true, force: true });
+    // What it never had either.
+    await ledger.mustWrite(3);
+    await relaunch(lost);
+    await healed(cluster);
+    await ledger.mustWrite(3);
+    const lacks = async (): Promise<boolean> => {
+      const page = (await (await fetch(`${cluster.querier.baseUrl}/ingester/partition-ring`)).json()) as {
+        partitions: { owners: { completeFrom: string | null }[] }[];
+      };
+      return page.partitions.some(({ owners }) => owners.some(({ completeFrom }) => completeFrom !== null));
+    };
+    assert.equal(await lacks(), true);
+    await waitFor('it is whole', async () => ((await lacks()) ? undefined : true), { deadlineMs: 120_000 });
+    await ingesterOf(cluster, 'b-0').kill();
+    await ledger.writeUntilTaken();
+    await ledger.check();
+  });
+});
+
 describe('several partitions without replicas', { timeout: 120_000 }, () => {
   it('spreads the series, answers with all of them, and names the one that is away', async () => {
     await using cluster = await startCluster({ zones: ['a'], partitions: 3, replicationFactor: 1 });
