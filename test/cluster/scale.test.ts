@@ -3,10 +3,18 @@
  * answer has every acknowledged sample, also when the ingesters that left are gone with their disks.
  */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { uploadBlock } from '../../libs/blocks/upload-block.ts';
+import { Labels } from '../../libs/model/labels.ts';
+import { parseTenantId } from '../../libs/model/tenant-id.ts';
+import { FilesystemBucket } from '../../libs/object-store/filesystem.ts';
+import { realDisk } from '../../libs/std/disk.ts';
+import { writeTestBlock } from '../../libs/tsdb/block/block.testing.ts';
+import { makeUlid } from '../../libs/tsdb/block/ulid.ts';
 import { healed, ingesterOf, Ledger } from '../support/cluster-ledger.ts';
 import { freePort } from '../support/free-port.ts';
 import { type Cluster, startCluster } from '../support/start-cluster.ts';
@@ -65,6 +73,23 @@ describe('a cluster that grows and shrinks', { timeout: 300_000 }, () => {
     // Longer ago than ingesters alone are asked for: blocks must be known for every answer.
     const ledger = new Ledger(cluster, 'scaled', 5 * hourMs);
     await ledger.mustWrite(3);
+    // The compactor is stopped below, and where there is no index at all a block of some age is an error: there is one from another day.
+    const ulid = makeUlid(Date.now() - 25 * hourMs, randomBytes(10));
+    const from = Date.now() - 26 * hourMs;
+    const old = [{ labels: Labels.from([['__name__', 'old']]), samples: [{ t: from, v: 1 }] }];
+    await writeTestBlock({ disk: realDisk, directory: folder.path, ulid, series: old });
+    await uploadBlock(
+      new FilesystemBucket(cluster.bucket),
+      parseTenantId('anonymous'),
+      ulid,
+      join(folder.path, ulid),
+      AbortSignal.timeout(10_000),
+    );
+    await waitFor('the first index', async () => {
+      const [compactor] = cluster.compactors;
+      const text = await (await fetch(`${compactor?.baseUrl}/metrics`)).text();
+      return /^maru_compactor_blocks\{tenant="anonymous"\} [1-9]/m.test(text) ? true : undefined;
+    });
     let isOver = false;
     const counts = { reads: 0, writes: 0 };
     const reading = (async () => {
