@@ -1,54 +1,326 @@
 /**
- * Writes through a real Kafka, as real processes: what is acknowledged is seen by the next read, whoever is killed meanwhile.
+ * Writes through a real Kafka, as real processes: what is acknowledged is seen by the next read and stays, whoever is killed
+ * meanwhile, and a log that does not go on is named and never skipped.
  */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { Kafka, logLevel } from 'kafkajs';
+import protobuf from 'protobufjs';
 import { skipWithout } from '../support/find-server.ts';
+import { freePort } from '../support/free-port.ts';
 import { push } from '../support/push-client.ts';
+import { type Cluster, startCluster } from '../support/start-cluster.ts';
 import { type KafkaBroker, startKafka } from '../support/start-kafka.ts';
-import { startMaru } from '../support/start-maru.ts';
+import { type Maru, runMaru, startMaru } from '../support/start-maru.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+import { waitFor } from '../support/wait-until.ts';
+
+const topic = 'maru-ingest';
+
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+  readonly warnings: readonly string[];
+  /** `series time value` of every sample. */
+  readonly samples: readonly string[];
+}
+
+/** Writes numbered samples, remembers those that were acknowledged, and asks for all of them. */
+class Ledger {
+  readonly acknowledged = new Set<string>();
+  readonly #name: string;
+  readonly #writeUrl: string;
+  readonly #queryUrl: string;
+  readonly #beginMs = Math.floor(Date.now() / 1000) * 1000 - 600_000;
+  #writes = 0;
+
+  constructor(name: string, writeUrl: string, queryUrl: string) {
+    this.#name = name;
+    this.#writeUrl = writeUrl;
+    this.#queryUrl = queryUrl;
+  }
+
+  async write(
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<{ status: number; text: string; retryAfter: string | null }> {
+    const number = this.#writes++;
+    const t = this.#beginMs + number * 1000;
+    const names = [...Array.from({ length: 5 }, (_, i) => `steady-${i}`), `new-${number}`];
+    const series = names.map((one) => ({
+      labels: [
+        ['__name__', this.#name],
+        ['series', one],
+      ] as const,
+      samples: [{ t, v: number }],
+    }));
+    const { status, text, headers: answered } = await push(this.#writeUrl, series, { protocol: 'v2', headers });
+    if (status === 204) for (const one of names) this.acknowledged.add(`${one} ${t} ${number}`);
+    return { status, text, retryAfter: answered.get('retry-after') };
+  }
+
+  async mustWrite(count: number): Promise<void> {
+    for (let i = 0; i < count; i++) {
+      const { status, text } = await this.write();
+      assert.equal(status, 204, text);
+    }
+  }
+
+  async read(headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
+    const seconds = this.#writes + 60;
+    const form = new URLSearchParams({
+      query: `${this.#name}[${seconds}s]`,
+      time: String(this.#beginMs / 1000 + seconds - 30),
+    });
+    const response = await fetch(`${this.#queryUrl}/api/v1/query?${form}`, { headers });
+    const text = await response.text();
+    const { data, warnings = [] } = JSON.parse(text) as {
+      data?: { result: { metric: Record<string, string>; values: [number, string][] }[] };
+      warnings?: string[];
+    };
+    const samples = (data?.result ?? []).flatMap(({ metric, values }) =>
+      values.map(([t, v]) => `${metric['series']} ${Math.round(t * 1000)} ${v}`),
+    );
+    return { status: response.status, text, warnings, samples };
+  }
+
+  /** Everything that was acknowledged is there, once, and nothing is warned of. */
+  async check(): Promise<void> {
+    const wanted = [...this.acknowledged];
+    const { status, samples, warnings, text } = await this.read();
+    assert.equal(status, 200, text.slice(0, 500));
+    assert.deepEqual(warnings, []);
+    const found = new Set(samples);
+    assert.equal(found.size, samples.length, 'a sample was answered twice');
+    assert.deepEqual(wanted.filter((one) => !found.has(one)).slice(0, 5), []);
+  }
+}
+
+async function notReady(baseUrl: string, pattern: RegExp): Promise<void> {
+  await waitFor(`/ready says ${pattern}`, async () => {
+    const response = await fetch(`${baseUrl}/ready`);
+    const text = await response.text();
+    return response.status === 503 && pattern.test(text) ? true : undefined;
+  });
+}
+
+const metricOf = async (maru: Maru, name: string): Promise<number> => {
+  const text = await (await fetch(`${maru.baseUrl}/metrics`)).text();
+  return Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (.+)$`, 'm').exec(text)?.[1] ?? Number.NaN);
+};
+
+const clientOf = (broker: KafkaBroker): Kafka =>
+  new Kafka({ clientId: 'test', brokers: [broker.address], logLevel: logLevel.NOTHING });
 
 describe('one process behind Kafka', { timeout: 240_000, skip: skipWithout('kafka') }, () => {
-  let kafka: KafkaBroker;
+  let broker: KafkaBroker;
+  let maru: Maru;
+  const ledgerOf = (name: string): Ledger => new Ledger(name, maru.baseUrl, maru.queryUrl);
   before(async () => {
-    kafka = await startKafka();
-  });
-  after(() => kafka?.[Symbol.asyncDispose]());
-
-  it('answers what it acknowledged', async () => {
-    await using maru = await startMaru({
+    broker = await startKafka();
+    maru = await startMaru({
       args: [
         '--ingest.log=kafka',
-        `--kafka.brokers=${kafka.address}`,
+        `--kafka.brokers=${broker.address}`,
         '--kafka.partitions=1',
         '--self-metrics.tenant=none',
       ],
     });
-    const t = Date.now() - 60_000;
+  });
+  after(async () => {
+    await maru?.[Symbol.asyncDispose]();
+    await broker?.[Symbol.asyncDispose]();
+  });
+
+  it('a read that begins after an acknowledgement sees it', async () => {
+    const ledger = ledgerOf('seen');
     for (let i = 0; i < 20; i++) {
-      const { status, text } = await push(
-        maru.baseUrl,
-        [
-          {
-            labels: [
-              ['__name__', 'm'],
-              ['series', `s${i % 3}`],
-            ],
-            samples: [{ t: t + i * 1000, v: i }],
-          },
-        ],
-        { protocol: 'v2' },
-      );
-      assert.equal(status, 204, text);
-      const answer = await fetch(
-        `${maru.queryUrl}/api/v1/query?query=m{series="s${i % 3}"}&time=${(t + i * 1000) / 1000}`,
-      );
-      const { data, warnings } = (await answer.json()) as {
-        data: { result: { value: [number, string] }[] };
-        warnings?: string[];
-      };
-      assert.equal(warnings, undefined);
-      assert.equal(data.result[0]?.value[1], String(i));
+      await ledger.mustWrite(1);
+      await ledger.check();
     }
+  });
+
+  it('another client reads its records: remote_write 2.0 in the envelope of proto/log.proto', async () => {
+    const ledger = ledgerOf('by_another');
+    await ledger.mustWrite(2);
+    const proto = join(import.meta.dirname, '../../proto');
+    const envelope = protobuf.parse(readFileSync(join(proto, 'log.proto'), 'utf8')).root.lookupType('LogRecord');
+    const request = protobuf
+      .parse(readFileSync(join(proto, 'remote-write-2.proto'), 'utf8'))
+      .root.lookupType('Request');
+    const consumer = clientOf(broker).consumer({ groupId: 'by-another' });
+    await consumer.connect();
+    await consumer.subscribe({ topic, fromBeginning: true });
+    const found = new Set<string>();
+    const all = Promise.withResolvers<void>();
+    await consumer.run({
+      eachMessage: async ({ message }) => {
+        assert.equal(message.key?.toString(), 'anonymous');
+        assert.equal(message.headers?.['maru']?.toString(), 'maru');
+        const record = envelope.toObject(envelope.decode(message.value ?? new Uint8Array(0)), { longs: Number }) as {
+          version: number;
+          tenant: string;
+          receiveTimeMs: number;
+          request: Uint8Array;
+        };
+        assert.equal(record.version, 1);
+        assert.equal(record.tenant, 'anonymous');
+        assert.ok(Math.abs(record.receiveTimeMs - Date.now()) < 600_000);
+        const { symbols, timeseries } = request.toObject(request.decode(record.request), { longs: Number }) as {
+          symbols: string[];
+          timeseries: { labelsRefs: number[]; samples?: { value: number; timestamp: number }[] }[];
+        };
+        assert.equal(symbols[0], '');
+        for (const { labelsRefs, samples = [] } of timeseries) {
+          const texts = labelsRefs.map((ref) => symbols[ref] ?? '');
+          if (texts[1] !== 'by_another') continue;
+          for (const { value = 0, timestamp } of samples) found.add(`${texts[3]} ${timestamp} ${value}`);
+        }
+        if (found.size === ledger.acknowledged.size) all.resolve();
+      },
+    });
+    await all.promise;
+    await consumer.disconnect();
+    assert.deepEqual([...found].sort(), [...ledger.acknowledged].sort());
+  });
+
+  it('kill -9: nothing is missing and nothing is there twice', async () => {
+    const ledger = ledgerOf('killed');
+    for (let round = 0; round < 3; round++) {
+      await ledger.mustWrite(5);
+      await maru.kill();
+      maru.launch();
+      await maru.ready();
+      await ledger.check();
+    }
+  });
+
+  it('the broker is away: writes are refused, reads warn; it is back: no hole', async () => {
+    const ledger = ledgerOf('away');
+    await ledger.mustWrite(5);
+    // What was read once is not missing later.
+    await ledger.check();
+    await broker.kill();
+    const refused = await ledger.write();
+    assert.equal(refused.status, 503, refused.text);
+    assert.notEqual(refused.retryAfter, null);
+    const { status, warnings, samples, text } = await ledger.read();
+    assert.equal(status, 200, text);
+    assert.equal(warnings.length, 1, text);
+    assert.match(warnings[0] ?? '', /what was written last may be missing/);
+    assert.equal(samples.length, ledger.acknowledged.size);
+    assert.equal((await ledger.read({ 'X-Read-Consistency': 'strong' })).status, 503);
+    const eventual = await ledger.read({ 'X-Read-Consistency': 'eventual' });
+    assert.deepEqual([eventual.status, eventual.warnings], [200, []]);
+    assert.equal((await ledger.read({ 'X-Read-Consistency': 'maybe' })).status, 400);
+    await broker.launch();
+    await waitFor('a write is taken', async () => ((await ledger.write()).status === 204 ? true : undefined));
+    await ledger.mustWrite(3);
+    await ledger.check();
+  });
+
+  it('foreign records are skipped and counted; one of ours that does not decode fails its tenant alone', async () => {
+    const ledger = ledgerOf('beside');
+    await ledger.mustWrite(1);
+    const producer = clientOf(broker).producer();
+    await producer.connect();
+    const before = await metricOf(maru, 'maru_ingester_log_foreign_records_total');
+    await producer.send({
+      topic,
+      messages: [
+        { key: 'x', value: 'not ours' },
+        { key: 'anonymous', value: 'of another cluster', headers: { maru: 'another' } },
+        { key: 'broken', value: 'ours, and no record', headers: { maru: 'maru' } },
+      ],
+    });
+    await producer.disconnect();
+    await ledger.mustWrite(1);
+    await ledger.check();
+    assert.equal((await metricOf(maru, 'maru_ingester_log_foreign_records_total')) - before, 2);
+    const broken = await ledger.read({ 'X-Scope-OrgID': 'broken' });
+    assert.equal(broken.status, 503);
+    assert.match(broken.text, /does not decode.*\.record/);
+    await maru.kill();
+    maru.launch();
+    await maru.ready();
+    assert.equal((await ledger.read({ 'X-Scope-OrgID': 'broken' })).status, 503, 'also after a restart');
+    await ledger.check();
+  });
+
+  it('another number of partitions is named', async () => {
+    await using folder = await tempFolder('partitions');
+    const port = await freePort();
+    const process = runMaru([
+      ...['--ingest.log=kafka', `--kafka.brokers=${broker.address}`, '--kafka.partitions=2'],
+      ...[`--data-dir=${folder.path}`, `--server.http-port=${port}`],
+    ]);
+    await notReady(`http://127.0.0.1:${port}`, /has 1 partitions, kafka.partitions is 2/);
+    process.signal('SIGKILL');
+    await process.exited;
+  });
+
+  it('what retention took before it was read is named', async () => {
+    const ledger = ledgerOf('taken');
+    await ledger.mustWrite(2);
+    await maru.kill();
+    const admin = clientOf(broker).admin();
+    await admin.connect();
+    const [{ high } = { high: '0' }] = await admin.fetchTopicOffsets(topic);
+    await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: high }] });
+    await admin.disconnect();
+    maru.launch();
+    await notReady(maru.baseUrl, /begins at offset \d+: the records from \d+ on were deleted/);
+    const { status, text } = await ledger.read();
+    assert.equal(status, 503, text);
+  });
+
+  it('a topic that was made anew is named', async () => {
+    const admin = clientOf(broker).admin();
+    await admin.connect();
+    await admin.deleteTopics({ topics: [topic] });
+    await waitFor('the topic is gone', async () => ((await admin.listTopics()).includes(topic) ? undefined : true));
+    await notReady(maru.baseUrl, /is not there any more/);
+    await admin.createTopics({ topics: [{ topic, numPartitions: 1 }] });
+    await admin.disconnect();
+    await notReady(maru.baseUrl, /was made anew/);
+    assert.equal((await ledgerOf('anew').write()).status, 503);
+  });
+});
+
+describe('two zones behind Kafka', { timeout: 240_000, skip: skipWithout('kafka') }, () => {
+  let broker: KafkaBroker;
+  let cluster: Cluster;
+  before(async () => {
+    broker = await startKafka();
+    cluster = await startCluster({
+      zones: ['a', 'b'],
+      partitions: 2,
+      replicationFactor: 2,
+      args: ['--ingest.log=kafka', `--kafka.brokers=${broker.address}`, '--kafka.partitions=2'],
+    });
+  });
+  after(async () => {
+    await cluster?.[Symbol.asyncDispose]();
+    await broker?.[Symbol.asyncDispose]();
+  });
+
+  it('one zone is killed: writes and reads go on, complete; it is back and the other one is killed', async () => {
+    const ledger = new Ledger('zones', cluster.distributor.baseUrl, cluster.querier.queryUrl);
+    const zone = (name: string): Maru[] =>
+      [...cluster.ingesters].flatMap(([key, maru]) => (key.startsWith(name) ? [maru] : []));
+    await ledger.mustWrite(5);
+    await ledger.check();
+    await Promise.all(zone('a').map((maru) => maru.kill()));
+    await ledger.mustWrite(5);
+    await ledger.check();
+    for (const maru of zone('a')) maru.launch();
+    await Promise.all(zone('a').map((maru) => maru.ready()));
+    await Promise.all(zone('b').map((maru) => maru.kill()));
+    await ledger.mustWrite(5);
+    await ledger.check();
+    for (const maru of zone('b')) maru.launch();
+    await Promise.all(zone('b').map((maru) => maru.ready()));
+    await ledger.check();
   });
 });
