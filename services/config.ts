@@ -14,6 +14,7 @@ import { compactorKeys } from './compactor/config.ts';
 import { distributorKeys } from './distributor/config.ts';
 import { headKeys, ingesterKeys } from './ingester/config.ts';
 import { querierKeys } from './querier/config.ts';
+import { queryFrontendKeys } from './query-frontend/service.ts';
 import { storeGatewayKeys } from './store-gateway/config.ts';
 
 export const configKeys = {
@@ -73,6 +74,7 @@ export const configKeys = {
   ingester: ingesterKeys,
   storeGateway: storeGatewayKeys,
   query: querierKeys,
+  queryFrontend: queryFrontendKeys,
   compactor: compactorKeys,
   limits: limitKeys,
 } as const;

@@ -4,11 +4,18 @@
  */
 import { hostname } from 'node:os';
 import type { FastifyInstance } from 'fastify';
-import type { IngesterContract, IngesterStatusContract, ReadConsistency } from '../libs/contracts/ingester.ts';
+import type {
+  IngesterContract,
+  IngesterStatusContract,
+  ReadConsistency,
+  RecentChangesContract,
+  RecentRead,
+} from '../libs/contracts/ingester.ts';
 import type { QueryWorkContract } from '../libs/contracts/query-work.ts';
 import type { StoreGatewayContract } from '../libs/contracts/store-gateway.ts';
 import { Failure } from '../libs/errors/failure.ts';
 import type { TenantOf } from '../libs/http/tenant-header.ts';
+import type { ByteCache } from '../libs/kv/byte-cache.ts';
 import type { Service } from '../libs/lifecycle/service.ts';
 import type { ModuleRow } from '../libs/lifecycle/start-modules.ts';
 import type { TenantLimits } from '../libs/limits/tenant-limits.ts';
@@ -53,7 +60,7 @@ export interface House {
   /** This process among others; absent where it runs alone. */
   cluster?: Cluster;
   /** What the other rooms write to and read from: the ingester of this process alone, else those of the cluster. */
-  ingester?: IngesterContract & IngesterStatusContract;
+  ingester?: IngesterContract & IngesterStatusContract & Partial<RecentChangesContract>;
   storeGateway?: StoreGatewayContract;
   /** The work of the query-frontend in this process, and the querier that may take it. */
   queryWork?: QueryWorkContract;
@@ -144,10 +151,14 @@ const among: Readonly<Record<string, ModuleRow<House>>> = {
   'query-frontend': {
     needs: ['cluster'],
     build: async (house) => {
-      const { service, work } = createQueryFrontend(house.config.query, {
-        ...house,
-        log: house.log.child({ component: 'query-frontend' }),
-      });
+      const { service, work } = createQueryFrontend(
+        { ...house.config.query, ...house.config.queryFrontend },
+        {
+          ...house,
+          sharedCache: await sharedCacheOf(house),
+          log: house.log.child({ component: 'query-frontend' }),
+        },
+      );
       const { queryWorkHandlers } = await import('../libs/rpc/query-work-server.ts');
       clusterOf(house).serve(queryWorkHandlers(work));
       house.queryWork = work;
@@ -359,6 +370,7 @@ function onlyIngesterOf(handler: IngesterHandler, house: House): IngesterContrac
     source: () => handler.source(tenant),
     headStatus: (countMax, signal) => handler.headStatus(tenant, countMax, signal),
     applied: (offset, timeoutMs, signal) => handler.applied(offset, timeoutMs, signal),
+    writeMarks: async (spans) => handler.writeMarks(tenant, spans),
   });
   return {
     ...ingestersBehind(house, {
@@ -382,7 +394,10 @@ interface Ring {
 }
 
 /** All ingesters of the cluster as one. */
-function ingestersOf(cluster: Cluster, house: House): IngesterContract & IngesterStatusContract {
+function ingestersOf(
+  cluster: Cluster,
+  house: House,
+): IngesterContract & IngesterStatusContract & Partial<RecentChangesContract> {
   const ring: Ring = {
     table: () => cluster.table,
     freshTable: () => cluster.freshTable(),
@@ -397,6 +412,7 @@ function ingestersOf(cluster: Cluster, house: House): IngesterContract & Ingeste
         source: () => client.source(tenant),
         headStatus: (countMax, signal) => client.headStatus(tenant, countMax, signal),
         applied: (offset, timeoutMs, signal) => client.applied(offset, timeoutMs, signal),
+        writeMarks: (spans, signal) => client.writeMarks(tenant, spans, signal),
       };
     },
   };
@@ -408,7 +424,20 @@ function ingestersOf(cluster: Cluster, house: House): IngesterContract & Ingeste
     timeoutMs: house.config.cluster.writeTimeout,
     nowMs: () => performance.now(),
   });
-  return { ...readsOf(house, ring), refEpoch: () => writes.refEpoch(), push: (batch) => writes.push(batch) };
+  // Where writes go through a log it is not known of what was read whether it has changed: nothing is kept.
+  const quorum = (tenant: TenantId, onRead?: (read: RecentRead) => void): QuorumSource => {
+    const { table, heardEpoch, refresh } = ring;
+    const peerOf = (owner: Owner): ReadPeer | undefined => ring.readPeerOf(owner, tenant);
+    const { zone } = house.config.cluster;
+    return new QuorumSource({ table, heardEpoch, refresh, peerOf, zone, freshness: undefined, onRead });
+  };
+  return {
+    ...readsOf(house, ring),
+    refEpoch: () => writes.refEpoch(),
+    push: (batch) => writes.push(batch),
+    witnessedSource: quorum,
+    isUnchanged: (tenant, reads, signal) => quorum(tenant).isUnchanged(reads, signal),
+  };
 }
 
 /** Ingesters that follow a log: writes go there. */
@@ -439,7 +468,8 @@ function readsOf(
       kafka === undefined ? undefined : new LogFreshness({ consistency, ends: () => kafka.offsets.ends() });
     freshness?.begin();
     const peerOf = (owner: Owner): ReadPeer | undefined => readPeerOf(owner, tenant);
-    return new QuorumSource({ table, heardEpoch, refresh, peerOf, zone: config.cluster.zone, freshness });
+    const { zone } = config.cluster;
+    return new QuorumSource({ table, heardEpoch, refresh, peerOf, zone, freshness, onRead: undefined });
   };
   return {
     // An ingester says with its reply that it has dropped some, and all are forgotten.
@@ -449,6 +479,17 @@ function readsOf(
     // Each ingester restores itself; who reads from all of them has nothing to restore.
     restoreProgress: () => ({ bytesDone: 0, bytesTotal: 0 }),
   };
+}
+
+/** Answers that all query-frontends keep together. */
+async function sharedCacheOf({ config, log }: House): Promise<ByteCache | undefined> {
+  if (config.redis.url === '') return undefined;
+  const { openRedisCache } = await import('../libs/kv/redis-cache.ts');
+  let wasReachable: boolean | undefined;
+  return openRedisCache(config.redis.url, `maru:${config.cluster.id}:results:`, (reachable, reason) => {
+    if (reachable !== wasReachable && !reachable) log.warn({ reason }, 'Redis is away: the results cache is passed by');
+    wasReachable = reachable;
+  });
 }
 
 const hasFrontend = ({ config }: House): boolean => config.target.includes('query-frontend');
@@ -463,7 +504,7 @@ function clusterOf(house: House): Cluster {
   return house.cluster;
 }
 
-function ingesterOf(house: House): IngesterContract & IngesterStatusContract {
+function ingesterOf(house: House): IngesterContract & IngesterStatusContract & Partial<RecentChangesContract> {
   assert(house.ingester !== undefined, 'the ingesters are built before the rooms that need them');
   return house.ingester;
 }

@@ -35,6 +35,35 @@ export interface RecentSource extends SeriesSource {
   readonly blocks: readonly string[];
 }
 
+/** Until when an ingester had been written to when it was read. */
+export interface OwnerMark {
+  readonly partition: number;
+  /** Which ingester, with which disk. */
+  readonly owner: string;
+  /** Drawn at every start of its process. */
+  readonly run: number;
+  /** Number of its last write into the time that was read. */
+  readonly write: number;
+}
+
+/** What the recent part of an answer rests on: nothing changed it as long as every mark is what it was. */
+export interface RecentRead {
+  readonly minT: number;
+  readonly maxT: number;
+  readonly marks: readonly OwnerMark[];
+}
+
+export interface TimeSpan {
+  readonly minT: number;
+  readonly maxT: number;
+}
+
+/** The numbers of an ingester's last writes into spans of time. */
+export interface WriteMarksOf {
+  readonly run: number;
+  readonly writes: readonly number[];
+}
+
 export interface CountedName {
   readonly name: string;
   readonly count: number;
@@ -92,6 +121,19 @@ export interface LogFollowerContract {
    * @throws Failure `unavailable` that says why it does not follow the log any more
    */
   applied(offset: number, timeoutMs: number, signal: AbortSignal): Promise<number>;
+}
+
+export interface WriteMarksContract {
+  /** In the turn in which it is asked: what is read afterwards has every write up to these. */
+  writeMarks(tenant: TenantId, spans: readonly TimeSpan[]): WriteMarksOf;
+}
+
+/** Where it is known of recent samples whether they have changed. */
+export interface RecentChangesContract {
+  /** Like source(), and tells what each select rests on, which was noted before anything was read. */
+  witnessedSource(tenant: TenantId, onRead: (read: RecentRead) => void): RecentSource;
+  /** Whether nothing was accepted since that could change what was read then. False where that cannot be said. */
+  isUnchanged(tenant: TenantId, reads: readonly RecentRead[], signal: AbortSignal): Promise<boolean>;
 }
 
 /** What an ingester says of itself and of how much it holds. */

@@ -41,7 +41,15 @@ export interface PartWork {
   readonly lookbackMs: number;
 }
 
-export type QueryWork = CallWork | PartWork;
+/** Whether answers that were kept are still what they were: answered by a JSON array of booleans. */
+export interface CheckWork {
+  readonly kind: 'check';
+  readonly tenant: TenantId;
+  /** What came with the answers. */
+  readonly witnesses: readonly string[];
+}
+
+export type QueryWork = CallWork | PartWork | CheckWork;
 
 /** What stands before the bytes of an answer. */
 export interface WorkHead {

@@ -26,7 +26,7 @@ const options = {
  * @throws ConfigError when the URL is none of these
  */
 export function openRedis(url: string, onState: (reachable: boolean, reason: string) => void): KeyValue {
-  const client = connect(url);
+  const client = connectRedis(url);
   client.on('ready', () => onState(true, 'connected'));
   client.on('error', (error: Error) => onState(false, error.message));
   const calling = async <T>(act: () => Promise<T>): Promise<T> => {
@@ -69,7 +69,8 @@ export function openRedis(url: string, onState: (reachable: boolean, reason: str
   };
 }
 
-function connect(url: string): Redis | Cluster {
+/** A client of one of the forms of URL below. @throws ConfigError when it is none */
+export function connectRedis(url: string): Redis | Cluster {
   let parsed: URL;
   try {
     // Several hosts are no URL: the first stands for all.

@@ -5,6 +5,7 @@ export const IngesterCall = {
   push: 'ingester.push',
   headStatus: 'ingester.head_status',
   applied: 'ingester.applied',
+  writeMarks: 'ingester.write_marks',
 } as const;
 
 /** Asks for nothing: that there is a reply says that the process is there, and the reply carries the epoch that it knows. */

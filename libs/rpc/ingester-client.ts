@@ -3,12 +3,17 @@
  * Owns the messages. Does not own which rows go where (the distributor)
  * nor which answers count (the querier). The other end: ingester-server.ts.
  */
-import type { HeadStatus } from '../contracts/ingester.ts';
+import type { HeadStatus, TimeSpan, WriteMarksOf } from '../contracts/ingester.ts';
 import type { TenantId } from '../model/tenant-id.ts';
 import type { SeriesSource } from '../series/series-source.ts';
 import { decodeAppliedReply, encodeAppliedRequest } from '../wire/peer/applied-messages.ts';
 import { decodePushReply, type PushReply } from '../wire/peer/push-message.ts';
-import { decodeStatus, encodeStatusRequest } from '../wire/peer/status-messages.ts';
+import {
+  decodeStatus,
+  encodeMarksRequest,
+  encodeStatusRequest,
+  writeMarksCodec,
+} from '../wire/peer/status-messages.ts';
 import type { Channel } from './channel.ts';
 import { IngesterCall } from './ingester-calls.ts';
 import { ingesterSource } from './source-calls.ts';
@@ -16,6 +21,8 @@ import { RemoteSource, readMs } from './source-client.ts';
 
 /** An answer may take so much longer than what it waits for. */
 const appliedMarginMs = 2_000;
+/** Whoever waits for marks longer goes without. */
+const marksMs = 5_000;
 
 export class IngesterClient {
   readonly #writes: Channel;
@@ -47,6 +54,17 @@ export class IngesterClient {
     const options = { timeoutMs: timeoutMs + appliedMarginMs, signal };
     return decodeAppliedReply(
       await this.#reads.ask(IngesterCall.applied, [encodeAppliedRequest({ offset, timeoutMs })], options),
+    );
+  }
+
+  /**
+   * The numbers of its last writes into spans of time. Sent over the link of reads, so that what is asked after this call was made is read
+   * after these were noted.
+   */
+  async writeMarks(tenant: TenantId, spans: readonly TimeSpan[], signal: AbortSignal): Promise<WriteMarksOf> {
+    const request = [encodeMarksRequest(tenant, spans)];
+    return writeMarksCodec.decode(
+      await this.#reads.ask(IngesterCall.writeMarks, request, { timeoutMs: marksMs, signal }),
     );
   }
 

@@ -3,10 +3,20 @@
  * Owns the way between the two, and that numbers of series are only taken in the epoch they were given in. Does not own the
  * link (serve-link.ts), its source (source-server.ts) nor the ingester. The other end: ingester-client.ts.
  */
-import type { IngesterContract, IngesterStatusContract, LogFollowerContract } from '../contracts/ingester.ts';
+import type {
+  IngesterContract,
+  IngesterStatusContract,
+  LogFollowerContract,
+  WriteMarksContract,
+} from '../contracts/ingester.ts';
 import { decodeAppliedRequest, encodeAppliedReply } from '../wire/peer/applied-messages.ts';
 import { decodePush, encodePushReply, encodeStaleRefs } from '../wire/peer/push-message.ts';
-import { decodeStatusRequest, encodeStatus } from '../wire/peer/status-messages.ts';
+import {
+  decodeMarksRequest,
+  decodeStatusRequest,
+  encodeStatus,
+  writeMarksCodec,
+} from '../wire/peer/status-messages.ts';
 import type { CallContext, CallHandlers } from './channel.ts';
 import { IngesterCall } from './ingester-calls.ts';
 import { ingesterSource } from './source-calls.ts';
@@ -14,7 +24,7 @@ import { sourceStreams } from './source-server.ts';
 
 /** The calls of an ingester. */
 export function ingesterHandlers(
-  ingester: IngesterContract & IngesterStatusContract & LogFollowerContract,
+  ingester: IngesterContract & IngesterStatusContract & LogFollowerContract & WriteMarksContract,
 ): CallHandlers {
   const push = async (request: Uint8Array): Promise<Uint8Array> => {
     const { batch, refEpoch } = decodePush(request);
@@ -32,8 +42,13 @@ export function ingesterHandlers(
     const { tenant, countMax } = decodeStatusRequest(request);
     return encodeStatus(await ingester.headStatus(tenant, countMax, signal));
   };
+  const writeMarks = async (request: Uint8Array): Promise<Uint8Array> => {
+    const { tenant, spans } = decodeMarksRequest(request);
+    return writeMarksCodec.encode(ingester.writeMarks(tenant, spans));
+  };
   return {
     asks: new Map([
+      [IngesterCall.writeMarks, writeMarks],
       [IngesterCall.push, push],
       [IngesterCall.headStatus, headStatus],
       [IngesterCall.applied, applied],

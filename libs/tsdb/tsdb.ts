@@ -33,6 +33,7 @@ import type { RestoredIds } from './wal/restored-ids.ts';
 import { listSegments, segmentPath } from './wal/segment.ts';
 import { listSnapshots, loadSnapshot, removeUnfinishedSnapshots, snapshotPath, writeSnapshot } from './wal/snapshot.ts';
 import { type WalState, WalWriter } from './wal/writer.ts';
+import { WriteMarks } from './write-marks.ts';
 
 export interface TsdbLog {
   info(fields: object, message: string): void;
@@ -132,6 +133,9 @@ export class Tsdb {
     const report = await tsdb.#restore(progress);
     return { tsdb, report };
   }
+
+  /** When samples of a time were last written. */
+  readonly writeMarks: WriteMarks = new WriteMarks();
 
   get cutCounters(): RangeCutter['counters'] | undefined {
     return this.#cutter?.counters;
@@ -358,6 +362,7 @@ export class Tsdb {
     if (left === 0 && batch.metadata.length === 0) return { outcome, durable: undefined };
     const durable = writer.append((out) => encodePushRecord(stored, storedIds, newRows, out));
     if (unlogged !== undefined) for (const row of newRows) unlogged.delete(storedIds[row] as number);
+    this.writeMarks.note(stored);
     head.append(stored, storedIds);
     return { outcome, durable };
   }

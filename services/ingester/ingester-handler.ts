@@ -11,6 +11,9 @@ import type {
   LogFollowerContract,
   PushOutcome,
   RecentSource,
+  TimeSpan,
+  WriteMarksContract,
+  WriteMarksOf,
 } from '../../libs/contracts/ingester.ts';
 import type { WriteBatch } from '../../libs/contracts/write-batch.ts';
 import { Failure } from '../../libs/errors/failure.ts';
@@ -20,7 +23,9 @@ import type { DamagedRecords } from './damaged-records.ts';
 import type { FollowLog } from './follow-log.ts';
 import { type RecentBlocks, recentSource } from './recent-source.ts';
 
-export class IngesterHandler implements IngesterContract, IngesterStatusContract, LogFollowerContract {
+export class IngesterHandler
+  implements IngesterContract, IngesterStatusContract, LogFollowerContract, WriteMarksContract
+{
   readonly #blocks: RecentBlocks;
   #tsdb: Tsdb | undefined;
   #progress: RestoreProgress | undefined;
@@ -119,6 +124,11 @@ export class IngesterHandler implements IngesterContract, IngesterStatusContract
     if (follow === undefined) throw new Failure('unavailable', 'this ingester does not follow a log yet');
     if (follow.gap !== undefined) throw new Failure('unavailable', follow.gap);
     return await follow.applied(offset, timeoutMs, signal);
+  }
+
+  writeMarks(tenant: TenantId, spans: readonly TimeSpan[]): WriteMarksOf {
+    const { writeMarks } = this.#open();
+    return { run: writeMarks.run, writes: spans.map(({ minT, maxT }) => writeMarks.lastWrite(tenant, minT, maxT)) };
   }
 
   restoreProgress(): { readonly bytesDone: number; readonly bytesTotal: number } {

@@ -3,15 +3,17 @@
  * Owns the way from work to a call and from an answer to a head and pieces.
  */
 import type { ReadConsistency } from '../../libs/contracts/ingester.ts';
-import type { CallWork, PartWork, TakenWork, WorkHead } from '../../libs/contracts/query-work.ts';
+import type { CallWork, CheckWork, PartWork, TakenWork, WorkHead } from '../../libs/contracts/query-work.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { AnswerBody } from '../../libs/query-api/api-answer.ts';
 import type { ApiPath } from '../../libs/query-api/api-paths.ts';
 import type { CallReport } from '../../libs/query-api/api-routes.ts';
 import { RequestForm } from '../../libs/query-api/request-form.ts';
+import { encodeWitness } from '../../libs/wire/peer/part-message.ts';
 import type { ApiDeps } from './endpoint.ts';
 import { endpoints } from './endpoints.ts';
 import type { WorkReply } from './pull-work.ts';
+import { countedSource, isStillTrue, ReadWitness } from './read-witness.ts';
 
 /** Answers a piece of work. @throws Failure */
 export async function answerWork(
@@ -26,6 +28,7 @@ export async function answerWork(
   const own = { ...deps, timeoutMs: Math.min(timeoutMs, deps.timeoutMs) };
   let failure: Failure | undefined;
   try {
+    if (work.kind === 'check') return await answerCheck(work, signal, own);
     if (work.kind === 'part') return await answerPart(work, signal, own);
     return await answerCall(work, form, signal, own);
   } catch (error) {
@@ -33,7 +36,7 @@ export async function answerWork(
     throw failure;
   } finally {
     const { tenant } = work;
-    const path = work.kind === 'call' ? work.path.replace('/api/v1', '') : '/part';
+    const path = work.kind === 'call' ? work.path.replace('/api/v1', '') : `/${work.kind}`;
     report({ tenant, path, form, seconds: (performance.now() - begin) / 1000, failure });
   }
 }
@@ -63,14 +66,30 @@ const partHead: WorkHead = {
 async function answerPart(work: PartWork, signal: AbortSignal, deps: ApiDeps): Promise<WorkReply> {
   const { tenant, query, startMs, endMs, stepMs, wholeStartMs, wholeEndMs, lookbackMs } = work;
   const times = { startMs, endMs, stepMs, lookbackMs, whole: { startMs: wholeStartMs, endMs: wholeEndMs } };
+  const { witnesses } = deps;
+  const witness = new ReadWitness();
+  const source = witnesses === undefined ? deps.sourceOf(tenant) : witnesses.sourceOf(tenant, witness);
   const answer = await deps.pool.run({
     tenant,
     request: { kind: 'evaluate', query, ...times, limit: 0, stats: '' },
-    source: deps.sourceOf(tenant),
+    source: countedSource(source, witness),
     signal,
     timeoutMs: deps.timeoutMs,
   });
-  return { head: partHead, body: answer.chunks };
+  async function* body(): AsyncGenerator<Uint8Array> {
+    yield* answer.chunks;
+    if (witnesses !== undefined) yield encodeWitness(witness.textOf(witnesses.settings));
+  }
+  return { head: partHead, body: body() };
+}
+
+async function answerCheck({ tenant, witnesses }: CheckWork, signal: AbortSignal, deps: ApiDeps): Promise<WorkReply> {
+  const check = deps.witnesses;
+  const outcomes =
+    check === undefined
+      ? witnesses.map(() => false)
+      : await Promise.all(witnesses.map((witness) => isStillTrue(tenant, witness, check, signal)));
+  return { head: partHead, body: piecesOf(Buffer.from(JSON.stringify(outcomes))) };
 }
 
 const isApiPath = (path: string): path is ApiPath => Object.hasOwn(endpoints, path);

@@ -23,6 +23,8 @@ import type {
 import { untilAborted } from '../../libs/std/until-aborted.ts';
 import { isUlid, ulidTime } from '../../libs/tsdb/block/ulid.ts';
 import { checkAllRead, neededBlocks } from './block-consistency.ts';
+import type { ReadWitness } from './read-witness.ts';
+import { blocksMark } from './read-witness.ts';
 
 export interface BlockAccess {
   readonly gateway: StoreGatewayContract;
@@ -42,6 +44,8 @@ interface TimeSpan {
   readonly maxT: number;
 }
 
+const spanOf = ({ minT, maxT }: TimeSpan): TimeSpan => ({ minT, maxT });
+
 const noLabels: LabelTable = { strings: [], begin: new Uint32Array(1), refs: new Uint32Array(0) };
 
 export class BucketSource implements SeriesSource {
@@ -49,8 +53,14 @@ export class BucketSource implements SeriesSource {
   readonly #tenant: TenantId;
   readonly #elsewhere: ReadonlySet<string>;
 
-  /** @param elsewhere names of blocks that are answered for already */
-  constructor(access: BlockAccess, tenant: TenantId, elsewhere: readonly string[]) {
+  readonly #witness: ReadWitness | undefined;
+
+  /**
+   * @param elsewhere names of blocks that are answered for already
+   * @param witness is told which blocks each select had
+   */
+  constructor(access: BlockAccess, tenant: TenantId, elsewhere: readonly string[], witness?: ReadWitness) {
+    this.#witness = witness;
     this.#access = access;
     this.#tenant = tenant;
     this.#elsewhere = new Set(elsewhere);
@@ -117,11 +127,16 @@ export class BucketSource implements SeriesSource {
     }
     for (let isRetry = false; ; isRetry = true) {
       const needed = this.#needed(index, span);
-      if (needed.length === 0) return nothing;
+      const noted = (): void => this.#witness?.onBlocks({ ...spanOf(span), blocks: blocksMark(index, span) });
+      if (needed.length === 0) {
+        noted();
+        return nothing;
+      }
       const blocks = gateway.source(this.#tenant, needed);
       try {
         const value = await act(blocks.source, () => blocks.reads());
         checkAllRead(needed, blocks.reads().blocks);
+        noted();
         return value;
       } catch (error) {
         // Merged or past its retention since the index was written: a newer one knows.

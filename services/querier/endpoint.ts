@@ -9,6 +9,7 @@ import type { ApiAnswer } from '../../libs/query-api/api-answer.ts';
 import type { ApiCall } from '../../libs/query-api/api-call.ts';
 import type { SeriesSource } from '../../libs/series/series-source.ts';
 import type { QueryPool } from './query-pool.ts';
+import type { ReadWitness, WitnessCheck } from './read-witness.ts';
 
 /** What the API asks of the language; its errors are Failures of kind `bad_data`. */
 export interface SelectorSyntax {
@@ -24,6 +25,10 @@ export interface ApiDeps {
   /** Everything there is of a tenant. */
   readonly sourceOf: (tenant: TenantId) => SeriesSource;
   readonly ingester: IngesterStatusContract;
+  /** Where it is known what an answer rests on, and whether that has changed. */
+  readonly witnesses?: WitnessCheck & {
+    readonly sourceOf: (tenant: TenantId, witness: ReadWitness) => SeriesSource;
+  };
   readonly pool: QueryPool;
   readonly syntax: SelectorSyntax;
   readonly timeoutMs: number;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { HeadStatus } from '../../libs/contracts/ingester.ts';
+import type { HeadStatus, RecentRead, TimeSpan, WriteMarksOf } from '../../libs/contracts/ingester.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { Owner, PartitionState, RingTable } from '../../libs/ring/table.ts';
 import type { LabelQuery, Listed, SelectedSeries, SeriesSource } from '../../libs/series/series-source.ts';
@@ -14,6 +14,15 @@ const away = new Failure('unavailable', 'it is away');
 
 /** An ingester with one label value; it counts how often it was asked. */
 class FakePeer implements ReadPeer {
+  /** Number of its last write into any time. */
+  lastWrite = 1;
+  run = 7;
+
+  async writeMarks(spans: readonly TimeSpan[]): Promise<WriteMarksOf> {
+    if (this.failure !== undefined) throw this.failure;
+    return { run: this.run, writes: spans.map(() => this.lastWrite) };
+  }
+
   answers = true;
   asked = 0;
   failure: Failure | undefined;
@@ -76,6 +85,8 @@ class Room {
   readonly peers = new Map<string, FakePeer>();
   heard = 1;
   refreshed = 0;
+  /** What its selects rested on. */
+  readonly reads: RecentRead[] = [];
   table: RingTable;
   onRefresh: () => void = () => undefined;
   readonly source: QuorumSource;
@@ -109,6 +120,7 @@ class Room {
       peerOf: ({ instance }) => this.peers.get(instance),
       zone: 'b',
       freshness: undefined,
+      onRead: (read) => this.reads.push(read),
     });
   }
 
@@ -252,5 +264,35 @@ describe('a read of the ingesters', () => {
     const status = await room.source.headStatus(10, noSignal);
     assert.equal(status.series, 4);
     assert.equal(status.seriesByMetric.length, 2);
+  });
+
+  it('says whether nothing was written since it read', async () => {
+    const room = roomOf(['a', 'b', 'c'], ['active', 'active']);
+    await room.source.select({ matchers: [], minT: 1_000, maxT: 2_000 }, noSignal);
+    const reads = [...room.reads];
+    const asked = reads[0]?.marks.map(({ owner }) => JSON.parse(owner)[0]) ?? [];
+    assert.equal(asked.length, 4, 'R owners of both partitions');
+    const isUnchanged = () => room.source.isUnchanged(reads, noSignal);
+    assert.equal(await isUnchanged(), true);
+    const one = room.peer(asked[0]);
+    one.lastWrite++;
+    assert.equal(await isUnchanged(), false, 'a write');
+    one.lastWrite--;
+    one.run++;
+    assert.equal(await isUnchanged(), false, 'a restart, of which nobody knows what was written before');
+    one.run--;
+    one.failure = away;
+    assert.equal(await isUnchanged(), false, 'an ingester that does not say');
+    one.failure = undefined;
+    assert.equal(await isUnchanged(), true);
+    room.heard = 2;
+    assert.equal(await isUnchanged(), false, 'a newer table');
+    room.heard = 1;
+    const [first] = room.table.partitions;
+    room.table = {
+      ...room.table,
+      partitions: [...room.table.partitions, { ...(first as (typeof room.table.partitions)[number]), id: 7 }],
+    };
+    assert.equal(await isUnchanged(), false, 'a partition that was not read');
   });
 });

@@ -5,7 +5,14 @@
  * Surprising: when an owner that was asked knows a newer table, everything is asked again by that table: a write may have gone to
  * a partition that this reader did not know.
  */
-import type { HeadStatus, RecentSource } from '../../libs/contracts/ingester.ts';
+import type {
+  HeadStatus,
+  OwnerMark,
+  RecentRead,
+  RecentSource,
+  TimeSpan,
+  WriteMarksOf,
+} from '../../libs/contracts/ingester.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { Labels } from '../../libs/model/labels.ts';
 import type { MetricMetadata } from '../../libs/model/metadata.ts';
@@ -38,6 +45,14 @@ export interface ReadPeer {
   headStatus(countMax: number, signal: AbortSignal): Promise<HeadStatus>;
   /** Where writes go through a log: everything below the answer is applied. */
   applied(offset: number, timeoutMs: number, signal: AbortSignal): Promise<number>;
+  /** The numbers of its last writes; what is read afterwards has them. */
+  writeMarks(spans: readonly TimeSpan[], signal: AbortSignal): Promise<WriteMarksOf>;
+}
+
+/** Who is read, as what. */
+interface ReadPlace {
+  readonly partition: number;
+  readonly owner: string;
 }
 
 export interface QuorumSourceDeps {
@@ -51,6 +66,8 @@ export interface QuorumSourceDeps {
   readonly zone: string;
   /** Of the read that this source is for, where writes go through a log. */
   readonly freshness: LogFreshness | undefined;
+  /** Is told what each select rests on. */
+  readonly onRead: ((read: RecentRead) => void) | undefined;
 }
 
 export class QuorumSource implements RecentSource {
@@ -63,10 +80,62 @@ export class QuorumSource implements RecentSource {
   }
 
   async select(query: SelectQuery, signal: AbortSignal): Promise<SelectedSeries> {
+    const { onRead } = this.#deps;
+    if (onRead === undefined) {
+      return mergeSelections(
+        await this.#all(query.minT, signal, (peer, stop) => selectAhead(peer.source(), query, stop)),
+        signal,
+      );
+    }
+    const { minT, maxT } = query;
+    const read = async (peer: ReadPeer, stop: AbortSignal, place: ReadPlace) => {
+      // Asked first, so that a write that is not in the answer changes the mark.
+      const marking = peer.writeMarks([{ minT, maxT }], stop);
+      const [{ run, writes }, selection] = await Promise.all([marking, selectAhead(peer.source(), query, stop)]);
+      const mark: OwnerMark = { ...place, run, write: writes[0] ?? 0 };
+      return { mark, selection };
+    };
+    const answers = await this.#all(minT, signal, read);
+    onRead({ minT, maxT, marks: answers.map(({ mark }) => mark) });
     return mergeSelections(
-      await this.#all(query.minT, signal, (peer, stop) => selectAhead(peer.source(), query, stop)),
+      answers.map(({ selection }) => selection),
       signal,
     );
+  }
+
+  /**
+   * Whether nothing was accepted since that could change what these reads found: of every partition there is now, so many owners
+   * as a read needs still have the marks they had.
+   */
+  async isUnchanged(reads: readonly RecentRead[], signal: AbortSignal): Promise<boolean> {
+    const { table: tableNow, heardEpoch, peerOf } = this.#deps;
+    const table = tableNow();
+    if (table === undefined || reads.length === 0) return false;
+    const wanted = wantedPartitions(table);
+    const owners = new Map(table.partitions.flatMap((one) => one.owners).map((owner) => [keyOf(owner), owner]));
+    const marksNow = new Map<string, Promise<WriteMarksOf | undefined>>();
+    const ask = (key: string): Promise<WriteMarksOf | undefined> => {
+      const owner = owners.get(key);
+      const peer = owner === undefined ? undefined : peerOf(owner);
+      return peer === undefined ? Promise.resolve(undefined) : peer.writeMarks(reads, signal).catch(() => undefined);
+    };
+    for (const { owner } of reads.flatMap(({ marks }) => marks)) {
+      if (!marksNow.has(owner)) marksNow.set(owner, ask(owner));
+    }
+    for (const [index, { marks }] of reads.entries()) {
+      for (const { partition, needed } of wanted) {
+        let same = 0;
+        for (const { owner, run, write } of marks.filter((mark) => mark.partition === partition.id)) {
+          const now = await marksNow.get(owner);
+          if (now === undefined) continue;
+          if (now.run !== run || now.writes[index] !== write) return false;
+          same++;
+        }
+        if (same < needed) return false;
+      }
+    }
+    // A write may have gone to a partition that is not known here.
+    return heardEpoch() <= table.epoch;
   }
 
   async labelNames(query: LabelQuery, signal: AbortSignal): Promise<Listed<string>> {
@@ -110,7 +179,7 @@ export class QuorumSource implements RecentSource {
   async #all<T>(
     minT: number,
     signal: AbortSignal,
-    read: (peer: ReadPeer, signal: AbortSignal) => Promise<T>,
+    read: (peer: ReadPeer, signal: AbortSignal, place: ReadPlace) => Promise<T>,
   ): Promise<readonly T[]> {
     return (await this.#ask(minT, signal, read)).flat();
   }
@@ -119,7 +188,7 @@ export class QuorumSource implements RecentSource {
   async #ask<T>(
     minT: number,
     signal: AbortSignal,
-    read: (peer: ReadPeer, signal: AbortSignal) => Promise<T>,
+    read: (peer: ReadPeer, signal: AbortSignal, place: ReadPlace) => Promise<T>,
   ): Promise<readonly (readonly T[])[]> {
     const { table: tableNow, heardEpoch, refresh } = this.#deps;
     for (let repeat = 0; ; repeat++) {
@@ -127,10 +196,10 @@ export class QuorumSource implements RecentSource {
       if (table === undefined) throw unavailable('the table of the ring is not known yet');
       const leftovers = new AbortController();
       const stop = AbortSignal.any([signal, leftovers.signal]);
-      const readFrom = (owner: Owner): Promise<T> => {
+      const readFrom = (owner: Owner, partition: number): Promise<T> => {
         const peer = this.#deps.peerOf(owner);
         if (peer === undefined) return Promise.reject(unavailable(`${nameOf(owner)} is not connected`));
-        return read(peer, stop);
+        return read(peer, stop, { partition, owner: keyOf(owner) });
       };
       let answers: T[][];
       try {
@@ -139,7 +208,7 @@ export class QuorumSource implements RecentSource {
           wanted.map(({ partition, needed }) =>
             this.#deps.freshness === undefined
               ? this.#askPartition(partition, needed, minT, readFrom, signal)
-              : this.#askFollower(partition, this.#deps.freshness, readFrom, stop),
+              : this.#askFollower(partition, this.#deps.freshness, (owner) => readFrom(owner, partition.id), stop),
           ),
         );
       } catch (error) {
@@ -179,7 +248,7 @@ export class QuorumSource implements RecentSource {
     partition: Partition,
     needed: number,
     minT: number,
-    readFrom: (owner: Owner) => Promise<T>,
+    readFrom: (owner: Owner, partition: number) => Promise<T>,
     signal: AbortSignal,
   ): Promise<T[]> {
     const isComplete = ({ completeFromMs }: Owner): boolean => completeFromMs === 0 || completeFromMs <= minT;
@@ -209,7 +278,7 @@ export class QuorumSource implements RecentSource {
         if (owner === undefined) return;
         next++;
         asked++;
-        readFrom(owner).then(
+        readFrom(owner, partition.id).then(
           (answer) => {
             asked--;
             if (over) return;
@@ -306,6 +375,9 @@ function wantedPartitions({ partitions, replicationFactor }: RingTable): readonl
   if (used.length > 0) return used.map((partition) => ({ partition, needed }));
   return partitions.map((partition) => ({ partition, needed: Math.min(needed, partition.owners.length) }));
 }
+
+/** An ingester with its disk. */
+const keyOf = ({ instance, zone, incarnation }: Owner): string => JSON.stringify([instance, zone, incarnation]);
 
 const nameOf = (owner: Owner): string => `${owner.instance} (zone ${owner.zone})`;
 

@@ -6,7 +6,12 @@
 import { availableParallelism } from 'node:os';
 import type { FastifyInstance } from 'fastify';
 import { TenantIndexes } from '../../libs/blocks/tenant-indexes.ts';
-import type { IngesterContract, IngesterStatusContract, ReadConsistency } from '../../libs/contracts/ingester.ts';
+import type {
+  IngesterContract,
+  IngesterStatusContract,
+  ReadConsistency,
+  RecentChangesContract,
+} from '../../libs/contracts/ingester.ts';
 import type { QueryWorkContract } from '../../libs/contracts/query-work.ts';
 import type { StoreGatewayContract } from '../../libs/contracts/store-gateway.ts';
 import type { TenantOf } from '../../libs/http/tenant-header.ts';
@@ -20,13 +25,14 @@ import { apiRoutes, type CallReport } from '../../libs/query-api/api-routes.ts';
 import { logFailure } from '../../libs/query-api/log-failures.ts';
 import type { Logger } from '../../libs/telemetry/log.ts';
 import type { Metrics } from '../../libs/telemetry/metrics.ts';
+import { version } from '../../libs/telemetry/version.ts';
 import { answerWork } from './answer-work.ts';
 import type { BlockAccess } from './block-source.ts';
 import type { QuerierConfig } from './config.ts';
 import { earlyReads } from './early-reads.ts';
 import type { ApiDeps } from './endpoint.ts';
 import { endpoints } from './endpoints.ts';
-import { mergedSource } from './merged-source.ts';
+import { mergedSource, witnessedSource } from './merged-source.ts';
 import { createQuerierMetrics } from './metrics.ts';
 import { WorkPuller } from './pull-work.ts';
 import { QueryPool } from './query-pool.ts';
@@ -42,7 +48,7 @@ const workersMin = 2;
 const workerHeapMb = 1024;
 
 export interface QuerierDeps {
-  readonly ingester: Pick<IngesterContract, 'source'> & IngesterStatusContract;
+  readonly ingester: Pick<IngesterContract, 'source'> & IngesterStatusContract & Partial<RecentChangesContract>;
   readonly storeGateway: StoreGatewayContract;
   readonly bucket: Bucket;
   /** Where the routes go. */
@@ -106,6 +112,7 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Querier
   };
   const count = createQuerierMetrics(deps.metrics, pool);
   const api: Omit<ApiDeps, 'sourceOf'> = {
+    ...witnessesOf(config, deps, access),
     ingester: deps.ingester,
     pool,
     syntax: {
@@ -159,5 +166,23 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Querier
     },
     notReadyReason: () => undefined,
     takeFrom: (frontend, gone) => puller.pull(frontend, gone),
+  };
+}
+
+/** Only where ingesters say what they were written: nothing is kept of others. */
+function witnessesOf(
+  config: QuerierConfig,
+  { ingester, features }: QuerierDeps,
+  access: BlockAccess,
+): Pick<ApiDeps, 'witnesses'> {
+  const { witnessedSource: recent, isUnchanged } = ingester;
+  if (recent === undefined || isUnchanged === undefined) return {};
+  return {
+    witnesses: {
+      settings: JSON.stringify([version, config.lookbackDelta, [...features].sort()]),
+      changes: { isUnchanged },
+      indexOf: (tenant, signal) => access.indexes.of(tenant, signal),
+      sourceOf: (tenant, witness) => witnessedSource(tenant, { witnessedSource: recent }, access, witness),
+    },
   };
 }

@@ -1,25 +1,33 @@
 /**
- * A range query answered in parts: cut by days, each part evaluated by whichever querier has time, joined.
- * Owns how many parts are under way at once, and that whatever goes wrong in a way that the whole might tell otherwise is asked
- * again as a whole.
+ * A range query answered in parts: cells that are kept and still true, and the rest cut by days, each part evaluated by whichever
+ * querier has time; joined.
+ * Owns what is asked for, in which order: what is kept is checked first, by a querier, who asks the ingesters; an evaluation is kept in
+ * cells with what it rests on. Whatever goes wrong in a way that the whole might tell otherwise is asked again as a whole.
  */
 import { Failure } from '../../libs/errors/failure.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import { mapBounded } from '../../libs/std/bounded.ts';
 import { decodePart, type PartAnswer } from '../../libs/wire/peer/part-message.ts';
+import { type Cell, cellsOf } from './cells.ts';
 import { type Joined, joinParts } from './join-parts.ts';
+import { type ResultsCache, sliceAnswer } from './results-cache.ts';
 import type { RangeQuestion } from './rewritable.ts';
-import type { WorkRunner } from './run-work.ts';
+import type { WorkAnswer, WorkRunner } from './run-work.ts';
 import { type Steps, splitSteps } from './split-steps.ts';
 
 /** Parts of one query that queriers have, or that wait, at once. */
 const partsAtOnceMax = 16;
+/** A check of what is kept that takes longer is not waited for. */
+const checkMs = 5_000;
 
 export interface RangeDeps {
   readonly runner: WorkRunner;
+  /** Undefined where nothing is kept. */
+  readonly cache: ResultsCache | undefined;
   /** Most points that an answer may have, 0 for any number. */
   readonly samplesMax: number;
   readonly counts: RewriteCounts;
+  readonly nowMs: () => number;
 }
 
 export interface RewriteCounts {
@@ -28,12 +36,18 @@ export interface RewriteCounts {
   /** Queries that were answered in parts, and those that had to be asked as a whole after all. */
   split: number;
   undone: number;
+  /** Cells that were looked for: found and true, found and changed since, not found. */
+  hits: number;
+  stale: number;
+  misses: number;
 }
 
 export interface RangeCall {
   readonly tenant: TenantId;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  /** Nothing that was computed before, and nothing is kept. */
+  readonly noStore: boolean;
 }
 
 /** @returns undefined where the whole is to be asked. @throws Failure */
@@ -42,19 +56,28 @@ export async function answerRange(
   call: RangeCall,
   deps: RangeDeps,
 ): Promise<Joined | undefined> {
-  const parts = splitSteps(question);
-  if (parts.length === 1) return undefined;
-  const { counts, samplesMax } = deps;
+  const { counts, samplesMax, cache, runner } = deps;
+  const keeps = cache !== undefined && !call.noStore && question.isIndependent;
+  const cells = cellsOf(question, deps.nowMs(), keeps ? call.tenant : undefined);
+  const known = keeps ? await keptAnswers(cells, call, cache, deps) : cells.map(() => undefined);
+  const parts = partsOf(cells, known);
+  if (parts.length === 1 && parts[0]?.known === undefined && parts[0]?.cells.every(({ key }) => key === undefined)) {
+    return undefined;
+  }
   const deadline = performance.now() + call.timeoutMs;
   const stop = new AbortController();
   const signal = AbortSignal.any([call.signal, stop.signal]);
   let joined: Joined | undefined;
   try {
-    const answers = await mapBounded(parts, partsAtOnceMax, async (steps, index) => {
+    let asked = 0;
+    const answers = await mapBounded(parts, partsAtOnceMax, async (part) => {
+      if (part.known !== undefined) return part.known;
       counts.parts++;
       try {
-        const timeoutMs = deadline - performance.now();
-        return await evaluatePart(question, steps, { ...call, signal, timeoutMs }, deps.runner, index > 0);
+        const options = { timeoutMs: deadline - performance.now(), signal, isLetIn: asked++ > 0 };
+        const answer = await evaluatePart(question, part.steps, call.tenant, runner, options);
+        if (cache !== undefined && keeps) keep(cache, part.cells, answer);
+        return answer;
       } catch (error) {
         stop.abort(error);
         throw error;
@@ -63,7 +86,8 @@ export async function answerRange(
     joined = joinParts(answers, question.query, samplesMax);
   } catch (error) {
     // Which of several mistakes is told of is the whole's to say.
-    if (!isOfTheQuestion(stop.signal.aborted ? stop.signal.reason : error)) throw stop.signal.reason ?? error;
+    const first = stop.signal.aborted ? stop.signal.reason : error;
+    if (!isOfTheQuestion(first)) throw first;
   }
   if (joined === undefined) counts.undone++;
   else counts.split++;
@@ -73,16 +97,101 @@ export async function answerRange(
 const isOfTheQuestion = (error: unknown): boolean =>
   error instanceof Failure && ['bad_data', 'execution', 'query_limit', 'not_acceptable'].includes(error.kind);
 
+interface Part {
+  readonly steps: Steps;
+  readonly cells: readonly Cell[];
+  readonly known: PartAnswer | undefined;
+}
+
+/** Cells that are known each by itself; between them what is to be evaluated, cut by days, what is kept apart from what is not. */
+function partsOf(cells: readonly Cell[], known: readonly (PartAnswer | undefined)[]): Part[] {
+  const parts: Part[] = [];
+  let run: Cell[] = [];
+  const endRun = (): void => {
+    const [first] = run;
+    const last = run.at(-1);
+    if (first === undefined || last === undefined) return;
+    for (const steps of splitSteps({ startMs: first.startMs, endMs: last.endMs, stepMs: first.stepMs })) {
+      const within = run.filter(({ startMs, endMs }) => startMs >= steps.startMs && endMs <= steps.endMs);
+      parts.push({ steps, cells: within, known: undefined });
+    }
+    run = [];
+  };
+  for (const [i, cell] of cells.entries()) {
+    const answer = known[i];
+    const before = run.at(-1);
+    if (answer !== undefined || (before !== undefined && (before.key === undefined) !== (cell.key === undefined)))
+      endRun();
+    if (answer !== undefined) parts.push({ steps: cell, cells: [], known: answer });
+    else run.push(cell);
+  }
+  endRun();
+  return parts;
+}
+
+/** Of each cell the kept answer, if a querier says that nothing has changed since. */
+async function keptAnswers(
+  cells: readonly Cell[],
+  { tenant, signal }: RangeCall,
+  cache: ResultsCache,
+  { counts, runner }: RangeDeps,
+): Promise<(PartAnswer | undefined)[]> {
+  const keyed = cells.filter(({ key }) => key !== undefined);
+  const found = await cache.get(keyed.map(({ key }) => key ?? ''));
+  const witnesses = [...new Set(found.flatMap((one) => (one === undefined ? [] : [one.answer.witness])))];
+  const stillTrue = witnesses.length === 0 ? new Set<string>() : await check(tenant, witnesses, signal, runner);
+  return cells.map((cell) => {
+    const kept = cell.key === undefined ? undefined : found[keyed.indexOf(cell)];
+    if (cell.key === undefined) return undefined;
+    if (kept === undefined) counts.misses++;
+    else if (!stillTrue.has(kept.answer.witness)) counts.stale++;
+    else {
+      counts.hits++;
+      return sliceAnswer(kept.answer, cell);
+    }
+    return undefined;
+  });
+}
+
+/** Those of the witnesses that still hold; none where nobody can say. */
+async function check(
+  tenant: TenantId,
+  witnesses: readonly string[],
+  signal: AbortSignal,
+  runner: WorkRunner,
+): Promise<ReadonlySet<string>> {
+  try {
+    const answer = await runner.run({ kind: 'check', tenant, witnesses }, { timeoutMs: checkMs, signal });
+    const outcomes = JSON.parse((await gathered(answer)).toString()) as readonly boolean[];
+    return new Set(witnesses.filter((_, i) => outcomes[i] === true));
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof Failure) return new Set();
+    throw error;
+  }
+}
+
+/** Keeps the whole cells of an answer. */
+function keep(cache: ResultsCache, cells: readonly Cell[], answer: PartAnswer): void {
+  for (const cell of cells) {
+    if (cell.key !== undefined && cell.isWhole) cache.put(cell.key, sliceAnswer(answer, cell), cell);
+  }
+}
+
 async function evaluatePart(
   { query, lookbackMs, startMs: wholeStartMs, endMs: wholeEndMs }: RangeQuestion,
-  steps: Steps,
-  { tenant, timeoutMs, signal }: RangeCall,
+  { startMs, endMs, stepMs }: Steps,
+  tenant: TenantId,
   runner: WorkRunner,
-  isLetIn: boolean,
+  options: { readonly timeoutMs: number; readonly signal: AbortSignal; readonly isLetIn: boolean },
 ): Promise<PartAnswer> {
+  const steps = { startMs, endMs, stepMs };
   const work = { kind: 'part', tenant, query, ...steps, wholeStartMs, wholeEndMs, lookbackMs } as const;
-  const { pieces } = await runner.run(work, { timeoutMs, signal, isLetIn });
-  const gathered: Uint8Array[] = [];
-  for await (const piece of pieces) gathered.push(piece);
-  return decodePart(Buffer.concat(gathered), steps);
+  return decodePart(await gathered(await runner.run(work, options)), steps);
+}
+
+async function gathered({ pieces }: WorkAnswer): Promise<Buffer> {
+  const all: Uint8Array[] = [];
+  for await (const piece of pieces) all.push(piece);
+  return Buffer.concat(all);
 }

@@ -43,7 +43,7 @@ export function createFrontendMetrics(metrics: Metrics, queue: () => QueueState)
     { value: queue().inHand },
   ]);
   const counts: FrontendCounts = {
-    ...{ retries: 0, parts: 0, split: 0, undone: 0 },
+    ...{ retries: 0, parts: 0, split: 0, undone: 0, hits: 0, stale: 0, misses: 0 },
     waited: (lane, waited) => waits.observe({ lane }, waited),
     answered: ({ path, seconds: elapsed, failure }) => {
       requests.inc({ endpoint: path, outcome: failure?.kind ?? 'success' });
@@ -69,6 +69,16 @@ export function createFrontendMetrics(metrics: Metrics, queue: () => QueueState)
     () => [
       { labels: { outcome: 'joined' }, value: counts.split },
       { labels: { outcome: 'undone' }, value: counts.undone },
+    ],
+  );
+  metrics.counterOf(
+    'maru_query_frontend_cache_cells_total',
+    'Cells of range queries that were looked for in the results cache: hit, stale (something was written since), miss.',
+    ['outcome'],
+    () => [
+      { labels: { outcome: 'hit' }, value: counts.hits },
+      { labels: { outcome: 'stale' }, value: counts.stale },
+      { labels: { outcome: 'miss' }, value: counts.misses },
     ],
   );
   return counts;

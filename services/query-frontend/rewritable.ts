@@ -14,12 +14,17 @@ import type { Steps } from './split-steps.ts';
 /** A longer text takes longer to parse than others should wait. */
 const textLengthMax = 4_000;
 
+/** Who says none of these words says nothing of the range, wherever they may stand. */
+const wordsOfRange = /\b(?:start|end|range|step)\b/i;
+
 export interface RangeQuestion extends Steps {
   readonly query: string;
   /** 0 for the querier's own. */
   readonly lookbackMs: number;
   /** Series that the answer may have, 0 for any number. */
   readonly limit: number;
+  /** What it says at a step does not depend on where the range begins and ends. */
+  readonly isIndependent: boolean;
 }
 
 export interface Language {
@@ -38,7 +43,7 @@ export function rewritableQuestion(form: RequestForm, { syntax, subqueryStepMs }
     const expr = parseExpr(query, syntax);
     if (expr.type !== 'vector' && expr.type !== 'scalar') return undefined;
     if (!maySplitByTime(expr, { ...steps, subqueryStepMs })) return undefined;
-    return { query, ...steps, limit, lookbackMs: readLookbackMs(form) };
+    return { query, ...steps, limit, lookbackMs: readLookbackMs(form), isIndependent: !wordsOfRange.test(query) };
   } catch (error) {
     if (error instanceof Failure) return undefined;
     throw error;

@@ -20,13 +20,13 @@ export interface QueryDeps extends RangeDeps {
 
 /** @throws Failure */
 export async function answerQuery(path: ApiPath, call: ApiCall, deps: QueryDeps): Promise<ApiAnswer> {
-  const { tenant, form, signal, labelName, body, accept, gzip, consistency } = call;
+  const { tenant, form, signal, labelName, body, accept, gzip, consistency, noStore } = call;
   const timeoutMs = timeoutOf(form, deps.timeoutMs);
   // Parts are read as is usual.
   const isUsual = consistency === 'default';
   if (path === '/api/v1/query_range' && isUsual && deps.language !== undefined) {
     const question = rewritableQuestion(form, deps.language);
-    const joined = question && (await answerRange(question, { tenant, timeoutMs, signal }, deps));
+    const joined = question && (await answerRange(question, { tenant, timeoutMs, signal, noStore }, deps));
     if (joined !== undefined) return { httpStatus: 200, body: matrixAnswer(joined, question?.limit ?? 0) };
   }
   const work = { kind: 'call', tenant, path, form: form.encoded, labelName, body, accept, gzip, consistency } as const;

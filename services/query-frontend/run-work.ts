@@ -41,6 +41,9 @@ export interface WorkCounts {
 
 const evaluated: ReadonlySet<string> = new Set(['/api/v1/query', '/api/v1/query_range', '/api/v1/read', '/federate']);
 
+const isEvaluation = (work: QueryWork): boolean =>
+  work.kind === 'part' || (work.kind === 'call' && evaluated.has(work.path));
+
 export class WorkRunner implements QueryWorkContract {
   readonly queue: WorkQueue<Item>;
   readonly #counts: WorkCounts;
@@ -60,7 +63,7 @@ export class WorkRunner implements QueryWorkContract {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
       if (timeoutMs <= 0) return reject(timedOut('query execution'));
-      const lane: WorkLane = work.kind === 'call' && !evaluated.has(work.path) ? 'lists' : 'evaluations';
+      const lane: WorkLane = isEvaluation(work) ? 'evaluations' : 'lists';
       const item = new Item(work, lane, timeoutMs, signal, this.queue, this.#counts, this.#budget, { resolve, reject });
       try {
         if (isLetIn) this.queue.add(item);

@@ -3,8 +3,10 @@
  * Owns nothing but the putting together: routes, queue, metrics. It evaluates nothing itself; queriers take its work.
  */
 import type { FastifyInstance } from 'fastify';
+import { bytes, type ValuesOf } from '../../libs/config/config-key.ts';
 import type { QueryWorkContract } from '../../libs/contracts/query-work.ts';
 import type { TenantOf } from '../../libs/http/tenant-header.ts';
+import { type ByteCache, MemoryCache } from '../../libs/kv/byte-cache.ts';
 import type { Service } from '../../libs/lifecycle/service.ts';
 import { subqueryStepMs, syntaxOf } from '../../libs/promql/settings.ts';
 import { apiRoutes } from '../../libs/query-api/api-routes.ts';
@@ -12,10 +14,19 @@ import { logFailure } from '../../libs/query-api/log-failures.ts';
 import type { Logger } from '../../libs/telemetry/log.ts';
 import type { Metrics } from '../../libs/telemetry/metrics.ts';
 import { createFrontendMetrics } from './metrics.ts';
+import { ResultsCache } from './results-cache.ts';
 import { answerQuery } from './run-query.ts';
 import { WorkRunner } from './run-work.ts';
 
-export interface QueryFrontendConfig {
+/** Slice `queryFrontend` of the configuration. */
+export const queryFrontendKeys = {
+  resultsCacheMaxBytes: bytes(
+    '256MiB',
+    'Most memory that kept answers of range queries take; with redis.url they are kept there. 0 keeps none.',
+  ),
+};
+
+export interface QueryFrontendConfig extends ValuesOf<typeof queryFrontendKeys> {
   readonly timeout: number;
   readonly maxQueued: number;
   readonly maxQueuedPerTenant: number;
@@ -31,17 +42,24 @@ export interface QueryFrontendDeps {
   readonly features: ReadonlySet<string>;
   readonly log: Logger;
   readonly metrics: Metrics;
+  readonly nowMs: () => number;
+  /** Keeps answers for all frontends; absent, each has its own memory. */
+  readonly sharedCache: ByteCache | undefined;
 }
 
 /** Builds the room and registers its routes. */
 export function createQueryFrontend(
   config: QueryFrontendConfig,
-  { app, tenantOf, features, log, metrics }: QueryFrontendDeps,
+  { app, tenantOf, features, log, metrics, nowMs, sharedCache }: QueryFrontendDeps,
 ): { readonly service: Service; readonly work: QueryWorkContract } {
   const counts = createFrontendMetrics(metrics, () => runner.queue);
   const runner = new WorkRunner(config.maxQueued, config.maxQueuedPerTenant, counts);
+  const { resultsCacheMaxBytes } = config;
+  const store = resultsCacheMaxBytes === 0 ? undefined : (sharedCache ?? new MemoryCache(resultsCacheMaxBytes));
+  const onProblem = (error: unknown): void => log.debug({ error: String(error) }, 'the results cache was passed by');
   const query = {
-    ...{ runner, counts, timeoutMs: config.timeout, samplesMax: config.maxSamples },
+    ...{ runner, counts, nowMs, timeoutMs: config.timeout, samplesMax: config.maxSamples },
+    cache: store === undefined ? undefined : new ResultsCache(store, onProblem),
     // With these labels a name is not all that goes when names are dropped.
     language: features.has('type-and-unit-labels') ? undefined : { syntax: syntaxOf(features), subqueryStepMs },
   };
@@ -58,7 +76,10 @@ export function createQueryFrontend(
   );
   const service: Service = {
     start: async () => undefined,
-    stop: async () => runner.close(),
+    stop: async () => {
+      runner.close();
+      await store?.close();
+    },
     notReadyReason: () =>
       runner.queue.queriers > 0
         ? undefined

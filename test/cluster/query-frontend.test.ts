@@ -12,6 +12,7 @@ import { runMaru } from '../support/start-maru.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { waitFor } from '../support/wait-until.ts';
 
+let lates = 1;
 const seriesCount = 600;
 
 describe('a query-frontend', { timeout: 180_000 }, () => {
@@ -84,6 +85,49 @@ describe('a query-frontend', { timeout: 180_000 }, () => {
     assert.ok((await metric('maru_query_frontend_parts_total')) >= 12);
     const bad = await ask(target, 'query', { query: 'sum(' });
     assert.equal(bad.errorType, 'bad_data');
+  });
+
+  it('keeps answers, and none of them is served when something was written since', async () => {
+    const cells = (outcome: string) => metric(`maru_query_frontend_cache_cells_total\\{outcome="${outcome}"\\}`);
+    for (const [query, step] of [
+      ['rate(days_total[2h])', 600],
+      ['sum by (i) (days_total)', 60],
+    ] as const) {
+      // On cells' own begins, and off them.
+      for (const offset of [0, 37]) {
+        const end = Math.floor(nowMs / 1000 / step) * step + offset;
+        const params = { query, start: end - 40 * 3600, end, step };
+        const both = async () => {
+          const plain = await ask({ baseUrl: cluster.querier.queryUrl }, 'query_range', params);
+          assert.ok((plain.data as QueryData).result.length > 0);
+          assert.deepEqual(await ask(target, 'query_range', params), plain);
+        };
+        await both();
+        const before = { hits: await cells('hit'), parts: await metric('maru_query_frontend_parts_total') };
+        await both();
+        assert.ok((await cells('hit')) > before.hits, 'the second answer comes from what was kept');
+        assert.ok((await metric('maru_query_frontend_parts_total')) <= before.parts + 3);
+        const stale = await cells('stale');
+        for (const ageMs of [30 * 3_600_000, 5 * 3_600_000]) {
+          const late = {
+            labels: [
+              ['__name__', 'days_total'],
+              ['i', '3'],
+            ] as const,
+            samples: [{ t: nowMs - ageMs - lates++, v: 5e6 }],
+          };
+          assert.equal((await push(cluster.distributor.baseUrl, [late], { protocol: 'v2' })).status, 204);
+          await both();
+        }
+        assert.ok((await cells('stale')) > stale, 'what was kept had changed');
+        const hits = await cells('hit');
+        const url = `${target.baseUrl}/api/v1/query_range?query=${encodeURIComponent(query)}&start=${params.start}&end=${end}&step=${step}`;
+        const fresh = await fetch(url, { headers: { 'cache-control': 'no-store' } });
+        assert.equal(fresh.status, 200);
+        await fresh.arrayBuffer();
+        assert.equal(await cells('hit'), hits, 'no-store is obeyed');
+      }
+    }
   });
 
   for (const signal of ['SIGKILL', 'SIGTERM'] as const) {

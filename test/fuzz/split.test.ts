@@ -87,15 +87,14 @@ function maySplit(expr: Expr, steps: Steps): boolean {
   }
 }
 
-/** Two to four parts of two steps or more. */
+/** Two to four parts. */
 function cut(random: SeededRandom, { startMs, endMs, stepMs }: Steps): Steps[] {
   const count = Math.floor((endMs - startMs) / stepMs) + 1;
   const parts: Steps[] = [];
   let at = 0;
   while (at < count) {
     const left = count - at;
-    let taken = parts.length >= 3 || left < 4 ? left : random.between(2, left - 1);
-    if (left - taken === 1) taken = left;
+    const taken = parts.length >= 3 || left < 2 ? left : random.between(1, left);
     parts.push({ startMs: startMs + at * stepMs, endMs: startMs + (at + taken - 1) * stepMs, stepMs });
     at += taken;
   }

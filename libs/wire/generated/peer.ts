@@ -836,6 +836,39 @@ export const peerDescriptor: object = {
           }
          }
         },
+        "WriteMarksRequest": {
+         "fields": {
+          "tenant": {
+           "type": "string",
+           "id": 1
+          },
+          "minT": {
+           "rule": "repeated",
+           "type": "double",
+           "id": 2,
+           "protoName": "min_t"
+          },
+          "maxT": {
+           "rule": "repeated",
+           "type": "double",
+           "id": 3,
+           "protoName": "max_t"
+          }
+         }
+        },
+        "WriteMarks": {
+         "fields": {
+          "run": {
+           "type": "fixed32",
+           "id": 1
+          },
+          "writes": {
+           "rule": "repeated",
+           "type": "double",
+           "id": 2
+          }
+         }
+        },
         "CountedName": {
          "fields": {
           "name": {
@@ -874,6 +907,10 @@ export const peerDescriptor: object = {
           "part": {
            "type": "PartWork",
            "id": 4
+          },
+          "check": {
+           "type": "CheckWork",
+           "id": 5
           }
          }
         },
@@ -973,6 +1010,23 @@ export const peerDescriptor: object = {
            "type": "string",
            "id": 3,
            "protoName": "source_warnings"
+          },
+          "witness": {
+           "type": "string",
+           "id": 4
+          }
+         }
+        },
+        "CheckWork": {
+         "fields": {
+          "tenant": {
+           "type": "string",
+           "id": 1
+          },
+          "witnesses": {
+           "rule": "repeated",
+           "type": "string",
+           "id": 2
           }
          }
         },

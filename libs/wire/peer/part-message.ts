@@ -16,7 +16,10 @@ export interface PartSteps {
   readonly stepMs: number;
 }
 
-export type PartAnswer = Pick<QueryResult, 'series' | 'annotations' | 'sourceWarnings'>;
+export interface PartAnswer extends Pick<QueryResult, 'series' | 'annotations' | 'sourceWarnings'> {
+  /** What it rests on; '' where it may not be kept. */
+  readonly witness: string;
+}
 
 interface SeriesMessage {
   readonly pairs: readonly string[];
@@ -41,22 +44,32 @@ interface HistogramMessage {
   readonly customValues: readonly number[];
 }
 
-interface PartMessage extends Omit<PartAnswer, 'series'> {
+interface PartMessage extends Omit<PartAnswer, 'series' | 'witness'> {
+  readonly witness?: string;
   readonly series: readonly SeriesMessage[];
 }
 
+const witnessCodec: MessageCodec<{ readonly witness: string }> = codecOf('PartAnswer');
 const partCodec: MessageCodec<PartMessage> = codecOf('PartAnswer');
 const nothing = new Uint8Array(0);
 
-export function encodePart({ series, annotations, sourceWarnings }: PartAnswer, steps: PartSteps): Uint8Array {
+export function encodePart(
+  { series, annotations, sourceWarnings }: Omit<PartAnswer, 'witness'>,
+  steps: PartSteps,
+): Uint8Array {
   return partCodec.encode({ series: series.map((one) => seriesMessage(one, steps)), annotations, sourceWarnings });
+}
+
+/** Bytes to put behind those of an encoded answer: a message and a further field of it are one message. */
+export function encodeWitness(witness: string): Uint8Array {
+  return witnessCodec.encode({ witness });
 }
 
 /** @throws Failure `bad_data` where the bytes are no such answer */
 export function decodePart(bytes: Uint8Array, steps: PartSteps): PartAnswer {
-  const { series, annotations, sourceWarnings } = partCodec.decode(bytes);
+  const { series, annotations, sourceWarnings, witness = '' } = partCodec.decode(bytes);
   const everyStep = timesOf(steps);
-  return { series: series.map((one) => seriesOf(one, everyStep)), annotations, sourceWarnings };
+  return { series: series.map((one) => seriesOf(one, everyStep)), annotations, sourceWarnings, witness };
 }
 
 /** The time of each step. */

@@ -2,6 +2,7 @@
 import { readConsistencies } from '../../contracts/ingester.ts';
 import {
   type CallWork,
+  type CheckWork,
   type PartWork,
   type QueryWork,
   type WorkHead,
@@ -20,6 +21,7 @@ interface QueryWorkMessage {
   readonly timeoutMs: number;
   readonly call?: (Omit<Unbranded<CallWork>, 'consistency'> & { readonly consistency: string }) | null;
   readonly part?: Unbranded<PartWork> | null;
+  readonly check?: Unbranded<CheckWork> | null;
 }
 
 /** A part of an answer, or how it failed. */
@@ -57,13 +59,14 @@ export function decodeWork(bytes: Uint8Array): {
   readonly timeoutMs: number;
   readonly work: QueryWork;
 } {
-  const { id, timeoutMs, call, part } = workCodec.decode(bytes);
-  const tenant = parseTenantId((call ?? part)?.tenant);
+  const { id, timeoutMs, call, part, check } = workCodec.decode(bytes);
+  const tenant = parseTenantId((call ?? part ?? check)?.tenant);
   if (call !== undefined && call !== null) {
     // A word that a later release knows asks for no less than what is usual.
     const consistency = readConsistencies.find((one) => one === call.consistency) ?? 'default';
     return { id, timeoutMs, work: { kind: 'call', ...call, tenant, consistency } };
   }
   if (part !== undefined && part !== null) return { id, timeoutMs, work: { kind: 'part', ...part, tenant } };
+  if (check !== undefined && check !== null) return { id, timeoutMs, work: { kind: 'check', ...check, tenant } };
   throw new Failure('not_acceptable', 'work of a kind that is not known here');
 }
