@@ -26,6 +26,11 @@ import { resolvePatterns } from './resolve-patterns.ts';
 import type { ReadReply, ReadRequest, SelectedPart } from './worker-protocol.ts';
 import { batchesAheadMax, batchesPerRequest, ControlWord, StopReason } from './worker-protocol.ts';
 
+/** Bytes of a batch that is read from files; all blocks of a selection have one in memory at once. */
+const fileBatchBytesMax = 1 << 20;
+const fileBatchBytesMin = 64 << 10;
+const fileBytesMax = 32 << 20;
+
 /** Stops the job if its client has left or its time is over. @throws Failure `canceled` or `timeout`. */
 export function checkStopped(control: Int32Array): void {
   const reason = Atomics.load(control, ControlWord.stop);
@@ -115,11 +120,6 @@ export class BridgeReader implements SeriesReader {
     checkStopped(this.#control);
   }
 
-  /** Lets go of what selections have open that nobody has closed. */
-  [Symbol.dispose](): void {
-    for (const one of this.#selections) if (one instanceof BridgeSelection) one.letGo();
-  }
-
   close(selection: number): void {
     this.#port.postMessage({ kind: 'close', job: this.#job, selection } satisfies ReadRequest);
   }
@@ -170,24 +170,30 @@ class BridgePart {
   readonly #selection: number;
   readonly #number: number;
   readonly #batches: ChunkBatch[] = [];
-  #files: LocatedReader | undefined;
-  /** Of files that are closed. */
-  #fileBytes = 0;
+  readonly #files: LocatedReader | undefined;
+  #isOfFiles: boolean;
   #read = 0;
   #ended: boolean;
 
-  constructor(reader: BridgeReader, selection: number, number: number, { located, whole }: SelectedPart) {
+  constructor(
+    reader: BridgeReader,
+    selection: number,
+    number: number,
+    fileBatchBytes: number,
+    { located, whole }: SelectedPart,
+  ) {
     this.#reader = reader;
     this.#selection = selection;
     this.#number = number;
-    this.#files = located === undefined ? undefined : new LocatedReader(located);
+    this.#files = located === undefined ? undefined : new LocatedReader(located, fileBatchBytes);
+    this.#isOfFiles = located !== undefined;
     if (whole !== undefined) this.#batches.push(whole);
     this.#ended = whole !== undefined;
   }
 
   /** Whether batches may come yet. */
   get isAwaited(): boolean {
-    return !this.#ended && this.#files === undefined;
+    return !this.#ended && !this.#isOfFiles;
   }
 
   take(batch: ChunkBatch | undefined): void {
@@ -196,13 +202,13 @@ class BridgePart {
   }
 
   next(): GivenBatch | undefined {
-    if (this.#files !== undefined) {
+    if (this.#files !== undefined && this.#isOfFiles) {
       this.#reader.checkStopped();
       try {
         return this.#files.next();
       } catch {
         // Deleted, damaged, or whatever else: the main thread reads the same, from the begin on, and knows what to say of it.
-        this.letGo();
+        this.#isOfFiles = false;
         this.#reader.askMore(this.#selection, this.#number, batchesAheadMax);
       }
     }
@@ -216,18 +222,10 @@ class BridgePart {
 
   /** Bytes that were read from files. */
   get fileBytes(): number {
-    return this.#fileBytes + (this.#files?.bytes ?? 0);
-  }
-
-  /** Closes the files. */
-  letGo(): void {
-    this.#fileBytes = this.fileBytes;
-    this.#files?.[Symbol.dispose]();
-    this.#files = undefined;
+    return this.#files?.bytes ?? 0;
   }
 
   close(): void {
-    this.letGo();
     for (const batch of this.#batches) freeBatch(batch);
     this.#batches.length = 0;
     this.#ended = true;
@@ -271,7 +269,8 @@ class BridgeSelection implements SeriesSelection {
         this.costs = reply.costs ?? this.costs;
         this.columns = { begin: reply.begin, refs: reply.refs, setOf: reply.setOf };
         this.warnings = reply.warnings;
-        this.#parts = reply.parts.map((part, i) => new BridgePart(this.#reader, this.#number, i, part));
+        const fileBytes = Math.max(fileBatchBytesMin, Math.min(fileBatchBytesMax, fileBytesMax / reply.parts.length));
+        this.#parts = reply.parts.map((part, i) => new BridgePart(this.#reader, this.#number, i, fileBytes, part));
         const isJoined = reply.table !== undefined || reply.parts.some(({ located }) => located !== undefined);
         if (!isJoined) return;
         const isSorted = reply.parts.map((part) => part.isSorted);
@@ -304,11 +303,6 @@ class BridgeSelection implements SeriesSelection {
   get costsNow(): ReadCosts {
     const cachedBytes = this.#parts.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
     return addCosts(this.costs, { ...noCosts, cachedBytes });
-  }
-
-  /** Closes files that are open: nothing more is read. */
-  letGo(): void {
-    for (const part of this.#parts) part.letGo();
   }
 
   close(): void {

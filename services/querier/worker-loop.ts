@@ -71,7 +71,7 @@ export function runWorker(makeWork: (options: unknown) => WorkerWork): void {
       send({ kind: 'chunk', job, bytes, last }, [bytes.buffer]);
     });
     try {
-      using reader = new BridgeReader(port, control, job, early);
+      const reader = new BridgeReader(port, control, job, early);
       const stats = execute({
         request,
         reader,

@@ -65,7 +65,7 @@ function rowsOf(batch: GivenBatch, { minT, maxT }: SelectQuery): string[][] {
 /** The samples of each series as a query worker reads them from the files, or why it cannot. */
 function locatedRows(located: LocatedChunks, query: SelectQuery): string[][] | Error {
   try {
-    using reader = new LocatedReader(located);
+    const reader = new LocatedReader(located, 1 << 16);
     const found: string[][] = [];
     for (let batch = reader.next(); batch !== undefined; batch = reader.next()) {
       assert.equal(batch.firstSeries, found.length);

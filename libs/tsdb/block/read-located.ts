@@ -1,7 +1,7 @@
 /**
  * Chunks of a block's selection read from its files by the thread that decodes them, which may block: from the page cache that is one copy,
  * and nothing of it passes through the main thread.
- * Owns the open files and what is read at once. Does not own what is done where a file is not what it should be: then read-chunks.ts
+ * Owns what is read at once, and the files, which are open while a batch is read: a query may have thousands of blocks. Does not own what is done where a file is not what it should be: then read-chunks.ts
  * reads the same, and says what is wrong. What is handed out holds the checked records as they lie in the file.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
@@ -20,8 +20,6 @@ import { CorruptBlock } from './corrupt-block.ts';
 import { recordEnd } from './read-chunks.ts';
 import { localGapBytes } from './read-ranges.ts';
 
-/** Bytes that one batch has, gaps included. */
-const batchBytesMax = 1 << 20;
 const batchSeriesMax = 1024;
 
 interface OpenFile {
@@ -30,8 +28,9 @@ interface OpenFile {
   readonly size: number;
 }
 
-export class LocatedReader implements Disposable {
+export class LocatedReader {
   readonly #located: LocatedChunks;
+  readonly #batchBytes: number;
   readonly #files = new Map<number, OpenFile>();
   readonly #record = new ChunkRecord();
   /** Bytes that were read. */
@@ -50,8 +49,10 @@ export class LocatedReader implements Disposable {
   /** The piece of each chunk of the batch. */
   #pieceOf = new Uint32Array(256);
 
-  constructor(located: LocatedChunks) {
+  /** @param batchBytes that one batch has, gaps included, before it takes no further series */
+  constructor(located: LocatedChunks, batchBytes: number) {
     this.#located = located;
+    this.#batchBytes = batchBytes;
   }
 
   /**
@@ -59,9 +60,17 @@ export class LocatedReader implements Disposable {
    * @throws CorruptBlock, or what the file system throws
    */
   next(): GivenBatch | undefined {
+    if (this.#series + 1 >= this.#located.chunkBegin.length) return undefined;
+    try {
+      return this.#nextOf(this.#series);
+    } finally {
+      for (const { descriptor } of this.#files.values()) closeSync(descriptor);
+      this.#files.clear();
+    }
+  }
+
+  #nextOf(firstSeries: number): GivenBatch {
     const { chunkBegin, minT, maxT } = this.#located;
-    const firstSeries = this.#series;
-    if (firstSeries + 1 >= chunkBegin.length) return undefined;
     const seriesEnd = this.#plan(firstSeries);
     const first = chunkBegin[firstSeries];
     const last = chunkBegin[seriesEnd];
@@ -82,11 +91,6 @@ export class LocatedReader implements Disposable {
     };
   }
 
-  [Symbol.dispose](): void {
-    for (const { descriptor } of this.#files.values()) closeSync(descriptor);
-    this.#files.clear();
-  }
-
   /** Finds the pieces of as many series as make a batch; returns the series behind them. */
   #plan(firstSeries: number): number {
     const { chunkBegin, ref } = this.#located;
@@ -99,7 +103,7 @@ export class LocatedReader implements Disposable {
     let total = 0;
     let series = firstSeries;
     for (; series + 1 < chunkBegin.length && series - firstSeries < batchSeriesMax; series++) {
-      if (total >= batchBytesMax) break;
+      if (total >= this.#batchBytes) break;
       this.#reserve(chunkBegin[series + 1] - first);
       for (let c = chunkBegin[series]; c < chunkBegin[series + 1]; c++) {
         const segment = segmentOfRef(ref[c]);
