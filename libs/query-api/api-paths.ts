@@ -50,6 +50,7 @@ const table = {
   '/api/v1/status/flags': [get, open],
   '/api/v1/status/runtimeinfo': [get, plain],
   '/api/v1/status/tsdb': [get, plain],
+  '/api/v1/status/tsdb/blocks': [get, plain],
   '/api/v1/status/walreplay': [get, uncompressed],
   '/api/v1/openapi.yaml': [get, { dress: plainDress, isOpen: true }],
   '/api/v1/read': [post, { dress: plainDress }],

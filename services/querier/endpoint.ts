@@ -2,6 +2,7 @@
  * What an endpoint of the read API is here: a function from a call to an answer, and what it needs.
  * Owns the shapes between the table (endpoints.ts) and the endpoints themselves.
  */
+import type { BucketIndex } from '../../libs/blocks/bucket-index.ts';
 import type { IngesterStatusContract } from '../../libs/contracts/ingester.ts';
 import type { Matcher } from '../../libs/model/matcher.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
@@ -29,6 +30,8 @@ export interface ApiDeps {
   readonly witnesses?: WitnessCheck & {
     readonly sourceOf: (tenant: TenantId, witness: ReadWitness) => SeriesSource;
   };
+  /** What the bucket holds of a tenant. @throws Failure */
+  readonly bucketIndexOf: (tenant: TenantId, signal: AbortSignal) => Promise<BucketIndex>;
   readonly pool: QueryPool;
   readonly syntax: SelectorSyntax;
   readonly timeoutMs: number;

@@ -21,7 +21,7 @@ import {
 } from './prometheus-api.ts';
 import { remoteRead } from './read-endpoint.ts';
 import { searchLabelNames, searchLabelValues, searchMetricNames } from './search-endpoints.ts';
-import { disabled, features, fixed, runtimeInfo, tsdbStatus, walReplay } from './status-endpoints.ts';
+import { disabled, features, fixed, runtimeInfo, tsdbBlocks, tsdbStatus, walReplay } from './status-endpoints.ts';
 
 const noAdmin = disabled('admin APIs disabled');
 
@@ -52,6 +52,7 @@ export const endpoints: Readonly<Record<ApiPath, Endpoint>> = {
   '/api/v1/status/flags': fixed('{}'),
   '/api/v1/status/runtimeinfo': runtimeInfo,
   '/api/v1/status/tsdb': tsdbStatus,
+  '/api/v1/status/tsdb/blocks': tsdbBlocks,
   '/api/v1/status/walreplay': walReplay,
   '/api/v1/openapi.yaml': openApi,
   '/api/v1/read': remoteRead,

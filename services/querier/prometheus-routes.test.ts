@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { gunzipSync, inflateSync } from 'node:zlib';
 import Fastify from 'fastify';
+import { emptyBucketIndex } from '../../libs/blocks/bucket-index.ts';
 import type { HeadStatus } from '../../libs/contracts/ingester.ts';
 import { tenantReader } from '../../libs/http/tenant-header.ts';
 import { Labels } from '../../libs/model/labels.ts';
@@ -60,6 +61,7 @@ const api: ApiDeps = {
     restoreProgress: () => ({ bytesDone: 5, bytesTotal: 10 }),
   },
   pool,
+  bucketIndexOf: async () => emptyBucketIndex,
   syntax: {
     parseSelector: parseMetricSelector,
     selectorsOf: (query) => selectorsOf(query, {}),

@@ -114,6 +114,7 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Querier
   const api: Omit<ApiDeps, 'sourceOf'> = {
     ...witnessesOf(config, deps, access),
     ingester: deps.ingester,
+    bucketIndexOf: (tenant, signal) => access.indexes.of(tenant, signal),
     pool,
     syntax: {
       parseSelector: parseMetricSelector,

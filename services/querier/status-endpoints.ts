@@ -69,6 +69,26 @@ export async function tsdbStatus({ form, tenant, signal }: ApiCall, deps: ApiDep
   return successAnswer(headStatusJson(await deps.ingester.headStatus(tenant, limit, signal)));
 }
 
+/** The blocks of the bucket that stand, the oldest first, as Prometheus lists those of its disk: what the index has of their meta.json. */
+export async function tsdbBlocks({ tenant, signal }: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
+  const index = await deps.bucketIndexOf(tenant, signal);
+  const marked = new Set<string>(index.deletionMarks.map(({ ulid }) => ulid));
+  const standing = index.blocks.filter(({ ulid }) => !marked.has(ulid));
+  standing.sort((a, b) => a.minTime - b.minTime || (a.ulid < b.ulid ? -1 : 1));
+  const blocks = standing.map(({ ulid, minTime, maxTime, compactionLevel, details }) => {
+    const { numSamples, numSeries, numChunks, sources = [] } = details ?? {};
+    return {
+      ulid,
+      minTime,
+      maxTime,
+      stats: details === undefined ? {} : { numSamples, numSeries, numChunks },
+      compaction: { level: compactionLevel, sources },
+      version: 1,
+    };
+  });
+  return successAnswer(JSON.stringify({ blocks }));
+}
+
 /** @throws Failure `bad_data` in Prometheus' words. */
 function readCount(text: string): number {
   let limit: number;

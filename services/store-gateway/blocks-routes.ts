@@ -1,20 +1,14 @@
 /**
- * What an operator can look at: the blocks of a tenant and how the gateway stands to each; and Prometheus' own list of blocks.
- * Owns the two forms. A tenant in a path is parsed like one in a header.
+ * What an operator can look at: the blocks of a tenant and how the gateway stands to each.
+ * Owns the form. A tenant in a path is parsed like one in a header.
  */
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { Failure } from '../../libs/errors/failure.ts';
 import { wireStatus } from '../../libs/errors/wire-status.ts';
-import type { TenantOf } from '../../libs/http/tenant-header.ts';
 import { parseTenantId } from '../../libs/model/tenant-id.ts';
 import type { BlockState, StoreGatewayHandler } from './store-gateway-handler.ts';
 
-export interface BlocksRoutesDeps {
-  readonly handler: StoreGatewayHandler;
-  readonly tenantOf: TenantOf;
-}
-
-export function blocksRoutes(app: FastifyInstance, { handler, tenantOf }: BlocksRoutesDeps): void {
+export function blocksRoutes(app: FastifyInstance, handler: StoreGatewayHandler): void {
   const { signal } = new AbortController();
   app.get<{ Params: { tenant: string } }>('/store-gateway/tenant/:tenant/blocks', (request, reply) =>
     answered(reply, async () => {
@@ -22,15 +16,6 @@ export function blocksRoutes(app: FastifyInstance, { handler, tenantOf }: Blocks
       return { tenant, blocks: (await handler.states(tenant, signal)).map(stateJson) };
     }),
   );
-  for (const prefix of ['', '/prometheus']) {
-    app.get(`${prefix}/api/v1/status/tsdb/blocks`, (request, reply) =>
-      answered(reply, async () => {
-        const states = await handler.states(tenantOf(request.headers), signal);
-        const blocks = states.filter(({ indexed, markedAtMs }) => indexed !== undefined && markedAtMs === undefined);
-        return { status: 'success', data: { blocks: blocks.map(metaJson) } };
-      }),
-    );
-  }
 }
 
 async function answered(reply: FastifyReply, answer: () => Promise<object>): Promise<FastifyReply> {
@@ -64,21 +49,5 @@ function stateJson({ ulid, indexed, markedAtMs, isOpen, memoryBytes, quarantine 
           labels: Object.fromEntries(indexed.labels),
           uploadedAt: new Date(indexed.uploadedAtMs).toISOString(),
         }),
-  };
-}
-
-/** As Prometheus lists a block: what the bucket index has of its meta.json. */
-function metaJson({ ulid, indexed }: BlockState): object {
-  const details = indexed?.details;
-  return {
-    ulid,
-    minTime: indexed?.minTime,
-    maxTime: indexed?.maxTime,
-    stats:
-      details === undefined
-        ? {}
-        : { numSamples: details.numSamples, numSeries: details.numSeries, numChunks: details.numChunks },
-    compaction: { level: indexed?.compactionLevel, sources: details?.sources ?? [] },
-    version: 1,
   };
 }

@@ -5,7 +5,6 @@
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { indexStaleMsMax, TenantIndexes } from '../../libs/blocks/tenant-indexes.ts';
-import type { TenantOf } from '../../libs/http/tenant-header.ts';
 import type { Service } from '../../libs/lifecycle/service.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
@@ -25,7 +24,6 @@ export interface StoreGatewayDeps {
   readonly bucket: Bucket;
   readonly dataDir: string;
   readonly app: FastifyInstance;
-  readonly tenantOf: TenantOf;
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly nowMs: () => number;
@@ -73,7 +71,7 @@ export function createStoreGateway(
     },
   });
   registerStoreGatewayMetrics(deps.metrics, handler, cache, headers);
-  blocksRoutes(deps.app, { handler, tenantOf: deps.tenantOf });
+  blocksRoutes(deps.app, handler);
   let sync: { stop(): Promise<void> } | undefined;
   const service: Service = {
     start: async () => {

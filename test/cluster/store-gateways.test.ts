@@ -136,6 +136,8 @@ describe('several store-gateways', { timeout: 240_000 }, () => {
     assert.equal(await whole(), undefined);
     const open = async () =>
       Promise.all(cluster.storeGateways.map((one) => metric(one, 'maru_store_gateway_blocks_read_total')));
+    const listed = await ask({ baseUrl: cluster.querier.queryUrl }, 'status/tsdb/blocks');
+    assert.equal((listed.data as { blocks: unknown[] }).blocks.length, blockCount);
     // The own zone answers where both have a block; both have all of them.
     assert.ok(((await open())[0] ?? 0) >= blockCount, String(await open()));
   });
