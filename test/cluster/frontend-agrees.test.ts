@@ -1,0 +1,124 @@
+/**
+ * Random questions, and the expressions of Prometheus' own scripts, asked as range queries of a query-frontend and of a querier, with
+ * late writes between the runs: the same answer to the byte of each value, whether it was cut, kept or evaluated anew.
+ * Owns the comparison of the two doors of one cluster; what is right is for test/compliance and test/fuzz/promql to say.
+ */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { parseScript } from '../../libs/promql/testing/parse-script.ts';
+import { corpusPath, listCorpus } from '../../libs/promql/testing/run-corpus.ts';
+import { randomData } from '../fuzz/random-data.ts';
+import { randomQuestion } from '../fuzz/random-question.ts';
+import { profiles, treeOf } from '../fuzz/two-servers.ts';
+import { push } from '../support/push-client.ts';
+import { ask } from '../support/query-client.ts';
+import { seededRandom } from '../support/seeded-random.ts';
+import { requestsOfLoad } from '../support/sent-load.ts';
+import { type Cluster, startCluster } from '../support/start-cluster.ts';
+
+const seeds = Number(process.env.MARU_FUZZ_SEEDS ?? 2);
+const questionsPerSeed = 60;
+/** Of the corpus every so manieth expression; 1 is all of it. */
+const corpusEvery = Number(process.env.MARU_CORPUS_EVERY ?? 12);
+const scripts = listCorpus();
+
+type Load = Parameters<typeof requestsOfLoad>[0];
+
+describe('a query-frontend agrees with a querier', { timeout: 600_000 }, () => {
+  let cluster: Cluster;
+  let tenants = 0;
+  before(async () => {
+    cluster = await startCluster({
+      zones: ['a'],
+      partitions: 1,
+      replicationFactor: 1,
+      frontend: true,
+      // Data of 1970; all queries of one process have one order of series.
+      args: ['--limits.past-grace-period=0', `--enable-feature=${profiles[0]?.features.join(',')}`],
+    });
+  });
+  after(() => cluster?.[Symbol.asyncDispose]());
+
+  const write = async (tenant: string, load: Load): Promise<void> => {
+    for (const series of requestsOfLoad(load)) {
+      const { status, text } = await push(cluster.distributor.baseUrl, series, { protocol: 'v2', tenant });
+      assert.equal(status, 204, text);
+    }
+  };
+  const compare = async (tenant: string, query: string, range: Readonly<Record<string, number>>): Promise<void> => {
+    const asked = { query, ...range };
+    const [frontend, querier] = await Promise.all(
+      [cluster.frontend?.queryUrl ?? '', cluster.querier.queryUrl].map((baseUrl) =>
+        ask({ baseUrl, tenant }, 'query_range', asked, 'POST'),
+      ),
+    );
+    assert.deepEqual(frontend, querier, `${query}\n${JSON.stringify(range)}`);
+  };
+  const counted = async (name: string): Promise<number> => {
+    const text = await (await fetch(`${cluster.frontend?.baseUrl}/metrics`)).text();
+    const line = text.split('\n').find((one) => one.startsWith(`${name} `));
+    return Number(line?.split(' ')[1] ?? Number.NaN);
+  };
+  const cells = (outcome: string) => counted(`maru_query_frontend_cache_cells_total{outcome="${outcome}"}`);
+
+  for (let seed = 1; seed <= seeds; seed++) {
+    it(`about random questions, before and after late writes: seed ${seed}`, async (t) => {
+      const random = seededRandom(seed);
+      const [first, ...late] = randomData(random, true).loads as readonly [Load, ...Load[]];
+      const tenant = `agrees-${++tenants}`;
+      await write(tenant, first);
+      const questions = Array.from({ length: questionsPerSeed * 3 }, () => randomQuestion(random).expr)
+        .filter((expr) => treeOf(expr)?.type === 'vector')
+        .slice(0, questionsPerSeed)
+        // Two days and some hours around the data, so that there are cells and cuts.
+        .map((expr) => ({
+          expr,
+          range: {
+            start: -90_000 + random.between(0, 2) * 7,
+            end: 90_000,
+            step: random.between(0, 2) === 0 ? 60 : 300,
+          },
+        }));
+      const hits = await cells('hit');
+      const stale = await cells('stale');
+      for (const { expr, range } of questions) await compare(tenant, expr, range);
+      for (const load of late) await write(tenant, load);
+      for (const { expr, range } of questions) await compare(tenant, expr, range);
+      for (const { expr, range } of questions) await compare(tenant, expr, range);
+      t.diagnostic(
+        `${questions.length} questions, ${(await cells('hit')) - hits} cells hit, ${(await cells('stale')) - stale} stale`,
+      );
+      assert.ok((await cells('hit')) > hits, 'kept answers are used');
+      if (late.length > 0) assert.ok((await cells('stale')) > stale, 'late writes are noticed');
+    });
+  }
+
+  it('about the expressions of the corpus, twice each', {
+    skip: scripts === undefined && `no corpus: ${corpusPath}`,
+  }, async (t) => {
+    let number = 0;
+    let asked = 0;
+    for (const script of scripts ?? []) {
+      let tenant = `agrees-${++tenants}`;
+      let waiting: Load[] = [];
+      for (const command of parseScript(readFileSync(path.join(corpusPath, script), 'utf8'))) {
+        if (command.kind === 'clear') {
+          tenant = `agrees-${++tenants}`;
+          waiting = [];
+        } else if (command.kind === 'load') waiting.push(command);
+        else if (number++ % corpusEvery === 0) {
+          for (const load of waiting.splice(0)) await write(tenant, load);
+          const { expr, startMs, endMs, stepMs } = command;
+          const range = command.range
+            ? { start: startMs / 1000, end: endMs / 1000, step: stepMs / 1000 }
+            : { start: startMs / 1000 - 90_000, end: startMs / 1000 + 7_200, step: 900 };
+          for (let i = 0; i < 2; i++) await compare(tenant, expr, range);
+          asked++;
+        }
+      }
+    }
+    t.diagnostic(`${asked} of ${number} expressions`);
+  });
+});
