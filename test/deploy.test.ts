@@ -56,7 +56,7 @@ describe('dashboards and alerts', { timeout: 60_000 }, () => {
     await using among = await startMaru({
       args: [
         ...args,
-        '--target=distributor,ingester,store-gateway,querier,compactor',
+        '--target=distributor,ingester,store-gateway,querier,query-frontend,compactor',
         '--cluster.instance=ingester-0',
         '--cluster.replication-factor=1',
         '--server.grpc-port=0',

@@ -18,10 +18,10 @@ import { seededRandom } from '../support/seeded-random.ts';
 import { requestsOfLoad } from '../support/sent-load.ts';
 import { type Cluster, startCluster } from '../support/start-cluster.ts';
 
-const seeds = Number(process.env.MARU_FUZZ_SEEDS ?? 2);
+const seeds = Number(process.env.MARU_TEST_SEEDS ?? 2);
 const questionsPerSeed = 60;
 /** Of the corpus every so manieth expression; 1 is all of it. */
-const corpusEvery = Number(process.env.MARU_CORPUS_EVERY ?? 12);
+const corpusEvery = Number(process.env.MARU_TEST_CORPUS_EVERY ?? 12);
 const scripts = listCorpus();
 
 type Load = Parameters<typeof requestsOfLoad>[0];

@@ -18,7 +18,7 @@ import { randomData } from './random-data.ts';
 import { randomQuestion } from './random-question.ts';
 import { treeOf } from './two-servers.ts';
 
-const seeds = Number(process.env.MARU_FUZZ_SEEDS ?? 6);
+const seeds = Number(process.env.MARU_TEST_SEEDS ?? 6);
 const firstSeed = Number(process.env.MARU_TEST_SEED ?? 1);
 const questionsPerSeed = 150;
 const limits = { samplesMax: 0, memoryBytesMax: 0 };
