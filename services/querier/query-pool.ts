@@ -19,8 +19,8 @@ import { ControlWord, controlWords, earlySelectsMax, StopReason } from './worker
 
 /** How long a worker may take to stop before it is killed. */
 const killAfterMs = 2_000;
-/** A worker that holds more than this and is idle for so long is replaced. One that has answered small questions holds some 40 MB. */
-const idleHeapBytesMax = 96 << 20;
+/** A worker that holds more than this and is idle for so long is replaced. Dashboards leave some 100 MB, and a new worker is slow at first. */
+const idleHeapBytesMax = 192 << 20;
 const replaceAfterMs = 1_000;
 /** A worker's stack: an expression may be nested deeply. */
 const stackSizeMb = 32;
