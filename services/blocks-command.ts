@@ -17,6 +17,7 @@ import type { Matcher } from '../libs/model/matcher.ts';
 import { compileMatcher } from '../libs/model/matcher-predicate.ts';
 import { isTenantId, parseTenantId, type TenantId } from '../libs/model/tenant-id.ts';
 import type { Bucket } from '../libs/object-store/bucket.ts';
+import type { BucketConfig } from '../libs/object-store/config.ts';
 import { openBucket } from '../libs/object-store/open-bucket.ts';
 import { parseMetricSelector } from '../libs/promql/syntax/parser.ts';
 import { makeColumns } from '../libs/series/merge.ts';
@@ -95,16 +96,20 @@ function parseOptions(args: readonly string[]): Options {
   };
 }
 
+/** For looking at it: nothing of it is remembered. */
+async function bucketOf(config: BucketConfig, dataDir: string): Promise<Bucket> {
+  return (await openBucket(config, dataDir, new Metrics(version), undefined)).bucket;
+}
+
 async function open(
   options: Options,
 ): Promise<{ bucket: Bucket; tenants: readonly TenantId[]; foreign: readonly string[] }> {
   const config = readConfig(configKeys, { args: options.rest, env: process.env }, '--config.file');
-  if (options.folder === undefined)
-    return withTenants(await openBucket(config.bucket, config.dataDir, new Metrics(version)), options);
+  if (options.folder === undefined) return withTenants(await bucketOf(config.bucket, config.dataDir), options);
   const folder = resolve(options.folder);
   const inFolder = (directory: string): Promise<Bucket> => {
     const filesystem = { ...config.bucket.filesystem, directory };
-    return openBucket({ ...config.bucket, backend: 'filesystem', filesystem }, config.dataDir, new Metrics(version));
+    return bucketOf({ ...config.bucket, backend: 'filesystem', filesystem }, config.dataDir);
   };
   const bucket = await inFolder(folder);
   for await (const entry of bucket.list('', { delimiter: true, signal })) {

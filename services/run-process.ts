@@ -3,7 +3,7 @@
  * Owns the exit code: 0 after a signal, 1 when something broke, 2 for a mistake in the configuration.
  */
 import { hostname } from 'node:os';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { ConfigError } from '../libs/config/config-error.ts';
 import { readFeatures } from '../libs/config/features.ts';
 import { printReference } from '../libs/config/print-reference.ts';
@@ -73,7 +73,7 @@ async function run(config: Config): Promise<void> {
     config.tenancy.missingHeader === 'auto' ? (isAll ? 'anonymous' : 'reject') : config.tenancy.missingHeader;
   const selfTenant = selfTenantOf(config.selfMetrics.tenant, isAll);
   const metrics = new Metrics(version);
-  const bucket = await openBucket(config.bucket, dataDir, metrics);
+  const { bucket, identity } = await openBucket(config.bucket, dataDir, metrics, join(dataDir, 'bucket-id'));
   const limits = watchTenantLimits(config.runtimeConfig, config.limits, {
     log: log.child({ component: 'limits' }),
     metrics,
@@ -82,11 +82,16 @@ async function run(config: Config): Promise<void> {
   const lock = await lockDataFolder(dataDir);
   let started: StartedModules | undefined;
   let isGreeted = false;
+  const notReady = (): string[] => {
+    const reason = identity?.notReadyReason();
+    return [...(started?.notReady() ?? []), ...(reason === undefined ? [] : [`bucket: ${reason}`])];
+  };
+  await identity?.check().catch((error: unknown) => log.error({ error: String(error) }, 'the bucket is not there'));
   const http = createHttpServer(config.server, {
     metrics,
     log: log.child({ component: 'http' }),
     notReady: () => {
-      const reasons = started?.notReady() ?? [];
+      const reasons = notReady();
       return reasons.length === 0 && !isGreeted ? ['the process is starting'] : reasons;
     },
   });
@@ -151,7 +156,7 @@ async function run(config: Config): Promise<void> {
   const rooms = await startModules(modulesOf(isAll, config.ingest.log), config.target, house);
   const url = await http.listen();
   started = rooms;
-  await whenReady(rooms);
+  await whenReady(notReady);
   // A stop that came first has emptied the house.
   if (ending !== undefined) return;
   if (selfTenant !== undefined && house.ingester !== undefined) {
@@ -188,8 +193,8 @@ function selfTenantOf(value: string, isAll: boolean): TenantId | undefined {
   }
 }
 
-async function whenReady(rooms: StartedModules): Promise<void> {
-  while (rooms.notReady().length > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+async function whenReady(notReady: () => readonly string[]): Promise<void> {
+  while (notReady().length > 0) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 /** Runs the process with these arguments; resolves when it is ready. Mistakes of the operator end it with a sentence. */

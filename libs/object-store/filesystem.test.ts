@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { tempFolder } from '../../test/support/temp-folder.ts';
@@ -46,5 +46,55 @@ describe('filesystem bucket', () => {
     for await (const entry of new FilesystemBucket(folder.path).list('', { delimiter: true, signal })) {
       assert.fail(`${entry.kind} is listed`);
     }
+  });
+
+  it('a folder that is away is not taken for one without objects, nor made anew', async () => {
+    await using folder = await tempFolder('bucket');
+    const root = join(folder.path, 'mount');
+    const away = join(folder.path, 'away');
+    const remembered = join(folder.path, 'bucket-id');
+    const open = () => new FilesystemBucket(root, remembered);
+    const list = async (bucket: FilesystemBucket) => {
+      const found: string[] = [];
+      for await (const entry of bucket.list('', { delimiter: true, signal }))
+        found.push(entry.kind === 'prefix' ? entry.prefix : entry.key);
+      return found;
+    };
+    const first = open();
+    assert.deepEqual(await list(first), [], 'a new one is empty');
+    await first.put('t/x', new Uint8Array(3), { signal });
+    assert.deepEqual(await list(first), ['t/']);
+    await rename(root, away);
+    for (const bucket of [first, open()]) {
+      for (const isMountPoint of [false, true]) {
+        if (isMountPoint) await mkdir(root);
+        const named = { kind: 'unavailable', message: /mount is not the one that was there before/ };
+        await assert.rejects(bucket.get('t/x', { bytesMax: 9, signal }), named);
+        await assert.rejects(bucket.getRange('t/x', 0, 1, signal), named);
+        await assert.rejects(bucket.stat('t/x', signal), named);
+        await assert.rejects(list(bucket), named);
+        await assert.rejects(bucket.delete('t/x', signal), named);
+        await assert.rejects(bucket.put('t/y', new Uint8Array(3), { signal }), named);
+        await rm(root, { recursive: true, force: true });
+      }
+    }
+    const other = new FilesystemBucket(root);
+    await other.put('t/x', new Uint8Array(1), { signal });
+    await assert.rejects(list(first), { kind: 'unavailable' }, 'one that others wrote there');
+    await new FilesystemBucket(root, join(folder.path, 'another-id')).put('t/x', new Uint8Array(1), { signal });
+    await assert.rejects(list(open()), { message: /it has another/ });
+    await rm(root, { recursive: true });
+    await rename(away, root);
+    assert.deepEqual(await list(first), ['t/']);
+    assert.deepEqual(await list(open()), ['t/']);
+  });
+
+  it('processes that share a folder agree on which it is', async () => {
+    await using folder = await tempFolder('bucket');
+    const root = join(folder.path, 'shared');
+    const buckets = Array.from({ length: 8 }, (_, i) => new FilesystemBucket(root, join(folder.path, `id-${i}`)));
+    await Promise.all(buckets.map((bucket, i) => bucket.put(`t/${i}`, new Uint8Array(1), { signal })));
+    for (const bucket of buckets) assert.equal((await bucket.stat('t/0', signal))?.bytes, 1);
+    assert.deepEqual(await readdir(join(root, '~staging')), ['identity']);
   });
 });

@@ -2,7 +2,8 @@
  * A bucket in a folder: an object is a file, a key its path. The default of a process that runs alone.
  * Owns atomicity (written beside, synced, then linked or renamed into place, folders synced too) and the one name no key may
  * begin with, where files are while they are written. A version is what tells two files of one name apart: inode, time, size.
- * A conditional put holds a lock file meanwhile, so that processes which share a folder do not both win.
+ * A conditional put holds a lock file meanwhile, so that processes which share a folder do not both win. Before it says that something
+ * is absent, and before it writes, it looks whether this is the folder that it knows (folder-identity.ts).
  */
 
 import { createHash, randomUUID } from 'node:crypto';
@@ -23,9 +24,11 @@ import {
   type ObjectInfo,
   type PutOptions,
 } from './bucket.ts';
+import { FolderIdentity } from './folder-identity.ts';
 
 /** No tenant can be called so: the tilde is not one of their characters. */
 const stagingFolder = '~staging';
+const identityName = 'identity';
 /** A folder may vanish between its making and the rename into it, when its last object is deleted. */
 const placeAttemptsMax = 10;
 const lockPollMs = 20;
@@ -36,13 +39,20 @@ const lockStaleMs = 30_000;
 
 export class FilesystemBucket implements Bucket {
   readonly name: string;
+  /** Whether it is the folder that was there before; undefined where nobody remembers. */
+  readonly identity: FolderIdentity | undefined;
   readonly #root: string;
   #swept: Promise<void> | undefined;
 
-  /** @param directory an absolute path; made with the first object */
-  constructor(directory: string) {
+  /**
+   * @param directory an absolute path; made with the first object
+   * @param rememberedPath a file that remembers which folder it is
+   */
+  constructor(directory: string, rememberedPath?: string) {
     this.#root = directory;
     this.name = pathToFileURL(directory).href;
+    if (rememberedPath === undefined) return;
+    this.identity = new FolderIdentity(directory, join(directory, stagingFolder, identityName), rememberedPath);
   }
 
   get(key: string, { bytesMax, signal }: { bytesMax: number; signal: AbortSignal }): Promise<BucketObject> {
@@ -66,8 +76,9 @@ export class FilesystemBucket implements Bucket {
     try {
       return infoOf(key, await stat(this.#path(key), { bigint: true }));
     } catch (error) {
-      if (isAbsent(error)) return undefined;
-      throw failureOf(error, key);
+      if (!isAbsent(error)) throw failureOf(error, key);
+      await this.identity?.check();
+      return undefined;
     }
   }
 
@@ -81,6 +92,7 @@ export class FilesystemBucket implements Bucket {
     const staging = join(this.#root, stagingFolder);
     const staged = join(staging, randomUUID());
     try {
+      await this.identity?.establish();
       await realDisk.makeDirectory(staging);
       this.#swept ??= sweep(staging);
       await this.#swept;
@@ -101,6 +113,7 @@ export class FilesystemBucket implements Bucket {
     checkKeyPrefix(prefix);
     const slash = prefix.lastIndexOf('/');
     yield* this.#listFolder(prefix.slice(0, slash + 1), prefix.slice(slash + 1), delimiter, signal);
+    await this.identity?.check();
   }
 
   async delete(key: string, signal: AbortSignal): Promise<void> {
@@ -109,8 +122,9 @@ export class FilesystemBucket implements Bucket {
     try {
       await unlink(path);
     } catch (error) {
-      if (isAbsent(error)) return;
-      throw failureOf(error, key);
+      if (!isAbsent(error)) throw failureOf(error, key);
+      await this.identity?.check();
+      return;
     }
     try {
       await realDisk.syncDirectory(dirname(path));
@@ -150,7 +164,9 @@ export class FilesystemBucket implements Bucket {
       signal.throwIfAborted();
       return result;
     } catch (error) {
-      throw failureOf(error, key);
+      const failure = failureOf(error, key);
+      if (failure instanceof Failure && failure.kind === 'not_found') await this.identity?.check();
+      throw failure;
     } finally {
       await file?.close();
     }
@@ -254,6 +270,7 @@ export class FilesystemBucket implements Bucket {
 /** Deletes what processes that died left half-written. */
 async function sweep(staging: string): Promise<void> {
   for (const name of await realDisk.list(staging)) {
+    if (name === identityName) continue;
     const path = join(staging, name);
     const left = await stat(path).catch(() => undefined);
     if (left !== undefined && Date.now() - left.mtimeMs > abandonedMs) await rm(path, { force: true });

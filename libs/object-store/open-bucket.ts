@@ -10,16 +10,30 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import type { Bucket, ListEntry } from './bucket.ts';
 import type { BucketConfig } from './config.ts';
 import { FilesystemBucket } from './filesystem.ts';
+import type { FolderIdentity } from './folder-identity.ts';
 
-/** @throws ConfigError */
-export async function openBucket(config: BucketConfig, dataDir: string, metrics: Metrics): Promise<Bucket> {
+export interface OpenedBucket {
+  readonly bucket: Bucket;
+  /** Whether the folder of a bucket is the one that was there before; undefined where that cannot be asked. */
+  readonly identity: FolderIdentity | undefined;
+}
+
+/**
+ * @param rememberedPath where it is kept which folder the bucket is; undefined for whoever only looks
+ * @throws ConfigError
+ */
+export async function openBucket(
+  config: BucketConfig,
+  dataDir: string,
+  metrics: Metrics,
+  rememberedPath: string | undefined,
+): Promise<OpenedBucket> {
   const count = bucketCounts(metrics);
   if (config.backend === 'filesystem') {
     const { directory } = config.filesystem;
-    return new CountedBucket(
-      new FilesystemBucket(directory === '' ? join(dataDir, 'bucket') : resolve(directory)),
-      count,
-    );
+    const path = directory === '' ? join(dataDir, 'bucket') : resolve(directory);
+    const folder = new FilesystemBucket(path, rememberedPath);
+    return { bucket: new CountedBucket(folder, count), identity: folder.identity };
   }
   const { s3 } = config;
   if (s3.bucketName === '') throw new ConfigError('key bucket.s3.bucket-name: a name is wanted with bucket.backend=s3');
@@ -46,7 +60,7 @@ export async function openBucket(config: BucketConfig, dataDir: string, metrics:
     connectionsMax: s3.maxConnections,
     onRetry: (operation) => count.retries.inc({ operation }),
   });
-  return new CountedBucket(bucket, count);
+  return { bucket: new CountedBucket(bucket, count), identity: undefined };
 }
 
 type BucketCounts = ReturnType<typeof bucketCounts>;
