@@ -27,7 +27,7 @@ export interface StoreGatewayContract {
   /**
    * A source over exactly these blocks of a tenant. A block that the gateway does not know is opened by its name from the bucket.
    * Reads of the source throw a Failure that names the block: `not_found` where the bucket has it no more, `unavailable` where the
-   * bucket is away, `internal` where the block is quarantined.
+   * bucket is away, `internal` where the block is quarantined and no others hold the same samples.
    */
   source(tenant: TenantId, blocks: readonly string[]): BlocksSource;
 }

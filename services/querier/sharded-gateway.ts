@@ -15,14 +15,8 @@ import type { TenantId } from '../../libs/model/tenant-id.ts';
 import { rankInZones } from '../../libs/ring/rank-members.ts';
 import type { Gateway } from '../../libs/ring/table.ts';
 import { mergeSources } from '../../libs/series/merge-sources.ts';
-import {
-  type ChunkBatch,
-  type LabelTable,
-  type SelectedSeries,
-  type SelectQuery,
-  type SeriesSource,
-  seriesCountOf,
-} from '../../libs/series/series-source.ts';
+import { resumedChunks } from '../../libs/series/resume-chunks.ts';
+import type { SelectedSeries, SelectQuery, SeriesSource } from '../../libs/series/series-source.ts';
 
 /** Gateways that are asked for one block, one after the other. */
 const attemptsMax = 3;
@@ -120,34 +114,11 @@ class BlockShare {
     const attempts = new Attempts(this.#gateways);
     const select = () => this.#attempt(attempts, signal, (source, stop) => source.select(query, stop));
     const first = await select();
-    return { ...first, chunks: (stop) => this.#chunks(first, select, attempts, stop) };
-  }
-
-  /** The chunks of a selection, from another gateway's selection of the same blocks where one breaks off. */
-  async *#chunks(
-    first: SelectedSeries,
-    select: () => Promise<SelectedSeries>,
-    attempts: Attempts,
-    signal: AbortSignal,
-  ): AsyncGenerator<ChunkBatch> {
-    let selected = first;
-    let done = 0;
-    for (;;) {
-      try {
-        for await (const batch of selected.chunks(signal)) {
-          const rest = seriesFrom(batch, done);
-          if (rest === undefined) continue;
-          done = rest.firstSeries + rest.chunkBegin.length - 1;
-          yield rest;
-        }
-        return;
-      } catch (error) {
-        signal.throwIfAborted();
-        if (!this.#failed(attempts, error)) throw error;
-        selected = await select();
-        if (!isSameSeries(first.labels, selected.labels)) throw error;
-      }
-    }
+    const again = (error: unknown): Promise<SelectedSeries> => {
+      if (!this.#failed(attempts, error)) throw error;
+      return select();
+    };
+    return { ...first, chunks: (stop) => resumedChunks(first, again, stop) };
   }
 
   #ask<T>(signal: AbortSignal, act: (source: SeriesSource, stop: AbortSignal) => Promise<T>): Promise<T> {
@@ -241,39 +212,5 @@ class Attempts {
 
 /** Whether another gateway may do better: a block that one of them finds damaged may be so on its own disk alone. */
 const isOfGateway = ({ kind }: Failure): boolean => kind === 'unavailable' || kind === 'timeout' || kind === 'internal';
-
-/** What a batch has of the series from `series` on; undefined where that is nothing. */
-function seriesFrom(batch: ChunkBatch, series: number): ChunkBatch | undefined {
-  const skipped = series - batch.firstSeries;
-  if (skipped <= 0) return batch;
-  if (skipped >= batch.chunkBegin.length - 1) return undefined;
-  const chunk = batch.chunkBegin[skipped] as number;
-  const byte = batch.byteBegin[chunk] as number;
-  return {
-    firstSeries: series,
-    chunkBegin: batch.chunkBegin.slice(skipped).map((begin) => begin - chunk),
-    encoding: batch.encoding.slice(chunk),
-    minT: batch.minT.slice(chunk),
-    maxT: batch.maxT.slice(chunk),
-    byteBegin: batch.byteBegin.slice(chunk).map((begin) => begin - byte),
-    bytes: batch.bytes.slice(byte),
-  };
-}
-
-/** Two gateways that read the same blocks have the same series in the same order. */
-function isSameSeries(a: LabelTable, b: LabelTable): boolean {
-  const count = seriesCountOf(a);
-  if (seriesCountOf(b) !== count) return false;
-  for (let i = 0; i < count; i++) {
-    const [setA, setB] = [a.setOf?.[i] ?? i, b.setOf?.[i] ?? i];
-    const [fromA, fromB] = [a.begin[setA] as number, b.begin[setB] as number];
-    const length = (a.begin[setA + 1] as number) - fromA;
-    if ((b.begin[setB + 1] as number) - fromB !== length) return false;
-    for (let j = 0; j < length; j++) {
-      if (a.strings[a.refs[fromA + j] as number] !== b.strings[b.refs[fromB + j] as number]) return false;
-    }
-  }
-  return true;
-}
 
 const nameOf = ({ instance, zone }: Gateway): string => `${instance} (zone ${zone})`;

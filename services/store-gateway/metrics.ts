@@ -79,6 +79,12 @@ export function registerStoreGatewayMetrics(
     one(() => counters.blocksRead),
   );
   metrics.counterOf(
+    'maru_store_gateway_fallbacks_total',
+    'Questions for a block that is set aside which other blocks with the same samples answered.',
+    [],
+    one(() => counters.fallbacks),
+  );
+  metrics.counterOf(
     'maru_store_gateway_requests_total',
     'Requests to the bucket for selections.',
     [],

@@ -221,6 +221,76 @@ describe('the store-gateway', () => {
     }
   });
 
+  it('a damaged block is answered by those it was merged from, while they are there', async () => {
+    await using folder = await tempFolder('gateway');
+    const series = gridOfSeries(3, 10, 50);
+    const parts = [series, later(series, 7_200_000)];
+    const all = series.map(({ labels, samples }, i) => ({
+      labels,
+      samples: [...samples, ...(parts[1]?.[i]?.samples ?? [])],
+    }));
+    const whatIs: [string, (bucket: Bucket, key: string) => Promise<void>][] = [
+      ['no index', (bucket, key) => bucket.delete(`${key}/index`, signal)],
+      ['a flipped index', (bucket, key) => flip(bucket, `${key}/index`, 200)],
+      ['no chunk file', (bucket, key) => bucket.delete(`${key}/chunks/000001`, signal)],
+      ['chunks that are damaged behind the first ones', (bucket, key) => flip(bucket, `${key}/chunks/000001`, 2000)],
+    ];
+    for (const [i, [name, damage]] of whatIs.entries()) {
+      const bucket = new MemoryBucket();
+      const path = join(folder.path, String(i));
+      const sources = [await ship(bucket, path, 1, parts[0] ?? []), await ship(bucket, path, 2, parts[1] ?? [])];
+      const other = await ship(bucket, path, 3, later(series, 50_000_000));
+      const merged = await ship(bucket, path, 4, all);
+      const change = (ulid: Ulid, shard: string, from: readonly Ulid[]) =>
+        updateBucketIndex(
+          bucket,
+          tenant,
+          1_000,
+          (old = emptyBucketIndex) => ({
+            ...old,
+            blocks: old.blocks.map((block) => {
+              if (block.ulid !== ulid || block.details === undefined) return block;
+              const labels = new Map(shard === '' ? [] : [['__compactor_shard_id__', shard]]);
+              return { ...block, labels, details: { ...block.details, sources: from } };
+            }),
+            deletionMarks: sources.map((source) => ({ ulid: source, markedAtMs: 0 })),
+          }),
+          signal,
+        );
+      await change(merged, '1_of_2', sources);
+      // What is of another shard has other series, whatever it was made from.
+      await change(other, '2_of_2', sources);
+      await damage(bucket, `team-a/${merged}`);
+      await using rig = rigOf(bucket, path);
+      const { handler, quarantined, clock } = rig;
+      for (let run = 0; run < 2; run++) {
+        const { source, reads } = handler.source(tenant, [merged]);
+        assert.deepEqual(await selectRows(source, whole), expectedSelection(all, whole), name);
+        assert.ok(reads().blocks.includes(merged), name);
+        assert.deepEqual(quarantined, [merged], name);
+      }
+      const { source } = handler.source(tenant, [merged]);
+      const names = await source.labelValues('__name__', { selectors: [], minT: 0, maxT: 2e12, limit: 0 }, signal);
+      assert.equal(names.values.length, 3, name);
+      // One of them is of another shard, or damaged as well: then nothing of it is answered.
+      await change(sources[0] as Ulid, '2_of_2', [sources[0] as Ulid]);
+      clock.nowMs += 60_001;
+      const asked = () => selectRows(handler.source(tenant, [merged]).source, whole);
+      await assert.rejects(
+        asked(),
+        (error: Failure) => error.kind === 'internal' && error.message.includes(merged),
+        name,
+      );
+      await change(sources[0] as Ulid, '', [sources[0] as Ulid]);
+      clock.nowMs += 60_001;
+      assert.equal((await asked()).length, 30);
+      await bucket.delete(`team-a/${sources[0]}/index`, signal);
+      await using fresh = rigOf(bucket, join(path, 'fresh'));
+      const damaged = selectRows(fresh.handler.source(tenant, [merged]).source, whole);
+      await assert.rejects(damaged, { kind: 'internal' }, name);
+    }
+  });
+
   it('a block that is gone, and a bucket that is away, are told apart', async () => {
     await using folder = await tempFolder('gateway');
     const bucket = new MemoryBucket();

@@ -1,6 +1,7 @@
 /**
  * The store-gateway behind its contract: sources over named blocks, merged.
- * Owns which blocks are held and how much memory their lookups take; those used longest ago are let go. Does not own what a block
+ * Owns which blocks are held and how much memory their lookups take; those used longest ago are let go. A block that is set aside is
+ * answered for by those that hold the same samples, while there are any (fall-back.ts). Does not own what a block
  * is (open-block.ts) nor which blocks a query needs (the querier says).
  */
 import type { BucketIndex, IndexedBlock } from '../../libs/blocks/bucket-index.ts';
@@ -8,10 +9,12 @@ import type { TenantIndexes } from '../../libs/blocks/tenant-indexes.ts';
 import type { BlockReads, BlocksSource, StoreGatewayContract } from '../../libs/contracts/store-gateway.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import { mergeSources } from '../../libs/series/merge-sources.ts';
+import { resumedChunks } from '../../libs/series/resume-chunks.ts';
 import type { ChunkBatch, SelectedSeries, SeriesSource } from '../../libs/series/series-source.ts';
 import type { BlockSource } from '../../libs/tsdb/block/block-source.ts';
 import { SeriesMemory } from '../../libs/tsdb/block/series-columns.ts';
 import { parseUlid, type Ulid } from '../../libs/tsdb/block/ulid.ts';
+import { substitutesOf } from './fall-back.ts';
 import { GatewayBlock, type OpenBlockDeps, type Quarantine } from './open-block.ts';
 import type { ReadCounts } from './page-cache.ts';
 
@@ -41,7 +44,7 @@ export class StoreGatewayHandler implements StoreGatewayContract {
   readonly #deps: HandlerDeps & OpenBlockDeps;
   readonly #blocks = new Map<TenantId, Map<Ulid, GatewayBlock>>();
   readonly #entries = new WeakMap<BucketIndex, ReadonlyMap<Ulid, IndexedBlock>>();
-  readonly counters = { queries: 0, blocksRead: 0, requests: 0, bytes: 0 };
+  readonly counters = { queries: 0, blocksRead: 0, fallbacks: 0, requests: 0, bytes: 0 };
 
   constructor(deps: HandlerDeps) {
     this.#deps = { ...deps, keptSeries: new SeriesMemory(deps.indexMemoryBytes * keptSeriesPart) };
@@ -119,7 +122,50 @@ export class StoreGatewayHandler implements StoreGatewayContract {
     this.#blocks.clear();
   }
 
+  /** A block as a source; where it is set aside, those that hold the same samples. */
   #blockSource(tenant: TenantId, ulid: Ulid, counts: ReadCounts, read: Set<Ulid>): SeriesSource {
+    const own = this.#ownSource(tenant, ulid, counts, read);
+    /** Asks the others after a failure of the block. */
+    const instead = async <T>(
+      error: unknown,
+      { minT, maxT }: { readonly minT: number; readonly maxT: number },
+      signal: AbortSignal,
+      act: (source: SeriesSource) => Promise<T>,
+    ): Promise<T> => {
+      const isAside = (name: Ulid): boolean => this.#blocks.get(tenant)?.get(name)?.quarantine !== undefined;
+      if (!isAside(ulid)) throw error;
+      const substitutes = substitutesOf(await this.#deps.indexes.of(tenant, signal), ulid, isAside);
+      if (substitutes === undefined) throw error;
+      const asked = substitutes.filter(({ minTime, maxTime }) => minTime <= maxT && maxTime > minT);
+      const answer = await act(mergeSources(asked.map((other) => this.#blockSource(tenant, other.ulid, counts, read))));
+      read.add(ulid);
+      this.counters.fallbacks++;
+      return answer;
+    };
+    return {
+      ...own,
+      select: async (query, signal) => {
+        const select = (source: SeriesSource) => source.select(query, signal);
+        const again = (error: unknown) => instead(error, query, signal, select);
+        const first = await own.select(query, signal).catch(again);
+        return { ...first, chunks: (stop) => resumedChunks(first, again, stop) };
+      },
+      labelNames: (query, signal) => {
+        const ask = (source: SeriesSource) => source.labelNames(query, signal);
+        return ask(own).catch((error) => instead(error, query, signal, ask));
+      },
+      labelValues: (name, query, signal) => {
+        const ask = (source: SeriesSource) => source.labelValues(name, query, signal);
+        return ask(own).catch((error) => instead(error, query, signal, ask));
+      },
+      series: (query, signal) => {
+        const ask = (source: SeriesSource) => source.series(query, signal);
+        return ask(own).catch((error) => instead(error, query, signal, ask));
+      },
+    };
+  }
+
+  #ownSource(tenant: TenantId, ulid: Ulid, counts: ReadCounts, read: Set<Ulid>): SeriesSource {
     const block = this.block(tenant, ulid);
     const ask = async <T>(signal: AbortSignal, act: (source: BlockSource) => Promise<T>): Promise<T> => {
       const before = { ...counts };
