@@ -6,8 +6,9 @@ missing until the bucket has it or somebody takes the folder away: questions tha
  */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { Failure } from '../errors/failure.ts';
 import { parseTenantId, type TenantId } from '../model/tenant-id.ts';
-import type { SeriesSource } from '../series/series-source.ts';
+import type { ChunkBatch, SelectedSeries, SeriesSource } from '../series/series-source.ts';
 import type { Disk } from '../std/disk.ts';
 import { openFileReader } from '../std/range-reader.ts';
 import { CorruptBlock } from './block/corrupt-block.ts';
@@ -47,9 +48,15 @@ export interface LocalBlocksOptions {
     options: Omit<WriteRangeOptions, 'disk'>,
     signal: AbortSignal,
   ) => Promise<BlockMeta>;
+  /** A question has found a block damaged. */
+  readonly onDamage?: () => void;
 }
 
-/** A block that answers. Its files are opened by the first question and closed when nobody has asked for a while. */
+/**
+ * A block that answers. What is found damaged of it is an error that names it, and remembered: where the bucket has the block, that one
+ * answers soon. Its files are opened by the first question and closed when nobody has
+ * asked for a while.
+ */
 export class HeldBlock {
   readonly tenant: TenantId;
   readonly path: string;
@@ -58,10 +65,20 @@ export class HeldBlock {
   readonly source: SeriesSource;
   readonly #disk: Disk;
   readonly #memory: SeriesMemory;
+  readonly #onDamage: (block: HeldBlock) => void;
   #open: Promise<LocalBlock> | undefined;
   #usedAtMs = 0;
+  #damage: string | undefined;
 
-  constructor(disk: Disk, tenant: TenantId, path: string, meta: BlockMeta, memory: SeriesMemory) {
+  constructor(
+    disk: Disk,
+    tenant: TenantId,
+    path: string,
+    meta: BlockMeta,
+    memory: SeriesMemory,
+    onDamage: (block: HeldBlock) => void,
+  ) {
+    this.#onDamage = onDamage;
     this.#disk = disk;
     this.#memory = memory;
     this.tenant = tenant;
@@ -69,13 +86,22 @@ export class HeldBlock {
     this.meta = meta;
     this.bytes = meta.thanos.files.reduce((sum, { sizeBytes = 0 }) => sum + sizeBytes, 0);
     this.source = {
-      select: async (query, signal) => (await this.#source()).select(query, signal),
-      labelNames: async (query, signal) => (await this.#source()).labelNames(query, signal),
-      labelValues: async (name, query, signal) => (await this.#source()).labelValues(name, query, signal),
-      series: async (query, signal) => (await this.#source()).series(query, signal),
+      select: (query, signal) =>
+        this.#told(async (source) => {
+          const selected = await source.select(query, signal);
+          return { ...selected, chunks: (stop) => this.#toldChunks(selected, stop) };
+        }),
+      labelNames: (query, signal) => this.#told((source) => source.labelNames(query, signal)),
+      labelValues: (name, query, signal) => this.#told((source) => source.labelValues(name, query, signal)),
+      series: (query, signal) => this.#told((source) => source.series(query, signal)),
       exemplars: async () => ({ values: [], warnings: [] }),
       metadata: async () => ({ values: [], warnings: [] }),
     };
+  }
+
+  /** What a question found wrong with it, if any did. */
+  get damage(): string | undefined {
+    return this.#damage;
   }
 
   /** Whether a sample of it may lie from minT to maxT. */
@@ -89,6 +115,33 @@ export class HeldBlock {
     const open = this.#open;
     this.#open = undefined;
     await (await open.catch(() => undefined))?.[Symbol.asyncDispose]();
+  }
+
+  async #told<T>(act: (source: SeriesSource) => Promise<T>): Promise<T> {
+    try {
+      return await act(await this.#source());
+    } catch (error) {
+      throw this.#failureOf(error);
+    }
+  }
+
+  async *#toldChunks(selected: SelectedSeries, signal: AbortSignal): AsyncGenerator<ChunkBatch> {
+    try {
+      yield* selected.chunks(signal);
+    } catch (error) {
+      throw this.#failureOf(error);
+    }
+  }
+
+  #failureOf(error: unknown): unknown {
+    const isGone = typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT';
+    if (!(error instanceof CorruptBlock) && !isGone) return error;
+    const reason = error instanceof Error ? error.message : String(error);
+    const isNew = this.#damage === undefined;
+    this.#damage = reason;
+    if (isNew) this.#onDamage(this);
+    const text = `block ${this.meta.ulid} of tenant ${this.tenant} is damaged on the local disk: ${reason}`;
+    return new Failure('internal', text, { cause: error });
   }
 
   async #source(): Promise<SeriesSource> {
@@ -135,9 +188,10 @@ export class LocalBlocks implements BlockKeeper {
     for (const blocks of this.#byTenant.values()) yield* blocks.values();
   }
 
-  /** Folders that were set aside. */
+  /** Folders that were set aside, and blocks of which a question has found something damaged. */
   get damaged(): number {
-    return this.#missing.size + this.#rewritten;
+    const found = [...this.all()].filter(({ damage }) => damage !== undefined).length;
+    return this.#missing.size + this.#rewritten + found;
   }
 
   /** What was set aside and is not known to be anywhere else. */
@@ -182,7 +236,7 @@ export class LocalBlocks implements BlockKeeper {
         try {
           const meta = await lookAt(disk, path);
           this.#missing.delete(folder);
-          this.#add(new HeldBlock(disk, tenant, path, meta, this.#keptSeries));
+          this.#add(tenant, path, meta);
           if (meta.cutFrom !== undefined) {
             cut.push({ tenant, block: folder, ...meta.cutFrom, seriesCount: meta.stats.numSeries });
           }
@@ -223,7 +277,7 @@ export class LocalBlocks implements BlockKeeper {
     };
     const feed = feedOf(head.series, range);
     const meta = await this.#options.write(feed, { directory, ulid, cutFrom, withStartTimes }, signal);
-    this.#add(new HeldBlock(disk, tenant, join(directory, ulid), meta, this.#keptSeries));
+    this.#add(tenant, join(directory, ulid), meta);
     return ulid;
   }
 
@@ -251,10 +305,15 @@ export class LocalBlocks implements BlockKeeper {
     for (const block of [...this.all(), ...this.#leaving.keys()]) await block.closeIdle(Number.POSITIVE_INFINITY);
   }
 
-  #add(block: HeldBlock): void {
-    const blocks = this.#byTenant.get(block.tenant) ?? new Map<Ulid, HeldBlock>();
-    this.#byTenant.set(block.tenant, blocks);
-    blocks.set(block.meta.ulid, block);
+  #add(tenant: TenantId, path: string, meta: BlockMeta): void {
+    const { disk, log, onDamage } = this.#options;
+    const block = new HeldBlock(disk, tenant, path, meta, this.#keptSeries, ({ damage }) => {
+      log.error({ tenant, block: meta.ulid, path, error: damage }, 'a block on the local disk is damaged');
+      onDamage?.();
+    });
+    const blocks = this.#byTenant.get(tenant) ?? new Map<Ulid, HeldBlock>();
+    this.#byTenant.set(tenant, blocks);
+    blocks.set(meta.ulid, block);
   }
 
   async #setAside(tenant: TenantId, folder: string, name: string, error: unknown): Promise<void> {

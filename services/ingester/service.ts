@@ -99,6 +99,8 @@ export function createIngester(config: IngesterConfig, headConfig: HeadConfig, d
     nowMs: deps.nowMs,
     withStartTimes: deps.features.has('st-storage'),
     write: (feed, options, signal) => thread.write(feed, options, signal),
+    // What the bucket has of it answers as soon as it may.
+    onDamage: () => void shipper.shipDue(),
   });
   const shipper = new BlockShipper({
     blocks,

@@ -141,8 +141,40 @@ describe('shipping blocks', () => {
     assert.equal(room.blocks.missingFrom(tenant, 0, hourMs)?.ulid, ulid);
     room.indexed(makeUlid(1, new Uint8Array(10)), [ulid]);
     await room.after(2 * minuteMs);
+    await room.after(19 * minuteMs);
+    assert.equal(room.blocks.missingFrom(tenant, 0, hourMs)?.ulid, ulid, 'a reader may not have heard of it yet');
+    await room.after(minuteMs);
     assert.equal(room.blocks.missingFrom(tenant, 0, hourMs), undefined);
     await room.start();
     assert.equal(room.blocks.missingFrom(tenant, 0, hourMs), undefined, 'nor after the next start');
+  });
+
+  it('a block that is found damaged goes as soon as readers must have heard of that of the bucket', async () => {
+    for (const isShipped of [true, false]) {
+      const room = new Room();
+      room.nowMs = hourMs;
+      const ulid = await room.cut();
+      if (isShipped) {
+        await room.after(0);
+        room.indexed(ulid, [ulid]);
+        await room.after(2 * minuteMs);
+      }
+      const [block] = room.blocks.of(tenant);
+      const path = `/blocks/a/${ulid}/chunks/000001`;
+      const file = await room.disk.open(path, 'write');
+      await file.write(Uint8Array.of(255, 255, 255, 255), 10);
+      const ask = async () => {
+        const { signal } = new AbortController();
+        const query = { matchers: [], minT: 0, maxT: hourMs };
+        for await (const _ of (await block.source.select(query, signal)).chunks(signal));
+      };
+      await assert.rejects(ask(), (error: Failure) => error.kind === 'internal' && error.message.includes(ulid));
+      assert.equal(room.blocks.damaged, 1);
+      assert.equal(await room.after(19 * minuteMs), 1);
+      // Samples of the last hours, which others would keep on the local disk.
+      assert.equal(await room.after(minuteMs), isShipped ? 0 : 1);
+      assert.equal(room.blocks.damaged, isShipped ? 0 : 1);
+      assert.deepEqual(room.uploads, isShipped ? [ulid] : [], 'nothing damaged is brought to the bucket');
+    }
   });
 });

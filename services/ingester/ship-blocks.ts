@@ -2,7 +2,8 @@
  * Local blocks into the bucket, and off the local disk when they are safe there.
  * Owns when a block may go: it, or a merge of it, has stood in the tenant's bucket index for as long as a reader may hold an
  * older index and as the longest query may take; and it is old enough that nobody asks the head's neighbours alone. So neither a
- * bucket that is away nor a compactor that is down (which writes the index) hides a sample. Does not own how a block is uploaded.
+ * bucket that is away nor a compactor that is down (which writes the index) hides a sample. A block that is damaged here goes as soon as
+ * readers must have heard of the bucket's. Does not own how a block is uploaded.
  */
 import type { BucketIndex } from '../../libs/blocks/bucket-index.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
@@ -136,6 +137,7 @@ export class BlockShipper {
       }
     }
     for (const missing of [...blocks.missing]) {
+      there.add(missing.ulid);
       tenants.add(missing.tenant);
       await this.#lookFor(missing);
     }
@@ -145,10 +147,14 @@ export class BlockShipper {
 
   /** A block that was set aside may have been shipped before. */
   async #lookFor(missing: MissingBlock): Promise<void> {
-    const { blocks, log } = this.#deps;
+    const { blocks, nowMs, settleMs, log } = this.#deps;
     const { tenant, ulid } = missing;
+    const progress = this.#of(ulid);
     try {
       if (!isIndexed(await this.#index(tenant, this.#pollMs), ulid)) return;
+      progress.indexedAtMs ??= nowMs();
+      // A reader that goes by an older index would leave its samples out.
+      if (nowMs() - progress.indexedAtMs < settleMs) return;
       await blocks.isInBucket(missing);
       log.info({ tenant, block: ulid }, 'a block that was damaged on the local disk is in the bucket');
     } catch (error) {
@@ -162,7 +168,10 @@ export class BlockShipper {
     if (progress.uploadedAtMs === undefined) {
       // After a restart it may be there, or be merged already and gone again: then it must not come back.
       const begin = performance.now();
-      if (!isIndexed(await this.#index(tenant, 0), meta.ulid)) await upload(block, this.#abort.signal);
+      if (!isIndexed(await this.#index(tenant, 0), meta.ulid)) {
+        if (block.damage !== undefined) throw new Error(`it is damaged: ${block.damage}`);
+        await upload(block, this.#abort.signal);
+      }
       progress.uploadedAtMs = nowMs();
       this.counters.shipped++;
       const seconds = (performance.now() - begin) / 1000;
@@ -173,7 +182,8 @@ export class BlockShipper {
       if (isIndexed(await this.#index(tenant, this.#pollMs), meta.ulid)) progress.indexedAtMs = nowMs();
       return;
     }
-    if (nowMs() - progress.indexedAtMs < settleMs || nowMs() < meta.maxTime + recentMs) return;
+    if (nowMs() - progress.indexedAtMs < settleMs) return;
+    if (nowMs() < meta.maxTime + recentMs && block.damage === undefined) return;
     if (!isIndexed(await this.#index(tenant, 0), meta.ulid)) {
       // Whoever took it out of the index took it away: it is shipped once more.
       progress.uploadedAtMs = undefined;
