@@ -39,6 +39,7 @@ export interface PrometheusServer extends AsyncDisposable {
   /** Where its blocks lie, and snapshots of its head. */
   readonly dataDir: string;
   output(): string;
+  pid(): number;
 }
 
 /** Starts Prometheus and waits until it is ready. Disposing ends it and removes its folder. */
@@ -85,7 +86,7 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Prome
     await stop();
     throw error;
   }
-  return { baseUrl, dataDir: join(folder.path, 'data'), output: child.output, [Symbol.asyncDispose]: stop };
+  return { baseUrl, dataDir, output: child.output, pid: () => child.pid, [Symbol.asyncDispose]: stop };
 }
 
 function configuration(options: PrometheusOptions, port: number): unknown {
