@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { canonicalizeLabels } from '../model/canonical-labels.ts';
+import { crc32c } from '../model/encoding/crc32c.ts';
 import { Labels } from '../model/labels.ts';
 import { parseTenantId, type TenantId } from '../model/tenant-id.ts';
 import { ByteSink } from '../std/byte-sink.ts';
@@ -349,6 +350,26 @@ describe('Tsdb', () => {
     await second.tsdb.push(batch(tenantA, [['s', start, 1]]));
     await second.tsdb.close();
     assert.equal((await contents((await open(disk)).tsdb, tenantA)).size, 1);
+  });
+
+  it('does not start on files of another version, and leaves them as they are', async () => {
+    for (const kind of ['.wal', '.snapshot']) {
+      for (const version of [1, 3]) {
+        const disk = new FaultyDisk();
+        const { tsdb } = await open(disk, { snapshotBytes: 1 });
+        for (let i = 0; i < 50; i++) await tsdb.push(batch(tenantA, [['x', start + i, i]]));
+        await tsdb.close();
+        const path = [...disk.files.keys()].filter((name) => name.endsWith(kind)).at(-1);
+        const bytes = Uint8Array.from(disk.files.get(path ?? '')?.bytes ?? []);
+        const view = new DataView(bytes.buffer);
+        view.setUint32(8, version, true);
+        view.setUint32(12, crc32c(bytes, 0, 12), true);
+        const foreign = Buffer.from(bytes);
+        disk.files.set(path ?? '', { bytes: foreign, synced: foreign });
+        await assert.rejects(open(disk), new RegExp(`format version ${version}; this program knows 2`));
+        assert.deepEqual(disk.files.get(path ?? '')?.bytes, foreign);
+      }
+    }
   });
 
   it('gives no tenant the series of another when a snapshot is damaged', async () => {

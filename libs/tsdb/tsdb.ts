@@ -123,7 +123,7 @@ export class Tsdb {
 
   /**
    * Restores everything from disk and opens the log for writing.
-   * @throws UnknownVersionError for files of a later version; errors of the disk
+   * @throws UnknownVersionError for files of another version; errors of the disk
    */
   static async open(
     options: TsdbOptions,

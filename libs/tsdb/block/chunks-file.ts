@@ -20,6 +20,8 @@ const offsetRange = 0x1_0000_0000;
 export const defaultSegmentBytes: number = 512 << 20;
 /** The length is at most this long: 5 bytes of LEB128. */
 const chunkLengthBytesMax = 5;
+/** Thanos' own: several chunks in one, each of an aggregate. */
+const downsampledEncoding = 0xff;
 /** A longer chunk is nobody's: 65,535 samples of the widest encoding with a thousand buckets would not fit into less by much. */
 const chunkBytesMax = 64 << 20;
 
@@ -198,7 +200,8 @@ export class ChunkRecord {
     if (this.end > end) return this.end - begin;
     const encoding = bytes[at + 1] as number;
     if (encoding < ChunkEncoding.xor || encoding > ChunkEncoding.floatHistogramSt) {
-      throw new CorruptBlock(name, offsetOfRef(ref), `encoding ${encoding} of a chunk is not known`);
+      const what = encoding === downsampledEncoding ? ' (what Thanos has downsampled)' : '';
+      throw new CorruptBlock(name, offsetOfRef(ref), `encoding ${encoding}${what} of a chunk is not known`);
     }
     this.encoding = encoding as ChunkEncoding; // all from the first to the last are named
     return 0;

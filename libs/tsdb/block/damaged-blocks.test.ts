@@ -264,4 +264,18 @@ describe('damaged blocks', () => {
       /index is corrupt at byte 5: a section of 4294967280 bytes/,
     );
   });
+
+  it('chunks that Thanos has downsampled are refused by that name', async () => {
+    const bytes = Uint8Array.from(whole.chunks);
+    const [begin] = whole.chunksChecked[0] ?? [0];
+    bytes[begin] = 0xff;
+    const files: BlockFiles = {
+      meta: whole.meta,
+      index: guarded('index', whole.index),
+      openSegment: async () => guarded('chunks', repaired(bytes, whole.chunksChecked)),
+      tombstones: new Map(),
+    };
+    const named = /chunks is corrupt at byte 8: encoding 255 \(what Thanos has downsampled\) of a chunk is not known/;
+    await assert.rejects(verifyBlock(files, { deep: true }, signal), named);
+  });
 });

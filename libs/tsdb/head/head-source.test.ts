@@ -219,7 +219,7 @@ describe('a head as a source', () => {
     const copy = new TenantHead({ exemplarsMax: 4 });
     const sink = new ByteSink();
     head.writeSlice(1, 3, sink);
-    copy.readSlice(sink.bytes, 0, sink.length, 1, 2);
+    copy.readSlice(sink.bytes, 0, sink.length, 1);
     sink.reset();
     head.writeExtras(sink);
     copy.readExtras(sink.bytes, 0, sink.length);

@@ -70,7 +70,7 @@ export function writeSeriesSlice(head: TenantHead, fromId: number, toId: number,
 }
 
 /** Reads the slice of the series from `fromId` on. @throws ByteSourceError */
-export function readSeriesSlice(head: TenantHead, source: ByteSource, fromId: number, version: number): void {
+export function readSeriesSlice(head: TenantHead, source: ByteSource, fromId: number): void {
   const { series } = head;
   const pairCount = source.readUvarint();
   if (pairCount > source.remaining) throw new ByteSourceError(`a count of ${pairCount} pairs`);
@@ -85,8 +85,7 @@ export function readSeriesSlice(head: TenantHead, source: ByteSource, fromId: nu
   const ids = new Uint32Array(count);
   let labels = new Uint32Array(64);
   for (let i = 0, id = fromId; i < count; i++) {
-    if (version > 1) id += source.readUvarint();
-    else id = fromId + i;
+    id += source.readUvarint();
     ids[i] = id;
     const labelCount = source.readUvarint();
     if (labelCount > pairCount) throw new ByteSourceError(`a count of ${labelCount} labels`);
@@ -100,7 +99,7 @@ export function readSeriesSlice(head: TenantHead, source: ByteSource, fromId: nu
   }
   for (let left = source.readUvarint(); left > 0; left--) {
     const index = source.readFloat64();
-    const generation = version > 1 ? source.readFloat64() : 0;
+    const generation = source.readFloat64();
     const slots = source.readUvarint();
     if (slots === 0) continue;
     const range = head.rangeOf(index, generation);

@@ -189,7 +189,7 @@ for (let id = 1; id <= steadySeries; id += sliceSeries) {
 const writeMs = performance.now() - from;
 from = performance.now();
 const copy = new TenantHead({ exemplarsMax: 0 });
-for (let i = 0; i < ends.length; i++) copy.readSlice(sink.bytes, ends[i - 1] ?? 0, ends[i], 1 + i * sliceSeries, 2);
+for (let i = 0; i < ends.length; i++) copy.readSlice(sink.bytes, ends[i - 1] ?? 0, ends[i], 1 + i * sliceSeries);
 const readMs = performance.now() - from;
 console.log(
   `slices of ${copy.seriesCount} series with 124 samples: ${(sink.length / copy.seriesCount).toFixed(0)} bytes a series, ` +

@@ -71,7 +71,7 @@ function restored(head: TenantHead, sliceSeries: number): TenantHead {
     const sink = new ByteSink();
     sink.writeUint32(7);
     head.writeSlice(from, Math.min(from + sliceSeries, head.seriesCount + 1), sink);
-    copy.readSlice(sink.bytes, 4, sink.length, from, 2);
+    copy.readSlice(sink.bytes, 4, sink.length, from);
   }
   const sink = new ByteSink();
   head.writeExtras(sink);

@@ -253,8 +253,8 @@ export class TenantHead {
    * Takes in a slice that writeSlice wrote.
    * @throws ByteSourceError where the bytes are no such slice; then a part of it may be there
    */
-  readSlice(bytes: Uint8Array, begin: number, end: number, fromId: number, version: number): void {
-    readSeriesSlice(this, new ByteSource(bytes, begin, end), fromId, version);
+  readSlice(bytes: Uint8Array, begin: number, end: number, fromId: number): void {
+    readSeriesSlice(this, new ByteSource(bytes, begin, end), fromId);
   }
 
   /** Appends where in the log each range began. */

@@ -16,8 +16,8 @@ export const frameBytesMax = 1 << 30;
 
 /** File header: eight bytes of name, the version of the format, the checksum of both. */
 export const fileHeaderBytes = 16;
-/** 2: numbers of series may have gaps, ranges may be frozen and dropped. Files of version 1 are read as well. */
-export const formatVersion = 2;
+/** Files of another version stop the start: they are never cut and never skipped. */
+const formatVersion = 2;
 
 /** Writes the 16 bytes that begin a file: `kind` is 8 ASCII characters. */
 export function writeFileHeader(kind: string, out: ByteSink): void {
@@ -70,13 +70,11 @@ export interface FileReport {
   /** Where the last good frame ends: what lies behind is torn. */
   validEnd: number;
   sizeBytes: number;
-  /** Version that the header says; of this program where there is no header to be read. */
-  version: number;
 }
 
 /** A report to be filled. */
 export function newReport(): FileReport {
-  return { damages: [], validEnd: 0, sizeBytes: 0, version: formatVersion };
+  return { damages: [], validEnd: 0, sizeBytes: 0 };
 }
 
 /** A file of a version that this program does not know. Not damage: never cut, never skipped. */
@@ -88,7 +86,7 @@ const windowBytes = 4 << 20;
 
 /**
  * Walks the frames of a file in order, reading it in windows. `report` is filled on the way.
- * @throws UnknownVersionError when the file says it is of a later version
+ * @throws UnknownVersionError when the file says it is of another version
  */
 export async function* readFrames(disk: Disk, path: string, kind: string, report: FileReport): AsyncGenerator<Frame> {
   const file = await disk.open(path, 'read');
@@ -117,12 +115,9 @@ export async function* readFrames(disk: Disk, path: string, kind: string, report
     let offset = 0;
     if (size >= fileHeaderBytes && headerKind(window) === kind && crc32c(window, 0, 12) === view.getUint32(12, true)) {
       const version = view.getUint32(8, true);
-      if (version > formatVersion) {
-        throw new UnknownVersionError(
-          `${path} has format version ${version}; this program knows up to ${formatVersion}`,
-        );
+      if (version !== formatVersion) {
+        throw new UnknownVersionError(`${path} has format version ${version}; this program knows ${formatVersion}`);
       }
-      report.version = version;
       offset = fileHeaderBytes;
     }
     report.validEnd = offset;

@@ -15,11 +15,10 @@ export interface ReplayProgress {
   readonly bytesTotal: number;
 }
 
-/** The last segment, the end of its good part, and the version of its format. */
+/** The last segment, and the end of its good part. */
 export interface WalTail {
   readonly segment: number;
   readonly validEnd: number;
-  readonly version: number;
 }
 
 export interface ReplayResult {
@@ -46,7 +45,7 @@ export interface ReplayResult {
 
 /**
  * Applies every record of the segments from `fromSegment` on, in order.
- * @throws UnknownVersionError for a file of a later version
+ * @throws UnknownVersionError for a file of another version
  */
 export async function replayWal(
   disk: Disk,
@@ -116,7 +115,7 @@ export async function replayWal(
       if (isLast) torn = damage;
       else damages.push(damage);
     }
-    if (isLast) tail = { segment: number, validEnd: report.validEnd, version: report.version };
+    if (isLast) tail = { segment: number, validEnd: report.validEnd };
     bytesBefore += report.sizeBytes;
     progress({ bytesDone: bytesBefore, bytesTotal });
   }

@@ -32,7 +32,7 @@ export interface SnapshotState {
   /** Behind the number of the `count`th series from `fromId` on; behind `lastId` if there are no more. */
   sliceEnd(fromId: number, count: number): number;
   writeSlice(fromId: number, toId: number, out: ByteSink): void;
-  readSlice(bytes: Uint8Array, begin: number, end: number, fromId: number, version: number): void;
+  readSlice(bytes: Uint8Array, begin: number, end: number, fromId: number): void;
   /** Numbers of the series [fromId, toId), rising. */
   idsBetween(fromId: number, toId: number): readonly number[];
   /** Numbers up to this one are not given again. */
@@ -189,7 +189,7 @@ export function snapshotPath(directory: string, segment: number): string {
 
 /**
  * Restores a snapshot slice by slice into the states that `stateOf` gives. What cannot be read is reported, the rest is kept.
- * @throws UnknownVersionError for a file of a later version
+ * @throws UnknownVersionError for a file of another version
  */
 export async function loadSnapshot(
   disk: Disk,
@@ -217,7 +217,7 @@ export async function loadSnapshot(
         const state = stateOf(tenant);
         let isWhole = false;
         try {
-          state.readSlice(bytes, source.position, end, fromId, report.version);
+          state.readSlice(bytes, source.position, end, fromId);
           isWhole = true;
         } finally {
           // All of the slice, or those before the place where it could not be read.

@@ -84,7 +84,7 @@ describe('WalWriter', () => {
     assert.ok(report !== undefined && report.validEnd < report.sizeBytes);
     const again = await WalWriter.open(
       optionsFor(disk, {
-        tail: { segment: 1, validEnd: report.validEnd, version: report.version },
+        tail: { segment: 1, validEnd: report.validEnd },
         nextSegment: 2,
         nextSeq: 2,
       }),
@@ -199,7 +199,7 @@ describe('WalWriter', () => {
     const disk = new FaultyDisk();
     disk.files.set(segmentPath(directory, 1), { bytes: Buffer.alloc(16), synced: Buffer.alloc(16) });
     const writer = await WalWriter.open(
-      optionsFor(disk, { tail: { segment: 1, validEnd: 0, version: 2 }, nextSegment: 2, nextSeq: 1 }),
+      optionsFor(disk, { tail: { segment: 1, validEnd: 0 }, nextSegment: 2, nextSeq: 1 }),
     );
     await writer.append(say('a'));
     const { texts, reports } = await readAll(disk);

@@ -9,15 +9,7 @@ import { Failure } from '../../errors/failure.ts';
 import { assert } from '../../std/assert.ts';
 import { ByteSink } from '../../std/byte-sink.ts';
 import { type Disk, type DiskFile, isDiskFull } from '../../std/disk.ts';
-import {
-  beginFrame,
-  endFrame,
-  fileHeaderBytes,
-  formatVersion,
-  frameBytesMax,
-  frameHeaderBytes,
-  writeFileHeader,
-} from './frame.ts';
+import { beginFrame, endFrame, fileHeaderBytes, frameBytesMax, frameHeaderBytes, writeFileHeader } from './frame.ts';
 import type { WalTail } from './replay.ts';
 import { segmentKind, segmentPath } from './segment.ts';
 
@@ -108,10 +100,9 @@ export class WalWriter {
       const file = await disk.open(segmentPath(directory, tail.segment), 'write');
       await file.truncate(tail.validEnd);
       await file.sync();
-      if (tail.version === formatVersion) return new WalWriter(options, file, tail.segment, tail.validEnd);
-      // An older program could not read on where this one writes.
-      await file.close();
-    } else if (tail !== undefined) {
+      return new WalWriter(options, file, tail.segment, tail.validEnd);
+    }
+    if (tail !== undefined) {
       // Not even its header was synced, so nothing in it was acknowledged. Empty it is no damage when others follow it.
       const torn = await disk.open(segmentPath(directory, tail.segment), 'write');
       await torn.truncate(0);
