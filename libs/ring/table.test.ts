@@ -15,6 +15,7 @@ import {
   type RingTable,
   readQuorum,
   shipped,
+  waived,
   withGateway,
   withoutGateway,
   writeQuorum,
@@ -235,8 +236,19 @@ describe('the table of the ring', () => {
       assert.equal(ownerOf(shipped(one, own('b'), one.epoch), 'c').completeFromMs, 0);
     });
 
-    it('with two that lost theirs nobody is made whole: some of it may be nowhere', () => {
+    it('with two that lost theirs nobody is made whole, as some of it may be nowhere, until somebody accepts that', () => {
       const two = joinAll(lost, candidate('b', 0, { incarnation: 'new' }));
+      const accepted = waived(two, 0);
+      assert.deepEqual(
+        accepted.partitions[0]?.owners.map(({ completeFromMs, returnedIn }) => [completeFromMs, returnedIn]),
+        [
+          [0, undefined],
+          [0, undefined],
+          [0, undefined],
+        ],
+      );
+      assert.equal(waived(accepted, 0), accepted);
+      assert.throws(() => waived(two, 4), /no partition 4/);
       assert.equal(mustShip(two, own('a')), false);
       const told = shipped(two, own('a'), two.epoch);
       assert.deepEqual([ownerOf(told, 'b').completeFromMs, ownerOf(told, 'c').completeFromMs], [5_000_000, 5_000_000]);

@@ -331,6 +331,18 @@ export function shipped(table: RingTable, own: Pick<Owner, 'instance' | 'zone'>,
   return withPartition(table, { ...partition, owners });
 }
 
+/**
+ * The table in which the owners of a partition count as whole, whatever they have lost; the same table where they do.
+ * @throws Failure `not_found` where there is no such partition
+ */
+export function waived(table: RingTable, id: number): RingTable {
+  const partition = table.partitions.find((one) => one.id === id);
+  if (partition === undefined) throw new Failure('not_found', `the ring has no partition ${id}`);
+  if (partition.owners.every(({ completeFromMs }) => completeFromMs === 0)) return table;
+  const owners = partition.owners.map(({ returnedIn: _, ...owner }): Owner => ({ ...owner, completeFromMs: 0 }));
+  return withPartition(table, { ...partition, owners });
+}
+
 function withPartition(table: RingTable, partition: Partition): RingTable {
   const others = table.partitions.filter(({ id }) => id !== partition.id);
   const partitions = [...others, partition].sort((a, b) => a.id - b.id);

@@ -25,6 +25,7 @@ import {
   type RingSettings,
   type RingTable,
   readQuorum,
+  waived,
   withGateway,
   withoutGateway,
   writeQuorum,
@@ -43,6 +44,7 @@ import { serveLink } from '../../libs/rpc/serve-link.ts';
 import { realDisk } from '../../libs/std/disk.ts';
 import type { Logger } from '../../libs/telemetry/log.ts';
 import type { Metrics } from '../../libs/telemetry/metrics.ts';
+import { acceptLossRoute } from './accept-loss-route.ts';
 import type { ClusterConfig } from './config.ts';
 import { DiskMarker, diskMarkKey, readDiskMark } from './disk-mark.ts';
 import { type GatewayName, gatewayLeaveRoute } from './gateway-leave-route.ts';
@@ -236,11 +238,7 @@ export class Cluster {
     const shared = {
       own: this.identity,
       table: () => this.table,
-      publish: (change: (table: RingTable) => RingTable) =>
-        this.#publish((table) => {
-          if (table === undefined) throw new Failure('unavailable', 'the table of the ring is not known yet');
-          return change(table);
-        }),
+      publish: (change: (table: RingTable) => RingTable) => this.#publishKnown(change),
       log,
     };
     this.#healing = new ReplicaHealing({ ...shared, flush });
@@ -280,6 +278,15 @@ export class Cluster {
     return table;
   }
 
+  async #acceptLoss(partition: number): Promise<RingTable> {
+    const table = await this.#publishKnown((current) => waived(current, partition));
+    this.#deps.log.warn(
+      { epoch: table.epoch, partition },
+      'an operator accepts what the owners of a partition have lost',
+    );
+    return table;
+  }
+
   /** Whether this process is one of the `count` store-gateways that keep a block at hand. */
   isOwnBlock(block: string, count: number): boolean {
     const { instance, zone } = this.identity;
@@ -312,6 +319,14 @@ export class Cluster {
     const table = await this.#store?.publish(change);
     if (table === undefined) throw new Failure('unavailable', 'the process is starting');
     return table;
+  }
+
+  /** The same where there is a table. @throws Failure as #publish */
+  #publishKnown(change: (table: RingTable) => RingTable): Promise<RingTable> {
+    return this.#publish((table) => {
+      if (table === undefined) throw new Failure('unavailable', 'the table of the ring is not known yet');
+      return change(table);
+    });
   }
 
   /** Does it as soon as the bucket can be asked; undefined where the process stops before. @throws Failure `bad_data` */
@@ -449,6 +464,7 @@ export class Cluster {
     if (rooms.storeGateway || rooms.querier) {
       gatewayLeaveRoute(app, this.identity, (gateway) => this.#gatewayLeaves(gateway));
     }
+    if (this.#needsTable) acceptLossRoute(app, (partition) => this.#acceptLoss(partition));
     registerClusterMetrics(metrics, view);
     this.#timer = setInterval(() => this.#look(), this.#config.tablePeriod);
     this.#timer.unref();

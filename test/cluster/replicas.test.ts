@@ -138,6 +138,13 @@ describe('three replicas in three zones', { timeout: 240_000 }, () => {
     assert.match(read.text, /ingester-a-0 \(zone a\) lacks what came before/);
     // Writes need two owners, whatever they held before.
     await ledger.writeUntilTaken();
+    const accepted = await fetch(`${cluster.querier.baseUrl}/ingester/accept-loss?partition=0`, { method: 'POST' });
+    assert.equal(accepted.status, 200, await accepted.text());
+    // What the one that is left has, and nothing was its neighbours' alone.
+    await waitFor('the read is answered', async () => ((await ledger.read()).status === 200 ? true : undefined));
+    await ledger.check();
+    const wrong = await fetch(`${cluster.querier.baseUrl}/ingester/accept-loss?partition=x`, { method: 'POST' });
+    assert.equal(wrong.status, 400);
     await relaunch(ingesterOf(cluster, 'b-0'));
     await healed(cluster);
     await ledger.check();
