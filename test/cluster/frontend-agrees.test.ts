@@ -12,11 +12,13 @@ import { corpusPath, listCorpus } from '../../libs/promql/testing/run-corpus.ts'
 import { randomData } from '../fuzz/random-data.ts';
 import { randomQuestion } from '../fuzz/random-question.ts';
 import { profiles, treeOf } from '../fuzz/two-servers.ts';
+import { skipWithout } from '../support/find-server.ts';
 import { push } from '../support/push-client.ts';
 import { ask } from '../support/query-client.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 import { requestsOfLoad } from '../support/sent-load.ts';
 import { type Cluster, startCluster } from '../support/start-cluster.ts';
+import { type RedisServer, startRedis } from '../support/start-redis.ts';
 
 const seeds = Number(process.env.MARU_TEST_SEEDS ?? 2);
 const questionsPerSeed = 60;
@@ -28,18 +30,28 @@ type Load = Parameters<typeof requestsOfLoad>[0];
 
 describe('a query-frontend agrees with a querier', { timeout: 600_000 }, () => {
   let cluster: Cluster;
+  let redis: RedisServer | undefined;
   let tenants = 0;
   before(async () => {
+    // Answers are kept in Redis where there is one; in memory they are in query-frontend.test.ts.
+    redis = skipWithout('redis') === false ? await startRedis() : undefined;
     cluster = await startCluster({
       zones: ['a'],
       partitions: 1,
       replicationFactor: 1,
       frontend: true,
       // Data of 1970; all queries of one process have one order of series.
-      args: ['--limits.past-grace-period=0', `--enable-feature=${profiles[0]?.features.join(',')}`],
+      args: [
+        ...(redis === undefined ? [] : [`--redis.url=${redis.url}`]),
+        '--limits.past-grace-period=0',
+        `--enable-feature=${profiles[0]?.features.join(',')}`,
+      ],
     });
   });
-  after(() => cluster?.[Symbol.asyncDispose]());
+  after(async () => {
+    await cluster?.[Symbol.asyncDispose]();
+    await redis?.[Symbol.asyncDispose]();
+  });
 
   const write = async (tenant: string, load: Load): Promise<void> => {
     for (const series of requestsOfLoad(load)) {
