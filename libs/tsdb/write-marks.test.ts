@@ -20,23 +20,30 @@ describe('marks of writes', () => {
   });
 
   it('no write is ever unseen, however old or far apart', () => {
-    const time = fc.integer({ min: -40 * day, max: 100 * day });
+    const time = fc.integer({ min: -500 * day, max: 900 * day });
+    const length = fc.oneof(fc.integer({ min: 0, max: day }), fc.integer({ min: 0, max: 600 * day }));
     fc.assert(
-      fc.property(
-        fc.array(fc.tuple(time, fc.integer({ min: 0, max: 40 * day })), { maxLength: 25 }),
-        time,
-        (writes, minT) => {
-          const marks = new WriteMarks();
-          const maxT = minT + 3 * day;
-          for (const [from, length] of writes) {
-            const before = marks.lastWrite(tenant, minT, maxT);
-            marks.noteRange(tenant, from, from + length);
-            const touches = from <= maxT && from + length >= minT;
-            if (touches) assert.ok(marks.lastWrite(tenant, minT, maxT) > before);
-          }
-        },
-      ),
-      { numRuns: 100 },
+      fc.property(fc.array(fc.tuple(time, length), { maxLength: 40 }), time, length, (writes, minT, span) => {
+        const marks = new WriteMarks();
+        const maxT = minT + span;
+        for (const [from, wide] of writes) {
+          const before = marks.lastWrite(tenant, minT, maxT);
+          marks.noteRange(tenant, from, from + wide);
+          const touches = from <= maxT && from + wide >= minT;
+          if (touches) assert.ok(marks.lastWrite(tenant, minT, maxT) > before);
+        }
+      }),
+      { numRuns: 400 },
     );
+  });
+
+  it('of a sender that goes on for a year, what is old stays as it was', () => {
+    const marks = new WriteMarks();
+    for (let t = 0; t < 300 * day; t += 300_000) marks.noteRange(tenant, t, t + 15_000);
+    const old = marks.lastWrite(tenant, 100 * day, 101 * day - 1);
+    for (let t = 300 * day; t < 320 * day; t += 300_000) marks.noteRange(tenant, t, t + 15_000);
+    assert.equal(marks.lastWrite(tenant, 100 * day, 101 * day - 1), old);
+    marks.noteRange(tenant, 100 * day + 5, 100 * day + 5);
+    assert.ok(marks.lastWrite(tenant, 100 * day, 101 * day - 1) > old);
   });
 });

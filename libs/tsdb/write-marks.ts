@@ -1,21 +1,29 @@
 /**
  * When samples of a time were last written: who kept an answer learns whether anything was accepted since that could change it.
- * Owns one number for each ten minutes of samples: that of the last write into them, counted over all writes of this process.
- * Surprising: a number means nothing to another process or after a restart, so it goes with a number drawn at the start. Of the
- * oldest times that were written to only the last write to any of them is known.
+ * Owns one number for each ten minutes of samples, and for each day of older ones: that of the last write into them, counted over all
+ * writes of this process. Surprising: a number means nothing to another process or after a restart, so it goes with a number drawn at
+ * the start. Of the oldest times that were written to only the last write to any of them is known.
  */
 import { randomInt } from 'node:crypto';
 import type { WriteBatch } from '../contracts/write-batch.ts';
 import type { TenantId } from '../model/tenant-id.ts';
 
-const bucketMs = 600_000;
-/** A month of them. */
-const bucketsMax = 4_500;
+const fineMs = 600_000;
+const finePerDay = 144;
+/** Two days and some, after which the older ones become days. */
+const fineMax = 3 * finePerDay;
+const daysMax = 400;
+
+/** Numbers of buckets; those below `below` are kept elsewhere, in larger ones. */
+interface Buckets {
+  readonly lastWrite: Map<number, number>;
+  below: number;
+}
 
 interface TenantMarks {
-  readonly lastWrite: Map<number, number>;
-  /** Buckets below this are not told apart, and the last write to any of them. */
-  oldBelow: number;
+  readonly fine: Buckets;
+  readonly days: Buckets;
+  /** The last write to any time that is older than all of these. */
   lastWriteToOld: number;
 }
 
@@ -45,39 +53,71 @@ export class WriteMarks {
   noteRange(tenant: TenantId, minT: number, maxT: number): void {
     let marks = this.#tenants.get(tenant);
     if (marks === undefined) {
-      marks = { lastWrite: new Map(), oldBelow: Number.NEGATIVE_INFINITY, lastWriteToOld: 0 };
+      const none = (): Buckets => ({ lastWrite: new Map(), below: Number.NEGATIVE_INFINITY });
+      marks = { fine: none(), days: none(), lastWriteToOld: 0 };
       this.#tenants.set(tenant, marks);
     }
     const write = ++this.#writes;
-    const first = Math.floor(minT / bucketMs);
-    const last = Math.floor(maxT / bucketMs);
-    if (first < marks.oldBelow || last - first >= bucketsMax) {
-      marks.lastWriteToOld = write;
-      marks.oldBelow = Math.max(marks.oldBelow, last - bucketsMax + 1);
+    const { fine, days } = marks;
+    const first = Math.floor(minT / fineMs);
+    const last = Math.floor(maxT / fineMs);
+    // Of a wide range the newest end is told apart.
+    fine.below = Math.max(fine.below, last - first >= fineMax ? last - fineMax + 1 : Number.NEGATIVE_INFINITY);
+    for (let bucket = Math.max(first, fine.below); bucket <= last; bucket++) fine.lastWrite.set(bucket, write);
+    if (first < fine.below) {
+      const firstDay = dayOf(first);
+      const lastDay = dayOf(Math.min(last, fine.below - 1));
+      if (lastDay - firstDay >= daysMax) days.below = Math.max(days.below, lastDay - daysMax + 1);
+      for (let day = Math.max(firstDay, days.below); day <= lastDay; day++) days.lastWrite.set(day, write);
+      if (firstDay < days.below) marks.lastWriteToOld = write;
     }
-    for (let bucket = Math.max(first, marks.oldBelow); bucket <= last; bucket++) marks.lastWrite.set(bucket, write);
-    if (marks.lastWrite.size > bucketsMax) forgetOldest(marks);
+    if (fine.lastWrite.size > fineMax) {
+      moveOldest(fine, (bucket, at) => raise(days, dayOf(bucket), at, marks));
+    }
+    if (days.lastWrite.size > daysMax) {
+      moveOldest(days, (_day, at) => {
+        marks.lastWriteToOld = Math.max(marks.lastWriteToOld, at);
+      });
+    }
   }
 
   /** The last write to samples of [minT, maxT], 0 where there was none. */
   lastWrite(tenant: TenantId, minT: number, maxT: number): number {
     const marks = this.#tenants.get(tenant);
     if (marks === undefined) return 0;
-    const first = Math.floor(minT / bucketMs);
-    const last = Math.floor(maxT / bucketMs);
-    let write = first < marks.oldBelow ? marks.lastWriteToOld : 0;
-    for (const [bucket, at] of marks.lastWrite) if (bucket >= first && bucket <= last && at > write) write = at;
-    return write;
+    const { fine, days, lastWriteToOld } = marks;
+    const first = Math.floor(minT / fineMs);
+    const last = Math.floor(maxT / fineMs);
+    const write = newest(fine, first, last);
+    if (first >= fine.below) return write;
+    const firstDay = dayOf(first);
+    const older = newest(days, firstDay, dayOf(last));
+    return Math.max(write, older, firstDay < days.below ? lastWriteToOld : 0);
   }
 }
 
-function forgetOldest(marks: TenantMarks): void {
-  const buckets = [...marks.lastWrite.keys()].sort((a, b) => a - b);
-  const kept = buckets[Math.floor(buckets.length / 4)] as number;
-  for (const bucket of buckets) {
+const dayOf = (fine: number): number => Math.floor(fine / finePerDay);
+
+function raise(days: Buckets, day: number, write: number, marks: TenantMarks): void {
+  if (day < days.below) marks.lastWriteToOld = Math.max(marks.lastWriteToOld, write);
+  else days.lastWrite.set(day, Math.max(days.lastWrite.get(day) ?? 0, write));
+}
+
+function newest({ lastWrite }: Buckets, first: number, last: number): number {
+  let write = 0;
+  for (const [bucket, at] of lastWrite) if (bucket >= first && bucket <= last && at > write) write = at;
+  return write;
+}
+
+/** Takes the oldest third out. */
+function moveOldest(buckets: Buckets, move: (bucket: number, write: number) => void): void {
+  const { lastWrite } = buckets;
+  const sorted = [...lastWrite.keys()].sort((a, b) => a - b);
+  const kept = sorted[Math.floor(sorted.length / 3)] as number;
+  for (const bucket of sorted) {
     if (bucket >= kept) break;
-    marks.lastWriteToOld = Math.max(marks.lastWriteToOld, marks.lastWrite.get(bucket) as number);
-    marks.lastWrite.delete(bucket);
+    move(bucket, lastWrite.get(bucket) as number);
+    lastWrite.delete(bucket);
   }
-  marks.oldBelow = Math.max(marks.oldBelow, kept);
+  buckets.below = Math.max(buckets.below, kept);
 }
