@@ -3,7 +3,7 @@
  * Owns the child and all it says. Does not own what the program is (start-maru.ts, start-prometheus.ts). A test file that
  * dies takes its children along: each is killed when this process exits.
  */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 
 export interface ProcessExit {
   readonly code: number | null;
@@ -27,6 +27,12 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** They end with the test: one listener for all, as a cluster has many. */
+const children = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of children) child.kill('SIGKILL');
+});
+
 /** Starts `command` without a shell and without standard input. */
 export function runProcess(command: string, args: readonly string[], options: RunOptions = {}): RunningProcess {
   // A child is no test of this runner, even where it is node.
@@ -43,8 +49,7 @@ export function runProcess(command: string, args: readonly string[], options: Ru
       output += text;
     });
   }
-  const killWithParent = () => child.kill('SIGKILL');
-  process.once('exit', killWithParent);
+  children.add(child);
   let running = true;
   const exited = new Promise<ProcessExit>((resolve) => {
     child.once('error', (error) => {
@@ -53,7 +58,7 @@ export function runProcess(command: string, args: readonly string[], options: Ru
       resolve({ code: null, signal: null });
     });
     child.once('close', (code, signal) => {
-      process.off('exit', killWithParent);
+      children.delete(child);
       running = false;
       resolve({ code, signal });
     });
