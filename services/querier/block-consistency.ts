@@ -18,13 +18,22 @@ export function neededBlocks(index: BucketIndex, minT: number, maxT: number, els
   const needed: string[] = [];
   for (const block of overlapping) {
     if (elsewhere.has(block.ulid)) continue;
-    // Downsampled blocks stand beside those with all samples.
-    if ((block.details?.resolutionMs ?? 0) > 0) continue;
+    // Downsampled blocks stand beside those with all samples. Where those are gone, reading one says that it cannot be read.
+    if (isDownsampled(block) && isThereInFull(block, index.blocks)) continue;
     // A marked one is read until it is deleted, unless all of its samples stand in others.
     if (marked.has(block.ulid) && isReplaced(block, overlapping, standing)) continue;
     needed.push(block.ulid);
   }
   return needed;
+}
+
+const isDownsampled = ({ details }: IndexedBlock): boolean => (details?.resolutionMs ?? 0) > 0;
+
+/** Whether blocks with all samples hold what a downsampled one was made from. */
+function isThereInFull({ details }: IndexedBlock, blocks: readonly IndexedBlock[]): boolean {
+  return (details?.sources ?? []).every((source) =>
+    blocks.some((block) => !isDownsampled(block) && block.details?.sources.includes(source)),
+  );
 }
 
 /** Whether all samples of a marked block stand in the outputs of one job. */

@@ -104,7 +104,12 @@ const between = (fromHour: number, toHour: number) => ({
 describe('the blocks of the bucket for a query', () => {
   it('are those of its time that nobody else answers for', async () => {
     const asked: string[][] = [];
-    const blocks = [indexed(a, 10), indexed(b, 8), indexed(c, 6), indexed(d, 6, { resolutionMs: 300_000 })];
+    const blocks = [
+      indexed(a, 10),
+      indexed(b, 8),
+      indexed(c, 6),
+      indexed(d, 6, { resolutionMs: 300_000, sources: [c] }),
+    ];
     const source = await sourceOf(new MemoryBucket(() => now), { blocks }, gatewayOf(asked), [c]);
     await source.select(between(9, 7), signal);
     await source.select(between(2, 0), signal);
@@ -114,6 +119,14 @@ describe('the blocks of the bucket for a query', () => {
       [a, b],
       [a, b],
     ]);
+  });
+
+  it('are downsampled ones where those with all samples are gone: the store-gateway says what it cannot read', async () => {
+    const asked: string[][] = [];
+    const blocks = [indexed(a, 10), indexed(d, 10, { resolutionMs: 300_000, sources: [a, b] })];
+    const source = await sourceOf(new MemoryBucket(() => now), { blocks }, gatewayOf(asked));
+    await source.select(between(10, 8), signal);
+    assert.deepEqual(asked, [[a, d]]);
   });
 
   it('are those that are marked, too, until all outputs of a job stand for them', async () => {
