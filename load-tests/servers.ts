@@ -47,9 +47,9 @@ function findProgram(cached: string, name: string): string | undefined {
 }
 
 /** Maru as one process a room, with so many ingesters that each hold everything. */
-function splitMaru(replicas: number): ServerKind {
+function splitMaru(name: string, replicas: number, log: 'local' | 'kafka' = 'local'): ServerKind {
   return {
-    name: `maru-rf${replicas}`,
+    name,
     isSplit: true,
     protocols: ['v1', 'v2'],
     pushPath: '/api/v1/push',
@@ -57,7 +57,7 @@ function splitMaru(replicas: number): ServerKind {
     queryPath: '/prometheus',
     command: (folder, port) => [
       process.execPath,
-      [join(repository, 'load-tests/split-maru.ts'), folder, String(port), String(replicas)],
+      [join(repository, 'load-tests/split-maru.ts'), folder, String(port), String(replicas), log],
     ],
   };
 }
@@ -88,8 +88,10 @@ export const serverKinds: readonly ServerKind[] = [
       ],
     ],
   },
-  splitMaru(1),
-  splitMaru(3),
+  splitMaru('maru-rf1', 1),
+  splitMaru('maru-rf3', 3),
+  // The broker is not counted.
+  splitMaru('maru-kafka', 1, 'kafka'),
   {
     name: 'prometheus',
     protocols: ['v1', 'v2'],

@@ -3,7 +3,8 @@
  * meanwhile, and a log that does not go on is named and never skipped.
  */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Kafka, logLevel } from 'kafkajs';
@@ -285,6 +286,87 @@ describe('one process behind Kafka', { timeout: 240_000, skip: skipWithout('kafk
     await admin.disconnect();
     await notReady(maru.baseUrl, /was made anew/);
     assert.equal((await ledgerOf('anew').write()).status, 503);
+  });
+});
+
+describe('a Kafka that asks who one is', { timeout: 240_000, skip: skipWithout('kafka') }, () => {
+  it('SCRAM over TLS: the right password writes and reads, a wrong one is named', async () => {
+    await using folder = await tempFolder('kafka-tls');
+    const at = (name: string): string => join(folder.path, name);
+    execFileSync(
+      'openssl',
+      [
+        ...[
+          'req',
+          '-x509',
+          '-newkey',
+          'rsa:2048',
+          '-nodes',
+          '-keyout',
+          at('key.pem'),
+          '-out',
+          at('cert.pem'),
+          '-days',
+          '2',
+        ],
+        ...['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost'],
+      ],
+      { stdio: 'ignore' },
+    );
+    writeFileSync(at('both.pem'), readFileSync(at('key.pem'), 'utf8') + readFileSync(at('cert.pem'), 'utf8'));
+    const port = await freePort();
+    const scram = 'org.apache.kafka.common.security.scram.ScramLoginModule required;';
+    const plain = 'org.apache.kafka.common.security.plain.PlainLoginModule required user_maru="secret";';
+    await using broker = await startKafka({
+      secure: {
+        port,
+        protocol: 'SASL_SSL',
+        properties: [
+          'ssl.keystore.type=PEM',
+          `ssl.keystore.location=${at('both.pem')}`,
+          'sasl.enabled.mechanisms=SCRAM-SHA-512,SCRAM-SHA-256,PLAIN',
+          `listener.name.secure.scram-sha-512.sasl.jaas.config=${scram}`,
+          `listener.name.secure.scram-sha-256.sasl.jaas.config=${scram}`,
+          `listener.name.secure.plain.sasl.jaas.config=${plain}`,
+        ],
+        credentials: ['SCRAM-SHA-512=[name=maru,password=secret]', 'SCRAM-SHA-256=[name=maru,password=secret]'],
+      },
+    });
+    assert.ok(broker.pid() > 0);
+    const args = [
+      ...[
+        '--ingest.log=kafka',
+        `--kafka.brokers=127.0.0.1:${port}`,
+        '--kafka.partitions=1',
+        '--self-metrics.tenant=none',
+      ],
+      ...['--kafka.tls.enabled=true', `--kafka.tls.ca-file=${at('cert.pem')}`, '--kafka.sasl.username=maru'],
+    ];
+    for (const mechanism of ['scram-sha-512', 'scram-sha-256', 'plain']) {
+      await using bucket = await tempFolder('kafka-bucket');
+      const env = { MARU_KAFKA_SASL_PASSWORD: 'secret' };
+      const topicArg = `--kafka.topic=maru-${mechanism}`;
+      await using maru = await startMaru({
+        args: [
+          ...args,
+          topicArg,
+          `--kafka.sasl.mechanism=${mechanism}`,
+          `--bucket.filesystem.directory=${bucket.path}`,
+        ],
+        env,
+      });
+      const ledger = new Ledger('secure', maru.baseUrl, maru.queryUrl);
+      await ledger.mustWrite(2);
+      await ledger.check();
+    }
+    const httpPort = await freePort();
+    const wrong = runMaru(
+      [...args, '--kafka.sasl.mechanism=scram-sha-512', `--data-dir=${at('data')}`, `--server.http-port=${httpPort}`],
+      { env: { MARU_KAFKA_SASL_PASSWORD: 'wrong' } },
+    );
+    await notReady(`http://127.0.0.1:${httpPort}`, /[Aa]uthentication/);
+    wrong.signal('SIGKILL');
+    await wrong.exited;
   });
 });
 

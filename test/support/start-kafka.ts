@@ -40,29 +40,9 @@ export async function startKafka({ properties = [], secure }: KafkaOptions = {})
   const folder = await tempFolder('kafka');
   const [port, controllerPort] = await Promise.all([freePort(), freePort()]);
   const address = `127.0.0.1:${port}`;
-  const more = secure === undefined ? '' : `,SECURE://127.0.0.1:${secure.port}`;
   const file = join(folder.path, 'server.properties');
-  await writeFile(
-    file,
-    [
-      'process.roles=broker,controller',
-      'node.id=1',
-      `controller.quorum.voters=1@127.0.0.1:${controllerPort}`,
-      `listeners=PLAINTEXT://${address},CONTROLLER://127.0.0.1:${controllerPort}${more}`,
-      `advertised.listeners=PLAINTEXT://${address}${more}`,
-      'controller.listener.names=CONTROLLER',
-      'inter.broker.listener.name=PLAINTEXT',
-      `listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SECURE:${secure?.protocol ?? 'PLAINTEXT'}`,
-      `log.dirs=${join(folder.path, 'data')}`,
-      'offsets.topic.replication.factor=1',
-      'transaction.state.log.replication.factor=1',
-      'transaction.state.log.min.isr=1',
-      'auto.create.topics.enable=false',
-      ...(secure?.properties ?? []),
-      ...properties,
-      '',
-    ].join('\n'),
-  );
+  const options = { properties, ...(secure && { secure }) };
+  await writeFile(file, kafkaProperties(join(folder.path, 'data'), port, controllerPort, options));
   const run = (heap: string, ...args: readonly string[]): RunningProcess =>
     runProcess(serverPath('kafka'), args, {
       cwd: folder.path,
@@ -91,17 +71,7 @@ export async function startKafka({ properties = [], secure }: KafkaOptions = {})
   };
   try {
     const scram = (secure?.credentials ?? []).flatMap((one) => ['--add-scram', one]);
-    // Any name of a cluster will do: 16 bytes in base64.
-    const format = run(
-      '128m',
-      'kafka.tools.StorageTool',
-      'format',
-      '-t',
-      'bWFydS10ZXN0LWNsdXN0ZQ',
-      '-c',
-      file,
-      ...scram,
-    );
+    const format = run('128m', 'kafka.tools.StorageTool', 'format', '-t', kafkaClusterId, '-c', file, ...scram);
     const { code } = await format.exited;
     if (code !== 0) throw new Error(`the folder of Kafka cannot be made:\n${format.output()}`);
     await launch();
@@ -117,6 +87,37 @@ export async function startKafka({ properties = [], secure }: KafkaOptions = {})
     launch,
     [Symbol.asyncDispose]: dispose,
   };
+}
+
+/** Any name of a cluster will do: 16 bytes in base64. */
+export const kafkaClusterId = 'bWFydS10ZXN0LWNsdXN0ZQ';
+
+/** The server.properties of a broker that is its own controller. */
+export function kafkaProperties(
+  dataFolder: string,
+  port: number,
+  controllerPort: number,
+  { properties = [], secure }: KafkaOptions = {},
+): string {
+  const more = secure === undefined ? '' : `,SECURE://127.0.0.1:${secure.port}`;
+  return [
+    'process.roles=broker,controller',
+    'node.id=1',
+    `controller.quorum.voters=1@127.0.0.1:${controllerPort}`,
+    `listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}${more}`,
+    `advertised.listeners=PLAINTEXT://127.0.0.1:${port}${more}`,
+    'controller.listener.names=CONTROLLER',
+    'inter.broker.listener.name=PLAINTEXT',
+    `listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SECURE:${secure?.protocol ?? 'PLAINTEXT'}`,
+    `log.dirs=${dataFolder}`,
+    'offsets.topic.replication.factor=1',
+    'transaction.state.log.replication.factor=1',
+    'transaction.state.log.min.isr=1',
+    'auto.create.topics.enable=false',
+    ...(secure?.properties ?? []),
+    ...properties,
+    '',
+  ].join('\n');
 }
 
 function canConnect(port: number): Promise<boolean> {
