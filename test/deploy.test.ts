@@ -9,8 +9,10 @@ import { before, describe, it } from 'node:test';
 import { parse } from 'yaml';
 import type { Matcher } from '../libs/model/matcher.ts';
 import { selectorsOf } from '../services/querier/selector-syntax.ts';
-import { startMaru } from './support/start-maru.ts';
+import { freePort } from './support/free-port.ts';
+import { runMaru, startMaru } from './support/start-maru.ts';
 import { tempFolder } from './support/temp-folder.ts';
+import { waitFor } from './support/wait-until.ts';
 
 const deploy = join(import.meta.dirname, '../deploy');
 const read = (path: string) => readFileSync(join(deploy, path), 'utf8');
@@ -62,8 +64,18 @@ describe('dashboards and alerts', { timeout: 60_000 }, () => {
         '--server.grpc-port=0',
       ],
     });
-    const texts = [alone, among].map(async ({ baseUrl }) => (await fetch(`${baseUrl}/metrics`)).text());
+    // Behind a Kafka that is not there: never ready, and it says what it has to say.
+    const port = await freePort();
+    const behind = runMaru([
+      ...[`--data-dir=${join(folder.path, 'behind')}`, `--server.http-port=${port}`],
+      ...['--ingest.log=kafka', `--kafka.brokers=127.0.0.1:${await freePort()}`],
+    ]);
+    const behindUrl = `http://127.0.0.1:${port}`;
+    await waitFor('it listens', async () => (await fetch(`${behindUrl}/healthz`)).status === 200 || undefined);
+    const texts = [alone.baseUrl, among.baseUrl, behindUrl].map(async (url) => (await fetch(`${url}/metrics`)).text());
     const text = (await Promise.all(texts)).join('\n');
+    behind.signal('SIGKILL');
+    await behind.exited;
     const names = new Set<string>();
     for (const [, name = '', type] of text.matchAll(/^# TYPE (\S+) (\S+)$/gm)) {
       if (type === 'histogram') for (const end of ['_bucket', '_sum', '_count']) names.add(name + end);

@@ -137,6 +137,7 @@ export function createIngester(config: IngesterConfig, headConfig: HeadConfig, d
   let opening: Promise<void> | undefined;
   let isStopping = false;
   registerIngesterMetrics(deps.metrics, handler);
+  const onDelay = deps.follow === undefined ? () => undefined : registerLogMetrics(deps.metrics, handler);
   registerBlockMetrics(deps.metrics, handler, blocks, shipper);
 
   const open = async (): Promise<void> => {
@@ -223,7 +224,6 @@ export function createIngester(config: IngesterConfig, headConfig: HeadConfig, d
     const { FollowLog } = await import('./follow-log.ts');
     const damaged = new DamagedRecords(realDisk, join(deps.dataDir, 'damaged'), topicId);
     const { bucket, nowMs, onFatal } = deps;
-    const onDelay = registerLogMetrics(deps.metrics, handler);
     handler.damagedRecords = damaged;
     handler.follow = new FollowLog({
       ...{ ...followed, topicId, bucket, tsdb, log: outside, damaged, logger: log, nowMs, onFatal, onDelay },
