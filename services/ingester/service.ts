@@ -117,6 +117,7 @@ export function createIngester(config: IngesterConfig, headConfig: HeadConfig, d
     cutAll: async () => {
       const reason = handler.notReadyReason();
       if (handler.tsdb === undefined) throw new Failure('unavailable', reason ?? 'the ingester is not ready');
+      await handler.follow?.checkCaughtUp();
       return handler.tsdb.cutAll();
     },
     ship: () => {
