@@ -78,7 +78,7 @@ async function run(config: Config): Promise<void> {
     log: log.child({ component: 'limits' }),
     metrics,
   });
-  const traces = await startTraceExport(process.env, version);
+  const traces = await startTraceExport(process.env, version, config.target);
   const lock = await lockDataFolder(dataDir);
   let started: StartedModules | undefined;
   let isGreeted = false;

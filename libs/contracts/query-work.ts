@@ -68,6 +68,8 @@ export interface WorkHead {
 /** Work in the hands of one querier, which answers it: a head, pieces, and an end or a failure. */
 export interface TakenWork {
   readonly work: QueryWork;
+  /** The trace that it belongs to (W3C traceparent); '' for none. */
+  readonly traceparent: string;
   /** So much of the query's time is left. */
   readonly timeoutMs: number;
   /** Aborts when nobody wants the answer any more. */

@@ -15,6 +15,7 @@ const frames: fc.Arbitrary<Frame[]> = fc.array(
       timeoutMs: fc.nat(0xffffffff),
       creditBytes: fc.nat(0xffffffff),
       tableEpoch: fc.nat(Number.MAX_SAFE_INTEGER),
+      traceparent: fc.string({ unit: 'grapheme' }),
       payload: fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 3 }),
     },
     { noNullPrototype: true },

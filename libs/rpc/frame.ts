@@ -26,18 +26,30 @@ export interface Frame {
   readonly timeoutMs: number;
   readonly creditBytes: number;
   readonly tableEpoch: number;
+  /** Of a request: the trace it belongs to (W3C traceparent); '' for none. */
+  readonly traceparent: string;
   /** Parts that follow one another; received, it is one. */
   readonly payload: readonly Uint8Array[];
 }
 
-/** Most bytes of a frame beside its payload and its method. */
+/** Most bytes of a frame beside its payload and its texts. */
 const frameOverheadBytes = 64;
 
 const noPayload: readonly Uint8Array[] = [new Uint8Array(0)];
 
 /** A frame with what is not said left at 0. */
 export function frameOf(kind: FrameKind, call: number, parts: Partial<Omit<Frame, 'kind' | 'call'>>): Frame {
-  return { kind, call, method: '', timeoutMs: 0, creditBytes: 0, tableEpoch: 0, payload: [], ...parts };
+  return {
+    kind,
+    call,
+    method: '',
+    timeoutMs: 0,
+    creditBytes: 0,
+    tableEpoch: 0,
+    traceparent: '',
+    payload: [],
+    ...parts,
+  };
 }
 
 export function payloadBytes(frame: Frame): number {
@@ -48,15 +60,16 @@ export function payloadBytes(frame: Frame): number {
 
 /** Room that a frame needs at most. */
 export function frameBytesMax(frame: Frame): number {
-  return frameOverheadBytes + frame.method.length * 3 + payloadBytes(frame);
+  return frameOverheadBytes + (frame.method.length + frame.traceparent.length) * 3 + payloadBytes(frame);
 }
 
 /** Adds a frame to an envelope. The payload is copied. */
 export function writeFrame(out: ByteSink, frame: Frame): void {
   const method = frame.method === '' ? 0 : Buffer.byteLength(frame.method);
+  const traceparent = frame.traceparent === '' ? 0 : Buffer.byteLength(frame.traceparent);
   const payload = payloadBytes(frame);
   let length = 2 + varintField(frame.call) + varintField(frame.timeoutMs) + varintField(frame.creditBytes);
-  length += varintField(frame.tableEpoch) + bytesField(method) + bytesField(payload);
+  length += varintField(frame.tableEpoch) + bytesField(method) + bytesField(traceparent) + bytesField(payload);
   out.writeUint8(0x0a);
   out.writeUvarint(length);
   out.writeUint8(0x08);
@@ -69,6 +82,10 @@ export function writeFrame(out: ByteSink, frame: Frame): void {
   writeVarintField(out, 0x20, frame.timeoutMs);
   writeVarintField(out, 0x28, frame.creditBytes);
   writeVarintField(out, 0x30, frame.tableEpoch);
+  if (traceparent > 0) {
+    out.writeUint8(0x3a);
+    out.writeText(frame.traceparent);
+  }
   if (payload === 0) return;
   out.writeUint8(0x7a);
   out.writeUvarint(payload);
@@ -114,7 +131,7 @@ export function decodeEnvelope(bytes: Uint8Array): Frame[] {
   return frames;
 }
 
-const frameFields = (1 << 1) | (1 << 2) | (1 << 3) | (1 << 4) | (1 << 5) | (1 << 6) | (1 << 15);
+const frameFields = (1 << 1) | (1 << 2) | (1 << 3) | (1 << 4) | (1 << 5) | (1 << 6) | (1 << 7) | (1 << 15);
 
 function readFrame(reader: ProtobufReader): Frame {
   let kind = 0;
@@ -123,6 +140,7 @@ function readFrame(reader: ProtobufReader): Frame {
   let timeoutMs = 0;
   let creditBytes = 0;
   let tableEpoch = 0;
+  let traceparent = '';
   let payload = noPayload;
   while (reader.position < reader.end) {
     const tag = reader.readTag();
@@ -133,12 +151,9 @@ function readFrame(reader: ProtobufReader): Frame {
       case 0x10:
         call = reader.readUint32('a call');
         break;
-      case 0x1a: {
-        const end = reader.readEnd('a method');
-        method = Buffer.from(reader.bytes.buffer, reader.bytes.byteOffset).toString('utf8', reader.position, end);
-        reader.position = end;
+      case 0x1a:
+        method = readText(reader, 'a method');
         break;
-      }
       case 0x20:
         timeoutMs = reader.readUint32('a timeout');
         break;
@@ -147,6 +162,9 @@ function readFrame(reader: ProtobufReader): Frame {
         break;
       case 0x30:
         tableEpoch = reader.readUint64('an epoch');
+        break;
+      case 0x3a:
+        traceparent = readText(reader, 'a traceparent');
         break;
       case 0x7a: {
         const end = reader.readEnd('a payload');
@@ -158,5 +176,13 @@ function readFrame(reader: ProtobufReader): Frame {
         reader.skipUnknown(tag, frameFields, 'a frame');
     }
   }
-  return { kind, call, method, timeoutMs, creditBytes, tableEpoch, payload };
+  return { kind, call, method, timeoutMs, creditBytes, tableEpoch, traceparent, payload };
+}
+
+function readText(reader: ProtobufReader, what: string): string {
+  const { buffer, byteOffset } = reader.bytes;
+  const end = reader.readEnd(what);
+  const text = Buffer.from(buffer, byteOffset).toString('utf8', reader.position, end);
+  reader.position = end;
+  return text;
 }

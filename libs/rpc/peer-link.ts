@@ -6,6 +6,7 @@
  */
 import { Failure } from '../errors/failure.ts';
 import { assert } from '../std/assert.ts';
+import { traceparent, untraced } from '../telemetry/trace.ts';
 import {
   type HelloMessage,
   helloCodec,
@@ -64,7 +65,8 @@ export class PeerLink implements Channel {
 
   constructor(options: PeerLinkOptions) {
     this.#options = options;
-    this.#connect();
+    // It outlives the request that found its address.
+    untraced(() => this.#connect());
   }
 
   get isOpen(): boolean {
@@ -200,6 +202,7 @@ export class PeerLink implements Channel {
         method,
         timeoutMs: Math.ceil(timeoutMs),
         tableEpoch: tableEpoch(),
+        traceparent: traceparent(),
         payload: request,
       }),
     );

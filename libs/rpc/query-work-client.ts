@@ -4,6 +4,7 @@
  */
 import type { QueryWorkContract, TakenWork, WorkLane } from '../contracts/query-work.ts';
 import { Failure } from '../errors/failure.ts';
+import { untraced } from '../telemetry/trace.ts';
 import { decodeWork, encodeTake, type WorkAnswerMessage, workAnswerCodec } from '../wire/peer/query-work-messages.ts';
 import { failureMessageOf } from './call-failure.ts';
 import type { Channel } from './channel.ts';
@@ -34,7 +35,7 @@ async function takeFrom(channel: Channel, lane: WorkLane, signal: AbortSignal): 
     signal.removeEventListener('abort', stop);
   }
   if (first.done === true) throw new Failure('unavailable', 'the query-frontend has no work');
-  const { id, timeoutMs, work } = decodeWork(first.value);
+  const { id, ...toDo } = decodeWork(first.value);
   const unwanted = new AbortController();
   items.next().then(
     () => unwanted.abort(new Failure('canceled', 'the client has left')),
@@ -44,10 +45,11 @@ async function takeFrom(channel: Channel, lane: WorkLane, signal: AbortSignal): 
     const request = [workAnswerCodec.encode({ ...answer, id })];
     // With its last part the work ends on the other side too: that is no reason to give up the call that brings it.
     const options = answer.last ? { timeoutMs: pieceMs } : { timeoutMs: pieceMs, signal: unwanted.signal };
-    await channel.ask(QueryWorkCall.answer, request, options);
+    // Pieces of an answer are no calls of their own to whoever looks at the trace.
+    await untraced(() => channel.ask(QueryWorkCall.answer, request, options));
   };
   return {
-    ...{ work, timeoutMs },
+    ...toDo,
     signal: unwanted.signal,
     give: (part) => send(part),
     fail: (failure) => send({ piece: new Uint8Array(0), last: true, failure: failureMessageOf(failure) }),

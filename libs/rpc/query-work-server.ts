@@ -42,7 +42,7 @@ export function queryWorkHandlers(frontend: QueryWorkContract): CallHandlers {
     });
     handed.set(id, { taken, querier: peer.instance, over });
     try {
-      yield encodeWork(id, taken.timeoutMs, taken.work);
+      yield encodeWork(id, taken);
       if (!taken.signal.aborted && !signal.aborted) await ended;
     } finally {
       handed.delete(id);

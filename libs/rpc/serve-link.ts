@@ -4,6 +4,7 @@
  * the calls do (the handlers) nor what carries the bytes (the pipe).
  */
 import { Failure } from '../errors/failure.ts';
+import { tracedBelow } from '../telemetry/trace.ts';
 import {
   type HelloMessage,
   helloCodec,
@@ -179,7 +180,18 @@ class ServedLink implements PipeListener {
       if (!(error instanceof Failure) && !abort.signal.aborted) this.#options.onMistake(frame.method, error);
       this.#fail(id, abort.signal.aborted ? abort.signal.reason : error);
     };
-    this.#run(id, call, frame, peer).then(done, failed);
+    const { traceparent, method } = frame;
+    if (traceparent === '') {
+      this.#run(id, call, frame, peer).then(done, failed);
+      return;
+    }
+    const attributes = { 'rpc.method': method, 'maru.peer': peer.instance };
+    void tracedBelow(traceparent, method, 'server', attributes, async () => {
+      const run = this.#run(id, call, frame, peer);
+      // Said inside the span, so that what is logged of a failure names the trace.
+      run.then(done, failed);
+      await run;
+    }).catch(() => undefined);
   }
 
   async #run(id: number, call: ServedCall, frame: Frame, peer: Peer): Promise<void> {

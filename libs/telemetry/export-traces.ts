@@ -15,11 +15,13 @@ const flushMs = 2_000;
 
 /**
  * Starts exporting if OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is set, and neither OTEL_SDK_DISABLED
- * nor OTEL_TRACES_EXPORTER=none stands against it. Sampling, batching, headers, resource: by their OTEL_* variables.
+ * nor OTEL_TRACES_EXPORTER=none stands against it. The service is `maru`, or `maru-ingester` and the like in a process that is not
+ * all of it, unless OTEL_SERVICE_NAME says otherwise. Sampling, batching, headers, resource: by their OTEL_* variables.
  */
 export async function startTraceExport(
   env: Readonly<Record<string, string | undefined>>,
   version: string,
+  targets: readonly string[],
 ): Promise<TraceExport | undefined> {
   const endpoint = env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT ?? env.OTEL_EXPORTER_OTLP_ENDPOINT ?? '';
   if (endpoint === '' || env.OTEL_SDK_DISABLED === 'true' || env.OTEL_TRACES_EXPORTER === 'none') return undefined;
@@ -32,7 +34,7 @@ export async function startTraceExport(
     import('@opentelemetry/resources'),
   ]);
   const own = resources.resourceFromAttributes({
-    'service.name': 'maru',
+    'service.name': targets.includes('all') ? 'maru' : `maru-${targets.join('-')}`,
     'service.version': version,
     'service.instance.id': `${hostname()}:${process.pid}`,
   });

@@ -1,7 +1,7 @@
 /**
  * Spans of this process, by OpenTelemetry's API: what a piece of work was, whose, and how long it took.
- * Owns the form of a span and where a request's trace comes in. Does not own whether spans are kept or where they go
- * (export-traces.ts): until an exporter is started every span is a no-op, so callers never ask.
+ * Owns the form of a span, where a request's trace comes in and how it goes on to other processes. Does not own whether spans are
+ * kept or where they go (export-traces.ts): until an exporter is started every span is a no-op, so callers never ask.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import {
@@ -13,22 +13,83 @@ import {
   type Span,
   SpanKind,
   SpanStatusCode,
+  TraceFlags,
   trace,
 } from '@opentelemetry/api';
 
 const tracer = trace.getTracer('maru');
 
-/** Does `work` inside a span; a throw or rejection ends the span as an error and goes on. `work` begins in this turn. */
-export async function traced<T>(name: string, attributes: Attributes, work: (span: Span) => Promise<T>): Promise<T> {
-  const span = tracer.startSpan(name, { attributes });
-  try {
-    return await context.with(trace.setSpan(context.active(), span), work, undefined, span);
-  } catch (error) {
+/** Does `work` inside a span below the caller's, or just does it where the caller works for no trace that is kept. */
+export function traced<T>(name: string, attributes: Attributes, work: () => Promise<T>): Promise<T> {
+  if (keptSpan() === undefined) return work();
+  return inside(tracer.startSpan(name, { attributes }), context.active(), work);
+}
+
+/**
+ * Does `work` inside a span below that of another process.
+ * @param parent what its `traceparent` gave there; '' or what is none: `work` is just done
+ */
+export function tracedBelow<T>(
+  parent: string,
+  name: string,
+  kind: 'server' | 'consumer',
+  attributes: Attributes,
+  work: () => T,
+): T {
+  const from = propagation.extract(ROOT_CONTEXT, { traceparent: parent });
+  if (trace.getSpanContext(from) === undefined) return work();
+  const options = { kind: kind === 'server' ? SpanKind.SERVER : SpanKind.CONSUMER, attributes };
+  return inside(tracer.startSpan(name, options, from), from, work);
+}
+
+/** A throw or rejection ends the span as an error and goes on. `work` begins in this turn. */
+function inside<T>(span: Span, parent: Context, work: () => T): T {
+  const fail = (error: unknown): never => {
     span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : String(error) });
-    throw error;
-  } finally {
     span.end();
+    throw error;
+  };
+  let result: T;
+  try {
+    result = context.with(trace.setSpan(parent, span), work);
+  } catch (error) {
+    return fail(error);
   }
+  if (!(result instanceof Promise)) {
+    span.end();
+    return result;
+  }
+  const ended = (value: unknown): unknown => {
+    span.end();
+    return value;
+  };
+  return result.then(ended, fail) as T;
+}
+
+/** The span that the caller works for, if it is one that is exported. */
+function keptSpan(): Span | undefined {
+  const span = trace.getActiveSpan();
+  return span !== undefined && (span.spanContext().traceFlags & TraceFlags.SAMPLED) !== 0 ? span : undefined;
+}
+
+/** How another process goes on with the caller's trace (W3C traceparent); '' where there is none, or none that is kept. */
+export function traceparent(): string {
+  const span = keptSpan();
+  if (span === undefined) return '';
+  const { traceId, spanId } = span.spanContext();
+  return `00-${traceId}-${spanId}-01`;
+}
+
+/** Does something in a certain trace, whoever calls. */
+export type InTrace = <T>(work: () => T) => T;
+
+/** Does `work` for no trace: what is not of the request that happens to be under way. */
+export const untraced: InTrace = (work) => context.with(ROOT_CONTEXT, work);
+
+/** For what is called back later by somebody else, an event or a worker: does it in the trace that the caller works for now. */
+export function keepTrace(): InTrace {
+  const active = context.active();
+  return active === ROOT_CONTEXT ? untraced : (work) => context.with(active, work);
 }
 
 /** A request that was taken: its span, and the context to handle it in. */
@@ -54,13 +115,6 @@ export function endRequest({ span }: TracedRequest, httpStatus: number): void {
   span.setAttribute('http.response.status_code', httpStatus);
   if (httpStatus >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
   span.end();
-}
-
-/** The headers by which another process goes on with the caller's trace; none where there is no trace. */
-export function traceHeaders(): Record<string, string> {
-  const headers: Record<string, string> = {};
-  propagation.inject(context.active(), headers);
-  return headers;
 }
 
 /** The trace that the caller works for, in the words of a log line; nothing where there is none. */

@@ -9,6 +9,8 @@ import { ProtobufWriter } from './protobuf-writer.ts';
 
 /** Header that every record of ours has; its value is the id of the cluster. */
 export const clusterHeader = 'maru';
+/** Header that names the trace of the write (W3C traceparent). */
+export const traceHeader = 'traceparent';
 
 const version = 1;
 

@@ -5,6 +5,7 @@
  * they are read (libs/http/read-body.ts). Surprising: as long as nothing waits work begins at once, in the turn in which it came.
  */
 import type { TenantId } from '../../libs/model/tenant-id.ts';
+import { keepTrace } from '../../libs/telemetry/trace.ts';
 
 /** After so long the event loop looks at sockets again: a small write may have come. */
 const stretchMs = 4;
@@ -28,8 +29,9 @@ export class FairTurns {
     if (this.#waiting.size === 0 && this.#spentMs < stretchMs) return this.#timed(work);
     return new Promise((resolve, reject) => {
       const own = this.#waiting.get(tenant);
+      const inTrace = keepTrace();
       const begin = (): void => {
-        this.#timed(work).then(resolve, reject);
+        inTrace(() => this.#timed(work)).then(resolve, reject);
       };
       if (own === undefined) this.#waiting.set(tenant, [begin]);
       else own.push(begin);

@@ -16,8 +16,8 @@ import type { MetricMetadata } from '../../libs/model/metadata.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import { hashSeries, hashText, placeOf, subsetOf } from '../../libs/ring/place-series.ts';
 import type { RingTable } from '../../libs/ring/table.ts';
-import { traceHeaders } from '../../libs/telemetry/trace.ts';
-import { clusterHeader, encodeLogRecord } from '../../libs/wire/log-record.ts';
+import { traceparent } from '../../libs/telemetry/trace.ts';
+import { clusterHeader, encodeLogRecord, traceHeader } from '../../libs/wire/log-record.ts';
 import { WriteRequestV2 } from '../../libs/wire/write-request-v2.ts';
 import { wireMetricTypes } from '../../libs/wire/write-scan.ts';
 import { LoggedSeries } from './logged-series.ts';
@@ -120,8 +120,9 @@ export class LogWrite {
       const entries = metadata.get(id);
       if (entries !== undefined) this.#encodeMetadata(batch, entries, bytesMax, add);
     }
-    const trace = traceHeaders();
-    const headers = { [clusterHeader]: this.#deps.clusterId, ...trace };
+    const trace = traceparent();
+    const headers: Record<string, string> = { [clusterHeader]: this.#deps.clusterId };
+    if (trace !== '') headers[traceHeader] = trace;
     const key = Buffer.from(batch.tenant);
     const appended = records.map(([id, value]) => this.#deps.append(id, { key, value, headers }));
     // All are waited for together; that one was waited for last must not make its failure an unhandled one.

@@ -14,10 +14,11 @@ import { parseTenantId, type TenantId } from '../../libs/model/tenant-id.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
 import { type Floor, readFloor, writeFloor } from '../../libs/ring/log-floor.ts';
 import type { Logger } from '../../libs/telemetry/log.ts';
+import { tracedBelow } from '../../libs/telemetry/trace.ts';
 import type { OutsideLog } from '../../libs/tsdb/outside-log.ts';
 import type { Tsdb } from '../../libs/tsdb/tsdb.ts';
 import { AliasRegistry } from '../../libs/wire/alias-registry.ts';
-import { clusterHeader, decodeLogRecord } from '../../libs/wire/log-record.ts';
+import { clusterHeader, decodeLogRecord, traceHeader } from '../../libs/wire/log-record.ts';
 import type { DamagedRecords } from './damaged-records.ts';
 import { LoggedBatches } from './logged-batch.ts';
 
@@ -208,7 +209,16 @@ export class FollowLog {
     return floor;
   }
 
-  #apply({ offset, leaderEpoch, key, value, headers }: ReadRecord): void | Promise<void> {
+  #apply(record: ReadRecord): void | Promise<void> {
+    const { headers, offset } = record;
+    // Most have the header of the cluster alone.
+    const parent = headers.length > 1 ? headers.find(([name]) => name.toString() === traceHeader)?.[1].toString() : '';
+    if (parent === undefined || parent === '') return this.#applyOne(record);
+    const attributes = { 'maru.partition': this.#deps.partition, 'maru.offset': offset };
+    return tracedBelow(parent, 'ingester.apply', 'consumer', attributes, () => this.#applyOne(record));
+  }
+
+  #applyOne({ offset, leaderEpoch, key, value, headers }: ReadRecord): void | Promise<void> {
     const { clusterId } = this.#deps;
     this.counters.records++;
     const cluster = headers.find(([name]) => name.toString() === clusterHeader)?.[1].toString();

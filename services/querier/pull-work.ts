@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { QueryWorkContract, TakenWork, WorkHead, WorkLane } from '../../libs/contracts/query-work.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { Logger } from '../../libs/telemetry/log.ts';
+import { tracedBelow } from '../../libs/telemetry/trace.ts';
 
 /** Lists wait for others more than they work. */
 const listsAtOnce = 8;
@@ -72,6 +73,18 @@ export class WorkPuller {
   }
 
   async #do(taken: TakenWork): Promise<void> {
+    const { work, traceparent } = taken;
+    const attributes = { 'maru.tenant': work.tenant, ...(work.kind === 'call' ? { 'maru.path': work.path } : {}) };
+    try {
+      await tracedBelow(traceparent, `querier.${work.kind}`, 'server', attributes, () => this.#answer(taken));
+    } catch (error) {
+      const failure = error instanceof Failure ? error : new Failure('internal', String(error), { cause: error });
+      // Where even that cannot be said, the frontend hears of it by the link.
+      await taken.fail(failure).catch(() => undefined);
+    }
+  }
+
+  async #answer(taken: TakenWork): Promise<void> {
     try {
       const { head, body } = await this.#options.answer(taken);
       let held: Uint8Array | undefined;
@@ -86,10 +99,11 @@ export class WorkPuller {
       const piece = held ?? new Uint8Array(0);
       await taken.give(isHeadGiven ? { piece, last: true } : { head, piece, last: true });
     } catch (error) {
-      if (!(error instanceof Failure)) this.#options.log.error({ error: String(error) }, 'work of a frontend failed');
-      const failure = error instanceof Failure ? error : new Failure('internal', String(error), { cause: error });
-      // Where even that cannot be said, the frontend hears of it by the link.
-      await taken.fail(failure).catch(() => undefined);
+      const { tenant } = taken.work;
+      if (!(error instanceof Failure)) {
+        this.#options.log.error({ tenant, error: String(error) }, 'work of a frontend failed');
+      }
+      throw error;
     }
   }
 }

@@ -12,6 +12,7 @@ import type { TenantId } from '../../libs/model/tenant-id.ts';
 import { TenantQueue } from '../../libs/query-api/tenant-queue.ts';
 import type { ReadQuery } from '../../libs/series/series-reader.ts';
 import type { SeriesSource } from '../../libs/series/series-source.ts';
+import { type InTrace, keepTrace } from '../../libs/telemetry/trace.ts';
 import type { QueryRequest } from './query-request.ts';
 import { ReadServer } from './serve-reads.ts';
 import type { JobMessage, JobStats, StartJob } from './worker-protocol.ts';
@@ -78,6 +79,8 @@ interface QueuedJob extends QueryJob {
   readonly onAbort: () => void;
   /** When it was asked, on the clock of `performance`. */
   readonly begin: number;
+  /** Whoever ends another job starts this one. */
+  readonly inTrace: InTrace;
   slot: Slot | undefined;
 }
 
@@ -162,6 +165,7 @@ export class QueryPool {
         reject,
         onAbort,
         begin: performance.now(),
+        inTrace: keepTrace(),
         slot: undefined,
       };
       if (!this.#queue.push(job.tenant, queued)) {
@@ -191,7 +195,7 @@ export class QueryPool {
       if (slot === undefined) return;
       const queued = this.#queue.shift();
       if (queued === undefined) return;
-      this.#start(slot, queued);
+      queued.inTrace(() => this.#start(slot, queued));
     }
   }
 

@@ -18,6 +18,7 @@ import {
   type SeriesSource,
   seriesCountOf,
 } from '../../libs/series/series-source.ts';
+import { type InTrace, keepTrace } from '../../libs/telemetry/trace.ts';
 import type { ReadReply, ReadRequest, SelectedPart } from './worker-protocol.ts';
 import { batchesAheadMax, ControlWord, failureMessage } from './worker-protocol.ts';
 
@@ -59,6 +60,8 @@ interface ServedJob {
   readonly source: SeriesSource;
   readonly signal: AbortSignal;
   readonly selections: Map<number, OpenSelection>;
+  /** The messages of the worker are of no trace. */
+  readonly inTrace: InTrace;
 }
 
 export class ReadServer {
@@ -76,7 +79,7 @@ export class ReadServer {
 
   /** From now on reads of this job are answered from `source` until `signal` aborts or `end` is called. */
   begin(number: number, source: SeriesSource, signal: AbortSignal): void {
-    this.#job = { number, source, signal, selections: new Map() };
+    this.#job = { number, source, signal, selections: new Map(), inTrace: keepTrace() };
   }
 
   /** Reads what the job will ask for before it does: selections 0, 1, ... of it. */
@@ -105,6 +108,10 @@ export class ReadServer {
     const job = this.#job;
     // A job that has ended may have asked before it knew.
     if (job === undefined || job.number !== request.job) return;
+    await job.inTrace(() => this.#serveJob(job, request));
+  }
+
+  async #serveJob(job: ServedJob, request: ReadRequest): Promise<void> {
     try {
       if (request.kind === 'select') {
         await this.#select(job, request.selection, request.query);

@@ -5,6 +5,7 @@
  */
 import type { QueryWork, QueryWorkContract, TakenWork, WorkHead, WorkLane } from '../../libs/contracts/query-work.ts';
 import { Failure } from '../../libs/errors/failure.ts';
+import { traceparent } from '../../libs/telemetry/trace.ts';
 import { WorkQueue } from './work-queue.ts';
 
 /** An answer that has grown to this streams from there on. */
@@ -97,6 +98,7 @@ class Item {
   readonly work: QueryWork;
   readonly lane: WorkLane;
   readonly failedAt = new Set<string>();
+  readonly #traceparent = traceparent();
   readonly #queue: WorkQueue<Item>;
   readonly #counts: WorkCounts;
   readonly #budget: { bytes: number };
@@ -151,6 +153,7 @@ class Item {
     };
     return {
       work: this.work,
+      traceparent: this.#traceparent,
       timeoutMs: Math.max(1, this.#deadline - now),
       signal: stop.signal,
       give: async ({ head, piece, last }) => {

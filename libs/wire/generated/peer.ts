@@ -55,6 +55,10 @@ export const peerDescriptor: object = {
            "id": 6,
            "protoName": "table_epoch"
           },
+          "traceparent": {
+           "type": "string",
+           "id": 7
+          },
           "payload": {
            "type": "bytes",
            "id": 15
@@ -911,6 +915,10 @@ export const peerDescriptor: object = {
           "check": {
            "type": "CheckWork",
            "id": 5
+          },
+          "traceparent": {
+           "type": "string",
+           "id": 6
           }
          }
         },

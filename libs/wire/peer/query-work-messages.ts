@@ -4,7 +4,7 @@ import {
   type CallWork,
   type CheckWork,
   type PartWork,
-  type QueryWork,
+  type TakenWork,
   type WorkHead,
   type WorkLane,
   workLanes,
@@ -19,10 +19,14 @@ type Unbranded<T> = Omit<T, 'kind' | 'tenant'> & { readonly tenant: string };
 interface QueryWorkMessage {
   readonly id: number;
   readonly timeoutMs: number;
+  readonly traceparent: string;
   readonly call?: (Omit<Unbranded<CallWork>, 'consistency'> & { readonly consistency: string }) | null;
   readonly part?: Unbranded<PartWork> | null;
   readonly check?: Unbranded<CheckWork> | null;
 }
+
+/** What a querier is told of a piece of work. */
+type WorkToDo = Pick<TakenWork, 'work' | 'timeoutMs' | 'traceparent'>;
 
 /** A part of an answer, or how it failed. */
 export interface WorkAnswerMessage {
@@ -49,24 +53,21 @@ export function decodeTake(bytes: Uint8Array): WorkLane {
   return known;
 }
 
-export function encodeWork(id: number, timeoutMs: number, work: QueryWork): Uint8Array {
-  return workCodec.encode({ id, timeoutMs, [work.kind]: work });
+export function encodeWork(id: number, { timeoutMs, traceparent, work }: WorkToDo): Uint8Array {
+  return workCodec.encode({ id, timeoutMs, traceparent, [work.kind]: work });
 }
 
 /** @throws Failure `bad_data` */
-export function decodeWork(bytes: Uint8Array): {
-  readonly id: number;
-  readonly timeoutMs: number;
-  readonly work: QueryWork;
-} {
-  const { id, timeoutMs, call, part, check } = workCodec.decode(bytes);
+export function decodeWork(bytes: Uint8Array): WorkToDo & { readonly id: number } {
+  const { id, timeoutMs, traceparent, call, part, check } = workCodec.decode(bytes);
+  const head = { id, timeoutMs, traceparent };
   const tenant = parseTenantId((call ?? part ?? check)?.tenant);
   if (call !== undefined && call !== null) {
     // A word that a later release knows asks for no less than what is usual.
     const consistency = readConsistencies.find((one) => one === call.consistency) ?? 'default';
-    return { id, timeoutMs, work: { kind: 'call', ...call, tenant, consistency } };
+    return { ...head, work: { kind: 'call', ...call, tenant, consistency } };
   }
-  if (part !== undefined && part !== null) return { id, timeoutMs, work: { kind: 'part', ...part, tenant } };
-  if (check !== undefined && check !== null) return { id, timeoutMs, work: { kind: 'check', ...check, tenant } };
+  if (part !== undefined && part !== null) return { ...head, work: { kind: 'part', ...part, tenant } };
+  if (check !== undefined && check !== null) return { ...head, work: { kind: 'check', ...check, tenant } };
   throw new Failure('not_acceptable', 'work of a kind that is not known here');
 }
