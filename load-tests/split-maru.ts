@@ -30,6 +30,7 @@ function start(target: string, instance: string, zone: string, ...more: readonly
   const child = spawn(
     process.execPath,
     [
+      '--single-threaded-gc', // as bin/maru.js does
       ...nodeFlags,
       main,
       `--target=${target}`,
