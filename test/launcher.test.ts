@@ -57,6 +57,11 @@ describe('bin/maru.js', { timeout: 60_000 }, () => {
     assert.match(npmCalls()[0], /^ci /);
   });
 
+  it('takes flags alone for those of start', () => {
+    assert.equal(launch('--help').out, 'args --help\n');
+    assert.equal(launch().out, 'args\n');
+  });
+
   it('installs again when the lockfile is another', () => {
     launch('start');
     writeFileSync(place('package-lock.json'), '{ "another": true }');

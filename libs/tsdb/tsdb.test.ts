@@ -134,6 +134,27 @@ describe('Tsdb', () => {
     await third.tsdb.close();
   });
 
+  it('names a gap in the log once, however wide it is', async () => {
+    const disk = new FaultyDisk();
+    const { tsdb } = await open(disk);
+    await tsdb.push(batch(tenantA, [['x', start, 1]]));
+    await tsdb.close();
+    const [first = ''] = [...disk.files.keys()].filter((path) => path.endsWith('.wal'));
+    const stray = first.replace('00000001', '99999998');
+    disk.files.set(stray, { bytes: Buffer.alloc(300, 7), synced: Buffer.alloc(300, 7) });
+    const { tsdb: second, report } = await open(disk);
+    assert.deepEqual(
+      report.damages.map(({ path, reason }) => ({ path, reason })),
+      [{ path: first.replace('00000001', '00000002'), reason: `all files up to ${stray} are missing` }],
+    );
+    assert.equal((await contents(second, tenantA)).get('x')?.get(start)?.[0], 1);
+    await second.push(batch(tenantA, [['x', start + 1000, 2]]));
+    await second.close();
+    const third = await open(disk);
+    assert.equal((await contents(third.tsdb, tenantA)).get('x')?.get(start + 1000)?.[0], 2);
+    await third.tsdb.close();
+  });
+
   it('applies nothing twice that a snapshot holds already, however pushes and slices interleave', async () => {
     const disk = new FaultyDisk();
     const { tsdb } = await open(disk, { snapshotBytes: 1 << 17 });

@@ -76,9 +76,10 @@ export async function replayWal(
   let expected = fromSegment > 0 ? fromSegment : (segments[0] ?? 0);
   for (const [index, number] of segments.entries()) {
     const path = segmentPath(directory, number);
-    // Numbers are given without gaps, so a gap is a file that somebody lost.
-    for (; expected < number; expected++) {
-      damages.push({ path: segmentPath(directory, expected), offset: 0, bytes: 0, reason: 'the file is missing' });
+    // Numbers are given without gaps, so a gap is files that somebody lost. It may be as wide as a name that somebody made up.
+    if (expected < number) {
+      const reason = number - expected === 1 ? 'the file is missing' : `all files up to ${path} are missing`;
+      damages.push({ path: segmentPath(directory, expected), offset: 0, bytes: 0, reason });
     }
     expected = number + 1;
     const report = newReport();
