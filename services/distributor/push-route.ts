@@ -50,9 +50,8 @@ export interface PushCounters {
 
 /** Takes one write; every expected failure becomes a response. */
 export async function handlePush(tenant: TenantId, request: PushRequest, deps: PushRouteDeps): Promise<PushResponse> {
-  let version: 1 | 2 = 1;
   try {
-    version = versionOf(request.contentType);
+    const version = versionOf(request.contentType);
     checkEncoding(request.contentEncoding);
     // What a scan costs is not spent on a request that is refused for its tenant's rate.
     deps.rate.takeRequest(tenant, request.body.length, deps.limitsOf(tenant));
@@ -63,7 +62,7 @@ export async function handlePush(tenant: TenantId, request: PushRequest, deps: P
     return answer(tenant, version, result, deps.counters);
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
-    const headers: Record<string, string> = version === 2 ? written(0, 0, 0) : {};
+    const headers = nothingWritten(request.contentType);
     if (error.retryAfterSeconds !== undefined) headers['retry-after'] = String(error.retryAfterSeconds);
     return { status: wireStatus[error.kind].http, headers, text: `${error.message}\n` };
   }
@@ -80,6 +79,11 @@ function answer(tenant: TenantId, version: 1 | 2, result: PushResult, counters: 
   const what =
     refusals.count === 1 ? '1 series or sample was refused' : `${refusals.count} series or samples were refused`;
   return { status: 400, headers, text: `${what}, the rest is stored; the first: ${refusals.first ?? ''}\n` };
+}
+
+/** The headers of a request of which nothing is stored, also where that is known before its body is looked at. */
+export function nothingWritten(contentType: string | undefined): Record<string, string> {
+  return contentType?.includes(v2Message) ? written(0, 0, 0) : {};
 }
 
 function written(samples: number, histograms: number, exemplars: number): Record<string, string> {

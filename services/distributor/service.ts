@@ -18,7 +18,7 @@ import { FairTurns } from './fair-turns.ts';
 import { IngestionRate } from './ingestion-rate.ts';
 import { createPushCounters } from './metrics.ts';
 import type { PushLimits } from './push.ts';
-import { handlePush, type PushRouteDeps } from './push-route.ts';
+import { handlePush, nothingWritten, type PushRouteDeps } from './push-route.ts';
 import { ResolvedSeries } from './resolve-series.ts';
 
 export interface DistributorDeps {
@@ -70,6 +70,7 @@ export function createDistributor(config: DistributorConfig, deps: DistributorDe
   let stopping = false;
 
   const handle = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    reply.headers(nothingWritten(request.headers['content-type']));
     const tenant = deps.tenantOf(request.headers);
     if (tenant === deps.reservedTenant) {
       return reply.code(403).type('text/plain').send(`tenant ${tenant} is written by Maru itself\n`);
