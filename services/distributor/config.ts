@@ -7,7 +7,11 @@ export const distributorKeys = {
     'Bodies of write requests that may be in the process at once, as received; more are answered 503. One tenant may hold no more ' +
       'than he leaves for all others. 0 is an eighth of the memory of the machine or container.',
   ),
-  maxDecompressedBytes: bytes('256MB', 'Most bytes that one write request may have after decompression.'),
+  maxDecompressedBytes: bytes(
+    '256MB',
+    'Most bytes that one write request may have after decompression. Whatever this is, it may bring 250,000 samples, ' +
+      '100,000 series and 50,000 histograms at most; more are answered 413.',
+  ),
   aliasCacheBytes: bytes(
     '512MB',
     'Memory for the bytes by which known series are recognised; series beyond it cost more time, nothing else.',
