@@ -48,6 +48,7 @@ function metricOf(matchers: readonly Matcher[]): string {
 
 describe('dashboards and alerts', { timeout: 60_000 }, () => {
   let known: ReadonlySet<string>;
+  let exposed = '';
 
   before(async () => {
     await using folder = await tempFolder('deploy');
@@ -82,6 +83,7 @@ describe('dashboards and alerts', { timeout: 60_000 }, () => {
       else names.add(name);
     }
     known = names;
+    exposed = text;
   });
 
   const expressions = [
@@ -100,6 +102,10 @@ describe('dashboards and alerts', { timeout: 60_000 }, () => {
       );
     });
   }
+
+  it('no metric has a label that whoever scrapes it gives', () => {
+    assert.deepEqual(exposed.match(/^.*[{,](?:instance|job)=.*$/gm) ?? [], []);
+  });
 
   it('every alert says what happened and what to do', () => {
     assert.equal(new Set(alerts.map(({ alert }) => alert)).size, alerts.length);

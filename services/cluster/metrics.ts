@@ -22,25 +22,25 @@ export function registerClusterMetrics(metrics: Metrics, { table, peers, gateway
   metrics.gaugeOf(
     'maru_ring_owner_answers',
     'Whether an ingester answered when this process last looked at it.',
-    ['instance', 'zone'],
+    ['peer', 'zone'],
     () =>
       (table()?.partitions ?? []).flatMap(({ owners }) =>
         owners.flatMap((owner) => {
-          const peer = peers()?.of(owner);
+          const known = peers()?.of(owner);
           const { instance, zone } = owner;
-          return peer === undefined ? [] : [{ labels: { instance, zone }, value: peer.answers ? 1 : 0 }];
+          return known === undefined ? [] : [{ labels: { peer: instance, zone }, value: known.answers ? 1 : 0 }];
         }),
       ),
   );
   metrics.gaugeOf(
     'maru_ring_gateway_answers',
     'Whether a store-gateway answered when this process last looked at it.',
-    ['instance', 'zone'],
+    ['peer', 'zone'],
     () =>
       (table()?.gateways ?? []).flatMap((gateway) => {
-        const peer = gateways()?.of(gateway);
+        const known = gateways()?.of(gateway);
         const { instance, zone } = gateway;
-        return peer === undefined ? [] : [{ labels: { instance, zone }, value: peer.answers ? 1 : 0 }];
+        return known === undefined ? [] : [{ labels: { peer: instance, zone }, value: known.answers ? 1 : 0 }];
       }),
   );
 }
