@@ -12,6 +12,11 @@ export function sendFailure(reply: FastifyReply, error: unknown): FastifyReply {
   return reply.code(status).type('text/plain; charset=utf-8').send(`${text}\n`);
 }
 
+/** The status that `sendFailure` answers with. */
+export function failureStatus(error: unknown): number {
+  return describe(error).status;
+}
+
 /** Whether it is our mistake rather than the world's. */
 export function isUnexpected(error: unknown): boolean {
   return !(error instanceof Failure) && ownStatus(error) === undefined;

@@ -4,7 +4,8 @@
 import { totalmem } from 'node:os';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { IngesterContract } from '../../libs/contracts/ingester.ts';
-import { type BodyLimits, InflightBytes, readBody } from '../../libs/http/read-body.ts';
+import { failureStatus } from '../../libs/http/failure-response.ts';
+import { type BodyLimits, type HeldBody, InflightBytes, readBody } from '../../libs/http/read-body.ts';
 import type { TenantOf } from '../../libs/http/tenant-header.ts';
 import type { Service } from '../../libs/lifecycle/service.ts';
 import type { Limits } from '../../libs/limits/limits.ts';
@@ -63,7 +64,7 @@ export function createDistributor(config: DistributorConfig, deps: DistributorDe
   };
   const seconds = deps.metrics.seconds(
     'maru_distributor_push_duration_seconds',
-    'Time from the last byte of a write request to its answer.',
+    'Time from the last byte of a write request to its answer; 0 where it was refused before.',
     ['status'],
   );
   const turns = new FairTurns(monotonicMs);
@@ -75,9 +76,14 @@ export function createDistributor(config: DistributorConfig, deps: DistributorDe
     if (tenant === deps.reservedTenant) {
       return reply.code(403).type('text/plain').send(`tenant ${tenant} is written by Maru itself\n`);
     }
-    const body = await readBody(request.raw, bodyLimits, inflight.shareOf(tenant));
-    const begin = performance.now();
+    let arrivedAt: number | undefined;
+    const observe = (status: number): void => {
+      seconds.observe({ status: String(status) }, arrivedAt === undefined ? 0 : (performance.now() - arrivedAt) / 1000);
+    };
+    let body: HeldBody | undefined;
     try {
+      body = await readBody(request.raw, bodyLimits, inflight.shareOf(tenant));
+      arrivedAt = performance.now();
       const received = {
         contentType: request.headers['content-type'],
         contentEncoding: request.headers['content-encoding'],
@@ -85,11 +91,14 @@ export function createDistributor(config: DistributorConfig, deps: DistributorDe
         receiveTimeMs: deps.nowMs(),
       };
       const { status, headers, text } = await turns.take(tenant, () => handlePush(tenant, received, pushDeps));
-      seconds.observe({ status: String(status) }, (performance.now() - begin) / 1000);
+      observe(status);
       reply.code(status).headers(headers);
       return text === '' ? reply.send() : reply.type('text/plain; charset=utf-8').send(text);
+    } catch (error) {
+      observe(failureStatus(error));
+      throw error;
     } finally {
-      body.release();
+      body?.release();
     }
   };
 
