@@ -1,6 +1,7 @@
 /**
  * What an ingester promises its callers, in model terms; carried in process today.
  */
+import { Failure } from '../errors/failure.ts';
 import type { TenantId } from '../model/tenant-id.ts';
 import type { SeriesSource } from '../series/series-source.ts';
 import type { WriteBatch } from './write-batch.ts';
@@ -25,6 +26,9 @@ export interface PushOutcome {
   /** Exemplars of series that are not known and came without a sample: no error, and not stored. */
   readonly exemplarsDropped: number;
 }
+
+/** Too few could take a batch because they do not know the numbers of its series any more: with labels they can, at once. */
+export class SeriesForgotten extends Failure {}
 
 /** Samples younger than this are in an ingester, whether or not they are in a block of the bucket as well. */
 export const recentBlocksMs = 3 * 3_600_000;

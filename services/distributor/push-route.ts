@@ -4,11 +4,13 @@
  * HTTP itself (libs/http) nor the write (push.ts). Surprising: a request without Content-Type or Content-Encoding is taken
  * for 1.0 and snappy, because old senders leave them out.
  */
+import { SeriesForgotten } from '../../libs/contracts/ingester.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import { wireStatus } from '../../libs/errors/wire-status.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import { scanWriteRequest } from '../../libs/wire/remote-write.ts';
 import type { WriteScan } from '../../libs/wire/write-scan.ts';
+import type { IngestionRate } from './ingestion-rate.ts';
 import { type PushDeps, type PushResult, push } from './push.ts';
 
 const v1Message = 'prometheus.WriteRequest';
@@ -32,6 +34,7 @@ export interface PushResponse {
 }
 
 export interface PushRouteDeps extends PushDeps {
+  readonly rate: IngestionRate;
   readonly scan: WriteScan;
   /** Most bytes that a body may have after decompression. */
   readonly decompressedBytesMax: number;
@@ -58,7 +61,15 @@ export async function handlePush(tenant: TenantId, request: PushRequest, deps: P
     const rawBytes = scanWriteRequest(version, request.body, deps.decompressedBytesMax, deps.scan);
     deps.counters.wireBytes += request.body.length;
     deps.counters.rawBytes += rawBytes;
-    const result = await push(tenant, deps.scan, request.body.length, request.receiveTimeMs, deps);
+    const { scan } = deps;
+    const items = scan.sampleCount + scan.histograms.length + scan.exemplars.length + scan.metadata.length;
+    deps.rate.takeSamples(tenant, items, request.body.length, deps.limitsOf(tenant));
+    const result = await push(tenant, scan, request.receiveTimeMs, deps).catch((error: unknown) => {
+      if (!(error instanceof SeriesForgotten)) throw error;
+      // Others used the columns meanwhile. What some have already is a duplicate to them.
+      scanWriteRequest(version, request.body, deps.decompressedBytesMax, scan);
+      return push(tenant, scan, request.receiveTimeMs, deps);
+    });
     return answer(tenant, version, result, deps.counters);
   } catch (error) {
     if (!(error instanceof Failure)) throw error;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import type { IngesterContract, PushOutcome } from '../../libs/contracts/ingester.ts';
+import { type IngesterContract, type PushOutcome, SeriesForgotten } from '../../libs/contracts/ingester.ts';
 import type { WriteBatch } from '../../libs/contracts/write-batch.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import { labelsOfCanonical } from '../../libs/model/canonical-labels.ts';
@@ -158,6 +158,30 @@ const up = (instance: string, value: number, t = now): SentSeries => ({
 });
 
 describe('push', () => {
+  it('comes again by itself, with labels, when numbers are not known any more', async () => {
+    const { ingester, deps } = room();
+    const series = [up('a', 1), up('b', 2)];
+    await send(deps, 'v2', series);
+    ingester.failure = new SeriesForgotten('unavailable', 'numbers are not known', { retryAfterSeconds: 1 });
+    const again = send(deps, 'v2', series);
+    // Its columns are another request's by the time it comes again.
+    ingester.failure = undefined;
+    ingester.epoch++;
+    await send(deps, 'v2', [up('c', 3)]);
+    const response = await again;
+    assert.deepEqual([response.status, written(response)], [204, 2]);
+    assert.deepEqual(
+      ingester.batches.map(({ rows, known }) => ({ rows, known })),
+      [
+        { rows: 2, known: 0 },
+        { rows: 1, known: 0 },
+        { rows: 2, known: 0 },
+      ],
+    );
+    ingester.failure = new SeriesForgotten('unavailable', 'numbers are not known', { retryAfterSeconds: 1 });
+    assert.equal((await send(deps, 'v2', series)).status, 503, 'not for ever');
+  });
+
   for (const protocol of ['v1', 'v2'] as const) {
     it(`${protocol}: knows a series by its bytes from the second time on`, async () => {
       const { ingester, deps } = room();

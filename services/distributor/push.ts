@@ -1,5 +1,5 @@
 /**
- * The spine of a write: scanned request → rate → known series → validate → accept → ingester → what was written.
+ * The spine of a write: scanned request → known series → validate → accept → ingester → what was written.
  * Owns the order of these steps. One bad series or sample never rejects its neighbours. Comes from push-route.ts; goes to the
  * ingester through libs/contracts. Surprising: everything up to the ingester's answer happens in one turn of the event loop,
  * on columns that the next request reuses.
@@ -14,7 +14,7 @@ import { traced } from '../../libs/telemetry/trace.ts';
 import type { SeriesAliases } from '../../libs/wire/series-aliases.ts';
 import type { WriteScan } from '../../libs/wire/write-scan.ts';
 import { acceptWindow, keepInside, outsideText } from './accept-window.ts';
-import type { IngestionRate, RateLimits } from './ingestion-rate.ts';
+import type { RateLimits } from './ingestion-rate.ts';
 import { Refusals } from './refusals.ts';
 import type { ResolvedSeries } from './resolve-series.ts';
 import { scanMetadataV1, scanMetadataV2 } from './scan-metadata.ts';
@@ -33,7 +33,6 @@ export interface PushDeps {
   readonly ingester: IngesterContract;
   readonly aliasesOf: (tenant: TenantId) => SeriesAliases;
   readonly limitsOf: (tenant: TenantId) => PushLimits;
-  readonly rate: IngestionRate;
   readonly resolved: ResolvedSeries;
   /** `st-storage`: without it start timestamps are taken and forgotten, as in Prometheus. */
   readonly keepsStartTimes: boolean;
@@ -48,20 +47,16 @@ export interface PushResult {
 }
 
 /**
- * Stores what is good in `scan` and says what is not. The rate of requests was asked before the body was scanned.
- * @param bodyBytes size of the request as received
- * @throws Failure `rate_limited` before anything is stored; `unavailable` when it could not be made durable
+ * Stores what is good in `scan` and says what is not. The tenant's rates were asked before.
+ * @throws Failure `unavailable` when it could not be made durable; SeriesForgotten when it could if it came again at once
  */
 export async function push(
   tenant: TenantId,
   scan: WriteScan,
-  bodyBytes: number,
   receiveTimeMs: number,
   deps: PushDeps,
 ): Promise<PushResult> {
   const limits = deps.limitsOf(tenant);
-  const items = scan.sampleCount + scan.histograms.length + scan.exemplars.length + scan.metadata.length;
-  deps.rate.takeSamples(tenant, items, bodyBytes, limits);
   const refusals = new Refusals();
   const aliases = deps.aliasesOf(tenant);
   aliases.begin(deps.ingester.refEpoch());

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { SeriesForgotten } from '../../libs/contracts/ingester.ts';
 import type { WriteBatch } from '../../libs/contracts/write-batch.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import { canonicalizeLabels, labelsOfCanonical } from '../../libs/model/canonical-labels.ts';
@@ -264,6 +265,7 @@ describe('a replicated write', () => {
     assert.equal(failure.kind, 'unavailable');
     assert.equal(failure.retryAfterSeconds, 1);
     assert.match(failure.message, /partition 1: . of the 2 owners/);
+    assert.ok(!(failure instanceof SeriesForgotten), 'labels would not help');
     room.get('ingester-a-1').comeBack();
     await room.write(names);
   });
@@ -272,7 +274,7 @@ describe('a replicated write', () => {
     const room = new Room(['a'], 1);
     await room.write(names);
     room.get('ingester-a-0').startAnew();
-    await failureOf(room.write(names));
+    assert.ok((await failureOf(room.write(names))) instanceof SeriesForgotten, 'labels would help');
     const { samples, known } = await room.write(names);
     assert.equal(known, 0);
     assert.ok(samples.every((sample) => room.get('ingester-a-0').samples.has(sample)));

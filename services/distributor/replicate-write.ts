@@ -6,7 +6,7 @@
  * Surprising: when an owner that had missed new series is back, all numbers are forgotten at once (a new refEpoch), so that the
  * next write brings labels again. Known rows have no labels here, and an owner without a number for them could not be told.
  */
-import type { PushOutcome, RejectedSeries } from '../../libs/contracts/ingester.ts';
+import { type PushOutcome, type RejectedSeries, SeriesForgotten } from '../../libs/contracts/ingester.ts';
 import type { WriteBatch } from '../../libs/contracts/write-batch.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { MetricMetadata } from '../../libs/model/metadata.ts';
@@ -80,6 +80,8 @@ interface Sent {
   readonly name: string;
   reply: PushReply | undefined;
   failure: Failure | undefined;
+  /** It would have it if it had come with labels. */
+  wantsLabels: boolean;
   readonly settled: Promise<void>;
 }
 
@@ -112,7 +114,7 @@ export class ReplicatedWrite {
     return this.#refEpoch;
   }
 
-  /** @throws Failure `unavailable` when fewer than W owners of a partition have it */
+  /** @throws Failure `unavailable` when fewer than W owners of a partition have it; SeriesForgotten when labels would help */
   async push(batch: WriteBatch): Promise<PushOutcome> {
     const refEpoch = this.#refEpoch;
     const groups = this.#send(batch);
@@ -254,14 +256,14 @@ export class ReplicatedWrite {
     const state = peer === undefined ? undefined : this.#ownerState(peer);
     const failed = (text: string): Sent => {
       const failure = new Failure('unavailable', text, { retryAfterSeconds: 1 });
-      return { owner: state, name, reply: undefined, failure, settled: Promise.resolve() };
+      return { owner: state, name, reply: undefined, failure, wantsLabels: false, settled: Promise.resolve() };
     };
     if (state === undefined) return failed(`${name} is not connected`);
     if (!this.#gatherRefs(batch, chosen, column, newCount)) {
       // It is told of these series when it is back and all numbers are forgotten.
       state.owes = true;
       if (state.peer.answers) this.#mustForgetFor = state;
-      return failed(`${name} does not know some of the series yet`);
+      return { ...failed(`${name} does not know some of the series yet`), wantsLabels: state.peer.answers };
     }
     const request = [this.#rowsSink.written()];
     if (newCount < chosen.count) {
@@ -274,6 +276,7 @@ export class ReplicatedWrite {
       name,
       reply: undefined,
       failure: undefined,
+      wantsLabels: false,
       settled: Promise.resolve(),
     };
     sent.settled = state.peer.client.push(request, this.#deps.timeoutMs).then(
@@ -281,6 +284,7 @@ export class ReplicatedWrite {
         if (reply.staleRefs) {
           const text = `${name} does not know the numbers of some series any more`;
           sent.failure = new Failure('unavailable', text, { retryAfterSeconds: 1 });
+          sent.wantsLabels = true;
         } else sent.reply = reply;
         if (reply.staleRefs || (state.refEpoch !== 0 && state.refEpoch !== reply.refEpoch)) this.#forget();
         state.refEpoch = reply.refEpoch;
@@ -425,7 +429,8 @@ export function metadataByPartition(batch: WriteBatch, ids: readonly number[]): 
 
 function notStored(partition: Partition, stored: number, quorum: number, failures: readonly Sent[]): Failure {
   const reasons = failures.map(({ failure }) => failure?.message).join('; ');
-  return new Failure(
+  const Kind = failures.some(({ wantsLabels }) => wantsLabels) ? SeriesForgotten : Failure;
+  return new Kind(
     'unavailable',
     `partition ${partition.id}: ${stored} of the ${quorum} owners that must have a write have it: ${reasons}`,
     { retryAfterSeconds: 1 },
