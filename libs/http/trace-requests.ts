@@ -5,12 +5,13 @@
  * socket lose it.
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { endRequest, type TracedRequest, traceRequest, within } from '../telemetry/trace.ts';
+import { endRequest, isTracing, type TracedRequest, traceRequest, within } from '../telemetry/trace.ts';
 
 const tenantLengthMax = 150;
 
-/** Adds the hooks; before the routes. */
+/** Adds the hooks, if there is an exporter by then; before the routes. */
 export function traceRequests(app: FastifyInstance, isTraced: (url: string) => boolean): void {
+  if (!isTracing()) return;
   const requests = new WeakMap<FastifyRequest, TracedRequest>();
   app.addHook('onRequest', (request, _reply, done) => {
     const route = request.routeOptions.url;

@@ -8,6 +8,7 @@ import {
   type Attributes,
   type Context,
   context,
+  ProxyTracerProvider,
   propagation,
   ROOT_CONTEXT,
   type Span,
@@ -18,6 +19,12 @@ import {
 } from '@opentelemetry/api';
 
 const tracer = trace.getTracer('maru');
+
+/** Whether an exporter was started. */
+export function isTracing(): boolean {
+  const provider = trace.getTracerProvider();
+  return !(provider instanceof ProxyTracerProvider) || provider.getDelegateTracer('maru') !== undefined;
+}
 
 /** Does `work` inside a span below the caller's, or just does it where the caller works for no trace that is kept. */
 export function traced<T>(name: string, attributes: Attributes, work: () => Promise<T>): Promise<T> {

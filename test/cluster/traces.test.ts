@@ -144,9 +144,13 @@ describe('traces of a cluster', { timeout: 240_000 }, () => {
     });
   }
 
-  for (const trace of ['c'.repeat(32), 'd'.repeat(32)]) {
-    it('a query', async () => {
-      assert.match(await read(frontend, trace, 'query', allOfIt), /^200 /);
+  for (const { name, trace, more } of [
+    { name: 'a query', trace: 'c'.repeat(32), more: '' },
+    // Of a long text the worker asks for what it reads, and its messages are of no request.
+    { name: 'a query whose worker asks', trace: 'd'.repeat(32), more: `# ${'x'.repeat(1000)}` },
+  ]) {
+    it(name, async () => {
+      assert.match(await read(frontend, trace, 'query', { query: `${allOfIt.query}${more}` }), /^200 /);
       await hasEdges(collector, trace, [
         'maru-query-frontend POST /prometheus/api/v1/query < sender',
         'maru-querier querier.call < maru-query-frontend POST /prometheus/api/v1/query',
