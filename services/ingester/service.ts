@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import { emptyBucketIndex, readBucketIndex } from '../../libs/blocks/bucket-index.ts';
+import { tenantDeletionMarkKey } from '../../libs/blocks/paths.ts';
 import { uploadBlock } from '../../libs/blocks/upload-block.ts';
 import { type FoundData, recentBlocksMs } from '../../libs/contracts/ingester.ts';
 import { Failure } from '../../libs/errors/failure.ts';
@@ -106,6 +107,8 @@ export function createIngester(config: IngesterConfig, headConfig: HeadConfig, d
     blocks,
     readIndex: async (tenant) =>
       (await readBucketIndex(deps.bucket, tenant, new AbortController().signal))?.index ?? emptyBucketIndex,
+    isTenantDeleted: async (tenant) =>
+      (await deps.bucket.stat(tenantDeletionMarkKey(tenant), new AbortController().signal)) !== undefined,
     upload: ({ tenant, meta, path }, signal) => uploadBlock(deps.bucket, tenant, meta.ulid, path, signal),
     nowMs: deps.nowMs,
     settleMs: deps.indexAgeMsMax + deps.queryMsMax,

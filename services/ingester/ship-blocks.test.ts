@@ -22,6 +22,7 @@ class Room {
   index: BucketIndex = emptyBucketIndex;
   uploads: Ulid[] = [];
   failing = false;
+  isTenantDeleted = false;
   readonly disk = new FaultyDisk();
   blocks = this.#newBlocks();
   shipper = this.#newShipper();
@@ -52,6 +53,7 @@ class Room {
         if (this.failing) throw new Failure('unavailable', 'the bucket is away');
         return this.index;
       },
+      isTenantDeleted: async () => this.isTenantDeleted,
       upload: async ({ meta }) => this.uploads.push(meta.ulid),
       nowMs: () => this.nowMs,
       settleMs: 20 * minuteMs,
@@ -119,6 +121,25 @@ describe('shipping blocks', () => {
     await room.after(0);
     assert.deepEqual(room.uploads, []);
     assert.equal(room.shipper.unshipped, 0);
+  });
+
+  it("neither keeps nor brings back what is a deleted tenant's", async () => {
+    const shippedBefore = { never: 0, 'but not indexed': 1, 'and indexed': 1 };
+    for (const [shipped, uploads] of Object.entries(shippedBefore)) {
+      const room = new Room();
+      const ulid = await room.cut();
+      if (uploads > 0) await room.after(0);
+      if (shipped === 'and indexed') {
+        room.indexed(ulid, [ulid]);
+        await room.after(2 * minuteMs);
+      }
+      room.isTenantDeleted = true;
+      room.index = emptyBucketIndex;
+      await room.after(hourMs);
+      assert.equal(await room.after(0), 0, `shipped ${shipped}`);
+      assert.equal(room.uploads.length, uploads, `shipped ${shipped}`);
+      assert.equal(room.shipper.unsafe(true), undefined);
+    }
   });
 
   it('waits longer after every failure, and goes on when the bucket is back', async () => {

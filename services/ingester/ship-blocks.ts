@@ -3,7 +3,7 @@
  * Owns when a block may go: it, or a merge of it, has stood in the tenant's bucket index for as long as a reader may hold an
  * older index and as the longest query may take; and it is old enough that nobody asks the head's neighbours alone. So neither a
  * bucket that is away nor a compactor that is down (which writes the index) hides a sample. A block that is damaged here goes as soon as
- * readers must have heard of the bucket's. Does not own how a block is uploaded.
+ * readers must have heard of the bucket's, and one of a tenant that was deleted as soon as that is seen. Does not own how a block is uploaded.
  */
 import type { BucketIndex } from '../../libs/blocks/bucket-index.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
@@ -14,6 +14,8 @@ export interface ShipDeps {
   readonly blocks: LocalBlocks;
   /** The index as it stands in the bucket now. @throws Failure */
   readonly readIndex: (tenant: TenantId) => Promise<BucketIndex>;
+  /** Whether the bucket says that all of the tenant is to be deleted. Asked only where the index is empty. @throws Failure */
+  readonly isTenantDeleted: (tenant: TenantId) => Promise<boolean>;
   /** Can be repeated after any end. @throws Failure */
   readonly upload: (block: HeldBlock, signal: AbortSignal) => Promise<unknown>;
   readonly nowMs: () => number;
@@ -168,7 +170,9 @@ export class BlockShipper {
     if (progress.uploadedAtMs === undefined) {
       // After a restart it may be there, or be merged already and gone again: then it must not come back.
       const begin = performance.now();
-      if (!isIndexed(await this.#index(tenant, 0), meta.ulid)) {
+      const index = await this.#index(tenant, 0);
+      if (!isIndexed(index, meta.ulid)) {
+        if (await this.#leaveDeleted(index, block)) return;
         if (block.damage !== undefined) throw new Error(`it is damaged: ${block.damage}`);
         await upload(block, this.#abort.signal);
       }
@@ -179,7 +183,9 @@ export class BlockShipper {
       return;
     }
     if (progress.indexedAtMs === undefined) {
-      if (isIndexed(await this.#index(tenant, this.#pollMs), meta.ulid)) progress.indexedAtMs = nowMs();
+      const index = await this.#index(tenant, this.#pollMs);
+      if (isIndexed(index, meta.ulid)) progress.indexedAtMs = nowMs();
+      else await this.#leaveDeleted(index, block);
       return;
     }
     if (nowMs() - progress.indexedAtMs < settleMs) return;
@@ -193,6 +199,17 @@ export class BlockShipper {
     blocks.remove(block);
     this.counters.removed++;
     log.info({ tenant, block: meta.ulid }, 'a block that is safe in the bucket leaves the local disk');
+  }
+
+  /** Lets go of a block if its tenant was deleted: the compactor would delete it, too. Whether it did. */
+  async #leaveDeleted(index: BucketIndex, block: HeldBlock): Promise<boolean> {
+    const { blocks, isTenantDeleted, log } = this.#deps;
+    const { tenant, meta } = block;
+    if (index.blocks.length > 0 || !(await isTenantDeleted(tenant))) return false;
+    blocks.remove(block);
+    this.counters.removed++;
+    log.info({ tenant, block: meta.ulid }, 'a block of a tenant that was deleted leaves the local disk');
+    return true;
   }
 
   /** The index of a tenant, read at most this long ago. */

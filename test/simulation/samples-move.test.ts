@@ -139,6 +139,7 @@ class House {
         this.#checkBucket();
         return (await readBucketIndex(this.bucket, of, signal))?.index ?? emptyBucketIndex;
       },
+      isTenantDeleted: async () => false,
       upload: ({ tenant: of, meta, path }) => {
         this.#checkBucket();
         return uploadBlock(this.bucket, of, meta.ulid, path, signal);
