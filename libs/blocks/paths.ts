@@ -18,8 +18,6 @@ export type BlockMark = 'deletion' | 'no-compact';
 export const metaName = 'meta.json';
 const markersFolder = 'markers';
 const markNames = { deletion: 'deletion-mark.json', 'no-compact': 'no-compact-mark.json' } as const;
-/** What Mimir keeps for itself at the top of its bucket. */
-const internalsFolder = '__mimir_cluster';
 
 export function tenantPrefix(tenant: TenantId): string {
   return `${tenant}/`;
@@ -60,7 +58,7 @@ export function tenantDeletionMarkKey(tenant: TenantId): string {
 /** The tenant of a prefix at the top of the bucket (`name/`); undefined where that is no tenant's. */
 export function tenantOfPrefix(prefix: string): TenantId | undefined {
   const name = prefix.endsWith('/') ? prefix.slice(0, -1) : prefix;
-  return name !== internalsFolder && isTenantId(name) ? name : undefined;
+  return isTenantId(name) ? name : undefined;
 }
 
 /** What a key below a tenant's prefix is. */

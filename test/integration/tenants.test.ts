@@ -36,6 +36,7 @@ const illegalNames = [
   '..',
   '.',
   'a/b',
+  '__mimir_cluster',
   '../victim',
   '%2e',
   '%2e%2e',
