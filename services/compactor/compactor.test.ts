@@ -230,6 +230,39 @@ describe('the compactor', () => {
     assert.deepEqual((await room.index()).noCompact, [damaged]);
   });
 
+  it('one whose files are not what its meta.json says is named to readers, covers nothing, and is merged when it is whole again', async () => {
+    const room = new Room();
+    const sources: Ulid[] = [];
+    for (let range = 0; range < 7; range++) sources.push(await room.upload(range));
+    const compactor = room.compactor();
+    await compactor.clean(signal);
+    room.nowMs += defaults.firstLevelCompactionWaitPeriod;
+    assert.equal(await compactor.compact(signal), 1);
+    const merged = (await room.index()).blocks.find(({ compactionLevel }) => compactionLevel > 1);
+    assert.ok(merged !== undefined);
+    for (const isMerged of [true, false]) {
+      const ulid: Ulid = isMerged ? merged.ulid : await room.upload(6);
+      const key = blockKey(tenant, ulid, 'index');
+      const { bytes } = await room.bucket.get(key, { bytesMax: 1e9, signal });
+      await room.bucket.put(key, bytes.subarray(0, bytes.length - 8), { signal });
+      // An index that was lost: every block is looked at again.
+      await room.bucket.delete(`${tenant}/bucket-index.json.gz`, signal);
+      room.nowMs += defaults.deletionDelay + 1000;
+      await compactor.clean(signal);
+      const entry = (await room.index()).blocks.find((block) => block.ulid === ulid);
+      assert.ok(entry !== undefined, 'a query of its time must not do without it');
+      assert.deepEqual([entry.details, compactor.state.tenants.get(tenant)?.broken], [undefined, 1]);
+      assert.equal(await compactor.compact(signal), 0);
+      for (const source of sources) assert.ok((await room.objectsOf(source)).length > 1, 'the sources stay');
+      await room.bucket.put(key, bytes, { signal });
+      await compactor.clean(signal);
+      assert.equal(compactor.state.tenants.get(tenant)?.broken, 0);
+      assert.ok((await room.index()).blocks.every(({ details }) => details !== undefined));
+      if (isMerged) sources.splice(0, 6);
+    }
+    assert.equal(await compactor.compact(signal), 1);
+  });
+
   it('keeps what is due, as long as what it was merged into is not there', async () => {
     const room = new Room();
     const sources = [await room.upload(0), await room.upload(0)];

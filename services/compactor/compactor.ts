@@ -266,12 +266,14 @@ export class Compactor {
     const stored = await readBucketIndex(this.#deps.bucket, tenant, signal);
     if (stored === undefined) return { jobs: [], noCompact: [], indexUpdatedAtMs: undefined };
     const { blocks, deletionMarks, noCompact, updatedAtMs } = stored.index;
+    // Of these the last cleaning has not seen that they are whole.
+    const unseen = blocks.filter(({ details }) => details === undefined).map(({ ulid }) => ulid);
     const planned = planJobs(blocks, {
       rangesMs: this.#deps.rangesMs,
       shardCount: this.#deps.limits.of(tenant).compactorSplitAndMergeShards,
       nowMs: this.#deps.nowMs(),
       firstLevelWaitMs: this.#config.firstLevelCompactionWaitPeriod,
-      excluded: new Set([...deletionMarks.map(({ ulid }) => ulid), ...noCompact]),
+      excluded: new Set([...deletionMarks.map(({ ulid }) => ulid), ...noCompact, ...unseen]),
     });
     const failed = this.#failedOf(tenant);
     return {
@@ -297,7 +299,7 @@ export class Compactor {
   }
 
   #tell(tenant: TenantId | undefined, problems: readonly string[], message: string): void {
-    const said = problems.join('\n');
+    const said = problems.toSorted().join('\n');
     if ((this.#told.get(tenant) ?? '') === said) return;
     this.#told.set(tenant, said);
     if (problems.length > 0) this.#deps.log.warn({ tenant, problems }, message);

@@ -36,7 +36,11 @@ export function registerCompactorMetrics(metrics: Metrics, state: CompactorState
     ['maru_compactor_blocks', 'Blocks in the bucket index.', perTenant(({ blocks }) => blocks)],
     ['maru_compactor_blocks_marked', 'Blocks that wait for their deletion.', perTenant(({ marked }) => marked)],
     ['maru_compactor_blocks_partial', 'Uploads without a meta.json.', perTenant(({ partials }) => partials)],
-    ['maru_compactor_blocks_broken', 'Blocks that cannot be understood; an error.', perTenant(({ broken }) => broken)],
+    [
+      'maru_compactor_blocks_broken',
+      'Blocks that cannot be understood, or lack some of their bytes; an error.',
+      perTenant(({ broken }) => broken),
+    ],
     [
       'maru_compactor_deletions_held',
       'Blocks that are due, but what they were merged into is not there; an error.',

@@ -17,6 +17,7 @@ import { Failure } from '../../libs/errors/failure.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
 import { mapBounded } from '../../libs/std/bounded.ts';
+import type { BlockMeta } from '../../libs/tsdb/block/meta.ts';
 import type { Ulid } from '../../libs/tsdb/block/ulid.ts';
 
 const requestsAtOnceMax = 16;
@@ -26,7 +27,7 @@ export interface RefreshedIndex {
   readonly index: BucketIndex;
   /** What is not what it must be, in sentences. */
   readonly problems: readonly string[];
-  /** Blocks that are there but say nothing that can be understood. */
+  /** Blocks that are there but say nothing that can be understood, or lack some of their bytes. */
   readonly broken: readonly Ulid[];
 }
 
@@ -61,7 +62,13 @@ export async function refreshIndex(
   const broken: Ulid[] = [];
   const found = await mapBounded(unknown, requestsAtOnceMax, async ([ulid, block]) => {
     try {
-      return await look(bucket, tenant, ulid, block, signal);
+      const meta = await fetchMeta(bucket, tenant, ulid, signal);
+      const damage = damageOf(meta, block);
+      if (damage === undefined) return indexedBlock(meta, block.uploadedAtMs ?? 0, block.files);
+      broken.push(ulid);
+      problems.push(`block ${ulid} of ${tenant} ${damage}`);
+      // Without details: queries over its time fail by its name, it covers nothing, and it is looked at again.
+      return indexedBlock(meta, block.uploadedAtMs ?? 0, new Map());
     } catch (error) {
       if (!(error instanceof Failure) || (error.kind !== 'bad_data' && error.kind !== 'not_found')) throw error;
       if (error.kind === 'bad_data') broken.push(ulid);
@@ -84,26 +91,16 @@ export async function refreshIndex(
   return { index: stored.index, problems, broken };
 }
 
-async function look(
-  bucket: Bucket,
-  tenant: TenantId,
-  ulid: Ulid,
-  block: ListedBlock,
-  signal: AbortSignal,
-): Promise<IndexedBlock> {
-  const meta = await fetchMeta(bucket, tenant, ulid, signal);
+/** What is wrong with the files of a block, by their sizes alone; undefined if nothing is. */
+function damageOf(meta: BlockMeta, { files }: ListedBlock): string | undefined {
   for (const { relPath, sizeBytes } of meta.thanos.files) {
-    const there = block.files.get(relPath);
+    const there = files.get(relPath);
     const isData = relPath === 'index' || relPath.startsWith('chunks/');
     if (isData && (there === undefined || (sizeBytes !== undefined && there !== sizeBytes))) {
-      throw new Failure(
-        'bad_data',
-        `block ${ulid} of ${tenant}: ${relPath} has ${there ?? 'no'} bytes, meta.json says ${sizeBytes}`,
-      );
+      return `is damaged: ${relPath} has ${there ?? 'no'} bytes, meta.json says ${sizeBytes}`;
     }
   }
-  if (!block.files.has('index')) throw new Failure('bad_data', `block ${ulid} of ${tenant} has no index`);
-  return indexedBlock(meta, block.uploadedAtMs ?? 0, block.files);
+  return files.has('index') ? undefined : 'is damaged: it has no index';
 }
 
 async function newMarks(
