@@ -99,6 +99,35 @@ describe('limits', () => {
     assert.match(failure.message, /^the query needs \d+ bytes of memory, .* query\.max-memory-bytes .*: m \+ m$/);
   });
 
+  it('texts that double themselves end before they are large', () => {
+    const times = (calls: number, text: string, call: (text: string) => string): string =>
+      calls === 0 ? text : times(calls - 1, call(text), call);
+    for (const call of [
+      (text: string) => `label_join(${text}, "z", "", "z", "z", "z", "z")`,
+      (text: string) => `label_replace(${text}, "z", "$1$1$1$1", "z", "(.*)")`,
+    ]) {
+      const of = (calls: number) => times(calls, 'label_replace(m, "z", "0123456789abcdef", "", "")', call);
+      const [{ labels }] = ask(ten, of(7)).series;
+      assert.equal(labels.get('z').length, 2 ** 18);
+      for (const calls of [9, 30]) {
+        const failure = failureOf(() => ask(ten, of(calls)));
+        assert.equal(failure.kind, 'query_limit');
+        assert.equal(failure.message, 'the labels of a series would be longer than 1048576 characters');
+      }
+      assert.equal(failureOf(() => ask(ten, of(7), { memoryBytesMax: 5e6 })).kind, 'query_limit');
+    }
+    // Several labels of one series.
+    const several = Array.from({ length: 6 }, (_, i) => i).reduce(
+      (text, i) => `label_join(${text}, "z${i}", "", "z")`,
+      times(
+        7,
+        'label_replace(m, "z", "0123456789abcdef", "", "")',
+        (text) => `label_join(${text}, "z", "", "z", "z", "z", "z")`,
+      ),
+    );
+    assert.match(failureOf(() => ask(ten, several)).message, /^the labels of a series would be longer/);
+  });
+
   it('a sum over many series needs no more memory than over few', () => {
     const many = sourceOf(`load 1m\n${Array.from({ length: 200 }, (_, i) => ` m{i="${i}"} 0+${i}x600`).join('\n')}`);
     const long = { startMs: 0, endMs: 36_000_000, stepMs: 60_000 };

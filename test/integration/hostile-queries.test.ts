@@ -121,6 +121,20 @@ describeEachCarrier('hostile queries', { timeout: 120_000 }, (startMaru) => {
       words: /"data":\[\]/,
     },
     {
+      name: 'a label that would be as long as the memory',
+      path: 'query',
+      body: () => {
+        const begin = 'label_replace(vector(1),"z","aaaaaaaaaaaaaaaa","","")';
+        const joined = Array.from({ length: 12 }).reduce(
+          (text: string) => `label_join(${text},"z","","z","z","z","z","z","z","z","z")`,
+          begin,
+        );
+        return `query=${encodeURIComponent(joined)}`;
+      },
+      status: 422,
+      words: /labels of a series would be longer/,
+    },
+    {
       name: 'names of Object',
       path: 'query?__proto__=1&constructor=2',
       body: () => 'query=__proto__',
