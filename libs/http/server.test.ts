@@ -88,6 +88,12 @@ describe('the HTTP server', { timeout: 60_000 }, () => {
     assert.deepEqual([broken.status, broken.text], [400, "'/%ff' is not a valid url component\n"]);
   });
 
+  it('a slash too many changes nothing, as after a base URL that ends with one', async () => {
+    assert.equal((await ask('//healthz')).status, 200);
+    assert.equal((await ask('/-//healthy?match[]=a//b')).status, 200);
+    assert.equal((await ask('//nothing')).status, 404);
+  });
+
   it('takes the long URLs of queries, and not endless ones', async () => {
     assert.equal((await ask(`/healthz?match[]=${'x'.repeat(100_000)}`)).status, 200);
     assert.equal((await ask(`/healthz?match[]=${'x'.repeat(200_000)}`)).status, 431);

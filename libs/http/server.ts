@@ -59,7 +59,7 @@ export function createHttpServer(config: HttpConfig, { metrics, log, notReady }:
       connectionsCheckingInterval: checkEveryMs,
       maxHeaderSize: headerBytesMax,
     },
-    routerOptions: { maxParamLength: 2048 },
+    routerOptions: { maxParamLength: 2048, ignoreDuplicateSlashes: true },
     // What fastify refuses before a route is found, such as a path with a broken percent escape.
     frameworkErrors: (error, _request, reply) => sendFailure(reply, error),
   });
