@@ -333,6 +333,21 @@ describe('the compactor', () => {
     assert.equal(await compactor.compact(signal), 1);
   });
 
+  it('names a block that somebody took out of the bucket without a mark', async () => {
+    const room = new Room();
+    const ulids = [await room.upload(0), await room.upload(1)];
+    const told: string[] = [];
+    const warn = (fields: { problems?: string[] }): void => void told.push(...(fields.problems ?? []));
+    const log = { warn, info: () => undefined, error: () => undefined } as unknown as CompactorDeps['log'];
+    const compactor = room.compactor(room.bucket, { log });
+    await compactor.clean(signal);
+    assert.deepEqual(told, []);
+    for (const key of await room.objectsOf(ulids[0] as Ulid)) await room.bucket.delete(key, signal);
+    await compactor.clean(signal);
+    assert.deepEqual(told, [`block ${ulids[0]} of ${tenant} is gone from the bucket, and was not marked for deletion`]);
+    assert.deepEqual(await room.blocks(), ['2-4 level 1']);
+  });
+
   it('stopped at any operation on the bucket and begun again, changes no answer', async () => {
     const template = new Room();
     for (let range = 0; range < 6; range++) await template.upload(range, 2);

@@ -79,6 +79,11 @@ export async function refreshIndex(
   const added = found.filter((block) => block !== undefined);
   const marks = await newMarks(bucket, tenant, before, listing, problems, signal);
   const gone = new Set([...known.keys()].filter((ulid) => listing.blocks.get(ulid)?.uploadedAtMs === undefined));
+  const markedBefore = new Set(before?.deletionMarks.map(({ ulid }) => ulid));
+  for (const ulid of gone) {
+    if (markedBefore.has(ulid)) continue;
+    problems.push(`block ${ulid} of ${tenant} is gone from the bucket, and was not marked for deletion`);
+  }
   const stored = await updateBucketIndex(
     bucket,
     tenant,
