@@ -203,32 +203,34 @@ describe('the compactor', () => {
     assert.deepEqual(await room.content(), content);
   });
 
-  it('a damaged block is set aside by name, and the others are merged', async () => {
-    const room = new Room();
-    const sources: Ulid[] = [];
-    for (let range = 0; range < 7; range++) sources.push(await room.upload(range));
-    const damaged = sources[2] as Ulid;
-    const key = blockKey(tenant, damaged, 'chunks/000001');
-    const { bytes } = await room.bucket.get(key, { bytesMax: 1e9, signal });
-    const broken = Uint8Array.from(bytes);
-    broken[60] ^= 1;
-    await room.bucket.put(key, broken, { signal });
-    const compactor = room.compactor();
-    await compactor.clean(signal);
-    for (let attempt = 1; attempt < defaults.compactionRetries; attempt++) {
+  for (const damage of ['flipped', 'cut off', 'gone'])
+    it(`a damaged block (${damage}) is set aside by name, and the others are merged`, async () => {
+      const room = new Room();
+      const sources: Ulid[] = [];
+      for (let range = 0; range < 7; range++) sources.push(await room.upload(range));
+      const damaged = sources[2] as Ulid;
+      const key = blockKey(tenant, damaged, 'chunks/000001');
+      const { bytes } = await room.bucket.get(key, { bytesMax: 1e9, signal });
+      const broken = Uint8Array.from(bytes);
+      broken[60] ^= 1;
+      const compactor = room.compactor();
+      await compactor.clean(signal);
+      if (damage === 'gone') await room.bucket.delete(key, signal);
+      else await room.bucket.put(key, damage === 'flipped' ? broken : broken.subarray(0, -9), { signal });
+      for (let attempt = 1; attempt < defaults.compactionRetries; attempt++) {
+        room.nowMs += 10 * hour;
+        assert.equal(await compactor.compact(signal), 1);
+        const { jobs } = await compactor.jobsOf(tenant, signal);
+        assert.equal(jobs[0]?.failed?.corrupt, damaged);
+        assert.equal(await compactor.compact(signal), 0, 'it waits before it is tried again');
+      }
       room.nowMs += 10 * hour;
-      assert.equal(await compactor.compact(signal), 1);
-      const { jobs } = await compactor.jobsOf(tenant, signal);
-      assert.equal(jobs[0]?.failed?.corrupt, damaged);
-      assert.equal(await compactor.compact(signal), 0, 'it waits before it is tried again');
-    }
-    room.nowMs += 10 * hour;
-    assert.equal(await compactor.compact(signal), 2, 'it fails once more, and the others are merged without it');
-    assert.deepEqual((await room.index()).noCompact, [damaged]);
-    assert.deepEqual(await room.blocks(), ['0-12 level 2', '12-14 level 1', '4-6 level 1']);
-    await compactor.clean(signal);
-    assert.deepEqual((await room.index()).noCompact, [damaged]);
-  });
+      assert.equal(await compactor.compact(signal), 2, 'it fails once more, and the others are merged without it');
+      assert.deepEqual((await room.index()).noCompact, [damaged]);
+      assert.deepEqual(await room.blocks(), ['0-12 level 2', '12-14 level 1', '4-6 level 1']);
+      await compactor.clean(signal);
+      assert.deepEqual((await room.index()).noCompact, [damaged]);
+    });
 
   it('one whose files are not what its meta.json says is named to readers, covers nothing, and is merged when it is whole again', async () => {
     const room = new Room();

@@ -8,13 +8,15 @@ import { join } from 'node:path';
 import { indexedBlock, updateBucketIndex } from '../../libs/blocks/bucket-index.ts';
 import { markForDeletion } from '../../libs/blocks/deletion-mark.ts';
 import { downloadBlock } from '../../libs/blocks/download-block.ts';
+import { blockKey, metaName } from '../../libs/blocks/paths.ts';
 import { type UploadedBlock, uploadBlock } from '../../libs/blocks/upload-block.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
+import { CorruptBlock } from '../../libs/tsdb/block/corrupt-block.ts';
 import type { MergeCounts } from '../../libs/tsdb/block/merge-blocks.ts';
 import type { Ulid } from '../../libs/tsdb/block/ulid.ts';
-import type { MergeThread } from './merge-thread.ts';
+import { MergeFailure, type MergeThread } from './merge-thread.ts';
 import type { PlannedJob } from './plan-jobs.ts';
 
 export interface JobDeps {
@@ -91,13 +93,33 @@ async function download(
   for (const { ulid } of job.sources) {
     const path = join(directory, ulid);
     await mkdir(path);
-    await downloadBlock(deps.bucket, tenant, ulid, path, signal, (bytes) => {
+    const onProgress = (bytes: number): void => {
       bytesDone += bytes;
       deps.onProgress({ step: 'downloading', done: bytesTotal > 0 ? Math.min(1, bytesDone / bytesTotal) : 0 });
-    });
+    };
+    try {
+      await downloadBlock(deps.bucket, tenant, ulid, path, signal, onProgress);
+    } catch (error) {
+      if (await lacksBytes(error, tenant, ulid, deps.bucket, signal))
+        throw new MergeFailure(String(error instanceof Error ? error.message : error), ulid);
+      throw error;
+    }
     directories.push(path);
   }
   return directories;
+}
+
+/** Whether a block that could not be had is there, but not whole: it would not be had another time either. */
+async function lacksBytes(
+  error: unknown,
+  tenant: TenantId,
+  ulid: Ulid,
+  bucket: Bucket,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (error instanceof CorruptBlock) return true;
+  if (!(error instanceof Failure) || error.kind !== 'not_found') return false;
+  return (await bucket.stat(blockKey(tenant, ulid, metaName), signal)) !== undefined;
 }
 
 /** Outputs into the index, the index read back, and only then the sources marked. */
