@@ -112,7 +112,8 @@ describe('from one process to a cluster', { skip: skipWithout('versitygw'), time
     });
     for (const ledger of ledgers) {
       ledger.moveTo(cluster);
-      await ledger.check();
+      // Until the querier has heard that store-gateways are there, it says so in an error.
+      await waitFor('store-gateways that the querier knows of', () => ledger.check().then(() => true));
       await ledger.mustWrite(5);
       await ledger.check();
     }
