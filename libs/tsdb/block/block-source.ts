@@ -64,7 +64,7 @@ export class BlockSource implements SeriesSource {
     const block = this.#block;
     if (!this.#overlaps(query)) return { values: [], warnings: [] };
     if (query.selectors.length === 0 && this.#isCovered(query)) {
-      return limited((await block.lookup(signal)).names(), query.limit);
+      return limited((await block.lookup(signal)).names, query.limit);
     }
     const places = await this.#placesOf(query, signal);
     const columns = await block.columns?.(places?.length ?? block.seriesCount);

@@ -44,6 +44,15 @@ describe('a header', () => {
     assert.equal(header.bytes, bytes);
     const reader = header.reader({ name: 'index', size: index.length, read: never });
     const lookup = await IndexLookup.load(reader, 1 << 30, signal);
+    for (const name of lookup.names) {
+      const rows = lookup.rowsOf(name) ?? assert.fail(name);
+      const texts = Array.from({ length: rows.end - rows.begin }, (_, i) => lookup.valueText(rows.begin + i));
+      for (const prefix of ['', ...texts.flatMap((text) => [text, text.slice(0, -1), text.slice(0, 1), `${text}x`])]) {
+        const { begin, end } = lookup.rowsWithPrefix(rows, prefix);
+        const wanted = texts.filter((text) => text.startsWith(prefix));
+        assert.deepEqual(texts.slice(begin - rows.begin, end - rows.begin), wanted);
+      }
+    }
     const matchers = [{ type: '=~', name: 'job', value: 'w.*' } as const];
     const local = await IndexLookup.load(memory, 1 << 30, signal);
     const places = await selectPlaces(lookup, reader, matchers, signal);

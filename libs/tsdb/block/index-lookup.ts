@@ -96,7 +96,7 @@ export class IndexLookup {
   }
 
   /** Names of labels in order, without the empty one that stands for all series. */
-  names(): string[] {
+  get names(): readonly string[] {
     return this.#names.map(({ text }) => text).filter((text) => text !== '');
   }
 
@@ -111,6 +111,13 @@ export class IndexLookup {
     }
     const found = this.#names[low];
     return found?.text === name ? found : undefined;
+  }
+
+  /** Rows of those values that begin with a text. */
+  rowsWithPrefix({ begin, end }: { readonly begin: number; readonly end: number }, prefix: string) {
+    const wanted = encoder.encode(prefix);
+    const first = firstRow(this.#values, wanted, begin, end, 0);
+    return { begin: first, end: firstRow(this.#values, wanted, first, end, 1) };
   }
 
   /** The row of a pair; -1 where no series has it. */
@@ -156,6 +163,21 @@ function indexOf(texts: SortedSymbols, wanted: Uint8Array, begin: number, end: n
     else high = middle;
   }
   return low < end && compareTo(texts, low, wanted) === 0 ? low : -1;
+}
+
+/** The first row whose beginning is not before `wanted` (0), or behind it (1). */
+function firstRow(texts: SortedSymbols, wanted: Uint8Array, begin: number, end: number, atLeast: 0 | 1): number {
+  let low = begin;
+  let high = end;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const at = texts.offset(middle + 1);
+    const length = Math.min(texts.length(middle + 1), wanted.length);
+    const order = compareBytes(texts.page(middle + 1), at, at + length, wanted, 0, wanted.length);
+    if (Math.sign(order) < atLeast) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function compareTo(texts: SortedSymbols, index: number, wanted: Uint8Array): number {

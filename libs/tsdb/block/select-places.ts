@@ -91,8 +91,9 @@ async function termOf(
   }
   // What matches the empty value keeps all but those whose value does not match.
   const wanted = !predicate.matchesEmpty;
+  const { begin, end } = predicate.prefix === '' ? range : lookup.rowsWithPrefix(range, predicate.prefix);
   const rows: number[] = [];
-  for (let row = range.begin; row < range.end; row++) {
+  for (let row = begin; row < end; row++) {
     if (predicate.matches(lookup.valueText(row)) === wanted) rows.push(row);
     if (row % valuesPerTurn !== 0) continue;
     await nextTurn();

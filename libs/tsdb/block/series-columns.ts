@@ -15,7 +15,7 @@ import { chunksMax, type SelectedChunks } from './series-selection.ts';
 const windowBytes = 256 << 10;
 /** A text of a symbol beside its characters, and where it stands. */
 const textBytes = 40;
-const seriesBytes = 12;
+const seriesBytes = 16;
 const chunkBytes = 24;
 const refBytes = 4;
 /** Looked at between two looks at the clock. */
@@ -48,6 +48,12 @@ export class SeriesMemory {
   }
 }
 
+/** Which series have the same names of labels. */
+interface NameSets {
+  readonly ofSeries: Uint32Array;
+  readonly count: number;
+}
+
 /** Series that were chosen: number i has the chunks [first[i], last[i]). */
 interface Chosen {
   readonly series: Uint32Array;
@@ -66,6 +72,7 @@ export class SeriesColumns {
   readonly #maxT: Float64Array;
   readonly #ref: Float64Array;
   readonly #texts: (string | undefined)[];
+  #nameSets: NameSets | undefined;
 
   private constructor(
     lookup: IndexLookup,
@@ -174,14 +181,36 @@ export class SeriesColumns {
    * @param places undefined for all series
    */
   async names(places: Uint32Array | undefined, minT: number, maxT: number, signal: AbortSignal): Promise<string[]> {
-    const { series } = await this.#choose(places, minT, maxT, signal);
+    const sets = this.#nameSets ?? this.#numberNameSets();
+    this.#nameSets = sets;
+    const met = new Uint8Array(sets.count);
     const seen = new Uint8Array(this.#texts.length);
-    const refs = this.#refs;
-    for (let i = 0; i < series.length; i++) {
-      const end = this.#labelBegin[series[i] + 1];
-      for (let j = this.#labelBegin[series[i]]; j < end; j += 2) seen[refs[j]] = 1;
-    }
+    let left = sets.count;
+    await this.#each(places, signal, (series) => {
+      const set = sets.ofSeries[series];
+      if (met[set] === 1 || !this.#hasChunk(series, minT, maxT)) return true;
+      met[set] = 1;
+      const end = this.#labelBegin[series + 1];
+      for (let j = this.#labelBegin[series]; j < end; j += 2) seen[this.#refs[j]] = 1;
+      return --left > 0;
+    });
     return this.#textsOf(seen);
+  }
+
+  /** Series have few sets of names, however many they are. */
+  #numberNameSets(): NameSets {
+    const numbers = new Map<string, number>();
+    const ofSeries = new Uint32Array(this.seriesCount);
+    for (let series = 0; series < ofSeries.length; series++) {
+      let key = '';
+      const end = this.#labelBegin[series + 1];
+      for (let j = this.#labelBegin[series]; j < end; j += 2)
+        key += String.fromCharCode(this.#refs[j] & 0xffff, this.#refs[j] >>> 16);
+      let number = numbers.get(key);
+      if (number === undefined) numbers.set(key, (number = numbers.size));
+      ofSeries[series] = number;
+    }
+    return { ofSeries, count: numbers.size };
   }
 
   /** Values of a label, as names. */
@@ -192,22 +221,46 @@ export class SeriesColumns {
     maxT: number,
     signal: AbortSignal,
   ): Promise<string[]> {
-    const { series } = await this.#choose(places, minT, maxT, signal);
+    const rows = this.#lookup.rowsOf(name);
+    const wanted = this.#lookup.symbolOf(name);
+    if (wanted < 0 || rows === undefined) return [];
     const seen = new Uint8Array(this.#texts.length);
     const refs = this.#refs;
-    const wanted = this.#lookup.symbolOf(name);
-    if (wanted < 0) return [];
-    for (let i = 0; i < series.length; i++) {
-      const end = this.#labelBegin[series[i] + 1];
-      for (let j = this.#labelBegin[series[i]]; j < end; j += 2) {
-        if (refs[j] === wanted) seen[refs[j + 1]] = 1;
+    let count = 0;
+    await this.#each(places, signal, (series) => {
+      const end = this.#labelBegin[series + 1];
+      for (let j = this.#labelBegin[series]; j < end; j += 2) {
+        if (refs[j] !== wanted) continue;
+        if (seen[refs[j + 1]] === 1 || !this.#hasChunk(series, minT, maxT)) break;
+        seen[refs[j + 1]] = 1;
+        count++;
       }
-    }
+      return count < rows.end - rows.begin;
+    });
     return this.#textsOf(seen);
   }
 
-  async #choose(places: Uint32Array | undefined, minT: number, maxT: number, signal: AbortSignal): Promise<Chosen> {
+  /** Shows `visit` each series, until it says false: the block has no more to find. */
+  async #each(places: Uint32Array | undefined, signal: AbortSignal, visit: (series: number) => boolean): Promise<void> {
     const count = places?.length ?? this.seriesCount;
+    const turns = new Turns();
+    let at = 0;
+    for (let i = 0; i < count; i++) {
+      at = places === undefined ? i : this.#find(places[i], at);
+      if (!visit(at)) return;
+      if (i % seriesPerLook === 0 && turns.isOver) await turns.next(signal);
+    }
+  }
+
+  #hasChunk(series: number, minT: number, maxT: number): boolean {
+    const end = this.#chunkBegin[series + 1];
+    let begin = this.#chunkBegin[series];
+    while (begin < end && this.#maxT[begin] < minT) begin++;
+    return begin < end && this.#minT[begin] <= maxT;
+  }
+
+  async #choose(places: Uint32Array, minT: number, maxT: number, signal: AbortSignal): Promise<Chosen> {
+    const count = places.length;
     const series = new Uint32Array(count);
     const first = new Uint32Array(count);
     const last = new Uint32Array(count);
@@ -215,7 +268,7 @@ export class SeriesColumns {
     let kept = 0;
     let at = 0;
     for (let i = 0; i < count; i++) {
-      at = places === undefined ? i : this.#find(places[i], at);
+      at = this.#find(places[i], at);
       const end = this.#chunkBegin[at + 1];
       let begin = this.#chunkBegin[at];
       while (begin < end && this.#maxT[begin] < minT) begin++;
