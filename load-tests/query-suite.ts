@@ -356,7 +356,11 @@ function suiteTable(
   });
   for (const peer of peers) {
     for (const which of ['warmMs', 'coldMs', 'cpuMs'] as const) {
-      const ratios = cases.map((_, i) => Math.max(of('maru', i)[which], 0.05) / Math.max(of(peer, i)[which], 0.05));
+      // Who finds nothing where there is something does not know the question (VictoriaMetrics: native histograms).
+      const isAnswered = (i: number): boolean => of(peer, i).series > 0 || of('maru', i).series === 0;
+      const ratios = cases.map((_, i) =>
+        isAnswered(i) ? Math.max(of('maru', i)[which], 0.05) / Math.max(of(peer, i)[which], 0.05) : Number.NaN,
+      );
       const known = ratios.filter((value) => Number.isFinite(value));
       const worst = ratios.indexOf(Math.max(...known));
       const word = { warmMs: 'latency, warm', coldMs: 'latency, cold', cpuMs: 'CPU' }[which];
