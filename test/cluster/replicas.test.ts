@@ -116,6 +116,7 @@ describe('three replicas in three zones', { timeout: 240_000 }, () => {
     await relaunch(ingesterOf(cluster, 'b-0'));
     await ledger.writeUntilTaken();
     await ledger.mustWrite(2);
+    await waitFor('the read is answered', async () => ((await ledger.read()).status === 200 ? true : undefined));
     await ledger.check();
     await relaunch(ingesterOf(cluster, 'c-0'));
     await ledger.check();
