@@ -17,7 +17,7 @@ export interface LogRecord {
 
 export interface ProducerOptions {
   readonly connection: Connection;
-  readonly topic: KafkaTopic;
+  readonly topic: Pick<KafkaTopic, 'name' | 'problem' | 'check' | 'look'>;
   readonly compression: 'none' | 'zstd';
 }
 
@@ -69,6 +69,7 @@ export class LogProducer {
     const leader = leaders[partition];
     if (leader === undefined) throw new Failure('unavailable', `topic ${topic.name} has no partition ${partition}`);
     if (this.#stopped) throw new Failure('unavailable', 'the process is stopping', { retryAfterSeconds: 1 });
+    // The brokers did not answer when they were asked last.
     if (topic.problem !== undefined) throw kafkaAway(topic.problem, undefined);
     if (this.#waitingBytes > waitingBytesMax) {
       throw new Failure('unavailable', 'Kafka is slow: too many writes wait for it', { retryAfterSeconds: 1 });
@@ -94,13 +95,22 @@ export class LogProducer {
     lane.isSending = true;
     // What comes in the same turn goes with the first request.
     await new Promise((resolve) => setImmediate(resolve));
-    while (lane.waiting.length > 0) await this.#send(lane, this.#take(lane));
+    while (lane.waiting.length > 0) {
+      let batchBytesMax: number;
+      try {
+        ({ batchBytesMax } = this.#options.topic.check());
+      } catch (error) {
+        // It is not the topic that it was: nothing that waits goes into it.
+        this.#settle(lane.waiting.splice(0), error as Failure);
+        break;
+      }
+      await this.#send(lane, this.#take(lane, batchBytesMax));
+    }
     lane.isSending = false;
   }
 
   /** What the next request takes: of each partition as much as a batch of it may hold, in order. */
-  #take(lane: Lane): Waiting[] {
-    const { batchBytesMax } = this.#options.topic.check();
+  #take(lane: Lane, batchBytesMax: number): Waiting[] {
     const taken: Waiting[] = [];
     const left: Waiting[] = [];
     const bytesOf = new Map<number, number>();
@@ -143,6 +153,10 @@ export class LogProducer {
     }
     this.counters.requests++;
     this.counters.seconds += (performance.now() - begin) / 1000;
+    this.#settle(taken, failure);
+  }
+
+  #settle(taken: readonly Waiting[], failure: Failure | undefined): void {
     for (const { bytes, resolve, reject } of taken) {
       this.#waitingBytes -= bytes;
       if (failure === undefined) {
