@@ -1,5 +1,5 @@
 /**
- * A failure as a plain answer: status, Retry-After, one line of text. The query API has an envelope of its own.
+ * A failure as an answer: status, Retry-After, one line of text; or as JSON, of what operators ask. The query API writes its own.
  */
 import type { FastifyReply } from 'fastify';
 import { Failure } from '../errors/failure.ts';
@@ -10,6 +10,13 @@ export function sendFailure(reply: FastifyReply, error: unknown): FastifyReply {
   const { status, text, retryAfterSeconds } = describe(error);
   if (retryAfterSeconds !== undefined) reply.header('retry-after', String(retryAfterSeconds));
   return reply.code(status).type('text/plain; charset=utf-8').send(`${text}\n`);
+}
+
+/** Answers with a Failure in the envelope of the query API. @throws any other error */
+export function sendJsonFailure(reply: FastifyReply, error: unknown): FastifyReply {
+  if (!(error instanceof Failure)) throw error;
+  const { http, prometheus } = wireStatus[error.kind];
+  return reply.code(http).send({ status: 'error', errorType: prometheus, error: error.message });
 }
 
 /** The status that `sendFailure` answers with. */

@@ -5,7 +5,7 @@
  */
 import type { FastifyInstance } from 'fastify';
 import { Failure } from '../../libs/errors/failure.ts';
-import { wireStatus } from '../../libs/errors/wire-status.ts';
+import { sendJsonFailure } from '../../libs/http/failure-response.ts';
 import type { RingTable } from '../../libs/ring/table.ts';
 
 /** @param accept publishes it. @throws Failure `not_found`, `unavailable` */
@@ -18,9 +18,7 @@ export function acceptLossRoute(app: FastifyInstance, accept: (partition: number
       const { epoch } = await accept(Number(text));
       return { partition: Number(text), epoch };
     } catch (error) {
-      if (!(error instanceof Failure)) throw error;
-      const { http, prometheus } = wireStatus[error.kind];
-      return reply.code(http).send({ status: 'error', errorType: prometheus, error: error.message });
+      return sendJsonFailure(reply, error);
     }
   });
 }

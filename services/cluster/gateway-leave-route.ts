@@ -3,8 +3,7 @@
  * `instance` and `zone` of the query name. Others read its blocks from then on. A restart joins again. For operators.
  */
 import type { FastifyInstance } from 'fastify';
-import { Failure } from '../../libs/errors/failure.ts';
-import { wireStatus } from '../../libs/errors/wire-status.ts';
+import { sendJsonFailure } from '../../libs/http/failure-response.ts';
 import type { RingTable } from '../../libs/ring/table.ts';
 
 export interface GatewayName {
@@ -24,9 +23,7 @@ export function gatewayLeaveRoute(
       const { epoch } = await leave({ instance, zone });
       return { instance, zone, epoch };
     } catch (error) {
-      if (!(error instanceof Failure)) throw error;
-      const { http, prometheus } = wireStatus[error.kind];
-      return reply.code(http).send({ status: 'error', errorType: prometheus, error: error.message });
+      return sendJsonFailure(reply, error);
     }
   });
 }

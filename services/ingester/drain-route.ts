@@ -4,8 +4,7 @@
  */
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { DrainState } from '../../libs/contracts/ingester.ts';
-import { Failure } from '../../libs/errors/failure.ts';
-import { wireStatus } from '../../libs/errors/wire-status.ts';
+import { sendJsonFailure } from '../../libs/http/failure-response.ts';
 
 export interface Drainable {
   /** No error if it has begun. @throws Failure where it cannot */
@@ -24,9 +23,7 @@ export function drainRoute(app: FastifyInstance, drainable: Drainable): void {
       await drainable.begin();
       return answer(reply);
     } catch (error) {
-      if (!(error instanceof Failure)) throw error;
-      const { http, prometheus } = wireStatus[error.kind];
-      return reply.code(http).send({ status: 'error', errorType: prometheus, error: error.message });
+      return sendJsonFailure(reply, error);
     }
   });
 }

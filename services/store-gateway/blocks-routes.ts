@@ -3,8 +3,7 @@
  * Owns the form. A tenant in a path is parsed like one in a header.
  */
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import { Failure } from '../../libs/errors/failure.ts';
-import { wireStatus } from '../../libs/errors/wire-status.ts';
+import { sendJsonFailure } from '../../libs/http/failure-response.ts';
 import { parseTenantId } from '../../libs/model/tenant-id.ts';
 import type { BlockState, StoreGatewayHandler } from './store-gateway-handler.ts';
 
@@ -22,9 +21,7 @@ async function answered(reply: FastifyReply, answer: () => Promise<object>): Pro
   try {
     return reply.send(await answer());
   } catch (error) {
-    if (!(error instanceof Failure)) throw error;
-    const { http, prometheus } = wireStatus[error.kind];
-    return reply.code(http).send({ status: 'error', errorType: prometheus, error: error.message });
+    return sendJsonFailure(reply, error);
   }
 }
 
