@@ -1,7 +1,6 @@
 /** ByteCache in Redis (ioredis), under a prefix of the cluster; what was not asked for in a while vanishes, and Redis' own maximum rules. */
-import { Failure } from '../errors/failure.ts';
 import type { ByteCache } from './byte-cache.ts';
-import { connectRedis } from './redis.ts';
+import { calling, connectRedis } from './redis.ts';
 
 /** So long something is kept after it was put. */
 const keptMs = 24 * 3_600_000;
@@ -12,16 +11,7 @@ export function openRedisCache(
   prefix: string,
   onState: (reachable: boolean, reason: string) => void,
 ): ByteCache {
-  const client = connectRedis(url);
-  client.on('ready', () => onState(true, 'connected'));
-  client.on('error', (error: Error) => onState(false, error.message));
-  const calling = async <T>(act: () => Promise<T>): Promise<T> => {
-    try {
-      return await act();
-    } catch (cause) {
-      throw new Failure('unavailable', `Redis: ${(cause as Error).message}`, { cause });
-    }
-  };
+  const client = connectRedis(url, onState);
   return {
     // One by one: in a cluster they lie on different nodes. They travel together all the same.
     get: (names) =>

@@ -26,16 +26,7 @@ const options = {
  * @throws ConfigError when the URL is none of these
  */
 export function openRedis(url: string, onState: (reachable: boolean, reason: string) => void): KeyValue {
-  const client = connectRedis(url);
-  client.on('ready', () => onState(true, 'connected'));
-  client.on('error', (error: Error) => onState(false, error.message));
-  const calling = async <T>(act: () => Promise<T>): Promise<T> => {
-    try {
-      return await act();
-    } catch (cause) {
-      throw new Failure('unavailable', `Redis: ${(cause as Error).message}`, { cause, retryAfterSeconds: 1 });
-    }
-  };
+  const client = connectRedis(url, onState);
   const index = (group: string): string => `{${group}}`;
   const keyOf = (group: string, key: string): string => `{${group}}:${key}`;
   return {
@@ -69,8 +60,24 @@ export function openRedis(url: string, onState: (reachable: boolean, reason: str
   };
 }
 
-/** A client of one of the forms of URL below. @throws ConfigError when it is none */
-export function connectRedis(url: string): Redis | Cluster {
+/** Makes a call of a client. @throws Failure `unavailable` */
+export async function calling<T>(act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (cause) {
+    throw new Failure('unavailable', `Redis: ${(cause as Error).message}`, { cause, retryAfterSeconds: 1 });
+  }
+}
+
+/** A client of one of the forms of URL that openRedis takes; `onState` as there. @throws ConfigError when it is none */
+export function connectRedis(url: string, onState: (reachable: boolean, reason: string) => void): Redis | Cluster {
+  const client = clientOf(url);
+  client.on('ready', () => onState(true, 'connected'));
+  client.on('error', (error: Error) => onState(false, error.message));
+  return client;
+}
+
+function clientOf(url: string): Redis | Cluster {
   let parsed: URL;
   try {
     // Several hosts are no URL: the first stands for all.
