@@ -136,13 +136,13 @@ async function keptAnswers(
   cache: ResultsCache,
   { counts, runner }: RangeDeps,
 ): Promise<(PartAnswer | undefined)[]> {
-  const keyed = cells.filter(({ key }) => key !== undefined);
-  const found = await cache.get(keyed.map(({ key }) => key ?? ''));
+  const found = await cache.get(cells.flatMap(({ key }) => (key === undefined ? [] : [key])));
   const witnesses = [...new Set(found.flatMap((one) => (one === undefined ? [] : [one.answer.witness])))];
   const stillTrue = witnesses.length === 0 ? new Set<string>() : await check(tenant, witnesses, signal, runner);
+  let next = 0;
   return cells.map((cell) => {
-    const kept = cell.key === undefined ? undefined : found[keyed.indexOf(cell)];
     if (cell.key === undefined) return undefined;
+    const kept = found[next++];
     if (kept === undefined) counts.misses++;
     else if (!stillTrue.has(kept.answer.witness)) counts.stale++;
     else {

@@ -66,29 +66,20 @@ export class WorkQueue<T extends Waiting> {
   /** @throws Failure `rate_limited` where there is no room */
   push(item: T): void {
     const lane = this.#laneOf(item.lane);
-    const taker = this.#takerFor(lane, item);
-    if (taker !== undefined) this.#hand(lane, taker, item);
-    else if (!lane.queue.push(item.tenant, item)) {
-      throw new Failure('rate_limited', 'too many outstanding requests', { retryAfterSeconds: 1 });
-    }
+    if (this.#tryHand(lane, item) || lane.queue.push(item.tenant, item)) return;
+    throw new Failure('rate_limited', 'too many outstanding requests', { retryAfterSeconds: 1 });
   }
 
   /** Lets in what belongs to something that was let in already: it waits in its tenant's turn. */
   add(item: T): void {
     const lane = this.#laneOf(item.lane);
-    const taker = this.#takerFor(lane, item);
-    if (taker !== undefined) this.#hand(lane, taker, item);
-    else lane.queue.add(item.tenant, item);
+    if (!this.#tryHand(lane, item)) lane.queue.add(item.tenant, item);
   }
 
   /** Puts in front what was taken and failed. */
   pushAgain(item: T): void {
     const lane = this.#laneOf(item.lane);
-    const taker = this.#takerFor(lane, item);
-    if (taker !== undefined) {
-      this.#hand(lane, taker, item);
-      return;
-    }
+    if (this.#tryHand(lane, item)) return;
     lane.again.push({ item, anybodyAt: performance.now() + elsewhereMs });
     setTimeout(() => this.#handOld(lane), elsewhereMs + 1).unref();
   }
@@ -152,16 +143,18 @@ export class WorkQueue<T extends Waiting> {
     }
   }
 
-  #takerFor(lane: Lane<T>, { failedAt }: T): Taker<T> | undefined {
+  /** Hands a piece to whoever of those that wait has the least in hand; false where nobody waits for it. */
+  #tryHand(lane: Lane<T>, item: T): boolean {
     let best: Taker<T> | undefined;
     let least = Number.POSITIVE_INFINITY;
     for (const taker of lane.takers) {
       const inHand = this.#inHand.get(taker.querier) ?? 0;
-      if (failedAt.has(taker.querier) || inHand >= least) continue;
+      if (item.failedAt.has(taker.querier) || inHand >= least) continue;
       best = taker;
       least = inHand;
     }
-    return best;
+    if (best !== undefined) this.#hand(lane, best, item);
+    return best !== undefined;
   }
 
   #hand(lane: Lane<T>, taker: Taker<T>, item: T): void {
