@@ -1,5 +1,5 @@
 /**
- * What an ingester promises its callers, in model terms; carried in process today.
+ * What an ingester promises its callers, in model terms; carried in process or over gRPC (libs/rpc/ingester-server.ts).
  */
 import { Failure } from '../errors/failure.ts';
 import type { TenantId } from '../model/tenant-id.ts';

@@ -148,8 +148,7 @@ export function joined(
   // Published before, and the reply was lost.
   if (incarnation === candidate.incarnation && starts === candidate.starts && address === candidate.address)
     return table;
-  const isSameDisk = incarnation === candidate.incarnation && candidate.starts > starts;
-  const isWhole = isNew || (isSameDisk && !candidate.hasHole);
+  const isWhole = incarnation === candidate.incarnation && candidate.starts > starts && !candidate.hasHole;
   const owner = isNew
     ? ownerOf(candidate, 0)
     : isWhole

@@ -22,14 +22,9 @@ export interface FrontendLinksOptions {
   readonly onFrontend: (frontend: QueryWorkContract, gone: AbortSignal) => void;
 }
 
-interface FrontendLink {
-  readonly link: PeerLink;
-  stop(): void;
-}
-
 export class FrontendLinks {
   readonly #options: FrontendLinksOptions;
-  readonly #links = new Map<string, FrontendLink>();
+  readonly #links = new Map<string, { stop(): void }>();
   readonly #timer: NodeJS.Timeout;
   #stopped = false;
 
@@ -38,13 +33,6 @@ export class FrontendLinks {
     this.#timer = setInterval(() => void this.#lookUp(), lookupEveryMs);
     this.#timer.unref();
     void this.#lookUp();
-  }
-
-  /** How many of them can be reached. */
-  get open(): number {
-    let count = 0;
-    for (const { link } of this.#links.values()) if (link.isOpen) count++;
-    return count;
   }
 
   /** Lets go of all of them: what is under way is lost. */
@@ -83,7 +71,7 @@ export class FrontendLinks {
     }
   }
 
-  #open(address: string, host: string): FrontendLink {
+  #open(address: string, host: string): { stop(): void } {
     const { identity, tls, log, onFrontend } = this.#options;
     // Certificates are made out to names, not to what they stand for at the moment.
     const named = tls === undefined || tls.serverName !== '' ? tls : { ...tls, serverName: host };
@@ -105,7 +93,6 @@ export class FrontendLinks {
     const gone = new AbortController();
     onFrontend(remoteQueryWork(link), gone.signal);
     return {
-      link,
       stop: () => {
         gone.abort();
         link.stop();

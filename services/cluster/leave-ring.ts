@@ -4,6 +4,7 @@
  * Owns the order. Nothing rests on writers having learned: an owner that drains refuses writes, and who was refused looks for a newer table.
  * It goes on after a restart, as the table says that the partition is inactive. Does not own the rules (libs/ring/table.ts).
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { DrainState } from '../../libs/contracts/ingester.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import { deactivated, drained, keepsPartition, type Partition, type RingTable } from '../../libs/ring/table.ts';
@@ -88,7 +89,7 @@ export class RingLeave {
 
   async #leave(): Promise<void> {
     const { drain, publish, learnMs, own, log } = this.#deps;
-    await sleep(learnMs);
+    await sleep(learnMs, undefined, { ref: false });
     await drain.run();
     if (drain.state.state !== 'drained') return;
     while (!this.#isStopped && this.#ownPartition() !== undefined) {
@@ -98,10 +99,10 @@ export class RingLeave {
       } catch (error) {
         this.#failure = String(error);
       }
-      await sleep(retryMs);
+      await sleep(retryMs, undefined, { ref: false });
     }
     // Readers that go by an older table still ask.
-    await sleep(learnMs);
+    await sleep(learnMs, undefined, { ref: false });
     this.#isOver = this.#ownPartition() === undefined;
     if (this.#isOver) log.info({}, 'this ingester has left the ring and may be stopped for good');
   }
@@ -121,10 +122,4 @@ export class RingLeave {
         : keepsPartition(partition.owners, table.replicationFactor);
     return reason ?? 'everybody to learn of it';
   }
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms).unref();
-  });
 }

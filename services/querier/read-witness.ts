@@ -23,31 +23,20 @@ interface WitnessText {
 
 /** A source whose selects are counted: whatever else is asked of it has no witness. */
 export function countedSource(source: SeriesSource, witness: ReadWitness): SeriesSource {
+  const unwitnessed = (): SeriesSource => {
+    witness.isWhole = false;
+    return source;
+  };
   return {
     select: (query, signal) => {
       witness.selects++;
       return source.select(query, signal);
     },
-    labelNames: (query, signal) => {
-      witness.isWhole = false;
-      return source.labelNames(query, signal);
-    },
-    labelValues: (name, query, signal) => {
-      witness.isWhole = false;
-      return source.labelValues(name, query, signal);
-    },
-    series: (query, signal) => {
-      witness.isWhole = false;
-      return source.series(query, signal);
-    },
-    exemplars: (query, signal) => {
-      witness.isWhole = false;
-      return source.exemplars(query, signal);
-    },
-    metadata: (metric, limit, limitPerMetric) => {
-      witness.isWhole = false;
-      return source.metadata(metric, limit, limitPerMetric);
-    },
+    labelNames: (query, signal) => unwitnessed().labelNames(query, signal),
+    labelValues: (name, query, signal) => unwitnessed().labelValues(name, query, signal),
+    series: (query, signal) => unwitnessed().series(query, signal),
+    exemplars: (query, signal) => unwitnessed().exemplars(query, signal),
+    metadata: (metric, limit, limitPerMetric) => unwitnessed().metadata(metric, limit, limitPerMetric),
   };
 }
 
