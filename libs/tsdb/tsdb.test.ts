@@ -9,6 +9,7 @@ import { Prng } from '../std/testing/prng.ts';
 import { seriesNumberMax } from './head/series-table.ts';
 import { TenantHead } from './head/tenant-head.ts';
 import { batch, contentsOf, Ledger } from './ledger.testing.ts';
+import { OutsideLog } from './outside-log.ts';
 import { type RestoreReport, Tsdb, type TsdbOptions } from './tsdb.ts';
 import { FaultyDisk } from './wal/faulty-disk.testing.ts';
 
@@ -391,6 +392,33 @@ describe('Tsdb', () => {
         assert.deepEqual(disk.files.get(path ?? '')?.bytes, foreign);
       }
     }
+  });
+
+  it('beside a log that is kept elsewhere applies nothing twice after a restart, and what was set aside before the snapshot once', async () => {
+    const disk = new FaultyDisk();
+    const record = (offset: number) => batch(tenantA, [['x', start + offset, offset]]);
+    const first = new OutsideLog('/data/log');
+    const { tsdb } = await open(disk, { outside: first, snapshotBytes: 1 });
+    for (let offset = 0; offset < 9; offset++) {
+      if (offset !== 4) tsdb.applyLogged(record(offset), offset);
+      tsdb.advance(offset, 0, 1);
+    }
+    await tsdb.close();
+    const outside = new OutsideLog('/data/log');
+    const { tsdb: again } = await open(disk, { outside });
+    assert.ok((outside.position ?? 0) > 0, 'there was a snapshot');
+    again.applyLate(record(4), 4);
+    for (let offset = outside.position ?? 0; offset < 9; offset++) {
+      again.applyLogged(record(offset), offset);
+      again.advance(offset, 0, 1);
+    }
+    const found = (await contents(again, tenantA)).get('x');
+    assert.deepEqual(
+      [...(found ?? [])].toSorted(([a], [b]) => a - b),
+      Array.from({ length: 9 }, (_, offset) => [start + offset, [offset]]),
+    );
+    assert.equal(again.loggedFrom(), 0);
+    await again.close();
   });
 
   it('gives no tenant the series of another when a snapshot is damaged', async () => {

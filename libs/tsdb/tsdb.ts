@@ -218,25 +218,30 @@ export class Tsdb {
    * @returns the number of every series of the batch, 0 where it has none
    */
   applyLogged(batch: WriteBatch, offset: number): Uint32Array {
+    const { rest, ids } = this.#withoutHeld(batch, offset + 1);
+    const refs = this.#applyRecord(rest, offset);
+    if (ids === undefined) return refs;
+    for (let row = 0, i = 0; row < ids.length; row++) if (ids[row] === 0) ids[row] = refs[i++] as number;
+    return ids;
+  }
+
+  /** The same for a record that was set aside when its turn came: no snapshot holds it, whatever it holds of the records around it. */
+  applyLate(batch: WriteBatch, offset: number): void {
+    this.#applyRecord(batch, offset);
+    for (const range of this.#heads.get(batch.tenant)?.openRanges.values() ?? []) {
+      range.loggedFrom = Math.min(range.loggedFrom, offset);
+    }
+  }
+
+  #applyRecord(batch: WriteBatch, offset: number): Uint32Array {
     const log = this.#options.outside;
     assert(log !== undefined, 'the log is kept elsewhere');
     const known = this.#heads.get(batch.tenant);
     const head = known ?? new TenantHead(this.#options.headOptions(batch.tenant));
     head.logOffset = offset;
-    const { rest, ids } = this.#withoutHeld(batch, head, offset + 1);
-    const { outcome, durable } = this.#apply(rest, head, log);
+    const { outcome, durable } = this.#apply(batch, head, log);
     if (known === undefined && durable !== undefined) this.#heads.set(batch.tenant, head);
-    if (ids === undefined) return outcome.refs;
-    for (let row = 0, i = 0; row < ids.length; row++) if (ids[row] === 0) ids[row] = outcome.refs[i++] as number;
-    return ids;
-  }
-
-  /** The same for a record from before the position: it was set aside then. */
-  applyLate(batch: WriteBatch, offset: number): void {
-    this.applyLogged({ ...batch }, offset);
-    for (const range of this.#heads.get(batch.tenant)?.openRanges.values() ?? []) {
-      range.loggedFrom = Math.min(range.loggedFrom, offset);
-    }
+    return outcome.refs;
   }
 
   /**
@@ -249,13 +254,10 @@ export class Tsdb {
   }
 
   /** The rows of a batch that no snapshot brought back, and the numbers of the others; undefined where there are none. */
-  #withoutHeld(
-    batch: WriteBatch,
-    head: TenantHead,
-    seq: number,
-  ): { rest: WriteBatch; ids: Uint32Array<ArrayBuffer> | undefined } {
+  #withoutHeld(batch: WriteBatch, seq: number): { rest: WriteBatch; ids: Uint32Array<ArrayBuffer> | undefined } {
+    const head = this.#heads.get(batch.tenant);
     const held = this.#held.get(batch.tenant);
-    if (held === undefined || seq > held.seqMax) return { rest: batch, ids: undefined };
+    if (head === undefined || held === undefined || seq > held.seqMax) return { rest: batch, ids: undefined };
     const ids = new Uint32Array(batch.seriesCount);
     const keep = new Uint8Array(batch.seriesCount).fill(1);
     for (let row = 0; row < batch.seriesCount; row++) {
