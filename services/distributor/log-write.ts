@@ -14,14 +14,14 @@ import type { LogRecord } from '../../libs/kafka/produce.ts';
 import { viewOf } from '../../libs/model/encoding/bytes.ts';
 import type { MetricMetadata } from '../../libs/model/metadata.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
-import { hashSeries, hashText, placeOf, subsetOf } from '../../libs/ring/place-series.ts';
+import { hashSeries, hashText, placeOf } from '../../libs/ring/place-series.ts';
 import type { RingTable } from '../../libs/ring/table.ts';
 import { traceparent } from '../../libs/telemetry/trace.ts';
 import { clusterHeader, encodeLogRecord, traceHeader } from '../../libs/wire/log-record.ts';
 import { WriteRequestV2 } from '../../libs/wire/write-request-v2.ts';
 import { wireMetricTypes } from '../../libs/wire/write-scan.ts';
 import { LoggedSeries } from './logged-series.ts';
-import { metadataByPartition, missingOwners } from './replicate-write.ts';
+import { metadataByPartition, sortByPartition, WriteRoute } from './write-route.ts';
 
 export interface LogWriteDeps {
   readonly clusterId: string;
@@ -41,15 +41,6 @@ export interface LogWriteDeps {
   readonly nowMs: () => number;
 }
 
-/** What is derived from a table, once. */
-interface Route {
-  readonly table: RingTable;
-  /** Ids of the active partitions, rising. */
-  readonly active: readonly number[];
-  /** One more than the largest id. */
-  readonly idEnd: number;
-}
-
 /** Samples of one series in one entry of a request. */
 const samplesPerEntry = 2_048;
 /** Room that is left for the entry that comes last: it is known how large it was when it is there. */
@@ -61,9 +52,11 @@ export class LogWrite {
   readonly #deps: LogWriteDeps;
   readonly #series = new LoggedSeries();
   readonly #request = new WriteRequestV2();
-  #route: Route | undefined;
+  #route: WriteRoute | undefined;
   #refEpoch = 1;
   #forgotAtMs: number;
+  /** A series was refused since then. */
+  #isAtLimit = false;
   #partitionOfRow = new Uint16Array(1024);
   #handleOfRow = new Uint32Array(1024);
   #rows = new Uint32Array(1024);
@@ -74,15 +67,11 @@ export class LogWrite {
   }
 
   refEpoch(): number {
-    if (this.#series.isFull) this.#forget();
+    const isDue = this.#isAtLimit && this.#deps.nowMs() - this.#forgotAtMs > recountMs;
+    if (this.#series.isFull || isDue) this.#forget();
     // A table that came meanwhile makes its own epoch.
     this.#routeNow();
     return this.#refEpoch;
-  }
-
-  /** Memory of what is known of series. */
-  get bytes(): number {
-    return this.#series.bytes;
   }
 
   /** @throws Failure `unavailable` when the log did not acknowledge all of it; `too_large` for one sample larger than a record */
@@ -101,13 +90,8 @@ export class LogWrite {
   /** Everything that reads the batch, in one turn. */
   #send(batch: WriteBatch): { outcome: PushOutcome; partitions: number[]; appended: Promise<void>[] } {
     const route = this.#routeNow();
-    if (route.active.length === 0) {
-      throw new Failure('unavailable', `no partition is active yet: ${missingOwners(route.table)}`, {
-        retryAfterSeconds: 1,
-      });
-    }
     const bytesMax = this.#deps.batchBytesMax() - 2 * recordOverheadBytes;
-    const ids = subsetOf(batch.tenant, route.active, this.#deps.shardSizeOf(batch.tenant));
+    const ids = route.idsOf(batch.tenant, this.#deps.shardSizeOf(batch.tenant));
     const refs = new Uint32Array(batch.seriesCount);
     const rejected: RejectedSeries[] = [];
     const begins = this.#sortRows(batch, route, ids, refs, rejected);
@@ -131,18 +115,10 @@ export class LogWrite {
     return { outcome: { refs, rejected, exemplarsDropped: 0 }, partitions, appended };
   }
 
-  #routeNow(): Route {
+  #routeNow(): WriteRoute {
     const table = this.#deps.table();
-    const known = this.#route;
-    if (known !== undefined && known.table === table) return known;
-    if (table === undefined) {
-      throw new Failure('unavailable', 'the table of the ring is not known yet', { retryAfterSeconds: 1 });
-    }
-    const route: Route = {
-      table,
-      active: table.partitions.filter(({ state }) => state === 'active').map(({ id }) => id),
-      idEnd: (table.partitions.at(-1)?.id ?? -1) + 1,
-    };
+    if (this.#route !== undefined && this.#route.table === table) return this.#route;
+    const route = new WriteRoute(table);
     this.#route = route;
     this.#forget();
     return route;
@@ -153,12 +129,13 @@ export class LogWrite {
     this.#series.forget();
     this.#refEpoch = (this.#refEpoch % 0xffffffff) + 1;
     this.#forgotAtMs = this.#deps.nowMs();
+    this.#isAtLimit = false;
   }
 
   /** Sorts the rows by partition into #rows, those that are refused left out. @returns where those of each begin, by its id */
   #sortRows(
     batch: WriteBatch,
-    { idEnd }: Route,
+    { idEnd }: WriteRoute,
     ids: readonly number[],
     refs: Uint32Array,
     rejected: RejectedSeries[],
@@ -173,7 +150,6 @@ export class LogWrite {
     const known = this.#series.of(tenant);
     const tenantHash = hashText(tenant);
     const view = viewOf(labelBytes);
-    const begins = new Uint32Array(idEnd + 2);
     const seriesMax = this.#deps.seriesMaxOf(tenant);
     for (let row = 0; row < seriesCount; row++) {
       let handle = batch.refs[row];
@@ -192,18 +168,10 @@ export class LogWrite {
       }
       this.#handleOfRow[row] = handle;
       // A series that is known stays where it is, also when its tenant's subset has changed since.
-      const partition = known.partitionOf(handle);
-      partitionOfRow[row] = partition;
-      begins[partition + 1]++;
+      partitionOfRow[row] = known.partitionOf(handle);
     }
-    if (rejected.length > 0 && this.#deps.nowMs() - this.#forgotAtMs > recountMs) this.#route = undefined;
-    for (let id = 1; id < begins.length; id++) begins[id] += begins[id - 1];
-    const at = begins.slice();
-    for (let row = 0; row < seriesCount; row++) {
-      const id = partitionOfRow[row];
-      if (id < idEnd) this.#rows[at[id]++] = row;
-    }
-    return begins;
+    this.#isAtLimit ||= rejected.length > 0;
+    return sortByPartition(partitionOfRow, seriesCount, idEnd, this.#rows);
   }
 
   #encodeRows(

@@ -73,11 +73,6 @@ export class LoggedSeries {
     return series;
   }
 
-  /** Memory taken. */
-  get bytes(): number {
-    return this.strings.bytes + this.refs.byteLength;
-  }
-
   get isFull(): boolean {
     return this.#refCount > refsMax || this.strings.bytes > textBytesMax || this.#byTenant.size > 100_000;
   }

@@ -11,12 +11,13 @@ import type { WriteBatch } from '../../libs/contracts/write-batch.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { MetricMetadata } from '../../libs/model/metadata.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
-import { hashSeries, hashText, placeOf, subsetOf } from '../../libs/ring/place-series.ts';
+import { hashSeries, hashText, placeOf } from '../../libs/ring/place-series.ts';
 import { type Owner, type Partition, type RingTable, writeQuorum } from '../../libs/ring/table.ts';
 import { ByteSink } from '../../libs/std/byte-sink.ts';
 import type { PushReply } from '../../libs/wire/peer/push-message.ts';
 import { type ChosenRows, encodePushRefs, encodePushRows, PushScratch } from '../../libs/wire/peer/push-message.ts';
 import { SeriesPlaces } from './series-places.ts';
+import { metadataByPartition, sortByPartition, WriteRoute } from './write-route.ts';
 
 /** How long a write with new series waits for the owners beyond W; if one is later, the next write brings labels again. */
 const lastOwnersMs = 250;
@@ -54,21 +55,11 @@ interface OwnerState {
   pauseMs: number;
 }
 
-/** What is derived from a table, once. */
-interface Route {
-  readonly table: RingTable;
-  readonly quorum: number;
-  /** Ids of the active partitions, rising. */
-  readonly active: readonly number[];
-  readonly partitions: ReadonlyMap<number, Partition>;
-  /** One more than the largest id. */
-  readonly idEnd: number;
-  readonly subsets: Map<TenantId, { readonly size: number; readonly ids: readonly number[] }>;
-}
-
 /** Rows of one partition on their way to its owners. */
 interface Group {
   readonly partition: Partition;
+  /** W: owners that must have it. */
+  readonly quorum: number;
   readonly chosen: ChosenRows;
   /** Rows of the batch that came without a number, rising. */
   readonly newRows: Uint32Array;
@@ -85,9 +76,6 @@ interface Sent {
   readonly settled: Promise<void>;
 }
 
-/** Tenants whose subset is remembered for one table. */
-const subsetsMax = 10_000;
-
 export class ReplicatedWrite {
   readonly #deps: ReplicateDeps;
   readonly #places = new SeriesPlaces();
@@ -95,12 +83,12 @@ export class ReplicatedWrite {
   readonly #scratch = new PushScratch();
   readonly #rowsSink = new ByteSink(1 << 16);
   readonly #refsSink = new ByteSink(1 << 12);
-  #route: Route | undefined;
+  #route: WriteRoute | undefined;
   #refEpoch = 1;
   /** An owner that was found to lack numbers while a push is being sent. */
   #mustForgetFor: OwnerState | undefined;
   /** Partition of each row of the batch under way. */
-  #placeOfRow = new Uint32Array(1024);
+  #placeOfRow = new Uint16Array(1024);
   #rows = new Uint32Array(1024);
   #refs = new Uint32Array(1024);
 
@@ -123,24 +111,14 @@ export class ReplicatedWrite {
     return this.#outcomeOf(batch, groups, refEpoch);
   }
 
-  #routeNow(): Route {
+  #routeNow(): WriteRoute {
     const table = this.#deps.table();
-    const known = this.#route;
-    if (known !== undefined && known.table === table) return known;
-    if (table === undefined) {
-      throw new Failure('unavailable', 'the table of the ring is not known yet', { retryAfterSeconds: 1 });
-    }
-    const route: Route = {
-      table,
-      quorum: writeQuorum(table.replicationFactor),
-      active: table.partitions.filter(({ state }) => state === 'active').map(({ id }) => id),
-      partitions: new Map(table.partitions.map((partition) => [partition.id, partition])),
-      idEnd: (table.partitions.at(-1)?.id ?? -1) + 1,
-      subsets: new Map(),
-    };
+    if (this.#route !== undefined && this.#route.table === table) return this.#route;
+    const route = new WriteRoute(table);
     this.#route = route;
     this.#forget();
-    const peers = new Set(table.partitions.flatMap(({ owners }) => owners.map((owner) => this.#deps.peerOf(owner))));
+    const { partitions } = route.table;
+    const peers = new Set(partitions.flatMap(({ owners }) => owners.map((owner) => this.#deps.peerOf(owner))));
     for (const peer of this.#owners.keys()) if (!peers.has(peer)) this.#owners.delete(peer);
     return route;
   }
@@ -158,7 +136,7 @@ export class ReplicatedWrite {
     if (this.#mustForgetFor === undefined) return groups;
     // Too few have it already: the sender comes again, and must find labels asked for.
     const isRefused = groups.some(
-      ({ sent }) => sent.filter(({ failure }) => failure === undefined).length < writeQuorum(sent.length),
+      ({ sent, quorum }) => sent.filter(({ failure }) => failure === undefined).length < quorum,
     );
     if (isRefused) this.#forget();
     else this.#forgetFor(this.#mustForgetFor);
@@ -167,13 +145,8 @@ export class ReplicatedWrite {
 
   #sendGroups(batch: WriteBatch): Group[] {
     const route = this.#routeNow();
-    if (route.active.length === 0) {
-      throw new Failure('unavailable', `no partition is active yet: ${missingOwners(route.table)}`, {
-        retryAfterSeconds: 1,
-      });
-    }
-    const ids = this.#subsetOf(route, batch.tenant);
-    const begins = this.#sortRows(batch, ids);
+    const ids = route.idsOf(batch.tenant, this.#deps.shardSizeOf(batch.tenant));
+    const begins = this.#sortRows(batch, route, ids);
     const metadata = metadataByPartition(batch, ids);
     const groups: Group[] = [];
     for (const { id } of route.table.partitions) {
@@ -184,26 +157,15 @@ export class ReplicatedWrite {
     return groups;
   }
 
-  #subsetOf(route: Route, tenant: TenantId): readonly number[] {
-    const size = this.#deps.shardSizeOf(tenant);
-    const known = route.subsets.get(tenant);
-    if (known !== undefined && known.size === size) return known.ids;
-    const ids = subsetOf(tenant, route.active, size);
-    if (route.subsets.size >= subsetsMax) route.subsets.clear();
-    route.subsets.set(tenant, { size, ids });
-    return ids;
-  }
-
   /** Sorts the rows by partition into #rows. @returns where those of each begin, by its id */
-  #sortRows(batch: WriteBatch, ids: readonly number[]): Uint32Array {
+  #sortRows(batch: WriteBatch, { idEnd }: WriteRoute, ids: readonly number[]): Uint32Array {
     const { seriesCount, refs, labelBytes, labelsBegin, labelsEnd } = batch;
     if (this.#placeOfRow.length < seriesCount) {
-      this.#placeOfRow = new Uint32Array(seriesCount * 2);
+      this.#placeOfRow = new Uint16Array(seriesCount * 2);
       this.#refs = new Uint32Array(seriesCount * 2);
       this.#rows = new Uint32Array(seriesCount * 2);
     }
     const placeOfRow = this.#placeOfRow;
-    const begins = new Uint32Array((this.#route?.idEnd ?? 0) + 2);
     const places = this.#places.of(batch.tenant);
     const tenantHash = hashText(batch.tenant);
     const view = new DataView(labelBytes.buffer, labelBytes.byteOffset, labelBytes.byteLength);
@@ -218,22 +180,13 @@ export class ReplicatedWrite {
         id = placeOf(hash, tenantHash, ids);
       }
       placeOfRow[row] = id;
-      begins[id + 1] = (begins[id + 1] as number) + 1;
     }
-    for (let id = 1; id < begins.length; id++) begins[id] = (begins[id] as number) + (begins[id - 1] as number);
-    const at = begins.slice();
-    for (let row = 0; row < seriesCount; row++) {
-      const id = placeOfRow[row] as number;
-      const place = at[id] as number;
-      this.#rows[place] = row;
-      at[id] = place + 1;
-    }
-    return begins;
+    return sortByPartition(placeOfRow, seriesCount, idEnd, this.#rows);
   }
 
   #sendGroup(
     batch: WriteBatch,
-    route: Route,
+    route: WriteRoute,
     id: number,
     rows: Uint32Array,
     metadata: readonly MetricMetadata[],
@@ -247,7 +200,7 @@ export class ReplicatedWrite {
     this.#rowsSink.reset();
     encodePushRows(batch, chosen, metadata, this.#scratch, this.#rowsSink);
     const sent = partition.owners.map((owner, column) => this.#sendTo(owner, column, batch, chosen, newCount));
-    return { partition, chosen, newRows, sent };
+    return { partition, quorum: writeQuorum(route.table.replicationFactor), chosen, newRows, sent };
   }
 
   #sendTo(owner: Owner, column: number, batch: WriteBatch, chosen: ChosenRows, newCount: number): Sent {
@@ -334,8 +287,7 @@ export class ReplicatedWrite {
 
   /** Resolves when W owners have the group. @throws Failure when so many cannot have it any more */
   #quorumOf(group: Group): Promise<void> {
-    const { sent, partition } = group;
-    const quorum = this.#route?.quorum ?? writeQuorum(sent.length);
+    const { sent, partition, quorum } = group;
     return new Promise((resolve, reject) => {
       const look = (): void => {
         const stored = sent.filter(({ reply }) => reply !== undefined).length;
@@ -372,11 +324,11 @@ export class ReplicatedWrite {
     const rejected: RejectedSeries[] = [];
     let exemplarsDropped = 0;
     const isCurrent = refEpoch === this.#refEpoch;
-    for (const { partition, chosen, newRows, sent } of groups) {
+    for (const { partition, quorum, chosen, newRows, sent } of groups) {
       const replies = sent.map(({ reply }) => reply);
       const answered = replies.filter((reply) => reply !== undefined);
       exemplarsDropped += Math.max(0, ...answered.map((reply) => reply.exemplarsDropped));
-      rejected.push(...rejectedBy(answered, chosen, this.#route?.quorum ?? answered.length));
+      rejected.push(...rejectedBy(answered, chosen, quorum));
       // A number is only good while what it stands for is remembered.
       if (!isCurrent || newRows.length === 0) continue;
       // Who is there and was late gets the labels again: else one owner less would be one too few for these series.
@@ -414,19 +366,6 @@ function rejectedBy(replies: readonly PushReply[], { rows }: ChosenRows, quorum:
   return rejected;
 }
 
-export function metadataByPartition(batch: WriteBatch, ids: readonly number[]): Map<number, MetricMetadata[]> {
-  const byPartition = new Map<number, MetricMetadata[]>();
-  if (batch.metadata.length === 0) return byPartition;
-  const tenantHash = hashText(batch.tenant);
-  for (const entry of batch.metadata) {
-    const id = placeOf(hashText(entry.metric), tenantHash, ids);
-    const entries = byPartition.get(id);
-    if (entries === undefined) byPartition.set(id, [entry]);
-    else entries.push(entry);
-  }
-  return byPartition;
-}
-
 function notStored(partition: Partition, stored: number, quorum: number, failures: readonly Sent[]): Failure {
   const reasons = failures.map(({ failure }) => failure?.message).join('; ');
   const Kind = failures.some(({ wantsLabels }) => wantsLabels) ? SeriesForgotten : Failure;
@@ -435,11 +374,4 @@ function notStored(partition: Partition, stored: number, quorum: number, failure
     `partition ${partition.id}: ${stored} of the ${quorum} owners that must have a write have it: ${reasons}`,
     { retryAfterSeconds: 1 },
   );
-}
-
-export function missingOwners({ partitions, replicationFactor }: RingTable): string {
-  if (partitions.length === 0) return 'there is no ingester';
-  return partitions
-    .map(({ id, owners }) => `partition ${id} has ${owners.length} of ${replicationFactor} owners`)
-    .join(', ');
 }
