@@ -372,19 +372,14 @@ function onlyIngesterOf(handler: IngesterHandler, house: House): IngesterContrac
     applied: (offset, timeoutMs, signal) => handler.applied(offset, timeoutMs, signal),
     writeMarks: async (spans) => handler.writeMarks(tenant, spans),
   });
-  const ingesters = ingestersBehind(house, {
-    table: () => table,
-    freshTable: async () => table,
-    heardEpoch: () => table.epoch,
-    refresh: async () => undefined,
-    readPeerOf: (_owner, tenant) => peer(tenant),
-  });
   return {
-    ...ingesters,
-    push: async (batch) => {
-      handler.checkTakesWrites();
-      return await ingesters.push(batch);
-    },
+    ...ingestersBehind(house, {
+      table: () => table,
+      freshTable: async () => table,
+      heardEpoch: () => table.epoch,
+      refresh: async () => undefined,
+      readPeerOf: (_owner, tenant) => peer(tenant),
+    }),
     restoreProgress: () => handler.restoreProgress(),
   };
 }

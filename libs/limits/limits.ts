@@ -46,3 +46,11 @@ export const limitKeys = {
 } as const;
 
 export type Limits = ValuesOf<typeof limitKeys>;
+
+/** Why a series is refused, in Mimir's words and with its id. @param max series that the tenant may have */
+export function seriesLimitText(max: number): string {
+  return (
+    `per-user series limit of ${max} exceeded (err-mimir-max-series-per-user). To adjust the related per-tenant ` +
+    'limit, configure limits.max-global-series-per-user, or contact your service administrator.'
+  );
+}

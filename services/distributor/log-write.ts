@@ -11,6 +11,7 @@ import type { ExemplarSample, WriteBatch } from '../../libs/contracts/write-batc
 import { Failure } from '../../libs/errors/failure.ts';
 import { recordOverheadBytes } from '../../libs/kafka/config.ts';
 import type { LogRecord } from '../../libs/kafka/produce.ts';
+import { seriesLimitText } from '../../libs/limits/limits.ts';
 import { viewOf } from '../../libs/model/encoding/bytes.ts';
 import type { MetricMetadata } from '../../libs/model/metadata.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
@@ -269,7 +270,7 @@ function refusal(batch: WriteBatch, series: number, seriesMax: number): Rejected
     samples.reduce((count, sample) => (sample.series === series ? count + 1 : count), 0);
   return {
     series,
-    reason: `per-user series limit of ${seriesMax} exceeded (err-mimir-max-series-per-user). To adjust the related per-tenant limit, configure limits.max-global-series-per-user, or contact your service administrator.`,
+    reason: seriesLimitText(seriesMax),
     samples: batch.sampleBegin[series + 1] - batch.sampleBegin[series],
     histograms: of(batch.histograms),
     exemplars: of(batch.exemplars),

@@ -127,15 +127,6 @@ export class FollowLog {
     return this.position;
   }
 
-  /** @throws Failure `unavailable` where the log holds something that is not applied */
-  async checkCaughtUp(): Promise<void> {
-    const { offsets, partition } = this.#deps;
-    if (this.#gap !== undefined) throw new Failure('unavailable', this.#gap);
-    const { end } = await offsets.bounds(partition);
-    if (this.position >= end) return;
-    throw new Failure('unavailable', `records of the log that are not applied yet: offset ${this.position} of ${end}`);
-  }
-
   async #run(): Promise<void> {
     const { log, logger, topic, offsets, partition, connection } = this.#deps;
     try {

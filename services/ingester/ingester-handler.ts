@@ -94,14 +94,10 @@ export class IngesterHandler
     return this.#open().clearDropped(tenant, refs, count);
   }
 
-  /** @throws Failure `unavailable` while it is draining */
-  checkTakesWrites(): void {
-    if (this.#takesWrites) return;
-    throw new Failure('unavailable', 'this ingester is draining and takes no writes', { retryAfterSeconds: 1 });
-  }
-
   async push(batch: WriteBatch): Promise<PushOutcome> {
-    this.checkTakesWrites();
+    if (!this.#takesWrites) {
+      throw new Failure('unavailable', 'this ingester is draining and takes no writes', { retryAfterSeconds: 1 });
+    }
     return this.#open().push(batch);
   }
 

@@ -12,7 +12,7 @@ import type { Connection } from '../../libs/kafka/connect.ts';
 import type { LogOffsets } from '../../libs/kafka/end-offsets.ts';
 import type { KafkaTopic } from '../../libs/kafka/topic.ts';
 import type { Service } from '../../libs/lifecycle/service.ts';
-import type { Limits } from '../../libs/limits/limits.ts';
+import { type Limits, seriesLimitText } from '../../libs/limits/limits.ts';
 import type { TenantLimits } from '../../libs/limits/tenant-limits.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
@@ -120,7 +120,6 @@ export function createIngester(config: IngesterConfig, headConfig: HeadConfig, d
     cutAll: async () => {
       const reason = handler.notReadyReason();
       if (handler.tsdb === undefined) throw new Failure('unavailable', reason ?? 'the ingester is not ready');
-      await handler.follow?.checkCaughtUp();
       return handler.tsdb.cutAll();
     },
     ship: () => {
@@ -169,9 +168,7 @@ export function createIngester(config: IngesterConfig, headConfig: HeadConfig, d
         // What is in a log was accepted.
         seriesMax: (tenant) =>
           outside === undefined ? shareOf(tenant, deps.limits.of(tenant).maxGlobalSeriesPerUser) : 0,
-        seriesRefusal: (tenant) =>
-          `per-user series limit of ${deps.limits.of(tenant).maxGlobalSeriesPerUser} exceeded (err-mimir-max-series-per-user). To adjust the related per-tenant ` +
-          'limit, configure limits.max-global-series-per-user, or contact your service administrator.',
+        seriesRefusal: (tenant) => seriesLimitText(deps.limits.of(tenant).maxGlobalSeriesPerUser),
         // In a cluster the table of the ring says from when on this owner is complete.
         ...(deps.beforeOpen === undefined && {
           lossWarning: { nowMs: deps.nowMs, acceptedAges: (tenant) => acceptedAges(deps.limits.of(tenant)) },
