@@ -11,7 +11,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { link, open, readdir, readFile, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isDiskFull, realDisk } from '../std/disk.ts';
+import { errorCode, isDiskFull, realDisk } from '../std/disk.ts';
 
 interface Owner {
   readonly pid: number;
@@ -143,8 +143,6 @@ function startTicksOf(pid: number): string {
     return '';
   }
 }
-
-const errorCode = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined);
 
 function bootId(): string {
   try {

@@ -89,6 +89,21 @@ describe('filesystem bucket', () => {
     assert.deepEqual(await list(open()), ['t/']);
   });
 
+  it('which folder it is is kept as soon as there is room for that', async () => {
+    await using folder = await tempFolder('bucket');
+    const root = join(folder.path, 'mount');
+    const remembered = join(folder.path, 'bucket-id');
+    const bucket = new FilesystemBucket(root, remembered);
+    // Where it is written first.
+    await mkdir(`${remembered}.part`);
+    await bucket.put('t/x', new Uint8Array(1), { signal });
+    assert.deepEqual((await readdir(folder.path)).sort(), ['bucket-id.part', 'mount']);
+    await rm(`${remembered}.part`, { recursive: true });
+    await bucket.put('t/y', new Uint8Array(1), { signal });
+    await rm(root, { recursive: true });
+    await assert.rejects(new FilesystemBucket(root, remembered).stat('t/x', signal), { kind: 'unavailable' });
+  });
+
   it('processes that share a folder agree on which it is', async () => {
     await using folder = await tempFolder('bucket');
     const root = join(folder.path, 'shared');

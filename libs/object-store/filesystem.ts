@@ -13,7 +13,7 @@ import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Failure } from '../errors/failure.ts';
 import { compareUtf8 } from '../model/labels.ts';
-import { realDisk } from '../std/disk.ts';
+import { errorCode, realDisk } from '../std/disk.ts';
 import {
   type Bucket,
   type BucketObject,
@@ -196,7 +196,7 @@ export class FilesystemBucket implements Bucket {
         }
         return;
       } catch (error) {
-        const code = codeOf(error);
+        const code = errorCode(error);
         if (code === 'EEXIST') throw new Failure('precondition_failed', `${key} is there already`);
         if (code !== 'ENOENT' || attempt === placeAttemptsMax) throw error;
       }
@@ -210,7 +210,7 @@ export class FilesystemBucket implements Bucket {
         await (await open(lock, 'wx')).close();
         break;
       } catch (error) {
-        if (codeOf(error) !== 'EEXIST') throw error;
+        if (errorCode(error) !== 'EEXIST') throw error;
         const held = await stat(lock).catch(() => undefined);
         if (held !== undefined && Date.now() - held.mtimeMs > lockStaleMs) await rm(lock, { force: true });
         await new Promise((resolve) => setTimeout(resolve, lockPollMs));
@@ -312,18 +312,14 @@ function infoOf(key: string, stats: BigIntStats): ObjectInfo | undefined {
   return { key, bytes: Number(stats.size), version: versionOf(stats), modifiedMs: Number(stats.mtimeMs) };
 }
 
-function codeOf(error: unknown): unknown {
-  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
-}
-
 /** Whether an error says that nothing is there, or something that is no file. */
 function isAbsent(error: unknown): boolean {
-  const code = codeOf(error);
+  const code = errorCode(error);
   return code === 'ENOENT' || code === 'ENOTDIR' || code === 'EISDIR' || code === 'EPERM';
 }
 
 function failureOf(error: unknown, key: string): unknown {
-  const code = codeOf(error);
+  const code = errorCode(error);
   if (typeof code !== 'string' || error instanceof Failure) return error;
   if (code === 'ENOENT' || code === 'ENOTDIR') return new Failure('not_found', `there is no ${key}`, { cause: error });
   if (code === 'EISDIR' || code === 'ENOTEMPTY' || code === 'EEXIST') {

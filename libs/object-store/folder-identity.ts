@@ -5,10 +5,11 @@
  * neither is there the bucket is new, or one that others wrote.
  */
 import { randomUUID } from 'node:crypto';
-import { link, open, readFile, rm } from 'node:fs/promises';
+import { link, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Failure } from '../errors/failure.ts';
-import { realDisk } from '../std/disk.ts';
+import { errorCode, realDisk } from '../std/disk.ts';
+import { writeWhole } from '../std/whole-file.ts';
 
 /** How often at most it is looked again for what `notReadyReason` tells. */
 const lookEveryMs = 1_000;
@@ -43,13 +44,12 @@ export class FolderIdentity {
   /** The same, and gives a new bucket its identity. */
   async establish(): Promise<void> {
     if ((await this.#look()) !== undefined) return;
-    await realDisk.makeDirectory(dirname(this.#path));
     const mine = join(dirname(this.#path), randomUUID());
     try {
-      await writeSynced(mine, `${randomUUID()}\n`);
+      await writeWhole(realDisk, mine, Buffer.from(`${randomUUID()}\n`));
       await link(mine, this.#path).catch((error: unknown) => {
         // Another process was faster.
-        if (!isCode(error, 'EEXIST')) throw error;
+        if (errorCode(error) !== 'EEXIST') throw error;
       });
       await realDisk.syncDirectory(dirname(this.#path));
     } finally {
@@ -75,7 +75,8 @@ export class FolderIdentity {
   async #look(): Promise<string | undefined> {
     this.#lookedAtMs = performance.now();
     try {
-      const remembered = this.#known ?? (await readText(this.#rememberedPath));
+      const written = this.#known === undefined ? await readText(this.#rememberedPath) : undefined;
+      const remembered = this.#known ?? written;
       const found = await readText(this.#path);
       if (remembered !== undefined && found !== remembered) {
         const why = found === undefined ? 'it has no' : 'it has another';
@@ -85,7 +86,7 @@ export class FolderIdentity {
             `To begin with another bucket remove ${this.#rememberedPath} and start again`,
         );
       }
-      if (found !== undefined) await this.#remember(found, remembered !== undefined);
+      if (found !== undefined) await this.#remember(found, written !== undefined);
       this.#wasSeen = true;
       this.#reason = undefined;
       return found;
@@ -98,16 +99,15 @@ export class FolderIdentity {
 
   async #remember(found: string, isWritten: boolean): Promise<void> {
     this.#known = found;
-    this.#isRemembered ||= isWritten;
-    if (this.#isRemembered) return;
-    const temporary = `${this.#rememberedPath}.tmp`;
+    const mustWrite = !this.#isRemembered && !isWritten;
+    // One look alone writes it.
+    this.#isRemembered = true;
+    if (!mustWrite) return;
     try {
-      await rm(temporary, { force: true });
-      await writeSynced(temporary, found);
-      await realDisk.rename(temporary, this.#rememberedPath);
-      this.#isRemembered = true;
+      await writeWhole(realDisk, this.#rememberedPath, Buffer.from(found));
     } catch {
       // A full disk: nothing depends on it until the next start, and it is tried again with the next look.
+      this.#isRemembered = false;
     }
   }
 }
@@ -116,20 +116,8 @@ async function readText(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    if (isCode(error, 'ENOENT') || isCode(error, 'ENOTDIR')) return undefined;
+    const code = errorCode(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     throw error;
   }
 }
-
-async function writeSynced(path: string, text: string): Promise<void> {
-  const file = await open(path, 'wx');
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-const isCode = (error: unknown, code: string): boolean =>
-  typeof error === 'object' && error !== null && 'code' in error && error.code === code;

@@ -40,7 +40,8 @@ export function isDiskFull(error: unknown): boolean {
   return code === 'ENOSPC' || code === 'EDQUOT';
 }
 
-function errorCode(error: unknown): unknown {
+/** The code of an error of the system, such as ENOENT; undefined where it is none. */
+export function errorCode(error: unknown): unknown {
   return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
 }
 

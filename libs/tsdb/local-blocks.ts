@@ -2,14 +2,14 @@
  * Blocks on the local disk: what was cut from the head and is not yet safe elsewhere, `<directory>/<tenant>/<ULID>/`.
  * Owns which there are, writing one more, and removing one when its last reader must have left. Does not own when a range is cut
  * (cut-ranges.ts), nor what is shipped. A folder that is no good block is set aside and named; the rest is served, and what it held is
-missing until the bucket has it or somebody takes the folder away: questions that need it must not be answered without it.
+ * missing until the bucket has it or somebody takes the folder away: questions that need it must not be answered without it.
  */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { Failure } from '../errors/failure.ts';
 import { parseTenantId, type TenantId } from '../model/tenant-id.ts';
 import type { ChunkBatch, SelectedSeries, SeriesSource } from '../series/series-source.ts';
-import type { Disk } from '../std/disk.ts';
+import { type Disk, errorCode } from '../std/disk.ts';
 import { openFileReader } from '../std/range-reader.ts';
 import { CorruptBlock } from './block/corrupt-block.ts';
 import { type LocalBlock, openLocalBlock } from './block/local-block.ts';
@@ -54,8 +54,7 @@ export interface LocalBlocksOptions {
 
 /**
  * A block that answers. What is found damaged of it is an error that names it, and remembered: where the bucket has the block, that one
- * answers soon. Its files are opened by the first question and closed when nobody has
- * asked for a while.
+ * answers soon. Its files are opened by the first question and closed when nobody has asked for a while.
  */
 export class HeldBlock {
   readonly tenant: TenantId;
@@ -134,8 +133,7 @@ export class HeldBlock {
   }
 
   #failureOf(error: unknown): unknown {
-    const isGone = typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT';
-    if (!(error instanceof CorruptBlock) && !isGone) return error;
+    if (!(error instanceof CorruptBlock) && errorCode(error) !== 'ENOENT') return error;
     const reason = error instanceof Error ? error.message : String(error);
     const isNew = this.#damage === undefined;
     this.#damage = reason;

@@ -10,7 +10,7 @@ import { blockKey, metaName } from '../../libs/blocks/paths.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
-import type { Disk } from '../../libs/std/disk.ts';
+import { type Disk, errorCode } from '../../libs/std/disk.ts';
 import type { RangeReader } from '../../libs/std/range-reader.ts';
 import { untilAborted } from '../../libs/std/until-aborted.ts';
 import { BlockSource } from '../../libs/tsdb/block/block-source.ts';
@@ -172,9 +172,7 @@ export class GatewayBlock {
     }
     if (!(error instanceof Failure)) {
       // The local disk, or a header that was damaged or closed under a read.
-      const isOfSystem =
-        error instanceof BadIndexHeader ||
-        (typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string');
+      const isOfSystem = error instanceof BadIndexHeader || typeof errorCode(error) === 'string';
       return isOfSystem ? new Failure('unavailable', `${name}: ${String(error)}`, { cause: error }) : error;
     }
     if (error.kind === 'not_found') return this.#missing(name, error);
@@ -299,8 +297,7 @@ export class GatewayBlock {
         headers.keep(this.tenant, this.ulid, header.bytes);
         return header;
       } catch (error) {
-        const isGone = typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT';
-        if (!(error instanceof BadIndexHeader) && !isGone) throw error;
+        if (!(error instanceof BadIndexHeader) && errorCode(error) !== 'ENOENT') throw error;
         onBadHeader(error instanceof Error ? error.message : path);
         await headers.remove(this.tenant, this.ulid);
       }

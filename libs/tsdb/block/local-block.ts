@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import type { SeriesSource } from '../../series/series-source.ts';
-import type { Disk } from '../../std/disk.ts';
+import { type Disk, errorCode } from '../../std/disk.ts';
 import type { RangeReader } from '../../std/range-reader.ts';
 import { BlockSource } from './block-source.ts';
 import { checkChunksHeader, chunksHeaderBytes } from './chunks-file.ts';
@@ -93,7 +93,7 @@ async function openSegment(files: BlockFiles, index: number): Promise<RangeReade
   try {
     reader = await files.openSegment(index);
   } catch (cause) {
-    if (typeof cause === 'object' && cause !== null && 'code' in cause && cause.code === 'ENOENT') {
+    if (errorCode(cause) === 'ENOENT') {
       throw new CorruptBlock(files.index.name, 0, `it refers to chunk file ${index + 1}, which is missing`, cause);
     }
     throw cause;
