@@ -9,7 +9,7 @@ import { describe, it } from 'node:test';
 import { S3Bucket } from '../../libs/object-store/s3.ts';
 import { realDisk } from '../../libs/std/disk.ts';
 import { openFileReader } from '../../libs/std/range-reader.ts';
-import { Ledger } from '../support/cluster-ledger.ts';
+import { healed, Ledger } from '../support/cluster-ledger.ts';
 import { skipWithout } from '../support/find-server.ts';
 import { type Cluster, startCluster } from '../support/start-cluster.ts';
 import { type Maru, runMaru, startMaru } from '../support/start-maru.ts';
@@ -110,10 +110,11 @@ describe('from one process to a cluster', { skip: skipWithout('versitygw'), time
         MARU_BUCKET_S3_SECRET_ACCESS_KEY: s3.credentials.secretAccessKey,
       },
     });
+    await healed(cluster);
     for (const ledger of ledgers) {
       ledger.moveTo(cluster);
       // Until the querier has heard that store-gateways are there, it says so in an error.
-      await waitFor('store-gateways that the querier knows of', () => ledger.check().then(() => true));
+      await ledger.checkOnceAnswered();
       await ledger.mustWrite(5);
       await ledger.check();
     }

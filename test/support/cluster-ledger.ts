@@ -90,6 +90,12 @@ export class Ledger {
     return { status: response.status, samples, text, headers: response.headers };
   }
 
+  /** Reads until it is no error; every sample that was acknowledged before is there. */
+  async checkOnceAnswered(): Promise<void> {
+    await waitFor('the read is answered', async () => ((await this.read()).status === 200 ? true : undefined));
+    await this.check();
+  }
+
   /** Reads, and every sample that was acknowledged before is there. */
   async check(): Promise<void> {
     const acknowledged = [...this.acknowledged];
@@ -106,19 +112,44 @@ export const ingesterOf = (cluster: Cluster, name: string): Maru => {
   return found;
 };
 
-/** The cluster sees all its ingesters again. */
-export async function healed(cluster: Cluster): Promise<void> {
-  for (const maru of [...cluster.ingesters.values(), cluster.distributor, cluster.querier]) await maru.ready();
-  for (const { baseUrl } of [cluster.distributor, cluster.querier]) {
-    await waitFor('all ingesters answer', async () => {
-      const page = (await (await fetch(`${baseUrl}/ingester/partition-ring`)).json()) as {
-        epoch: number;
-        partitions: { owners: { answers: boolean | null; knownEpoch: number }[] }[];
-      };
-      const owners = page.partitions.flatMap((one) => one.owners);
-      return owners.every((owner) => owner.answers === true && owner.knownEpoch === page.epoch) ? true : undefined;
-    });
-  }
+interface RingPage {
+  readonly epoch: number;
+  readonly partitions: readonly {
+    readonly state: string;
+    readonly owners: readonly {
+      readonly instance: string;
+      readonly answers: boolean | null;
+      readonly knownEpoch: number;
+    }[];
+  }[];
+}
+
+/**
+ * Every process knows the newest table, and its ingesters that run answer in that of the distributor and of the querier. Before
+ * that a link may still be to what an ingester was before its restart, and break when the new table comes.
+ */
+export async function healed({ ingesters, distributor, querier }: Cluster): Promise<void> {
+  const running = [...ingesters].filter(([, maru]) => maru.isRunning());
+  const names = new Set(running.map(([name]) => `ingester-${name}`));
+  const owners = running.map(([, maru]) => maru);
+  for (const maru of [...owners, distributor, querier]) await maru.ready();
+  await waitFor('all ingesters answer', async () => {
+    const seen = await Promise.all([distributor, querier].map(ringPage));
+    const epochs = [...seen, ...(await Promise.all(owners.map(ringPage)))].map(({ epoch }) => epoch);
+    const isWhole = ({ epoch, partitions }: RingPage): boolean =>
+      partitions.every(
+        (partition) =>
+          partition.state === 'active' &&
+          partition.owners.every(
+            ({ instance, answers, knownEpoch }) => !names.has(instance) || (answers === true && knownEpoch === epoch),
+          ),
+      );
+    return new Set(epochs).size === 1 && seen.every(isWhole) ? true : undefined;
+  });
+}
+
+async function ringPage({ baseUrl }: Maru): Promise<RingPage> {
+  return (await (await fetch(`${baseUrl}/ingester/partition-ring`)).json()) as RingPage;
 }
 
 export async function relaunch(maru: Maru): Promise<void> {
