@@ -485,10 +485,8 @@ function readsOf(
 async function sharedCacheOf({ config, log }: House): Promise<ByteCache | undefined> {
   if (config.redis.url === '') return undefined;
   const { openRedisCache } = await import('../libs/kv/redis-cache.ts');
-  let wasReachable: boolean | undefined;
-  return openRedisCache(config.redis.url, `maru:${config.cluster.id}:results:`, (reachable, reason) => {
-    if (reachable !== wasReachable && !reachable) log.warn({ reason }, 'Redis is away: the results cache is passed by');
-    wasReachable = reachable;
+  return openRedisCache(config.redis.url, `maru:${config.cluster.id}:results:`, (isReachable, reason) => {
+    if (!isReachable) log.warn({ reason }, 'Redis is away: the results cache is passed by');
   });
 }
 

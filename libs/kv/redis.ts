@@ -72,8 +72,13 @@ export async function calling<T>(act: () => Promise<T>): Promise<T> {
 /** A client of one of the forms of URL that openRedis takes; `onState` as there. @throws ConfigError when it is none */
 export function connectRedis(url: string, onState: (reachable: boolean, reason: string) => void): Redis | Cluster {
   const client = clientOf(url);
-  client.on('ready', () => onState(true, 'connected'));
-  client.on('error', (error: Error) => onState(false, error.message));
+  let wasReachable: boolean | undefined;
+  const tell = (isReachable: boolean, reason: string): void => {
+    if (isReachable !== wasReachable) onState(isReachable, reason);
+    wasReachable = isReachable;
+  };
+  client.on('ready', () => tell(true, 'connected'));
+  client.on('error', (error: Error) => tell(false, error.message));
   return client;
 }
 

@@ -3,7 +3,6 @@
  * Owns when the table is looked at again, when an ingester joins and when a partition becomes active. Does not own the rules
  * (libs/ring) nor what is asked of an ingester (distributor, querier). Not there in a process that runs alone.
  */
-import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { FastifyInstance } from 'fastify';
 import { ConfigError } from '../../libs/config/config-error.ts';
@@ -35,27 +34,26 @@ import type { AskHandler, CallHandlers, Channel, StreamHandler } from '../../lib
 import { FrontendLinks, type FrontendLinksOptions } from '../../libs/rpc/frontend-links.ts';
 import { GatewayClient } from '../../libs/rpc/gateway-link.ts';
 import type { Identity } from '../../libs/rpc/greeting.ts';
-import { dialGrpc, type GrpcListener, listenGrpc, type TlsFiles } from '../../libs/rpc/grpc-pipe.ts';
+import { type GrpcListener, listenGrpc, type TlsFiles } from '../../libs/rpc/grpc-pipe.ts';
 import { ringEpochCall } from '../../libs/rpc/ingester-calls.ts';
 import { IngesterClient } from '../../libs/rpc/ingester-client.ts';
-import { PeerLink } from '../../libs/rpc/peer-link.ts';
 import { Peers } from '../../libs/rpc/peers.ts';
 import { serveLink } from '../../libs/rpc/serve-link.ts';
 import { realDisk } from '../../libs/std/disk.ts';
 import type { Logger } from '../../libs/telemetry/log.ts';
 import type { Metrics } from '../../libs/telemetry/metrics.ts';
 import { acceptLossRoute } from './accept-loss-route.ts';
+import { checkNameIsFree } from './check-name.ts';
 import type { ClusterConfig } from './config.ts';
 import { DiskMarker, diskMarkKey, readDiskMark } from './disk-mark.ts';
 import { type GatewayName, gatewayLeaveRoute } from './gateway-leave-route.ts';
 import { ReplicaHealing } from './heal-replica.ts';
-import { Leases } from './leases.ts';
+import type { Leases } from './leases.ts';
 import { RingLeave, type RoomDrain } from './leave-ring.ts';
 import { type ClusterView, registerClusterMetrics } from './metrics.ts';
 import { partitionRingRoute } from './partition-ring-route.ts';
+import { advertisedHost, checkListener, readTls } from './reach.ts';
 
-/** An owner that is asked whether it is there has so long to say so. */
-const nameCheckMs = 3_000;
 /** Looks at the table after which everybody who can be reached has seen the newest one. */
 const learnPeriods = 3;
 /** A compactor waits so long for the leases of the others when it starts. */
@@ -221,7 +219,7 @@ export class Cluster {
       hasSamples: found.hasSamples,
       completeFromMs: followsLog ? 0 : nowMs() + creationGraceMs + clockSkewMs,
     };
-    await this.#checkNameIsFree(candidate);
+    await checkNameIsFree(candidate, this.table, this.identity, this.#tls);
     const table = await this.#atLast(() =>
       this.#publish((current) => joined(current, candidate, this.#settings, nowMs())),
     );
@@ -343,40 +341,6 @@ export class Cluster {
     return undefined;
   }
 
-  /**
-   * A name whose owner answers is not taken over: two processes with one name would each hold a part.
-   * @throws Failure `bad_data`
-   */
-  async #checkNameIsFree({ instance, zone, address }: Candidate): Promise<void> {
-    const owners = this.table?.partitions.flatMap((partition) => partition.owners) ?? [];
-    const known = owners.find((owner) => owner.instance === instance && owner.zone === zone);
-    // Whoever listens where it did before is alone there.
-    if (known === undefined || known.address === address) return;
-    const { open, stop } = dialGrpc(known.address, this.#tls);
-    const link = new PeerLink({
-      identity: this.identity,
-      name: known.address,
-      open,
-      tableEpoch: () => 0,
-      onTableEpoch: () => undefined,
-      onState: () => undefined,
-      random: Math.random,
-    });
-    try {
-      await link.ask(ringEpochCall, [], { timeoutMs: nameCheckMs });
-      if (link.peer?.instance !== instance || link.peer.zone !== zone) return;
-    } catch {
-      return;
-    } finally {
-      link.stop();
-      stop();
-    }
-    throw new Failure(
-      'bad_data',
-      `another process called ${JSON.stringify(instance)} answers at ${known.address}, on another data folder or a copy of this one`,
-    );
-  }
-
   /** Ends this process when its place was given to another disk or a later start of its own. */
   #checkOwnPlace(table: RingTable): void {
     const { instance, zone } = this.identity;
@@ -451,7 +415,15 @@ export class Cluster {
       log.info({ address: grpc.address, port: this.#listener.port }, 'listening for other processes');
     }
     if (this.#deps.redisUrl !== '') {
-      this.#leases = await this.#openLeases(this.#deps.redisUrl);
+      const { openLeases } = await import('./open-leases.ts');
+      this.#leases = openLeases({
+        url: this.#deps.redisUrl,
+        identity: this.identity,
+        rooms: Object.entries(rooms).flatMap(([room, isRunning]) => (isRunning ? [room] : [])),
+        tableEpoch: () => this.table?.epoch ?? 0,
+        leaseMs: this.#config.leaseDuration,
+        log,
+      });
       // Without knowing of the others a compactor would begin with the work of all.
       if (rooms.compactor) await this.#leases.known(Math.min(firstLeasesMs, this.#config.leaseDuration));
     }
@@ -520,43 +492,10 @@ export class Cluster {
     return undefined;
   }
 
-  async #openLeases(url: string): Promise<Leases> {
-    const { openRedis } = await import('../../libs/kv/redis.ts');
-    const { log, rooms } = this.#deps;
-    let wasReachable: boolean | undefined;
-    const store = openRedis(url, (reachable, reason) => {
-      if (reachable === wasReachable) return;
-      wasReachable = reachable;
-      if (reachable) {
-        log.info({ redis: store.name }, 'Redis answers: leases are renewed');
-        this.#leases?.renewSoon();
-      } else log.warn({ redis: store.name, reason }, 'Redis is away: who is alive is judged by links alone');
-    });
-    const running = Object.entries(rooms).flatMap(([room, isRunning]) => (isRunning ? [room] : []));
-    const leases = new Leases({
-      store,
-      clusterId: this.identity.clusterId,
-      instance: this.identity.instance,
-      value: () => JSON.stringify({ rooms: running, zone: this.identity.zone, epoch: this.table?.epoch ?? 0 }),
-      leaseMs: this.#config.leaseDuration,
-      nowMs: () => performance.now(),
-    });
-    leases.start();
-    return leases;
-  }
-
   /** `host:port` by which others reach this process. */
   #ownAddress(): string {
     if (this.#listener === undefined) throw new Error('a process that does not listen has no address');
-    return `${this.#advertisedHost()}:${this.#listener.port}`;
-  }
-
-  #advertisedHost(): string {
-    const { advertiseHost } = this.#config;
-    const { address } = this.#deps.grpc;
-    if (advertiseHost !== '') return advertiseHost;
-    if (address === '0.0.0.0' || address === '::') return hostname();
-    return address.includes(':') ? `[${address}]` : address;
+    return `${advertisedHost(this.#config.advertiseHost, this.#deps.grpc.address)}:${this.#listener.port}`;
   }
 
   #heard(epoch: number): void {
@@ -600,30 +539,3 @@ export function clusterService(cluster: Cluster): Service {
 }
 
 const isMistake = (error: unknown): boolean => error instanceof Failure && error.kind === 'bad_data';
-
-/** @throws ConfigError when some but not all files are given, or one cannot be read */
-function readTls(config: ClusterConfig['tls']): TlsFiles | undefined {
-  const { caFile, certFile, keyFile, serverName } = config;
-  const given = [caFile, certFile, keyFile].filter((path) => path !== '').length;
-  if (given === 0) return undefined;
-  if (given < 3) {
-    throw new ConfigError('keys cluster.tls.ca-file, cluster.tls.cert-file and cluster.tls.key-file: give all or none');
-  }
-  const read = (key: string, path: string): Buffer => {
-    try {
-      return readFileSync(path);
-    } catch (error) {
-      throw new ConfigError(`key cluster.tls.${key}: ${(error as Error).message}`);
-    }
-  };
-  return { ca: read('ca-file', caFile), cert: read('cert-file', certFile), key: read('key-file', keyFile), serverName };
-}
-
-/** @throws ConfigError where strangers could reach the listener and nothing would keep them out */
-function checkListener(address: string, secret: string, hasTls: boolean): void {
-  const isLoopback = address === 'localhost' || address === '::1' || /^127(?:\.\d{1,3}){3}$/.test(address);
-  if (isLoopback || hasTls || secret !== '') return;
-  throw new ConfigError(
-    `key server.grpc-address: ${JSON.stringify(address)} can be reached from other hosts: set cluster.secret, or cluster.tls.* for mutual TLS`,
-  );
-}
