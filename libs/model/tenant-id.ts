@@ -1,7 +1,8 @@
 /**
  * The tenant, as a parsed and branded type: past `parseTenantId` the type is the proof.
  * Rules are those of Mimir (about-tenant-ids; grafana/dskit tenant validation): ASCII letters, digits and ! - _ . * ' ( ),
- * at most 150 bytes, neither `.` nor `..` nor the name of what Mimir keeps for itself in a bucket. A legal tenant may still be called `__proto__`: never use one as an object key.
+ * at most 150 bytes, neither `.` nor `..` nor the name of what Mimir keeps for itself in a bucket. A legal tenant may still be called
+ * `__proto__`: never use one as an object key.
  */
 import { Failure } from '../errors/failure.ts';
 

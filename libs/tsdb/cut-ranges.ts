@@ -93,20 +93,14 @@ export class RangeCutter {
 
   /** One look at all ranges. While one goes on, others join it. */
   cutDue(): Promise<void> {
-    this.#running ??= this.#cutDue().finally(() => {
-      this.#running = undefined;
-    });
-    return this.#running;
+    return this.#begin((head) => dueRanges(head, this.#options.nowMs(), this.#options));
   }
 
   /** Cuts every range, whether or not its time has come. @returns whether all that the heads held at the call is in blocks */
   async cutAll(): Promise<boolean> {
     const held = new Set(this.#ranges());
     await this.#running;
-    this.#running ??= this.#cutDue((head) => [...head.openRanges.keys()]).finally(() => {
-      this.#running = undefined;
-    });
-    await this.#running;
+    await this.#begin((head) => [...head.openRanges.keys()]);
     for (const range of this.#ranges()) if (held.has(range)) return false;
     return true;
   }
@@ -123,9 +117,14 @@ export class RangeCutter {
     await this.#running;
   }
 
-  async #cutDue(
-    indexesOf = (head: TenantHead) => dueRanges(head, this.#options.nowMs(), this.#options),
-  ): Promise<void> {
+  #begin(indexesOf: (head: TenantHead) => number[]): Promise<void> {
+    this.#running ??= this.#cut(indexesOf).finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #cut(indexesOf: (head: TenantHead) => number[]): Promise<void> {
     await this.complete();
     let dropped = 0;
     for (const tenant of [...this.#target.heads.keys()]) {

@@ -42,7 +42,7 @@ describe('records of a restart', () => {
     head.writeExtras(extras);
     const again = new TenantHead({ exemplarsMax: 10 });
     const labels = new ByteSink();
-    head.canonicalLabels(1, labels);
+    head.series.writeLabels(1, labels);
     again.seriesIdOf(labels.bytes, 0, labels.length);
     again.readExtras(extras.bytes, 0, extras.length);
     for (const one of [head, again]) {

@@ -23,8 +23,7 @@ import type {
 import { untilAborted } from '../../libs/std/until-aborted.ts';
 import { isUlid, ulidTime } from '../../libs/tsdb/block/ulid.ts';
 import { checkAllRead, neededBlocks } from './block-consistency.ts';
-import type { ReadWitness } from './read-witness.ts';
-import { blocksMark } from './read-witness.ts';
+import { blocksMark, type ReadWitness } from './read-witness.ts';
 
 export interface BlockAccess {
   readonly gateway: StoreGatewayContract;
@@ -52,7 +51,6 @@ export class BucketSource implements SeriesSource {
   readonly #access: BlockAccess;
   readonly #tenant: TenantId;
   readonly #elsewhere: ReadonlySet<string>;
-
   readonly #witness: ReadWitness | undefined;
 
   /**
@@ -60,10 +58,10 @@ export class BucketSource implements SeriesSource {
    * @param witness is told which blocks each select had
    */
   constructor(access: BlockAccess, tenant: TenantId, elsewhere: readonly string[], witness?: ReadWitness) {
-    this.#witness = witness;
     this.#access = access;
     this.#tenant = tenant;
     this.#elsewhere = new Set(elsewhere);
+    this.#witness = witness;
   }
 
   async select(query: SelectQuery, signal: AbortSignal): Promise<SelectedSeries> {

@@ -46,7 +46,7 @@ interface OpenSelection {
 interface OpenPart {
   readonly number: number;
   readonly selected: SelectedSeries;
-  /** Undefined before any is wanted, and after the last. */
+  /** Undefined before any is wanted. */
   batches: AsyncIterator<ChunkBatch> | undefined;
   isEnded: boolean;
   /** Batches that may still be sent. */

@@ -142,6 +142,11 @@ export class StoreGatewayHandler implements StoreGatewayContract {
       this.counters.fallbacks++;
       return answer;
     };
+    const ask = <T>(
+      span: { readonly minT: number; readonly maxT: number },
+      signal: AbortSignal,
+      act: (source: SeriesSource) => Promise<T>,
+    ): Promise<T> => act(own).catch((error: unknown) => instead(error, span, signal, act));
     return {
       ...own,
       select: async (query, signal) => {
@@ -150,18 +155,9 @@ export class StoreGatewayHandler implements StoreGatewayContract {
         const first = await own.select(query, signal).catch(again);
         return { ...first, chunks: (stop) => resumedChunks(first, again, stop) };
       },
-      labelNames: (query, signal) => {
-        const ask = (source: SeriesSource) => source.labelNames(query, signal);
-        return ask(own).catch((error) => instead(error, query, signal, ask));
-      },
-      labelValues: (name, query, signal) => {
-        const ask = (source: SeriesSource) => source.labelValues(name, query, signal);
-        return ask(own).catch((error) => instead(error, query, signal, ask));
-      },
-      series: (query, signal) => {
-        const ask = (source: SeriesSource) => source.series(query, signal);
-        return ask(own).catch((error) => instead(error, query, signal, ask));
-      },
+      labelNames: (query, signal) => ask(query, signal, (source) => source.labelNames(query, signal)),
+      labelValues: (name, query, signal) => ask(query, signal, (source) => source.labelValues(name, query, signal)),
+      series: (query, signal) => ask(query, signal, (source) => source.series(query, signal)),
     };
   }
 

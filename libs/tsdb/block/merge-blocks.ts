@@ -25,6 +25,7 @@ import { LabelSharder, shardLabel, shardLabelValue } from './label-shard.ts';
 import type { BlockCompaction, BlockMeta, BlockMetaExtras } from './meta.ts';
 import type { BlockFiles } from './read-block.ts';
 import { compareBytes, SortedSymbols } from './symbols.ts';
+import { touches } from './tombstones.ts';
 import type { Ulid } from './ulid.ts';
 import { LinkedBlockWriter } from './write-block.ts';
 
@@ -408,11 +409,7 @@ class Merge {
   #isTouched(chunk: number): boolean {
     const { source, place, minT, maxT } = this.#group;
     const intervals = this.#sources[source[chunk]].files.tombstones.get(place[chunk]);
-    if (intervals === undefined) return false;
-    for (let i = 0; i < intervals.length; i += 2) {
-      if (intervals[i] <= maxT[chunk] && intervals[i + 1] >= minT[chunk]) return true;
-    }
-    return false;
+    return intervals !== undefined && touches(intervals, minT[chunk], maxT[chunk]);
   }
 
   /** The source of a chunk with the chunk's record at hand. */
@@ -573,8 +570,6 @@ function decodeInto(
 ): number {
   try {
     const rowEnd = decodeChunk(encoding, bytes, begin, end, columns, columns.length);
-    // A chunk of floats leaves the column of histograms as it was, whatever was there.
-    if (columns.h !== null) for (let i = columns.h.length; i < rowEnd; i++) columns.h.push(null);
     columns.length = rowEnd;
     return rowEnd;
   } catch (cause) {

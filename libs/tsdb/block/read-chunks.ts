@@ -14,7 +14,7 @@ import { CorruptBlock } from './corrupt-block.ts';
 import { blockChunkSamples, ChunkColumns, encodeChunks } from './encode-chunks.ts';
 import { joinRanges, noMoreWanted, readPieces } from './read-ranges.ts';
 import type { SelectedChunks } from './series-selection.ts';
-import type { Tombstones } from './tombstones.ts';
+import { type Tombstones, touches } from './tombstones.ts';
 
 /** Bytes that one batch makes read, its gaps included. */
 const batchBytes = 4 << 20;
@@ -329,11 +329,6 @@ class BatchColumns {
     this.#maxT = wider(this.#maxT, new Float64Array(capacity));
     this.#byteBegin = wider(this.#byteBegin, new Uint32Array(capacity + 1));
   }
-}
-
-function touches(intervals: Float64Array, minT: number, maxT: number): boolean {
-  for (let i = 0; i < intervals.length; i += 2) if (intervals[i] <= maxT && intervals[i + 1] >= minT) return true;
-  return false;
 }
 
 function isDeleted(intervals: Float64Array, t: number): boolean {

@@ -1,8 +1,9 @@
 /**
  * Chunks of a block's selection read from its files by the thread that decodes them, which may block: from the page cache that is one copy,
  * and nothing of it passes through the main thread.
- * Owns what is read at once, and the files, which are open while a batch is read: a query may have thousands of blocks. Does not own what is done where a file is not what it should be: then read-chunks.ts
- * reads the same, and says what is wrong. What is handed out holds the checked records as they lie in the file.
+ * Owns what is read at once, and the files, which are open while a batch is read: a query may have thousands of blocks. Does not own
+ * what is done where a file is not what it should be: then read-chunks.ts reads the same, and says what is wrong. What is handed out
+ * holds the checked records as they lie in the file.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';

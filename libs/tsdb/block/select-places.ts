@@ -12,6 +12,7 @@ import { checksumBytes } from './index-layout.ts';
 import type { IndexLookup } from './index-lookup.ts';
 import { parsePostings } from './index-reader.ts';
 import { joinRanges, localGapBytes, readPieces } from './read-ranges.ts';
+import { gallop, withoutRepeats } from './rising-lists.ts';
 import { uint32At } from './section-reader.ts';
 
 /** Values that are looked at before others get a turn. */
@@ -176,12 +177,6 @@ async function uniteLists(lists: readonly Uint32Array[], placesMax: number): Pro
   return places.subarray(0, at);
 }
 
-function withoutRepeats(sorted: Uint32Array): Uint32Array {
-  let at = 0;
-  for (let i = 0; i < sorted.length; i++) if (i === 0 || sorted[i] !== sorted[i - 1]) sorted[at++] = sorted[i];
-  return sorted.subarray(0, at);
-}
-
 /** Places in both. */
 function intersect(a: Uint32Array, b: Uint32Array): Uint32Array {
   return keep(a, b, true);
@@ -202,23 +197,6 @@ function keep(a: Uint32Array, b: Uint32Array, inBoth: boolean): Uint32Array {
     if ((j < b.length && b[j] === place) === inBoth) kept[count++] = place;
   }
   return kept.subarray(0, count);
-}
-
-/** The first index from `from` on whose place is not less than `place`. */
-function gallop(list: Uint32Array, from: number, place: number): number {
-  let low = from;
-  let high = from;
-  for (let step = 1; high < list.length && list[high] < place; step *= 2) {
-    low = high + 1;
-    high += step;
-  }
-  high = Math.min(high, list.length);
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (list[middle] < place) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 /** Two rising lists as one: series that match one selector or the other. */

@@ -1,7 +1,7 @@
 /**
  * All series of one block, decoded and checked once: what a local block that is asked often keeps, so that a query reads no index.
  * Owns the columns, the choice from them, and how many bytes all blocks of a process may keep. Does not own when a block is worth it
- * (local-block.ts). Blocks do not change, so nothing here ever grows old.
+ * (kept-series.ts). Blocks do not change, so nothing here ever grows old.
  */
 import { Failure } from '../../errors/failure.ts';
 import type { LabelTable } from '../../series/series-source.ts';
@@ -10,6 +10,7 @@ import { CorruptBlock } from './corrupt-block.ts';
 import { seriesAlignment, seriesEnd } from './index-layout.ts';
 import type { IndexLookup } from './index-lookup.ts';
 import { SeriesScanner } from './index-reader.ts';
+import { gallop, withoutRepeats } from './rising-lists.ts';
 import { chunksMax, type SelectedChunks } from './series-selection.ts';
 
 const windowBytes = 256 << 10;
@@ -286,20 +287,8 @@ export class SeriesColumns {
 
   /** Number of the series at a place, which is not before number `from`. */
   #find(place: number, from: number): number {
-    const places = this.#place;
-    let low = from;
-    let high = from;
-    for (let step = 1; high < places.length && places[high] < place; step *= 2) {
-      low = high + 1;
-      high += step;
-    }
-    high = Math.min(high, places.length);
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (places[middle] < place) low = middle + 1;
-      else high = middle;
-    }
-    if (low < places.length && places[low] === place) return low;
+    const at = gallop(this.#place, from, place);
+    if (at < this.#place.length && this.#place[at] === place) return at;
     const { reader } = this.#lookup.index;
     throw new CorruptBlock(reader.name, place * seriesAlignment, 'postings point where no series begins');
   }
@@ -322,7 +311,7 @@ export class SeriesColumns {
     if (refs.length * sparseFactor < this.#texts.length) {
       const distinct = withoutRepeats(refs.slice().sort());
       for (let i = 0; i < distinct.length; i++) strings.push(this.#text(distinct[i]));
-      for (let i = 0; i < refs.length; i++) refs[i] = indexOf(distinct, refs[i]);
+      for (let i = 0; i < refs.length; i++) refs[i] = gallop(distinct, 0, refs[i]);
       return { strings, begin, refs };
     }
     const seen = new Uint32Array(this.#texts.length);
@@ -376,21 +365,4 @@ export class SeriesColumns {
     }
     return text;
   }
-}
-
-function withoutRepeats(sorted: Uint32Array): Uint32Array {
-  let at = 0;
-  for (let i = 0; i < sorted.length; i++) if (i === 0 || sorted[i] !== sorted[i - 1]) sorted[at++] = sorted[i];
-  return sorted.subarray(0, at);
-}
-
-function indexOf(sorted: Uint32Array, wanted: number): number {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (sorted[middle] < wanted) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

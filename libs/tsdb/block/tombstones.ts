@@ -18,6 +18,12 @@ export const tombstonesBytesMax: number = 256 << 20;
 /** Deleted intervals by series reference: minT, maxT, minT, maxT, ..., sorted, apart, both ends inclusive. */
 export type Tombstones = ReadonlyMap<number, Float64Array>;
 
+/** Whether a part of [minT, maxT] lies in one of a series' intervals. */
+export function touches(intervals: Float64Array, minT: number, maxT: number): boolean {
+  for (let i = 0; i < intervals.length; i += 2) if (intervals[i] <= maxT && intervals[i + 1] >= minT) return true;
+  return false;
+}
+
 /** The file of a block without tombstones, or with these. */
 export function encodeTombstones(tombstones: Tombstones): Uint8Array<ArrayBuffer> {
   const sink = new ByteSink(64);

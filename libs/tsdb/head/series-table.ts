@@ -261,16 +261,6 @@ export class SeriesTable {
     return 0;
   }
 
-  /** Whether a series has the pair. */
-  hasPair(id: number, pair: number): boolean {
-    const list = this.#rows.pages[id >>> rowPageShift][(id & rowMask) * rowWords + pairsWord] >>> 0;
-    const page = this.#lists.pages[list >>> wordPageShift];
-    const begin = (list & wordOffsetMask) + 1;
-    const end = begin + page[begin - 1];
-    for (let i = begin; i < end; i++) if (page[i] === pair) return true;
-    return false;
-  }
-
   /** Appends the canonical labels of a series. */
   writeLabels(id: number, out: ByteSink): void {
     const count = this.labelCount(id);

@@ -90,11 +90,6 @@ export class TenantHead {
     return this.series.find(bytes, begin, end);
   }
 
-  /** Appends the canonical labels of a series. */
-  canonicalLabels(id: number, out: ByteSink): void {
-    this.series.writeLabels(id, out);
-  }
-
   /**
    * Applies a batch.
    * @param ids number of the series of every row, none 0
