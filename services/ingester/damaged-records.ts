@@ -57,20 +57,21 @@ export class DamagedRecords {
 
   /** Looks which files are there: those that were taken away are forgotten. */
   async load(): Promise<void> {
-    const found = new Map<string, DamagedRecord>();
-    for (const name of await this.#disk.list(this.#directory)) {
+    const known = [...this.#records.keys()];
+    const names = await this.#disk.list(this.#directory);
+    // One that was added meanwhile may not be among them.
+    for (const name of known) if (!names.includes(name)) this.#records.delete(name);
+    for (const name of names) {
       const match = /^(\d+)-(\d+)-(.*)\.record$/.exec(this.#withoutTopic(name));
       if (match === null) continue;
       const [, partition, offset, tenant = ''] = match;
-      found.set(name, {
+      this.#records.set(name, {
         tenant: tenantOf(tenant),
         partition: Number(partition),
         offset: Number(offset),
         path: join(this.#directory, name),
       });
     }
-    this.#records.clear();
-    for (const [name, record] of found) this.#records.set(name, record);
   }
 
   async add(

@@ -298,15 +298,16 @@ export class FollowLog {
 
   /**
    * Raises the floor in the bucket to what is safe there.
-   * @param blocksFrom the lowest offset of a record with a sample in a block that no index names yet; undefined where there is none
+   * @param blocksFrom tells the lowest offset of a record with a sample in a block that no index names yet; undefined where there is
+   * none. Asked in one turn with the head: a range that leaves it is in a block by then
    * @throws Failure when the bucket cannot be written
    */
-  async raiseFloor(blocksFrom: number | undefined): Promise<void> {
+  async raiseFloor(blocksFrom: () => number | undefined): Promise<void> {
     const { tsdb, damaged, bucket, partition, zone, topicId, log } = this.#deps;
     if (!this.#hasStarted || this.#gap !== undefined) return;
     await damaged.load();
     if (tsdb.counters.snapshots > this.#snapshotsWhenTaken) await damaged.removeTaken();
-    const held = [tsdb.loggedFrom(), blocksFrom, damaged.lowestOffset()].filter((offset) => offset !== undefined);
+    const held = [tsdb.loggedFrom(), blocksFrom(), damaged.lowestOffset()].filter((offset) => offset !== undefined);
     const offset = Math.min(this.position, ...held);
     if (offset <= (this.#floor ?? 0)) return;
     await writeFloor(bucket, partition, zone, { version: 1, topicId, offset, leaderEpoch: log.leaderEpoch });

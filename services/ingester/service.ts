@@ -211,7 +211,7 @@ export function createIngester(config: IngesterConfig, headConfig: HeadConfig, d
       every(cutEveryMs, () => tsdb.cutDue()),
       every(config.shipInterval, async () => {
         await shipper.shipDue();
-        await handler.follow?.raiseFloor(shipper.loggedFrom());
+        await handler.follow?.raiseFloor(() => shipper.loggedFrom());
         await blocks.sweep(deps.queryMsMax + queryMarginMs);
       }),
     );

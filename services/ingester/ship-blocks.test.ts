@@ -23,6 +23,8 @@ class Room {
   uploads: Ulid[] = [];
   failing = false;
   isTenantDeleted = false;
+  /** Of the record that brought the samples; -1 without such a log. */
+  logOffset = -1;
   readonly disk = new FaultyDisk();
   blocks = this.#newBlocks();
   shipper = this.#newShipper();
@@ -65,6 +67,7 @@ class Room {
   /** Cuts the first two hours of 1970. */
   async cut(): Promise<Ulid> {
     const head = new TenantHead({ exemplarsMax: 0 });
+    head.logOffset = this.logOffset;
     pushInParts(head, [{ series: 1, t: 1000, st: 0, hi: 0, lo: 1, h: null }], 1);
     const range = head.freeze(0, 7);
     assert.ok(range !== undefined);
@@ -97,6 +100,29 @@ describe('shipping blocks', () => {
     assert.equal(await room.after(19 * minuteMs), 1);
     assert.equal(await room.after(minuteMs), 0);
     assert.deepEqual(room.uploads, [ulid]);
+  });
+
+  it('holds the floor of the log at what no index names, over restarts, and at its begin while a block is missing', async () => {
+    const room = new Room();
+    assert.equal(room.shipper.loggedFrom(), undefined);
+    room.logOffset = 41;
+    const ulid = await room.cut();
+    assert.equal(room.shipper.loggedFrom(), 41);
+    await room.after(0);
+    assert.deepEqual(room.uploads, [ulid]);
+    assert.equal(room.shipper.loggedFrom(), 41, 'an upload is no entry');
+    await room.start();
+    assert.equal(room.shipper.loggedFrom(), 41);
+    await room.after(0);
+    room.indexed(ulid, [ulid]);
+    assert.equal(await room.after(2 * minuteMs), 1);
+    assert.equal(room.shipper.loggedFrom(), undefined);
+    room.logOffset = 50;
+    const damaged = await room.cut();
+    assert.equal(room.shipper.loggedFrom(), 50);
+    await room.disk.remove(`/blocks/a/${damaged}/index`);
+    await room.start();
+    assert.equal(room.shipper.loggedFrom(), 0);
   });
 
   it('takes a merge for the block itself, and ships again what nobody names any more', async () => {
