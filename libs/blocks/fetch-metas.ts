@@ -8,7 +8,15 @@ import type { TenantId } from '../model/tenant-id.ts';
 import type { Bucket } from '../object-store/bucket.ts';
 import { type BlockMeta, metaBytesMax, parseMeta } from '../tsdb/block/meta.ts';
 import { isUlid, type Ulid } from '../tsdb/block/ulid.ts';
-import { blockKey, isBlockFile, metaName, parseTenantKey, tenantOfPrefix, tenantPrefix } from './paths.ts';
+import {
+  blockKey,
+  isBlockFile,
+  isClusterPrefix,
+  metaName,
+  parseTenantKey,
+  tenantOfPrefix,
+  tenantPrefix,
+} from './paths.ts';
 
 export interface ListedBlock {
   /** Bytes of each data file by its path in the block. */
@@ -39,9 +47,10 @@ export async function listTenants(
   const tenants: TenantId[] = [];
   const foreign: string[] = [];
   for await (const entry of bucket.list('', { delimiter: true, signal })) {
-    const tenant = entry.kind === 'prefix' ? tenantOfPrefix(entry.prefix) : undefined;
+    const name = entry.kind === 'prefix' ? entry.prefix : entry.key;
+    const tenant = entry.kind === 'prefix' ? tenantOfPrefix(name) : undefined;
     if (tenant !== undefined) tenants.push(tenant);
-    else foreign.push(entry.kind === 'prefix' ? entry.prefix : entry.key);
+    else if (!isClusterPrefix(name)) foreign.push(name);
   }
   return { tenants, foreign };
 }

@@ -6,6 +6,7 @@
  *     <tenant>/markers/<ULID>-deletion-mark.json, ...            the same marks, where one listing finds them all
  *     <tenant>/markers/tenant-deletion-mark.json
  *     <tenant>/bucket-index.json.gz
+ *     ~maru/...                                                  what the processes of a cluster know together (libs/ring)
  *
  * Owns the names, both ways. A tenant and a ULID are parsed before they become a key, and what a listing has is parsed before
  * it becomes either.
@@ -59,6 +60,11 @@ export function tenantDeletionMarkKey(tenant: TenantId): string {
 export function tenantOfPrefix(prefix: string): TenantId | undefined {
   const name = prefix.endsWith('/') ? prefix.slice(0, -1) : prefix;
   return isTenantId(name) ? name : undefined;
+}
+
+/** Whether a prefix at the top of the bucket is the cluster's own, which no tenant can be called. */
+export function isClusterPrefix(prefix: string): boolean {
+  return prefix === '~maru/';
 }
 
 /** What a key below a tenant's prefix is. */

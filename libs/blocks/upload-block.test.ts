@@ -122,6 +122,7 @@ describe('a hostile bucket', () => {
       'README.txt',
       '..%2f/x',
       '__mimir_cluster/seed.json',
+      '~maru/ring/000000000001.json',
       'team-a/not-a-block/index',
       'team-a/01jdkq0000000000000000000a/index',
       'team-a/markers/01JDKQ0000000000000000000B-what.json',
