@@ -24,6 +24,11 @@ export type FailureKind =
   | 'unavailable'
   | 'internal';
 
+/** Anything else than a Failure is a mistake of ours: `internal`. */
+export function toFailure(error: unknown): Failure {
+  return error instanceof Failure ? error : new Failure('internal', String(error), { cause: error });
+}
+
 /** An expected failure. Thrown where it is understood; turned into a status only at the edge. */
 export class Failure extends Error {
   readonly kind: FailureKind;

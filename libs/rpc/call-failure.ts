@@ -1,14 +1,13 @@
 /**
  * A Failure on its way through a link: the same kind and words on the other side.
  */
-import { Failure, type FailureKind } from '../errors/failure.ts';
+import { Failure, type FailureKind, toFailure } from '../errors/failure.ts';
 import { wireStatus } from '../errors/wire-status.ts';
 import { type CallFailureMessage, callFailureCodec } from '../wire/peer/greeting-messages.ts';
 
-/** Anything else than a Failure is a mistake of ours: `internal`. */
 export function failureMessageOf(error: unknown): CallFailureMessage {
-  const failure = error instanceof Failure ? error : new Failure('internal', String(error));
-  return { kind: failure.kind, message: failure.message, retryAfterSeconds: failure.retryAfterSeconds ?? 0 };
+  const { kind, message, retryAfterSeconds = 0 } = toFailure(error);
+  return { kind, message, retryAfterSeconds };
 }
 
 export function failureOf({ kind, message, retryAfterSeconds }: CallFailureMessage): Failure {

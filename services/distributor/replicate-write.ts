@@ -8,7 +8,7 @@
  */
 import { type PushOutcome, type RejectedSeries, SeriesForgotten } from '../../libs/contracts/ingester.ts';
 import type { WriteBatch } from '../../libs/contracts/write-batch.ts';
-import { Failure } from '../../libs/errors/failure.ts';
+import { Failure, toFailure } from '../../libs/errors/failure.ts';
 import type { MetricMetadata } from '../../libs/model/metadata.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import { hashSeries, hashText, placeOf } from '../../libs/ring/place-series.ts';
@@ -244,7 +244,7 @@ export class ReplicatedWrite {
         if (state.owes) this.#forgetFor(state);
       },
       (error: unknown) => {
-        sent.failure = error instanceof Failure ? error : new Failure('internal', String(error), { cause: error });
+        sent.failure = toFailure(error);
       },
     );
     return sent;

@@ -4,7 +4,7 @@
  */
 import type { ReadConsistency } from '../../libs/contracts/ingester.ts';
 import type { CallWork, CheckWork, PartWork, TakenWork, WorkHead } from '../../libs/contracts/query-work.ts';
-import { Failure } from '../../libs/errors/failure.ts';
+import { Failure, toFailure } from '../../libs/errors/failure.ts';
 import type { AnswerBody } from '../../libs/query-api/api-answer.ts';
 import type { ApiPath } from '../../libs/query-api/api-paths.ts';
 import type { CallReport } from '../../libs/query-api/api-routes.ts';
@@ -32,7 +32,7 @@ export async function answerWork(
     if (work.kind === 'part') return await answerPart(work, signal, own);
     return await answerCall(work, form, signal, own);
   } catch (error) {
-    failure = error instanceof Failure ? error : new Failure('internal', String(error), { cause: error });
+    failure = toFailure(error);
     throw failure;
   } finally {
     const { tenant } = work;

@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { QueryWorkContract, TakenWork, WorkHead, WorkLane } from '../../libs/contracts/query-work.ts';
-import { Failure } from '../../libs/errors/failure.ts';
+import { Failure, toFailure } from '../../libs/errors/failure.ts';
 import type { Logger } from '../../libs/telemetry/log.ts';
 import { tracedBelow } from '../../libs/telemetry/trace.ts';
 
@@ -78,7 +78,7 @@ export class WorkPuller {
     try {
       await tracedBelow(traceparent, `querier.${work.kind}`, 'server', attributes, () => this.#answer(taken));
     } catch (error) {
-      const failure = error instanceof Failure ? error : new Failure('internal', String(error), { cause: error });
+      const failure = toFailure(error);
       // Where even that cannot be said, the frontend hears of it by the link.
       await taken.fail(failure).catch(() => undefined);
     }

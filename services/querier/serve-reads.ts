@@ -7,7 +7,7 @@
  * strings between threads is this thread's work and pushes wait meanwhile.
  */
 import type { MessagePort } from 'node:worker_threads';
-import { Failure } from '../../libs/errors/failure.ts';
+import { toFailure } from '../../libs/errors/failure.ts';
 import type { ReadQuery } from '../../libs/series/series-reader.ts';
 import {
   type ChunkBatch,
@@ -134,7 +134,7 @@ export class ReadServer {
       part.credit += request.count;
       await this.#send(job, selection, part);
     } catch (error) {
-      const failure = error instanceof Failure ? error : new Failure('internal', String(error), { cause: error });
+      const failure = toFailure(error);
       this.#reply({ kind: 'failed', job: job.number, failure: failureMessage(failure) }, []);
     }
   }
