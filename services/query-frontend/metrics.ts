@@ -1,6 +1,7 @@
 /** What the query-frontend reports about itself: questions, what waits and for how long, what had to be tried again. */
 import { workLanes } from '../../libs/contracts/query-work.ts';
 import type { CallReport } from '../../libs/query-api/api-routes.ts';
+import { createCallMetrics } from '../../libs/query-api/call-metrics.ts';
 import type { Metrics } from '../../libs/telemetry/metrics.ts';
 import type { RewriteCounts } from './answer-range.ts';
 import type { WorkCounts } from './run-work.ts';
@@ -18,16 +19,6 @@ export interface FrontendCounts extends WorkCounts, RewriteCounts {
 
 /** Registers the metrics of the room. */
 export function createFrontendMetrics(metrics: Metrics, queue: () => QueueState): FrontendCounts {
-  const requests = metrics.counter(
-    'maru_query_frontend_requests_total',
-    'Requests to the query API by endpoint and outcome: success, or the kind of failure (canceled: the client left).',
-    ['endpoint', 'outcome'],
-  );
-  const seconds = metrics.seconds(
-    'maru_query_frontend_request_seconds',
-    'Time until the first bytes of the answer, waiting for a querier included.',
-    ['endpoint'],
-  );
   const waits = metrics.seconds(
     'maru_query_frontend_queue_seconds',
     'Time that a piece of work waited for a querier.',
@@ -45,10 +36,7 @@ export function createFrontendMetrics(metrics: Metrics, queue: () => QueueState)
   const counts: FrontendCounts = {
     ...{ retries: 0, parts: 0, split: 0, undone: 0, hits: 0, stale: 0, misses: 0 },
     waited: (lane, waited) => waits.observe({ lane }, waited),
-    answered: ({ path, seconds: elapsed, failure }) => {
-      requests.inc({ endpoint: path, outcome: failure?.kind ?? 'success' });
-      seconds.observe({ endpoint: path }, elapsed);
-    },
+    answered: createCallMetrics(metrics, 'query_frontend', 'a querier'),
   };
   metrics.counterOf(
     'maru_query_frontend_retries_total',
