@@ -840,6 +840,18 @@ export const peerDescriptor: object = {
           }
          }
         },
+        "CountedName": {
+         "fields": {
+          "name": {
+           "type": "string",
+           "id": 1
+          },
+          "count": {
+           "type": "double",
+           "id": 2
+          }
+         }
+        },
         "WriteMarksRequest": {
          "fields": {
           "tenant": {
@@ -868,18 +880,6 @@ export const peerDescriptor: object = {
           },
           "writes": {
            "rule": "repeated",
-           "type": "double",
-           "id": 2
-          }
-         }
-        },
-        "CountedName": {
-         "fields": {
-          "name": {
-           "type": "string",
-           "id": 1
-          },
-          "count": {
            "type": "double",
            "id": 2
           }
