@@ -137,17 +137,17 @@ async function keptAnswers(
   { counts, runner }: RangeDeps,
 ): Promise<(PartAnswer | undefined)[]> {
   const found = await cache.get(cells.flatMap(({ key }) => (key === undefined ? [] : [key])));
-  const witnesses = [...new Set(found.flatMap((one) => (one === undefined ? [] : [one.answer.witness])))];
+  const witnesses = [...new Set(found.flatMap((one) => (one === undefined ? [] : [one.witness])))];
   const stillTrue = witnesses.length === 0 ? new Set<string>() : await check(tenant, witnesses, signal, runner);
   let next = 0;
   return cells.map((cell) => {
     if (cell.key === undefined) return undefined;
     const kept = found[next++];
     if (kept === undefined) counts.misses++;
-    else if (!stillTrue.has(kept.answer.witness)) counts.stale++;
+    else if (!stillTrue.has(kept.witness)) counts.stale++;
     else {
       counts.hits++;
-      return sliceAnswer(kept.answer, cell);
+      return sliceAnswer(kept, cell);
     }
     return undefined;
   });

@@ -7,14 +7,10 @@ import type { ByteCache } from '../../libs/kv/byte-cache.ts';
 import { decodePart, encodePart, encodeWitness, type PartAnswer } from '../../libs/wire/peer/part-message.ts';
 import type { Steps } from './split-steps.ts';
 
+/** Goes with every name: cells of another form are not found. */
+const version = 1;
 /** A cell that takes more is not kept. */
 const cellBytesMax = 4 << 20;
-
-export interface KeptCell {
-  readonly answer: PartAnswer;
-  /** Its steps, of which a query may want fewer. */
-  readonly steps: Steps;
-}
 
 export class ResultsCache {
   readonly #store: ByteCache;
@@ -26,11 +22,11 @@ export class ResultsCache {
   }
 
   /** What is kept under each key, undefined where nothing is. */
-  async get(keys: readonly string[]): Promise<(KeptCell | undefined)[]> {
+  async get(keys: readonly string[]): Promise<(PartAnswer | undefined)[]> {
     if (keys.length === 0) return [];
     try {
-      const found = await this.#store.get(keys);
-      return found.map((bytes) => (bytes === undefined ? undefined : keptCell(bytes)));
+      const found = await this.#store.get(keys.map(nameOf));
+      return found.map((bytes) => (bytes === undefined ? undefined : decodeCell(bytes)));
     } catch (error) {
       this.#onProblem(error);
       return keys.map(() => undefined);
@@ -40,36 +36,55 @@ export class ResultsCache {
   /** Keeps an answer, if it may be kept: it has a witness and nothing was said beside it. */
   put(key: string, answer: PartAnswer, steps: Steps): void {
     if (answer.witness === '' || answer.annotations.length > 0 || answer.sourceWarnings.length > 0) return;
-    const head = Buffer.alloc(24);
-    head.writeDoubleLE(steps.startMs, 0);
-    head.writeDoubleLE(steps.endMs, 8);
-    head.writeDoubleLE(steps.stepMs, 16);
-    const bytes = Buffer.concat([head, encodePart(answer, steps), encodeWitness(answer.witness)]);
+    const bytes = encodeCell(answer, steps);
     if (bytes.length > cellBytesMax) return;
-    this.#store.put(key, bytes).catch(this.#onProblem);
+    this.#store.put(nameOf(key), bytes).catch(this.#onProblem);
   }
 }
 
-function keptCell(bytes: Uint8Array): KeptCell {
-  const head = new DataView(bytes.buffer, bytes.byteOffset, 24);
+const nameOf = (key: string): string => `${version}:${key}`;
+
+/** Start, end and step as doubles, then the answer. */
+const headBytes = 24;
+
+function encodeCell(answer: PartAnswer, { startMs, endMs, stepMs }: Steps): Buffer {
+  const head = Buffer.alloc(headBytes);
+  head.writeDoubleLE(startMs, 0);
+  head.writeDoubleLE(endMs, 8);
+  head.writeDoubleLE(stepMs, 16);
+  return Buffer.concat([head, encodePart(answer, { startMs, endMs, stepMs }), encodeWitness(answer.witness)]);
+}
+
+function decodeCell(bytes: Uint8Array): PartAnswer {
+  const head = new DataView(bytes.buffer, bytes.byteOffset, headBytes);
   const steps = {
     startMs: head.getFloat64(0, true),
     endMs: head.getFloat64(8, true),
     stepMs: head.getFloat64(16, true),
   };
-  return { answer: decodePart(bytes.subarray(24), steps), steps };
+  return decodePart(bytes.subarray(headBytes), steps);
 }
 
 /** The answer to some of the steps; series without a point there are left out. */
 export function sliceAnswer(answer: PartAnswer, { startMs, endMs }: Steps): PartAnswer {
   const series = answer.series.flatMap(({ labels, t, v, h }) => {
-    let begin = 0;
-    while (begin < t.length && (t[begin] as number) < startMs) begin++;
-    let end = t.length;
-    while (end > begin && (t[end - 1] as number) > endMs) end--;
+    const begin = rowsBefore(t, startMs);
+    const end = rowsBefore(t, endMs + 1);
     if (begin === end) return [];
     if (begin === 0 && end === t.length) return [{ labels, t, v, h }];
     return [{ labels, t: t.subarray(begin, end), v: v.subarray(begin, end), h: h?.slice(begin, end) ?? null }];
   });
   return { ...answer, series };
+}
+
+/** How many of the times, which rise and are whole milliseconds, are before one. */
+function rowsBefore(t: Float64Array, timeMs: number): number {
+  let low = 0;
+  let high = t.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((t[middle] as number) < timeMs) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -1,7 +1,6 @@
 /**
  * The steps of a range query in parts, cut where days begin (UTC), so that the same days are the same parts for everybody who asks.
- * Owns where the cuts are. Steps stay what they are, and none stands alone: a part of one step would be evaluated as an instant
- * query is, whose order of series is another one.
+ * Owns where the cuts are. Steps stay what they are, and none stands alone: a part costs a way to a querier and back, however small it is.
  */
 
 /** Steps of a range query; the end is the last of them. */

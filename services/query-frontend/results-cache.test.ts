@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { MemoryCache } from '../../libs/kv/byte-cache.ts';
+import { Labels } from '../../libs/model/labels.ts';
+import type { PartAnswer } from '../../libs/wire/peer/part-message.ts';
+import { ResultsCache, sliceAnswer } from './results-cache.ts';
+
+const steps = { startMs: 0, endMs: 50_000, stepMs: 10_000 };
+
+function answerOf(witness: string, times: readonly number[]): PartAnswer {
+  const t = Float64Array.from(times);
+  const series = [{ labels: new Labels(['i', '1']), t, v: t.map((time) => time / 1000), h: null }];
+  return { series, annotations: [], sourceWarnings: [], witness };
+}
+
+const pointsOf = ({ series }: PartAnswer): (readonly [number, number])[][] =>
+  series.map(({ t, v }) => Array.from(t, (time, row) => [time, v[row] as number] as const));
+
+describe('answers that are kept', () => {
+  const problems: unknown[] = [];
+  const store = new MemoryCache(1 << 20);
+  const cache = new ResultsCache(store, (error) => problems.push(error));
+
+  it('come back as they were, with what they rest on', async () => {
+    const answer = answerOf('w', [0, 20_000, 50_000]);
+    cache.put('a', answer, steps);
+    const [kept, none] = await cache.get(['a', 'b']);
+    assert.deepEqual(kept, answer);
+    assert.equal(none, undefined);
+  });
+
+  it('are none that rest on something unknown, or that something was said of', async () => {
+    cache.put('c', answerOf('', [0]), steps);
+    cache.put('d', { ...answerOf('w', [0]), sourceWarnings: ['slow'] }, steps);
+    assert.deepEqual(await cache.get(['c', 'd']), [undefined, undefined]);
+  });
+
+  it('what cannot be read is passed by, and told', async () => {
+    cache.put('e', answerOf('w', [0]), steps);
+    await store.put('1:f', new Uint8Array(3));
+    assert.deepEqual(await cache.get(['f']), [undefined]);
+    assert.equal(problems.length, 1);
+  });
+
+  it('are cut to the steps that are wanted', () => {
+    const answer = answerOf('w', [0, 20_000, 30_000, 50_000]);
+    for (const { startMs, endMs, expected } of [
+      { startMs: 0, endMs: 50_000, expected: [[0, 20_000, 30_000, 50_000]] },
+      { startMs: 10_000, endMs: 30_000, expected: [[20_000, 30_000]] },
+      { startMs: 20_000, endMs: 20_000, expected: [[20_000]] },
+      { startMs: 40_000, endMs: 40_000, expected: [] },
+    ]) {
+      const cut = sliceAnswer(answer, { startMs, endMs, stepMs: 10_000 });
+      const points = expected.map((times) => times.map((time) => [time, time / 1000]));
+      assert.deepEqual(pointsOf(cut), points);
+    }
+  });
+});
