@@ -32,7 +32,8 @@ import {
 } from './chunk-limits.ts';
 import { ClosedChunks } from './closed-chunks.ts';
 import { FragmentPool, fragmentBytes } from './fragment-pool.ts';
-import { LateFloats, lateSamplesMax, lateSampleWords } from './late-floats.ts';
+import { type LateChunk, LateFloats, lateSamplesMax, lateSampleWords } from './late-floats.ts';
+import { LateHistograms } from './late-histograms.ts';
 import { RowTable, rowMask, rowPageShift } from './row-table.ts';
 import { Slot, SlotFlag, slotWords } from './slot.ts';
 import type { Steps } from './steps.ts';
@@ -59,7 +60,6 @@ const noPage = new Uint32Array(0);
 
 /** Start times of an XOR2 chunk under way: last start time, its distance, first sample with another one, header byte. */
 const startTimeWords = 4;
-const lateHistogramsMax = 32;
 /** Late floats that become a chunk are compared with so many chunks, the newest: a sender repeats what it sent last. */
 const comparedChunksMax = 8;
 
@@ -82,12 +82,6 @@ interface OpenHistograms {
   chunk: OpenHistogramChunk;
   /** The last sample as it came, undefined after a restart. */
   last: Histogram | undefined;
-}
-
-interface LateHistogram {
-  readonly t: number;
-  readonly st: number;
-  readonly h: Histogram;
 }
 
 export class HeadRange {
@@ -116,7 +110,7 @@ export class HeadRange {
   #startTimeRows = 0;
   readonly #histograms: OpenHistograms[] = [];
   readonly #freeHistograms: number[] = [];
-  readonly #lateHistograms = new Map<number, LateHistogram[]>();
+  readonly #lateHistograms = new LateHistograms();
 
   /** @param index number of the range: it begins at index * rangeMs */
   constructor(index: number) {
@@ -310,7 +304,7 @@ export class HeadRange {
     const chunks: number[] = [];
     for (let chunk = this.#word(slot, Slot.closed); chunk !== 0; chunk = this.#closed.previous(chunk))
       chunks.push(chunk);
-    const late = encodeLateHistograms(this.#lateHistograms.get(slot) ?? [], this.begin);
+    const late = this.#lateHistograms.chunks(slot, this.begin);
     out.writeUvarint(chunks.length + late.length);
     for (const chunk of chunks.reverse()) {
       const length = this.#closed.length(chunk);
@@ -672,12 +666,9 @@ export class HeadRange {
   /** Makes the late floats of a slot a chunk, without those that its other chunks have: a sender repeats itself after errors. */
   #flushLateFloats(slot: number, buffer: number): void {
     const known = this.#knownFloats(slot, buffer);
-    const chunk = this.#encodeLateFloats(buffer, known);
+    const chunk = this.#late.chunk(buffer, this.begin, known);
     this.#late.clear(buffer);
-    if (chunk === undefined) return;
-    const previous = this.#word(slot, Slot.closed);
-    const { encoding, minT, maxT, bytes } = chunk;
-    this.#setWord(slot, Slot.closed, this.#addClosed(previous, encoding, minT, maxT, bytes, 0, bytes.length));
+    if (chunk !== undefined) this.#addLateChunk(slot, chunk);
   }
 
   /** For each late float of a slot whether one of its newest chunks has the same sample: any other is left to the merge. */
@@ -722,32 +713,6 @@ export class HeadRange {
     return known;
   }
 
-  /** A chunk of the late floats, but for those marked as known; undefined if none is left. */
-  #encodeLateFloats(buffer: number, known: Uint8Array | undefined): LateChunk | undefined {
-    const late = this.#late;
-    const count = late.count(buffer);
-    let withStartTimes = false;
-    for (let i = 0; i < count; i++) if (late.startTime(buffer, i) !== 0) withStartTimes = true;
-    const bytes = new Uint8Array(lateChunkBytesMax);
-    const state = withStartTimes ? new Xor2State() : new XorState();
-    if (state instanceof Xor2State) beginXor2Chunk(state, bytes, 0);
-    else beginXorChunk(state, bytes, 0);
-    let minT = -1;
-    let maxT = -1;
-    for (let i = 0; i < count; i++) {
-      if (known !== undefined && known[i] === 1) continue;
-      maxT = late.word(buffer, i, 0);
-      if (minT < 0) minT = maxT;
-      const vHi = late.word(buffer, i, 1) | 0;
-      const vLo = late.word(buffer, i, 2) | 0;
-      if (state instanceof Xor2State) appendXor2(state, late.startTime(buffer, i), this.begin + maxT, vHi, vLo);
-      else appendXor(state, this.begin + maxT, vHi, vLo);
-    }
-    if (minT < 0) return undefined;
-    const encoding = withStartTimes ? ChunkEncoding.xor2 : ChunkEncoding.xor;
-    return { encoding, minT, maxT, bytes: bytes.subarray(0, (state.bitPosition + 7) >>> 3) };
-  }
-
   #appendLateHistogram(slot: number, offset: number, st: number, h: Histogram): AppendOutcome {
     const atLast = offset === this.#word(slot, Slot.lastT);
     if (atLast) {
@@ -756,52 +721,30 @@ export class HeadRange {
       const last = isHistogram ? this.#histograms[this.#word(slot, Slot.first)].last : undefined;
       if (last !== undefined && compareHistograms(last, h) === 0) return AppendOutcome.duplicate;
     }
-    let late = this.#lateHistograms.get(slot);
-    if (late === undefined) {
-      late = [];
-      this.#lateHistograms.set(slot, late);
-    }
     if (offset < this.#word(slot, Slot.minT)) this.#setWord(slot, Slot.minT, offset);
-    let index = late.length;
-    while (index > 0 && late[index - 1].t > offset) index--;
-    if (index > 0 && late[index - 1].t === offset) {
-      const order = compareHistograms(h, late[index - 1].h);
-      if (order > 0) late[index - 1] = { t: offset, st, h };
-      return order === 0 ? AppendOutcome.duplicate : AppendOutcome.conflict;
+    const outcome = this.#lateHistograms.insert(slot, offset, st, h);
+    if (outcome === 'duplicate') return AppendOutcome.duplicate;
+    if (this.#lateHistograms.isFull(slot)) {
+      for (const chunk of this.#lateHistograms.chunks(slot, this.begin)) this.#addLateChunk(slot, chunk);
+      this.#lateHistograms.clear(slot);
     }
-    late.splice(index, 0, { t: offset, st, h });
-    if (late.length >= lateHistogramsMax) {
-      for (const { encoding, minT, maxT, bytes } of encodeLateHistograms(late, this.begin)) {
-        const previous = this.#word(slot, Slot.closed);
-        this.#setWord(slot, Slot.closed, this.#addClosed(previous, encoding, minT, maxT, bytes, 0, bytes.length));
-      }
-      this.#lateHistograms.delete(slot);
-    }
-    return atLast ? AppendOutcome.conflict : AppendOutcome.late;
+    return atLast || outcome === 'conflict' ? AppendOutcome.conflict : AppendOutcome.late;
+  }
+
+  #addLateChunk(slot: number, { encoding, minT, maxT, bytes }: LateChunk): void {
+    const previous = this.#word(slot, Slot.closed);
+    this.#setWord(slot, Slot.closed, this.#addClosed(previous, encoding, minT, maxT, bytes, 0, bytes.length));
   }
 
   /** What waits out of order, as chunks. */
-  #lateChunks(slot: number): LateChunk[] {
+  #lateChunks(slot: number): readonly LateChunk[] {
+    const histograms = this.#lateHistograms.chunks(slot, this.begin);
     const buffer = this.#word(slot, Slot.late);
-    const floats =
-      buffer === 0 || this.#late.count(buffer) === 0 ? undefined : this.#encodeLateFloats(buffer, undefined);
-    const histograms = this.#lateHistograms.get(slot);
-    if (floats === undefined && histograms === undefined) return noChunks;
-    const chunks = encodeLateHistograms(histograms ?? [], this.begin);
-    if (floats !== undefined) chunks.push(floats);
-    return chunks;
+    if (buffer === 0) return histograms;
+    const floats = this.#late.chunk(buffer, this.begin, undefined);
+    return floats === undefined ? histograms : [...histograms, floats];
   }
 }
-
-interface LateChunk {
-  readonly encoding: Encoding;
-  readonly minT: number;
-  readonly maxT: number;
-  readonly bytes: Uint8Array;
-}
-
-const noChunks: LateChunk[] = [];
-const lateChunkBytesMax = 3 + lateSamplesMax * 29;
 
 /** The words of a slot that a snapshot keeps as they are; the others are numbers of places. */
 const savedWords: readonly number[] = [
@@ -828,27 +771,4 @@ function encodingOf(byte: number): Encoding {
   if (byte < ChunkEncoding.xor || byte > ChunkEncoding.floatHistogramSt)
     throw new ByteSourceError(`chunk encoding ${byte}`);
   return byte as Encoding;
-}
-
-/** Chunks of late histograms in order of time; as many as resets and changes of layout make. */
-function encodeLateHistograms(late: readonly LateHistogram[], begin: number): LateChunk[] {
-  const chunks: LateChunk[] = [];
-  let open: OpenHistogramChunk | null = null;
-  let minT = 0;
-  let maxT = 0;
-  const close = () => {
-    if (open !== null) chunks.push({ encoding: open.encoding, minT, maxT, bytes: open.bytes() });
-  };
-  for (const { t, st, h } of late) {
-    const next: OpenHistogramChunk =
-      open === null ? beginHistogramChunk(null, st, begin + t, h) : appendHistogram(open, st, begin + t, h);
-    if (next !== open) {
-      close();
-      minT = t;
-    }
-    open = next;
-    maxT = t;
-  }
-  close();
-  return chunks;
 }

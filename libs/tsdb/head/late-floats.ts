@@ -3,6 +3,9 @@
  * Owns the buffers. Does not own where they go when they are full (head-range.ts). Of two values at one time only the one that
  * the merge would answer is kept: the merge may be applied early (libs/series/merge.ts).
  */
+import { ChunkEncoding } from '../../model/encoding/chunk.ts';
+import { appendXor, beginXorChunk, XorState } from '../../model/encoding/float-chunk.ts';
+import { appendXor2, beginXor2Chunk, Xor2State } from '../../model/encoding/float-st-chunk.ts';
 import { compareFloatBits } from '../../series/merge.ts';
 import { RowTable } from './row-table.ts';
 import { WordArena, wordOffsetMask, wordPageShift } from './word-arena.ts';
@@ -19,7 +22,17 @@ const rowWords = 3;
 /** A sample: time from the begin of the range, value (high word, low word), start time as a float64 (low word, high word). */
 export const lateSampleWords = 5;
 
+const chunkBytesMax = 3 + lateSamplesMax * 29;
+
 export type LateOutcome = 'stored' | 'duplicate' | 'conflict';
+
+/** Late samples as a chunk; its times count from the begin of the range. */
+export interface LateChunk {
+  readonly encoding: ChunkEncoding;
+  readonly minT: number;
+  readonly maxT: number;
+  readonly bytes: Uint8Array;
+}
 
 const scratch = new Float64Array(2);
 const scratchWords = new Uint32Array(scratch.buffer);
@@ -86,6 +99,36 @@ export class LateFloats {
     this.#rows.set(buffer, countWord, count + 1);
     this.#write(buffer, index, t, st, vHi, vLo);
     return 'stored';
+  }
+
+  /**
+   * The samples as a chunk; undefined if there is none.
+   * @param begin of the range
+   * @param known left out are those of the samples whose element is 1
+   */
+  chunk(buffer: number, begin: number, known: Uint8Array | undefined): LateChunk | undefined {
+    const count = this.count(buffer);
+    if (count === 0) return undefined;
+    let withStartTimes = false;
+    for (let i = 0; i < count; i++) if (this.startTime(buffer, i) !== 0) withStartTimes = true;
+    const bytes = new Uint8Array(chunkBytesMax);
+    const state = withStartTimes ? new Xor2State() : new XorState();
+    if (state instanceof Xor2State) beginXor2Chunk(state, bytes, 0);
+    else beginXorChunk(state, bytes, 0);
+    let minT = -1;
+    let maxT = -1;
+    for (let i = 0; i < count; i++) {
+      if (known !== undefined && known[i] === 1) continue;
+      maxT = this.word(buffer, i, 0);
+      if (minT < 0) minT = maxT;
+      const vHi = this.word(buffer, i, 1) | 0;
+      const vLo = this.word(buffer, i, 2) | 0;
+      if (state instanceof Xor2State) appendXor2(state, this.startTime(buffer, i), begin + maxT, vHi, vLo);
+      else appendXor(state, begin + maxT, vHi, vLo);
+    }
+    if (minT < 0) return undefined;
+    const encoding = withStartTimes ? ChunkEncoding.xor2 : ChunkEncoding.xor;
+    return { encoding, minT, maxT, bytes: bytes.subarray(0, (state.bitPosition + 7) >>> 3) };
   }
 
   #write(buffer: number, index: number, t: number, st: number, vHi: number, vLo: number): void {
