@@ -1,9 +1,9 @@
 /**
  * Many blocks become one, or one a shard: every series once, every timestamp of it once.
  *
- * Everything streams: symbols of the sources are merged first, so that a series is a list of numbers whose order is that of its labels;
- * then series come in order from a tournament of the sources. A chunk that no other source overlaps is copied as it is, unread; chunks
- * that overlap are decoded, merged by the one rule there is (libs/series/merge.ts) and encoded anew. Deleted samples are left out.
+ * Everything streams: symbols of the sources are merged first (merge-symbols.ts); then series, which are lists of their numbers, come in
+ * order from a tournament of the sources. A chunk that no other source overlaps is copied as it is, unread; chunks that overlap are
+ * decoded, merged by the one rule there is (libs/series/merge.ts) and encoded anew. Deleted samples are left out.
  *
  * Owns the walk and the counts. Does not own what is merged with what (services/compactor), nor whether the result is right: whoever
  * calls verifies the outputs (verify-block.ts). Surprising: records are copied with their checksums unchecked, so a source that is
@@ -20,11 +20,13 @@ import { LoserTree } from '../../std/loser-tree.ts';
 import { ChunkScanner, countSamples, offsetOfRef } from './chunks-file.ts';
 import { CorruptBlock } from './corrupt-block.ts';
 import { blockChunkSamples, ChunkColumns, encodeChunks } from './encode-chunks.ts';
-import { type BlockIndex, openIndex, SeriesScanner, SymbolScanner } from './index-reader.ts';
+import { type BlockIndex, openIndex, SeriesScanner } from './index-reader.ts';
 import { LabelSharder, shardLabel, shardLabelValue } from './label-shard.ts';
-import type { BlockCompaction, BlockMeta, BlockMetaExtras } from './meta.ts';
+import { mergeSymbols } from './merge-symbols.ts';
+import { mergedExtras } from './merged-extras.ts';
+import type { BlockMeta } from './meta.ts';
 import type { BlockFiles } from './read-block.ts';
-import { compareBytes, SortedSymbols } from './symbols.ts';
+import { compareBytes, type SortedSymbols } from './symbols.ts';
 import { touches } from './tombstones.ts';
 import type { Ulid } from './ulid.ts';
 import { LinkedBlockWriter } from './write-block.ts';
@@ -88,42 +90,6 @@ export async function mergeBlocks(options: MergeOptions, signal: AbortSignal): P
   const { symbols, numbers } = await mergeSymbols(indexes, windowBytes, signal);
   const merge = new Merge(options, indexes, symbols, numbers, windowBytes, signal);
   return merge.run();
-}
-
-/** Symbols of all sources, and for each source the number that its symbol i has among them. */
-async function mergeSymbols(
-  indexes: readonly BlockIndex[],
-  windowBytes: number,
-  signal: AbortSignal,
-): Promise<{ symbols: SortedSymbols; numbers: readonly Uint32Array[] }> {
-  const scanners: SymbolScanner[] = [];
-  for (const index of indexes) scanners.push(await SymbolScanner.open(index, windowBytes, signal));
-  const live: boolean[] = [];
-  for (const scanner of scanners) live.push(scanner.next() || (await scanner.fill()));
-  const numbers = scanners.map(({ total }) => new Uint32Array(total));
-  const symbols = new SortedSymbols();
-  const tree = new LoserTree(scanners.length, (a, b) => {
-    if (!live[a] || !live[b]) return live[a];
-    const x = scanners[a];
-    const y = scanners[b];
-    return compareBytes(x.bytes, x.begin, x.end, y.bytes, y.begin, y.end) < 0;
-  });
-  while (live[tree.winner]) {
-    const first = scanners[tree.winner];
-    const number = symbols.append(first.bytes, first.begin, first.end);
-    const page = symbols.page(number);
-    const at = symbols.offset(number);
-    const end = at + symbols.length(number);
-    for (;;) {
-      const i = tree.winner;
-      const scanner = scanners[i];
-      if (!live[i] || compareBytes(scanner.bytes, scanner.begin, scanner.end, page, at, end) !== 0) break;
-      numbers[i][scanner.count - 1] = number;
-      live[i] = scanner.next() || (await scanner.fill());
-      tree.replay();
-    }
-  }
-  return { symbols, numbers };
 }
 
 /** One source: where its scan stands. */
@@ -602,29 +568,4 @@ function removeDeleted(columns: SampleColumns, intervals: Float64Array): number 
   const deleted = columns.length - kept;
   columns.length = kept;
   return deleted;
-}
-
-/** What the meta.json of a merge says of its sources, as Prometheus' and Mimir's merges do. */
-function mergedExtras(metas: readonly BlockMeta[]): BlockMetaExtras {
-  const sources = new Set(metas.flatMap(({ compaction }) => compaction.sources));
-  const hints = metas[0].compaction.hints.filter((hint) =>
-    metas.every(({ compaction }) => compaction.hints.includes(hint)),
-  );
-  const compaction: Partial<BlockCompaction> = {
-    level: Math.max(...metas.map(({ compaction: { level } }) => level)) + 1,
-    sources: [...sources].sort(),
-    parents: metas.map(({ ulid, minTime, maxTime }) => ({ ulid, minTime, maxTime })),
-    hints,
-  };
-  const labels = new Map(
-    [...metas[0].thanos.labels].filter(([name, value]) =>
-      metas.every(({ thanos }) => thanos.labels.get(name) === value),
-    ),
-  );
-  return {
-    minTime: Math.min(...metas.map(({ minTime }) => minTime)),
-    maxTime: Math.max(...metas.map(({ maxTime }) => maxTime)),
-    compaction,
-    thanos: { labels, source: 'compactor', resolutionMs: metas[0].thanos.resolutionMs },
-  };
 }
