@@ -172,7 +172,7 @@ describe('several store-gateways', { timeout: 240_000 }, () => {
     });
   });
 
-  it('a third one joins and takes its share, and leaves again: every answer is whole', async () => {
+  it('a third one joins and takes its share, leaves, comes back, and is taken out when it is dead: every answer is whole', async () => {
     await using folder = await tempFolder('third');
     await wholeMeanwhile(async () => {
       await using third = await startMaru({
@@ -186,7 +186,18 @@ describe('several store-gateways', { timeout: 240_000 }, () => {
       const response = await fetch(`${third.baseUrl}/store-gateway/leave`, { method: 'POST' });
       assert.equal(response.status, 200, await response.text());
       await waitForGateways(cluster, 'store-gateway-0 true, store-gateway-1 true');
-      await third.stop();
+      await third.kill();
+      third.launch();
+      await third.ready();
+      await waitForGateways(cluster, 'store-gateway-0 true, store-gateway-2 true, store-gateway-1 true');
+      await third.kill();
+      const leave = (instance: string): Promise<Response> =>
+        fetch(`${cluster.querier.baseUrl}/store-gateway/leave?instance=${instance}&zone=a`, { method: 'POST' });
+      const unknown = await leave('store-gateway-9');
+      assert.equal(unknown.status, 404, await unknown.text());
+      const gone = await leave('store-gateway-2');
+      assert.equal(gone.status, 200, await gone.text());
+      await waitForGateways(cluster, 'store-gateway-0 true, store-gateway-1 true');
     });
   });
 
