@@ -4,6 +4,7 @@ import type { HeadStatus, RecentRead, TimeSpan, WriteMarksOf } from '../../libs/
 import { Failure } from '../../libs/errors/failure.ts';
 import type { Owner, PartitionState, RingTable } from '../../libs/ring/table.ts';
 import type { LabelQuery, Listed, SelectedSeries, SeriesSource } from '../../libs/series/series-source.ts';
+import { LogFreshness } from './log-freshness.ts';
 import { MemorySource } from './memory-source.testing.ts';
 import { QuorumSource, type ReadPeer } from './quorum-source.ts';
 
@@ -91,7 +92,7 @@ class Room {
   onRefresh: () => void = () => undefined;
   readonly source: QuorumSource;
 
-  constructor(zones: readonly string[], states: readonly PartitionState[]) {
+  constructor(zones: readonly string[], states: readonly PartitionState[], freshness?: LogFreshness) {
     const ownerOf = (zone: string, id: number): Owner => {
       const instance = `${zone}${id}`;
       this.peers.set(instance, new FakePeer(instance));
@@ -119,7 +120,7 @@ class Room {
       },
       peerOf: ({ instance }) => this.peers.get(instance),
       zone: 'b',
-      freshness: undefined,
+      freshness,
       onRead: (read) => this.reads.push(read),
     });
   }
@@ -264,6 +265,24 @@ describe('a read of the ingesters', () => {
     const status = await room.source.headStatus(10, noSignal);
     assert.equal(status.series, 4);
     assert.equal(status.seriesByMetric.length, 2);
+  });
+
+  it('warns in every form of answer where the end of the log cannot be known', async () => {
+    const freshness = new LogFreshness({ consistency: 'default', ends: () => Promise.reject(away) });
+    const { source, reads } = new Room(['a', 'b'], ['active'], freshness);
+    const answers = {
+      select: await source.select({ matchers: [], minT: 1_000, maxT: 2_000 }, noSignal),
+      labelNames: await source.labelNames(query, noSignal),
+      labelValues: await source.labelValues('x', query, noSignal),
+      series: await source.series(query, noSignal),
+      exemplars: await source.exemplars(query, noSignal),
+      metadata: await source.metadata(undefined, 0, 0),
+    };
+    assert.equal(reads.length, 1, 'the select has marks');
+    for (const [form, { warnings }] of Object.entries(answers)) {
+      assert.match(warnings.join(), /what was written last may be missing/, form);
+    }
+    assert.equal((await source.headStatus(10, noSignal)).series, 2);
   });
 
   it('says whether nothing was written since it read', async () => {

@@ -93,14 +93,11 @@ export class QuorumSource implements RecentSource {
       const marking = peer.writeMarks([{ minT, maxT }], stop);
       const [{ run, writes }, selection] = await Promise.all([marking, selectAhead(peer.source(), query, stop)]);
       const mark: OwnerMark = { ...place, run, write: writes[0] ?? 0 };
-      return { mark, selection };
+      return { ...selection, mark };
     };
     const answers = await this.#all(minT, signal, read);
     onRead({ minT, maxT, marks: answers.map(({ mark }) => mark) });
-    return mergeSelections(
-      answers.map(({ selection }) => selection),
-      signal,
-    );
+    return mergeSelections(answers, signal);
   }
 
   /**
@@ -171,12 +168,20 @@ export class QuorumSource implements RecentSource {
 
   /** What the heads hold, of each partition the fullest replica. A value that several partitions have is counted in one. */
   async headStatus(countMax: number, signal: AbortSignal): Promise<HeadStatus> {
-    const statuses = await this.#ask(Number.POSITIVE_INFINITY, signal, (peer, stop) => peer.headStatus(countMax, stop));
-    return mergeStatuses(statuses, countMax);
+    // Statistics have no warnings: they are as old as what was applied.
+    const read = async (peer: ReadPeer, stop: AbortSignal) => ({
+      status: await peer.headStatus(countMax, stop),
+      warnings: [],
+    });
+    const statuses = await this.#ask<{ status: HeadStatus } & Warned>(Number.POSITIVE_INFINITY, signal, read);
+    return mergeStatuses(
+      statuses.map((replicas) => replicas.map(({ status }) => status)),
+      countMax,
+    );
   }
 
   /** The answers of #ask in one list. */
-  async #all<T>(
+  async #all<T extends Warned>(
     minT: number,
     signal: AbortSignal,
     read: (peer: ReadPeer, signal: AbortSignal, place: ReadPlace) => Promise<T>,
@@ -185,7 +190,7 @@ export class QuorumSource implements RecentSource {
   }
 
   /** By partition, answers of so many owners of every partition that together they know every sample from `minT` on. */
-  async #ask<T>(
+  async #ask<T extends Warned>(
     minT: number,
     signal: AbortSignal,
     read: (peer: ReadPeer, signal: AbortSignal, place: ReadPlace) => Promise<T>,
@@ -225,7 +230,7 @@ export class QuorumSource implements RecentSource {
   }
 
   /** The answer of one owner that has followed the log far enough, with a warning where none has. */
-  async #askFollower<T>(
+  async #askFollower<T extends Warned>(
     partition: Partition,
     freshness: LogFreshness,
     readFrom: (owner: Owner) => Promise<T>,
@@ -241,7 +246,7 @@ export class QuorumSource implements RecentSource {
       read: () => readFrom(owner),
     }));
     const { answer, warning } = await freshness.ask(partition.id, owners);
-    return [warning === undefined ? answer : withWarning(answer, warning)];
+    return [warning === undefined ? answer : { ...answer, warnings: [...answer.warnings, warning] }];
   }
 
   #askPartition<T>(
@@ -353,11 +358,9 @@ async function selectAhead(source: SeriesSource, query: SelectQuery, signal: Abo
   return { labels, warnings, chunks, ...(costs === undefined ? {} : { costs: () => costs.call(selected) }) };
 }
 
-/** The same answer with one warning more, where it is of a form that has any. */
-function withWarning<T>(answer: T, warning: string): T {
-  if (typeof answer !== 'object' || answer === null || !('warnings' in answer)) return answer;
-  const { warnings } = answer as { readonly warnings: readonly string[] };
-  return { ...answer, warnings: [...warnings, warning] };
+/** What every answer has: an answer of one who may not have followed the log far enough says so. */
+interface Warned {
+  readonly warnings: readonly string[];
 }
 
 interface Wanted {
