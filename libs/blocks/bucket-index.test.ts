@@ -66,6 +66,7 @@ async function encodeBucketIndex(wanted: BucketIndex): Promise<Uint8Array> {
   return (await bucket.get(key, { bytesMax: 1 << 30, signal })).bytes;
 }
 
+const brackets = '['.repeat(100_000) + ']'.repeat(100_000);
 const pack = (json: unknown): Uint8Array => gzipSync(JSON.stringify(json));
 
 describe('bucket index', () => {
@@ -138,6 +139,12 @@ describe('bucket index', () => {
     ['a block without times', pack({ version: 2, blocks: [{ block_id: a }] })],
     ['a block that ends before it begins', pack({ version: 2, blocks: [{ block_id: a, min_time: 2, max_time: 1 }] })],
     ['a gzip bomb', gzipSync(Buffer.alloc(300 << 20))],
+    ['a gzip bomb of numbers', gzipSync(`{"version":2,"blocks":[0${',0'.repeat(1 << 20)}]}`)],
+    ['a block whose name is brackets', gzipSync(`{"version":2,"blocks":[{"block_id":${brackets}}]}`)],
+    ['a mark that is brackets', gzipSync(`{"version":2,"block_deletion_marks":[${brackets}]}`)],
+    ['a version that is brackets', gzipSync(`{"version":${brackets}}`)],
+    ['an entry of twenty megabytes', pack({ version: 2, blocks: [{ block_id: a, x: 'x'.repeat(20 << 20) }] })],
+    ['something behind the end', gzipSync('{"version":2,"blocks":[]} x')],
   ] as const) {
     it(`refuses ${name} by name`, async () => {
       const decoded = decodeBucketIndex('s3://x/team-a/index', bytes);

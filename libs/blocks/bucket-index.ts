@@ -9,6 +9,8 @@ import { gunzip, gzip } from 'node:zlib';
 import { Failure } from '../errors/failure.ts';
 import type { TenantId } from '../model/tenant-id.ts';
 import type { Bucket } from '../object-store/bucket.ts';
+import { type JsonPiece, jsonElements, jsonMembers, parseJson, shownJson } from '../std/json-pieces.ts';
+import { Turns } from '../std/turns.ts';
 import type { BlockMeta } from '../tsdb/block/meta.ts';
 import { isUlid, type Ulid } from '../tsdb/block/ulid.ts';
 import { bucketIndexKey } from './paths.ts';
@@ -76,9 +78,17 @@ const writtenVersion = 2;
 const versionMax = 2;
 const segmentsFormat = '1b6d';
 const shardLabel = '__compactor_shard_id__';
+const knownFields: readonly string[] = ['version', 'blocks', 'block_deletion_marks', 'updated_at', 'maru'];
+const listBegin = 0x5b;
+const nullBegin = 0x6e;
 const packedBytesMax = 16 << 20;
 /** A block's entry has some 500 bytes: room for a hundred thousand blocks. */
 const unpackedBytesMax = 64 << 20;
+/** One entry of it, and what we add beside the blocks. */
+const entryMax = { bytes: 1 << 20, values: 50_000, depth: 8 };
+const ownMax = { bytes: 8 << 20, values: 300_000, depth: 8 };
+/** An index with more entries that are none is no index. */
+const problemsMax = 1_000;
 const updateAttemptsMax = 8;
 const gunzipAsync = promisify(gunzip);
 const gzipAsync = promisify(gzip);
@@ -104,7 +114,7 @@ export async function readBucketIndex(
   const key = bucketIndexKey(tenant);
   try {
     const { bytes, version } = await bucket.get(key, { bytesMax: packedBytesMax, signal });
-    return { index: await decodeBucketIndex(`${bucket.name}/${key}`, bytes), version };
+    return { index: await decodeBucketIndex(`${bucket.name}/${key}`, bytes, signal), version };
   } catch (error) {
     if (error instanceof Failure && error.kind === 'not_found') return undefined;
     if (error instanceof Failure && error.kind === 'too_large') throw new Failure('bad_data', error.message);
@@ -236,58 +246,112 @@ async function encodeBucketIndex(index: BucketIndex): Promise<Uint8Array> {
 }
 
 /** @throws Failure `bad_data` */
-async function decodeBucketIndex(name: string, packed: Uint8Array): Promise<BucketIndex> {
-  let json: unknown;
+async function decodeBucketIndex(name: string, packed: Uint8Array, signal: AbortSignal): Promise<BucketIndex> {
   try {
     const bytes = await gunzipAsync(packed, { maxOutputLength: unpackedBytesMax });
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return await new IndexText(name, bytes).decode(signal);
   } catch (cause) {
+    if (cause instanceof Failure || signal.aborted) throw cause;
     throw new Failure('bad_data', `${name} is no gzip of JSON within ${unpackedBytesMax} bytes`, { cause });
   }
-  const index = recordOf(json);
-  if (index === undefined) throw new Failure('bad_data', `${name} is not an object`);
-  const version = index['version'];
-  if (version !== 1 && version !== 2) {
-    throw new Failure('bad_data', `${name} has version ${JSON.stringify(version)}, known are 1 to ${versionMax}`);
+}
+
+/** The text of an index: read entry by entry, so that other work goes on beside a large one, and none costs more than its length. */
+class IndexText {
+  readonly #name: string;
+  readonly #bytes: Uint8Array;
+  readonly #problems: string[] = [];
+
+  constructor(name: string, bytes: Uint8Array) {
+    this.#name = name;
+    this.#bytes = bytes;
   }
-  const own = recordOf(index['maru']) ?? {};
-  const problems: string[] = [];
-  const blocks: IndexedBlock[] = [];
-  const known = new Set<string>();
-  for (const entry of listOf(name, index, 'blocks')) {
-    const ulid = recordOf(entry)?.['block_id'];
-    if (typeof ulid !== 'string' || !isUlid(ulid)) {
-      problems.push(`${name}: ${JSON.stringify(ulid)?.slice(0, 64)} is no ULID of a block`);
-    } else if (!known.has(ulid)) {
-      known.add(ulid);
-      blocks.push(decodeBlock(name, ulid, recordOf(entry) ?? {}));
+
+  async decode(signal: AbortSignal): Promise<BucketIndex> {
+    const name = this.#name;
+    const fields = await this.#fields(signal);
+    const said = (field: string, max = entryMax): unknown => {
+      const piece = fields.get(field);
+      return piece === undefined ? undefined : parseJson(this.#bytes, piece, max);
+    };
+    const version = said('version');
+    if (version !== 1 && version !== 2) {
+      throw new Failure('bad_data', `${name} has version ${shownJson(version)}, known are 1 to ${versionMax}`);
+    }
+    const blocks = new Map<Ulid, IndexedBlock>();
+    await this.#each(fields, 'blocks', signal, (entry) => {
+      const ulid = entry?.['block_id'];
+      if (typeof ulid !== 'string' || !isUlid(ulid)) this.#problem(`${shownJson(ulid)} is no ULID of a block`);
+      else if (!blocks.has(ulid)) blocks.set(ulid, decodeBlock(name, ulid, entry ?? {}));
+    });
+    const deletionMarks: IndexedMark[] = [];
+    await this.#each(fields, 'block_deletion_marks', signal, (entry) => {
+      const ulid = entry?.['block_id'];
+      const seconds = entry?.['deletion_time'];
+      if (typeof ulid === 'string' && isUlid(ulid) && isWhole(seconds)) {
+        deletionMarks.push({ ulid, markedAtMs: seconds * 1000 });
+      } else {
+        this.#problem(`there is no deletion mark of ${shownJson(ulid)} at ${shownJson(seconds)}`);
+      }
+    });
+    const own = recordOf(said('maru', ownMax)) ?? {};
+    const updatedAt = said('updated_at');
+    return {
+      blocks: [...blocks.values()],
+      deletionMarks,
+      noCompact: ulidsOf(own['no_compact']) ?? [],
+      updatedAtMs: isWhole(updatedAt) ? updatedAt * 1000 : 0,
+      generation: isWhole(own['generation']) && own['generation'] > 0 ? own['generation'] : 0,
+      problems: this.#problems,
+    };
+  }
+
+  /** Where the fields that we know stand. */
+  async #fields(signal: AbortSignal): Promise<Map<string, JsonPiece>> {
+    const turns = new Turns();
+    const fields = new Map<string, JsonPiece>();
+    for (const { name, value } of jsonMembers(this.#bytes, { begin: 0, end: this.#bytes.length })) {
+      if (turns.isOver) await turns.next(signal);
+      const field = knownFields.find((known) => known.length + 2 === name.end - name.begin && this.#is(name, known));
+      if (field !== undefined) fields.set(field, value);
+    }
+    return fields;
+  }
+
+  #is({ begin }: JsonPiece, field: string): boolean {
+    for (let i = 0; i < field.length; i++) if (this.#bytes[begin + 1 + i] !== field.charCodeAt(i)) return false;
+    return true;
+  }
+
+  async #each(
+    fields: ReadonlyMap<string, JsonPiece>,
+    field: string,
+    signal: AbortSignal,
+    take: (entry: Readonly<Record<string, unknown>> | undefined) => void,
+  ): Promise<void> {
+    const list = fields.get(field);
+    // Go writes a list without elements as null.
+    if (list === undefined || this.#bytes[list.begin] === nullBegin) return;
+    if (this.#bytes[list.begin] !== listBegin) throw new Failure('bad_data', `${this.#name}: ${field} is not a list`);
+    const turns = new Turns();
+    for (const piece of jsonElements(this.#bytes, list)) {
+      if (turns.isOver) await turns.next(signal);
+      take(recordOf(parseJson(this.#bytes, piece, entryMax)));
     }
   }
-  const deletionMarks: IndexedMark[] = [];
-  for (const entry of listOf(name, index, 'block_deletion_marks')) {
-    const ulid = recordOf(entry)?.['block_id'];
-    const seconds = recordOf(entry)?.['deletion_time'];
-    if (typeof ulid === 'string' && isUlid(ulid) && isWhole(seconds)) {
-      deletionMarks.push({ ulid, markedAtMs: seconds * 1000 });
-    } else {
-      problems.push(`${name}: ${JSON.stringify(entry)?.slice(0, 100)} is no deletion mark`);
+
+  #problem(text: string): void {
+    if (this.#problems.length === problemsMax) {
+      throw new Failure('bad_data', `${this.#name} has more than ${problemsMax} entries that are none`);
     }
+    this.#problems.push(`${this.#name}: ${text}`);
   }
-  const updatedAt = index['updated_at'];
-  return {
-    blocks,
-    deletionMarks,
-    noCompact: ulidsOf(own['no_compact']) ?? [],
-    updatedAtMs: isWhole(updatedAt) ? updatedAt * 1000 : 0,
-    generation: isWhole(own['generation']) && own['generation'] > 0 ? own['generation'] : 0,
-    problems,
-  };
 }
 
 /** A ULID whose entry lies is an error of the whole index: leaving it out would leave its samples out. */
 function decodeBlock(name: string, ulid: Ulid, entry: Readonly<Record<string, unknown>>): IndexedBlock {
   const wrong = (field: string): Failure =>
-    new Failure('bad_data', `${name}: ${field} of block ${ulid} is ${JSON.stringify(entry[field])?.slice(0, 64)}`);
+    new Failure('bad_data', `${name}: ${field} of block ${ulid} is ${shownJson(entry[field])}`);
   const minTime = entry['min_time'];
   const maxTime = entry['max_time'];
   if (!isWhole(minTime)) throw wrong('min_time');
@@ -338,12 +402,6 @@ function recordOf(value: unknown): Readonly<Record<string, unknown>> | undefined
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
   // Without a prototype: a field may be called __proto__.
   return Object.assign(Object.create(null), value) as Record<string, unknown>;
-}
-
-function listOf(name: string, index: Readonly<Record<string, unknown>>, field: string): readonly unknown[] {
-  const value = index[field] ?? [];
-  if (!Array.isArray(value)) throw new Failure('bad_data', `${name}: ${field} is not a list`);
-  return value;
 }
 
 function ulidsOf(value: unknown): Ulid[] | undefined {

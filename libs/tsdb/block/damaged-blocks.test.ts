@@ -239,6 +239,11 @@ describe('damaged blocks', () => {
       text: '{"version":1,"ulid":"01HF7YAT00BRAD5CS6H24WVRN3","minTime":3,"maxTime":2}',
     },
     {
+      name: 'a name that is brackets',
+      text: `{"version":1,"minTime":1,"maxTime":2,"ulid":${'['.repeat(1e5)}${']'.repeat(1e5)}}`,
+    },
+    { name: 'a field of a million values', text: `{"version":1,"x":[0${',0'.repeat(1e6)}]}` },
+    {
       name: 'times beyond whole numbers',
       text: '{"version":1,"ulid":"01HF7YAT00BRAD5CS6H24WVRN3","minTime":1,"maxTime":1e300}',
     },

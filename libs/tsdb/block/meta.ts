@@ -3,6 +3,7 @@
  * Owns the reading, which checks every field that we use and keeps every one that we do not know, and the writing.
  */
 import { Failure } from '../../errors/failure.ts';
+import { parseJson, shownJson } from '../../std/json-pieces.ts';
 import { isUlid, type Ulid } from './ulid.ts';
 
 export interface BlockStats {
@@ -89,6 +90,8 @@ export interface BlockMetaExtras {
 
 /** Larger is no meta.json of anybody's. */
 export const metaBytesMax: number = 16 << 20;
+/** Room for ten thousand sources and as many parents. */
+const metaMax = { bytes: metaBytesMax, values: 100_000, depth: 100 };
 
 const knownVersion = 1;
 
@@ -101,9 +104,9 @@ export function parseMeta(name: string, bytes: Uint8Array): BlockMeta {
   if (bytes.length > metaBytesMax) throw new Failure('bad_data', `${name}: ${bytes.length} bytes are no meta.json`);
   let json: unknown;
   try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    json = parseJson(bytes, { begin: 0, end: bytes.length }, metaMax);
   } catch (cause) {
-    throw new Failure('bad_data', `${name} is not JSON`, { cause });
+    throw new Failure('bad_data', `${name} is not the JSON of a block`, { cause });
   }
   const meta = new Fields(name, '', json);
   const version = meta.integer('version');
@@ -315,7 +318,6 @@ class Fields {
   }
 
   #wrong(name: string, wanted: string, value: unknown): Failure {
-    const shown = JSON.stringify(value)?.slice(0, 64);
-    return new Failure('bad_data', `${this.#file}: ${this.#path}${name} is not ${wanted}: ${shown}`);
+    return new Failure('bad_data', `${this.#file}: ${this.#path}${name} is not ${wanted}: ${shownJson(value)}`);
   }
 }
