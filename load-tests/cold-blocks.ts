@@ -1,8 +1,8 @@
 /**
  * What a query of a day of blocks costs that nobody asked before: `node load-tests/cold-blocks.ts [--series=1000000] [--keep=folder]
- * [--results=folder|-]`. One block of 24 hours; the store-gateway reads it from a folder, then from a real S3 server (versitygw,
- * which `.ci/run` builds) whose every answer comes 30 ms late. Its header is on local disk; its cache is emptied before each question.
- * Needs some 700 bytes of disk a series, three times.
+ * [--results=folder|-]`. One block of 24 hours; the store-gateway reads it from a folder, from a real S3 server (versitygw, which
+ * `.ci/run` builds), and from the same when its every answer comes 30 ms late, in turn. Its header is on local disk; its cache is emptied
+ * before each question. Needs some 700 bytes of disk a series, three times.
  */
 import { cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,7 +13,6 @@ import { compareLabels, Labels } from '../libs/model/labels.ts';
 import type { Matcher } from '../libs/model/matcher.ts';
 import { parseTenantId } from '../libs/model/tenant-id.ts';
 import type { Bucket } from '../libs/object-store/bucket.ts';
-import { startFaultyS3 } from '../libs/object-store/faulty-s3.testing.ts';
 import { FilesystemBucket } from '../libs/object-store/filesystem.ts';
 import { S3Bucket } from '../libs/object-store/s3.ts';
 import { makeColumns } from '../libs/series/merge.ts';
@@ -29,6 +28,7 @@ import { MemoryPageCache } from '../services/store-gateway/page-cache.ts';
 import { StoreGatewayHandler } from '../services/store-gateway/store-gateway-handler.ts';
 import { startVersitygw } from '../test/support/start-versitygw.ts';
 import { tempFolder } from '../test/support/temp-folder.ts';
+import { startLateProxy } from './late-proxy.ts';
 import { machineLine } from './report.ts';
 
 const { values } = parseArgs({
@@ -44,7 +44,7 @@ const dayMs = 86_400_000;
 const begin = 1_790_000_000_000 - (1_790_000_000_000 % dayMs);
 const seriesPerMetric = 1000;
 const delayMs = 30;
-const runs = 7;
+const runs = 9;
 const { signal } = new AbortController();
 const tenant = parseTenantId('cold');
 const progress = new Progress(process.stderr);
@@ -106,6 +106,8 @@ interface Cost {
   readonly ms: number;
   readonly requests: number;
   readonly bytes: number;
+  /** Of the chunks that were handed out. */
+  readonly chunkBytes: number;
 }
 
 function gatewayOf(bucket: Bucket, folder: string): { handler: StoreGatewayHandler; cache: MemoryPageCache } {
@@ -137,9 +139,14 @@ async function ask(handler: StoreGatewayHandler, ulid: Ulid, matchers: readonly 
   const { source, reads } = handler.source(tenant, [ulid]);
   const selected = await source.select({ matchers, minT: begin, maxT: begin + dayMs }, signal);
   let chunks = 0;
-  for await (const batch of selected.chunks(signal)) chunks += batch.encoding.length;
+  let chunkBytes = 0;
+  for await (const batch of selected.chunks(signal)) {
+    chunks += batch.encoding.length;
+    chunkBytes += batch.bytes.length;
+  }
   const { requests, bytes } = reads();
-  return { series: selected.labels.begin.length - 1, chunks, ms: performance.now() - beganAt, requests, bytes };
+  const ms = performance.now() - beganAt;
+  return { series: selected.labels.begin.length - 1, chunks, ms, requests, bytes, chunkBytes };
 }
 
 const metrics = Math.max(2, Math.round(Number(values.series) / seriesPerMetric));
@@ -165,59 +172,64 @@ const folder = join(work.path, 'folder');
 await cp(join(kept, ulid), join(folder, tenant, ulid), { recursive: true });
 await using server = await startVersitygw();
 await cp(join(kept, ulid), join(server.folder, tenant, ulid), { recursive: true });
-await using late = await startFaultyS3(server.endpoint);
-late.delayMs = delayMs;
-const s3 = new S3Bucket({
-  bucket: server.bucket,
-  prefix: '',
-  endpoint: late.endpoint,
-  region: 'us-east-1',
-  forcePathStyle: true,
-  credentials: server.credentials,
-  encryption: 'none',
-  kmsKeyId: '',
-  attemptsMax: 3,
-  timeoutMs: 30_000,
-  connectionsMax: 64,
-});
+using late = await startLateProxy(server.endpoint, delayMs);
+const s3At = (endpoint: string): S3Bucket =>
+  new S3Bucket({
+    bucket: server.bucket,
+    prefix: '',
+    endpoint,
+    region: 'us-east-1',
+    forcePathStyle: true,
+    credentials: server.credentials,
+    encryption: 'none',
+    kmsKeyId: '',
+    attemptsMax: 3,
+    timeoutMs: 30_000,
+    connectionsMax: 64,
+  });
+const near = s3At(server.endpoint);
+const far = s3At(late.endpoint);
+const places = (
+  [
+    ['folder', new FilesystemBucket(folder)],
+    ['near', near],
+    ['far', far],
+  ] as const
+).map(([name, bucket]) => gatewayOf(bucket, join(work.path, `headers-${name}`)));
+// The header is built, and what is read once and kept is read.
+for (const { handler } of places) await ask(handler, ulid, [{ type: '=', name: 'no', value: 'such' }]);
 
 const rows: string[] = [];
 for (const [question, matchers] of questions) {
-  const median: Cost[] = [];
-  for (const [name, bucket] of [
-    ['folder', new FilesystemBucket(folder)],
-    ['s3', s3],
-  ] as const) {
-    const { handler, cache } = gatewayOf(bucket, join(work.path, `headers-${name}`));
-    await ask(handler, ulid, [{ type: '=', name: 'no', value: 'such' }]);
-    const costs: Cost[] = [];
-    for (let run = 0; run < runs; run++) {
+  const costs: Cost[][] = places.map(() => []);
+  for (let run = 0; run < runs; run++) {
+    for (const [i, { handler, cache }] of places.entries()) {
       cache.dropPrefix('');
-      costs.push(await ask(handler, ulid, matchers));
+      costs[i]?.push(await ask(handler, ulid, matchers));
     }
-    costs.sort((a, b) => a.ms - b.ms);
-    const middle = costs[runs >> 1];
-    if (middle !== undefined) median.push(middle);
-    await handler.close();
   }
-  const [local, far] = median;
-  if (local === undefined || far === undefined) continue;
+  const [local, beside, away] = costs.map((all) => all.sort((a, b) => a.ms - b.ms)[runs >> 1]);
+  if (local === undefined || beside === undefined || away === undefined) continue;
   rows.push(
-    `| ${question} | ${far.series} | ${far.chunks} | ${far.requests} | ${(far.bytes / 1e6).toFixed(1)} MB | ` +
-      `${local.ms.toFixed(0)} ms | ${far.ms.toFixed(0)} ms | +${(far.ms - local.ms).toFixed(0)} ms |`,
+    `| ${question} | ${away.series} | ${away.chunks} | ${away.requests} | ${(away.bytes / 1e6).toFixed(1)} MB | ` +
+      `${(away.bytes / away.chunkBytes).toFixed(2)} | ${local.ms.toFixed(0)} ms | ${beside.ms.toFixed(0)} ms | ` +
+      `${away.ms.toFixed(0)} ms | +${(away.ms - local.ms).toFixed(0)} ms |`,
   );
   progress.say(rows.at(-1) ?? '');
 }
-s3.close();
+for (const { handler } of places) await handler.close();
+near.close();
+far.close();
 const text = `# A cold query over one block of 24 hours, ${metrics * seriesPerMetric} series
 
 ${new Date().toISOString()}, ${machineLine()}
 
 \`node load-tests/cold-blocks.ts --series=${values.series}\`: the store-gateway in this process, its header of the block on local disk, its cache
-empty. S3 is versitygw behind a proxy that sends every answer ${delayMs} ms late; client, proxy and server share the machine. Medians of ${runs}.
+empty. S3 is versitygw, asked directly and through a process that passes every answer on ${delayMs} ms late; all share the machine. Medians of
+${runs} askings, the three places in turn. Over-fetch: bytes read, those of the index included, to bytes of the chunks that were wanted.
 
-| question | series | chunks | requests | read | folder | S3 + ${delayMs} ms | difference |
-|---|---|---|---|---|---|---|---|
+| question | series | chunks | requests | read | over-fetch | folder | S3 | S3 + ${delayMs} ms | that to the folder |
+|---|---|---|---|---|---|---|---|---|---|
 ${rows.join('\n')}
 `;
 console.log(text);
