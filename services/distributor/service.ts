@@ -1,7 +1,6 @@
 /**
  * The distributor: the write edge. Registers its routes, holds what pushes share, counts.
  */
-import { totalmem } from 'node:os';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { IngesterContract } from '../../libs/contracts/ingester.ts';
 import { failureStatus } from '../../libs/http/failure-response.ts';
@@ -11,6 +10,7 @@ import type { Service } from '../../libs/lifecycle/service.ts';
 import type { Limits } from '../../libs/limits/limits.ts';
 import type { TenantLimits } from '../../libs/limits/tenant-limits.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
+import { usableMemoryBytes } from '../../libs/std/usable-memory.ts';
 import type { Metrics } from '../../libs/telemetry/metrics.ts';
 import { AliasRegistry } from '../../libs/wire/alias-registry.ts';
 import { WriteScan } from '../../libs/wire/write-scan.ts';
@@ -43,7 +43,9 @@ const inflightShareOfMemory = 8;
 const urls = ['/api/v1/push', '/api/v1/write'];
 
 export function createDistributor(config: DistributorConfig, deps: DistributorDeps): Service {
-  const inflight = new InflightBytes(config.maxInflightPushRequestsBytes || memoryBytes() / inflightShareOfMemory);
+  const inflight = new InflightBytes(
+    config.maxInflightPushRequestsBytes || usableMemoryBytes() / inflightShareOfMemory,
+  );
   // One that would never find room is told so at once.
   const bodyLimits = {
     ...deps.bodyLimits,
@@ -115,11 +117,6 @@ export function createDistributor(config: DistributorConfig, deps: DistributorDe
     },
     notReadyReason: () => (stopping ? 'stopping' : undefined),
   };
-}
-
-/** What the process may use: the container's maximum where there is one. */
-function memoryBytes(): number {
-  return Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
 }
 
 /** The tenant's limits in the words of the push. */

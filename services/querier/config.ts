@@ -16,7 +16,10 @@ export const querierKeys = {
   maxQueued: integer(2000, 'Most queries that wait for a worker; beyond them the answer is 429.', 1),
   maxQueuedPerTenant: integer(1000, 'Most queries of one tenant that wait for a worker.', 1),
   maxSamples: integer(50_000_000, 'Most samples that one query may hold in memory at a time.', 1),
-  maxMemoryBytes: bytes('1GiB', 'Most memory that the samples of one query may take at a time.'),
+  maxMemoryBytes: bytes(
+    '0',
+    'Most memory that the samples of one query may take at a time; 0 is a quarter of what the process may use, and 1GiB at most.',
+  ),
   lookbackDelta: duration('5m', 'How far back a selector looks for the newest sample.'),
   bucketIndexMaxAge: duration(
     '15m',

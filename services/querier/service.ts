@@ -23,6 +23,7 @@ import { subqueryStepMs, syntaxOf } from '../../libs/promql/settings.ts';
 import { parseMetricSelector } from '../../libs/promql/syntax/parser.ts';
 import { apiRoutes, type CallReport } from '../../libs/query-api/api-routes.ts';
 import { logFailure } from '../../libs/query-api/log-failures.ts';
+import { usableMemoryBytes } from '../../libs/std/usable-memory.ts';
 import type { Logger } from '../../libs/telemetry/log.ts';
 import type { Metrics } from '../../libs/telemetry/metrics.ts';
 import { version } from '../../libs/telemetry/version.ts';
@@ -46,6 +47,9 @@ const drainMs = 10_000;
 const workersMin = 2;
 /** JavaScript objects of one query; its samples lie outside of this. */
 const workerHeapMb = 1024;
+
+/** Of one query, where nobody says how much it may have. */
+const queryMemoryBytes = (): number => Math.min(usableMemoryBytes() / 4, 1 << 30);
 
 export interface QuerierDeps {
   readonly ingester: Pick<IngesterContract, 'source'> & IngesterStatusContract & Partial<RecentChangesContract>;
@@ -85,7 +89,7 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Querier
       subqueryStepMs,
     },
     statsByStep: deps.features.has('promql-per-step-stats'),
-    limits: { samplesMax: config.maxSamples, memoryBytesMax: config.maxMemoryBytes },
+    limits: { samplesMax: config.maxSamples, memoryBytesMax: config.maxMemoryBytes || queryMemoryBytes() },
   };
   const workersMax = Math.min(config.maxConcurrency, Math.max(workersMin, availableParallelism()));
   const pool = new QueryPool({
