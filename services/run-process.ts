@@ -94,6 +94,11 @@ async function run(config: Config): Promise<void> {
       const reasons = notReady();
       return reasons.length === 0 && !isGreeted ? ['the process is starting'] : reasons;
     },
+    // Writes and reads of what is recent go on without a bucket, so whoever routes by /ready must not leave.
+    amiss: () => {
+      const reason = identity?.awayReason();
+      return reason === undefined ? [] : [`bucket: ${reason}`];
+    },
   });
 
   let selfMetrics: { stop(): Promise<void> } | undefined;

@@ -44,9 +44,14 @@ export interface HttpDeps {
   readonly log: Logger;
   /** One line for each thing that is not ready. */
   readonly notReady: () => readonly string[];
+  /** One line for each thing that is amiss although the process is ready: what needs it fails, the rest goes on. */
+  readonly amiss?: () => readonly string[];
 }
 
-export function createHttpServer(config: HttpConfig, { metrics, log, notReady }: HttpDeps): HttpServer {
+export function createHttpServer(
+  config: HttpConfig,
+  { metrics, log, notReady, amiss = () => [] }: HttpDeps,
+): HttpServer {
   const app = fastify({
     logger: false,
     exposeHeadRoutes: false,
@@ -96,7 +101,8 @@ export function createHttpServer(config: HttpConfig, { metrics, log, notReady }:
     app.get(url, (_request, reply) => {
       const reasons = notReady();
       reply.type('text/plain; charset=utf-8');
-      return reasons.length === 0 ? reply.send('ready\n') : reply.code(503).send(`${reasons.join('\n')}\n`);
+      if (reasons.length > 0) return reply.code(503).send(`${reasons.join('\n')}\n`);
+      return reply.send(`${['ready', ...amiss()].join('\n')}\n`);
     });
   }
   for (const url of ['/healthz', '/-/healthy']) {

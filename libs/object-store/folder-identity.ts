@@ -11,7 +11,7 @@ import { Failure } from '../errors/failure.ts';
 import { errorCode, realDisk } from '../std/disk.ts';
 import { writeWhole } from '../std/whole-file.ts';
 
-/** How often at most it is looked again for what `notReadyReason` tells. */
+/** How often at most it is looked again for the reasons that are told. */
 const lookEveryMs = 1_000;
 
 export class FolderIdentity {
@@ -60,7 +60,15 @@ export class FolderIdentity {
 
   /** Why nothing can be said of the bucket since the start; undefined from the moment on at which its folder was there. */
   notReadyReason(): string | undefined {
-    if (this.#wasSeen) return undefined;
+    return this.#wasSeen ? undefined : this.#reasonNow();
+  }
+
+  /** Why nothing can be said of it now, although its folder was there before; by a look of the last second or two. */
+  awayReason(): string | undefined {
+    return this.#wasSeen ? this.#reasonNow() : undefined;
+  }
+
+  #reasonNow(): string | undefined {
     if (this.#looking === undefined && performance.now() - this.#lookedAtMs > lookEveryMs) {
       this.#looking = this.check()
         .catch(() => undefined)

@@ -63,4 +63,19 @@ it('a bucket whose folder is away at the start is named, and not taken for an em
   await rename(`${bucket}-away`, bucket);
   await maru.ready();
   assert.deepEqual((await query()).data, before.data);
+
+  await rename(bucket, `${bucket}-away`);
+  await waitFor('/ready names it, and stays 200: writes go on', async () => {
+    const response = await fetch(`${maru.baseUrl}/ready`);
+    assert.equal(response.status, 200);
+    return /^ready\nbucket: .*mount is not the one that was there before/.test(await response.text()) || undefined;
+  });
+  const taken = await push(maru.baseUrl, [{ labels: [['__name__', 'n']], samples: [{ t: Date.now(), v: 1 }] }], {
+    protocol: 'v2',
+  });
+  assert.equal(taken.status, 204, taken.text);
+  await rename(`${bucket}-away`, bucket);
+  await waitFor('/ready has nothing to say', async () =>
+    (await (await fetch(`${maru.baseUrl}/ready`)).text()) === 'ready\n' ? true : undefined,
+  );
 });
