@@ -133,6 +133,8 @@ async function run(config: Config): Promise<void> {
     // Nothing may be acknowledged any more, so there is nothing to finish.
     setImmediate(() => process.exit(1));
   };
+  // The greeting may go where nothing can be written: see libs/telemetry/log.ts.
+  process.stdout.on('error', () => undefined);
   process.on('uncaughtException', onFatal);
   process.on('unhandledRejection', onFatal);
   let signalledAtMs: number | undefined;

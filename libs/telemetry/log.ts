@@ -18,7 +18,13 @@ export interface LogConfig {
   readonly format: (typeof logFormats)[number];
 }
 
-/** The root of all logs; rooms take a child with their `component`. Lines go to standard error. */
+/** Lines that wait because they cannot be written, on a full disk say, may take so many bytes; more are lost. */
+const waitingBytesMax = 1 << 20;
+
+/**
+ * The root of all logs; rooms take a child with their `component`. Lines go to standard error. What cannot be written there breaks
+ * nothing: it is tried again with the next line.
+ */
 export function createLogger(config: LogConfig): Logger {
   const logfmt = config.format === 'logfmt' || (config.format === 'auto' && process.stderr.isTTY === true);
   const options = {
@@ -29,7 +35,8 @@ export function createLogger(config: LogConfig): Logger {
     timestamp: () => `,"ts":"${new Date().toISOString()}"`,
     formatters: { level: (label: string) => ({ level: label }) },
   };
-  const lines = pino.destination({ dest: 2, sync: true });
+  const lines = pino.destination({ dest: 2, sync: true, maxLength: waitingBytesMax });
+  lines.on('error', () => undefined);
   if (!logfmt) return pino(options, lines);
   const asLogfmt = new Writable({
     write(line: Buffer, _encoding, done) {

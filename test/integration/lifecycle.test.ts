@@ -2,7 +2,9 @@
  * The process as an operator meets it: starting, stopping, its lock, its command line and its pages.
  */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,7 +14,7 @@ import { ask, queryAt } from '../support/query-client.ts';
 import type { SentSeries } from '../support/remote-write-messages.ts';
 import { runMaru, startMaru } from '../support/start-maru.ts';
 import { tempFolder } from '../support/temp-folder.ts';
-import { waitFor } from '../support/wait-until.ts';
+import { GiveUp, waitFor } from '../support/wait-until.ts';
 
 describe('starting', { timeout: 120_000 }, () => {
   it('is ready on an empty folder', async () => {
@@ -30,6 +32,34 @@ describe('starting', { timeout: 120_000 }, () => {
     // Not on a terminal, so the log is JSON; beside it stands the greeting, and nothing that a library says by itself.
     for (const line of said.trim().split('\n'))
       assert.match(line, /^\{.*\}$|^Maru |^ {2}(write to|Grafana|data folder) /);
+  });
+
+  it('works where nothing that it says can be written, as on a full disk', {
+    skip: !existsSync('/dev/full'),
+  }, async () => {
+    await using folder = await tempFolder('said-nowhere');
+    const port = await freePort();
+    const script = join(import.meta.dirname, '../../services/main.ts');
+    const args = [script, `--data-dir=${join(folder.path, 'data')}`, `--server.http-port=${port}`];
+    const full = openSync('/dev/full', 'w');
+    const child = spawn(process.execPath, args, { stdio: ['ignore', full, full] });
+    closeSync(full);
+    const exited = once(child, 'exit');
+    try {
+      const url = `http://127.0.0.1:${port}`;
+      await waitFor('ready', async () => {
+        if (child.exitCode !== null) throw new GiveUp(`it ended with ${child.exitCode}`);
+        return (await fetch(`${url}/ready`)).status === 200 ? true : undefined;
+      });
+      // A query that fails is logged.
+      const { httpStatus } = await ask({ baseUrl: `${url}/prometheus` }, 'query', { query: 'up', timeout: '0' });
+      assert.equal(httpStatus, 503);
+      child.kill('SIGTERM');
+      assert.deepEqual(await exited, [0, null]);
+    } finally {
+      child.kill('SIGKILL');
+      await exited;
+    }
   });
 
   it('prints no URL of a room that does not run', async () => {
