@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { tempFolder } from '../../test/support/temp-folder.ts';
@@ -25,7 +25,9 @@ async function blockFolder(path: string): Promise<string> {
   await writeFile(join(directory, 'chunks/000001'), Buffer.alloc(70_000, 'one'));
   await writeFile(join(directory, 'chunks/000002'), Buffer.alloc(30_000, 'two'));
   await writeFile(join(directory, 'tombstones'), Buffer.alloc(9));
-  const meta = { ulid, version: 1, minTime: 1, maxTime: 2, compaction: { level: 1, sources: [ulid] }, custom: 'kept' };
+  const thanos = { version: 1, files: [{ rel_path: 'chunks/000002', size_bytes: 30_000 }] };
+  const compaction = { level: 1, sources: [ulid] };
+  const meta = { ulid, version: 1, minTime: 1, maxTime: 2, compaction, thanos, custom: 'kept' };
   await writeFile(join(directory, 'meta.json'), JSON.stringify(meta));
   return directory;
 }
@@ -101,6 +103,18 @@ describe('upload of a block', () => {
       /000002 has 3 bytes after an upload of 30000/,
     );
     await assert.rejects(fetchMeta(bucket, tenant, ulid, signal), { kind: 'not_found' });
+  });
+
+  it('a folder that lost bytes is refused', async () => {
+    await using folder = await tempFolder('upload');
+    const directory = await blockFolder(folder.path);
+    const bucket = new MemoryBucket();
+    await truncate(join(directory, 'chunks', '000002'), 29_000);
+    await assert.rejects(uploadBlock(bucket, tenant, ulid, directory, signal), {
+      kind: 'bad_data',
+      message: /000002 has 29000 bytes, its meta\.json says 30000$/,
+    });
+    assert.equal((await listTenant(bucket, tenant, signal)).blocks.size, 0);
   });
 
   it('a folder that is another block is refused', async () => {

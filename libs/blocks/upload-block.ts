@@ -40,6 +40,12 @@ export async function uploadBlock(
   const local = parseMeta(join(directory, metaName), new Uint8Array(await readFile(join(directory, metaName))));
   if (local.ulid !== ulid) throw new Failure('bad_data', `${directory} holds ${local.ulid}, not ${ulid}`);
   const sizes = await localFiles(directory);
+  for (const { relPath, sizeBytes } of local.thanos.files) {
+    const there = sizes.get(relPath);
+    if (sizeBytes === undefined || relPath === 'tombstones' || there === sizeBytes) continue;
+    const path = join(directory, relPath);
+    throw new Failure('bad_data', `${path} has ${there ?? 'no'} bytes, its meta.json says ${sizeBytes}`);
+  }
   const standing = await completeAlready(bucket, tenant, ulid, sizes, signal);
   if (standing !== undefined) return { meta: standing, bytes: 0, sizes };
   const sent = await mapBounded([...sizes], filesAtOnceMax, async ([relPath, bytes]) => {

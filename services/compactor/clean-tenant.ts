@@ -6,7 +6,14 @@
 import { type BucketIndex, type IndexedMark, updateBucketIndex } from '../../libs/blocks/bucket-index.ts';
 import { deleteBlock, markForDeletion, readDeletionMark } from '../../libs/blocks/deletion-mark.ts';
 import type { TenantListing } from '../../libs/blocks/fetch-metas.ts';
-import { bucketIndexKey, tenantDeletionMarkKey, tenantPrefix } from '../../libs/blocks/paths.ts';
+import {
+  blockKey,
+  blockPrefix,
+  bucketIndexKey,
+  metaName,
+  tenantDeletionMarkKey,
+  tenantPrefix,
+} from '../../libs/blocks/paths.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
 import type { Ulid } from '../../libs/tsdb/block/ulid.ts';
@@ -71,10 +78,27 @@ export async function cleanTenant(
     if (uploadedAtMs !== undefined || deletable.includes(ulid)) continue;
     partials++;
     if (partialDelayMs === 0 || modifiedMs + partialDelayMs > nowMs) continue;
+    // The listing is older than all that was done since.
+    if (!(await isLeftBehind(bucket, tenant, ulid, nowMs - partialDelayMs, signal))) continue;
     await deleteBlock(bucket, tenant, ulid, signal);
     partialsDeleted.push(ulid);
   }
   return { marked: marked.map(({ ulid }) => ulid), deleted: deletable, partialsDeleted, partials, held, index: next };
+}
+
+/** Whether an upload has not gone on since, and was not finished. */
+async function isLeftBehind(
+  bucket: Bucket,
+  tenant: TenantId,
+  ulid: Ulid,
+  sinceMs: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const metaKey = blockKey(tenant, ulid, metaName);
+  for await (const entry of bucket.list(blockPrefix(tenant, ulid), { delimiter: false, signal })) {
+    if (entry.kind === 'object' && (entry.key === metaKey || entry.modifiedMs > sinceMs)) return false;
+  }
+  return true;
 }
 
 /** Marks what is covered, and what is older than anybody wants. */

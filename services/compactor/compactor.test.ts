@@ -316,6 +316,30 @@ describe('the compactor', () => {
     assert.deepEqual(left, []);
   });
 
+  it('leaves an upload alone that went on after the listing', async () => {
+    for (const left of ['meta.json', 'chunks/000001']) {
+      const room = new Room();
+      await room.upload(0);
+      const ulid = await room.upload(1);
+      const key = blockKey(tenant, ulid, left);
+      const keys = [blockKey(tenant, ulid, 'meta.json'), key];
+      const bodies = await Promise.all(keys.map((one) => room.bucket.get(one, { bytesMax: 1e9, signal })));
+      for (const one of keys) await room.bucket.delete(one, signal);
+      room.nowMs += defaults.partialBlockDeletionDelay + 1000;
+      // The bucket was full for a day, and has room again just now.
+      const put: Bucket['put'] = async (...args) => {
+        await room.bucket.put(key, bodies[1]?.bytes ?? new Uint8Array(), { signal });
+        return room.bucket.put(...args);
+      };
+      const bucket = { ...failingAfter(room.bucket, Number.POSITIVE_INFINITY).bucket, put };
+      await room.compactor(bucket).clean(signal);
+      assert.ok((await room.objectsOf(ulid)).length >= 2, left);
+      await room.bucket.put(keys[0] ?? '', bodies[0]?.bytes ?? new Uint8Array(), { signal });
+      await room.compactor().clean(signal);
+      assert.deepEqual(await room.blocks(), ['0-2 level 1', '2-4 level 1']);
+    }
+  });
+
   it('names what is foreign, and goes on', async () => {
     const room = new Room();
     await room.upload(0);

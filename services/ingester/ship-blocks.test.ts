@@ -23,6 +23,8 @@ class Room {
   uploads: Ulid[] = [];
   failing = false;
   isTenantDeleted = false;
+  /** What the bucket lacks of a block that was uploaded. */
+  lackingBytes = 0;
   /** Of the record that brought the samples; -1 without such a log. */
   logOffset = -1;
   readonly disk = new FaultyDisk();
@@ -56,7 +58,13 @@ class Room {
         return this.index;
       },
       isTenantDeleted: async () => this.isTenantDeleted,
-      upload: async ({ meta }) => this.uploads.push(meta.ulid),
+      upload: async ({ meta }) => {
+        if (this.uploads.includes(meta.ulid) && this.lackingBytes === 0) return { bytes: 0 };
+        this.uploads.push(meta.ulid);
+        const bytes = this.lackingBytes || 1000;
+        this.lackingBytes = 0;
+        return { bytes };
+      },
       nowMs: () => this.nowMs,
       settleMs: 20 * minuteMs,
       recentMs: 3 * hourMs,
@@ -132,12 +140,48 @@ describe('shipping blocks', () => {
     room.indexed('01JDKQ00000000000000000001' as Ulid, [ulid]);
     await room.after(2 * minuteMs);
     room.index = emptyBucketIndex;
+    room.lackingBytes = 1000;
     assert.equal(await room.after(hourMs), 1);
     await room.after(0);
     assert.deepEqual(room.uploads, [ulid, ulid]);
     room.indexed('01JDKQ00000000000000000001' as Ulid, [ulid]);
     await room.after(2 * minuteMs);
     assert.equal(await room.after(hourMs), 0);
+  });
+
+  it('sends again what the bucket lacks of a block, before its own leaves', async () => {
+    for (const isMarked of [false, true]) {
+      const room = new Room();
+      const ulid = await room.cut();
+      await room.after(0);
+      room.indexed(ulid, [ulid]);
+      // What is marked stands in others, or nobody wants it.
+      if (isMarked) room.index = { ...room.index, deletionMarks: [{ ulid, markedAtMs: 0 }] };
+      await room.after(2 * minuteMs);
+      room.lackingBytes = 7;
+      assert.equal(await room.after(20 * minuteMs), isMarked ? 0 : 1);
+      assert.deepEqual(room.uploads, isMarked ? [ulid] : [ulid, ulid]);
+      if (isMarked) continue;
+      await room.after(2 * minuteMs);
+      assert.equal(await room.after(19 * minuteMs), 1, 'readers may have found it damaged: they hear of it anew');
+      assert.equal(await room.after(minuteMs), 0);
+      assert.deepEqual(room.uploads, [ulid, ulid]);
+    }
+  });
+
+  it('looks whether a block is still there that an index does not name which was written later', async () => {
+    const room = new Room();
+    const ulid = await room.cut();
+    await room.after(0);
+    room.lackingBytes = 7;
+    room.index = { ...emptyBucketIndex, updatedAtMs: room.nowMs - 1 };
+    await room.after(2 * minuteMs);
+    assert.deepEqual(room.uploads, [ulid]);
+    room.index = { ...emptyBucketIndex, updatedAtMs: room.nowMs };
+    await room.after(2 * minuteMs);
+    assert.deepEqual(room.uploads, [ulid, ulid]);
+    await room.after(2 * minuteMs);
+    assert.deepEqual(room.uploads, [ulid, ulid], 'not again for the same index');
   });
 
   it('does not bring back what is in the index when the process starts', async () => {
@@ -207,6 +251,8 @@ describe('shipping blocks', () => {
         await room.after(2 * minuteMs);
       }
       const [block] = room.blocks.of(tenant);
+      // What it lacks is not sent from a damaged one.
+      room.lackingBytes = 7;
       const path = `/blocks/a/${ulid}/chunks/000001`;
       const file = await room.disk.open(path, 'write');
       await file.write(Uint8Array.of(255, 255, 255, 255), 10);

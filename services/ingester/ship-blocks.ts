@@ -3,7 +3,8 @@
  * Owns when a block may go: it, or a merge of it, has stood in the tenant's bucket index for as long as a reader may hold an
  * older index and as the longest query may take; and it is old enough that nobody asks the head's neighbours alone. So neither a
  * bucket that is away nor a compactor that is down (which writes the index) hides a sample. A block that is damaged here goes as soon as
- * readers must have heard of the bucket's, and one of a tenant that was deleted as soon as that is seen. Does not own how a block is uploaded.
+ * readers must have heard of the bucket's, and one of a tenant that was deleted as soon as that is seen. Before a block goes, and where an
+ * index does not name it that was written after its upload, it is looked whether the bucket has all of it. Does not own how a block is uploaded.
  */
 import type { BucketIndex } from '../../libs/blocks/bucket-index.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
@@ -16,8 +17,8 @@ export interface ShipDeps {
   readonly readIndex: (tenant: TenantId) => Promise<BucketIndex>;
   /** Whether the bucket says that all of the tenant is to be deleted. Asked only where the index is empty. @throws Failure */
   readonly isTenantDeleted: (tenant: TenantId) => Promise<boolean>;
-  /** Can be repeated after any end. @throws Failure */
-  readonly upload: (block: HeldBlock, signal: AbortSignal) => Promise<unknown>;
+  /** Sends what the bucket does not have of it: how many bytes. Can be repeated after any end. @throws Failure */
+  readonly upload: (block: HeldBlock, signal: AbortSignal) => Promise<{ readonly bytes: number }>;
   readonly nowMs: () => number;
   /** How long a block must have stood in the index. */
   readonly settleMs: number;
@@ -185,20 +186,40 @@ export class BlockShipper {
     if (progress.indexedAtMs === undefined) {
       const index = await this.#index(tenant, this.#pollMs);
       if (isIndexed(index, meta.ulid)) progress.indexedAtMs = nowMs();
-      else await this.#leaveDeleted(index, block);
+      else if (!(await this.#leaveDeleted(index, block)) && index.updatedAtMs >= progress.uploadedAtMs) {
+        await this.#isWhole(block, progress);
+      }
       return;
     }
     if (nowMs() - progress.indexedAtMs < settleMs) return;
     if (nowMs() < meta.maxTime + recentMs && block.damage === undefined) return;
-    if (!isIndexed(await this.#index(tenant, 0), meta.ulid)) {
+    const index = await this.#index(tenant, 0);
+    if (!isIndexed(index, meta.ulid)) {
       // Whoever took it out of the index took it away: it is shipped once more.
       progress.uploadedAtMs = undefined;
       progress.indexedAtMs = undefined;
       return;
     }
+    if (isNeeded(index, meta.ulid) && !(await this.#isWhole(block, progress))) return;
     blocks.remove(block);
     this.counters.removed++;
     log.info({ tenant, block: meta.ulid }, 'a block that is safe in the bucket leaves the local disk');
+  }
+
+  /** Whether the bucket has all of a block; what it lacks is sent again, and readers must hear of it anew. */
+  async #isWhole(block: HeldBlock, progress: Progress): Promise<boolean> {
+    const { nowMs, upload, log } = this.#deps;
+    const { tenant, meta, damage } = block;
+    if (damage !== undefined) return true;
+    const { bytes } = await upload(block, this.#abort.signal);
+    progress.uploadedAtMs = nowMs();
+    if (bytes === 0) return true;
+    progress.indexedAtMs = undefined;
+    log.error(
+      { tenant, block: meta.ulid, bytes },
+      'the bucket did not have all of a block any more: it was sent again',
+    );
+    return false;
   }
 
   /** Lets go of a block if its tenant was deleted: the compactor would delete it, too. Whether it did. */
@@ -230,6 +251,11 @@ export class BlockShipper {
     }
     return progress;
   }
+}
+
+/** Whether the index names the block itself, and not only until it is deleted. */
+function isNeeded({ blocks, deletionMarks }: BucketIndex, ulid: Ulid): boolean {
+  return blocks.some((block) => block.ulid === ulid) && !deletionMarks.some((mark) => mark.ulid === ulid);
 }
 
 /** Whether the index names the block, or one that holds its samples. */
