@@ -14,7 +14,7 @@ const key = 'team-a/bucket-index.json.gz';
 
 function rig() {
   const bucket = new MemoryBucket();
-  const state = { nowMs: 1_000_000, away: false, gets: 0 };
+  const state = { nowMs: 1_000_000, steadyMs: 0, away: false, gets: 0 };
   const problems: string[] = [];
   const unsteady: Bucket = new Proxy(bucket, {
     get(target, name: keyof Bucket) {
@@ -30,6 +30,7 @@ function rig() {
   const indexes = new TenantIndexes({
     bucket: unsteady,
     nowMs: () => state.nowMs,
+    steadyMs: () => state.steadyMs,
     ageMsMax: 60_000,
     staleMsMax: 600_000,
     onProblem: (_, problem) => problems.push(problem),
@@ -53,6 +54,24 @@ describe('indexes of tenants', () => {
     assert.equal((await indexes.of(tenant, signal)).noCompact.length, 1);
     state.nowMs += 1;
     assert.equal((await indexes.of(tenant, signal)).noCompact.length, 2);
+  });
+
+  it('grow old also while the clock is set back, and while the machine sleeps', async () => {
+    const { state, indexes, write } = rig();
+    await indexes.of(tenant, signal);
+    await write('A');
+    state.nowMs -= 3_600_000;
+    state.steadyMs += 60_000;
+    assert.equal((await indexes.of(tenant, signal)).noCompact.length, 0);
+    state.steadyMs += 1;
+    assert.equal((await indexes.of(tenant, signal)).noCompact.length, 1);
+    await write('A', 'B');
+    state.nowMs += 60_001;
+    assert.equal((await indexes.of(tenant, signal)).noCompact.length, 2);
+    assert.deepEqual([indexes.held(tenant)?.ageMs, indexes.usedWithin(0)], [0, [tenant]]);
+    state.nowMs += 10;
+    state.steadyMs += 7;
+    assert.deepEqual([indexes.held(tenant)?.ageMs, indexes.usedWithin(9)], [10, []]);
   });
 
   it('a tenant without one has no blocks', async () => {

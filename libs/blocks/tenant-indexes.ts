@@ -6,6 +6,7 @@
 import { Failure } from '../errors/failure.ts';
 import type { TenantId } from '../model/tenant-id.ts';
 import type { Bucket } from '../object-store/bucket.ts';
+import { ageClock } from '../std/age-clock.ts';
 import { untilAborted } from '../std/until-aborted.ts';
 import { type BucketIndex, emptyBucketIndex, isNewerIndex, readBucketIndex } from './bucket-index.ts';
 import { listBlockNames } from './fetch-metas.ts';
@@ -13,6 +14,8 @@ import { listBlockNames } from './fetch-metas.ts';
 export interface TenantIndexesOptions {
   readonly bucket: Bucket;
   readonly nowMs: () => number;
+  /** Of a clock that nobody sets; absent: that of the process. */
+  readonly steadyMs?: () => number;
   /** An index read longer ago is read again before it is used. */
   readonly ageMsMax: number;
   /** While the bucket cannot be read, one is used as long as this; then reads of the tenant fail. */
@@ -23,7 +26,8 @@ export interface TenantIndexesOptions {
 
 interface Known {
   index: BucketIndex;
-  readAtMs: number;
+  /** By the clock of ages; undefined where none was read. */
+  readAtMs: number | undefined;
   usedAtMs: number;
   reading: Promise<BucketIndex> | undefined;
 }
@@ -38,9 +42,12 @@ const unindexedMax = 1_000;
 export class TenantIndexes {
   readonly #options: TenantIndexesOptions;
   readonly #known = new Map<TenantId, Known>();
+  readonly #ageMs: () => number;
 
   constructor(options: TenantIndexesOptions) {
+    const { nowMs, steadyMs = () => performance.now() } = options;
     this.#options = options;
+    this.#ageMs = ageClock(nowMs, steadyMs);
   }
 
   /**
@@ -48,23 +55,23 @@ export class TenantIndexes {
    * @throws Failure `unavailable`; `internal` where the index cannot be understood and none before it is known
    */
   async of(tenant: TenantId, signal: AbortSignal): Promise<BucketIndex> {
-    const { nowMs, ageMsMax } = this.#options;
     const known = this.#known.get(tenant);
     if (known !== undefined) {
-      known.usedAtMs = nowMs();
-      if (nowMs() - known.readAtMs <= ageMsMax) return known.index;
+      known.usedAtMs = this.#ageMs();
+      if (this.#isWithin(known, this.#options.ageMsMax)) return known.index;
     }
     return untilAborted(this.refresh(tenant), signal);
   }
 
   /** What is held of a tenant, however old. */
-  held(tenant: TenantId): { readonly index: BucketIndex; readonly readAtMs: number } | undefined {
-    const known = this.#known.get(tenant);
-    return known === undefined || known.readAtMs === 0 ? undefined : known;
+  held(tenant: TenantId): { readonly index: BucketIndex; readonly ageMs: number } | undefined {
+    const { index, readAtMs } = this.#known.get(tenant) ?? {};
+    return index === undefined || readAtMs === undefined ? undefined : { index, ageMs: this.#ageMs() - readAtMs };
   }
 
-  /** Tenants that were asked for since. */
-  usedSince(sinceMs: number): TenantId[] {
+  /** Tenants that were asked for no longer ago. */
+  usedWithin(ms: number): TenantId[] {
+    const sinceMs = this.#ageMs() - ms;
     return [...this.#known].filter(([, { usedAtMs }]) => usedAtMs >= sinceMs).map(([tenant]) => tenant);
   }
 
@@ -78,14 +85,15 @@ export class TenantIndexes {
   }
 
   async #read(tenant: TenantId, known: Known): Promise<BucketIndex> {
-    const { bucket, nowMs, staleMsMax, onProblem } = this.#options;
+    const { bucket, staleMsMax, onProblem } = this.#options;
     try {
       // For all that wait: none of them alone stops it. The bucket has its own time-outs.
       const stored = await readBucketIndex(bucket, tenant, new AbortController().signal);
       const next = stored?.index ?? (await this.#withoutIndex(tenant));
       const isBack =
-        known.readAtMs > 0 && (stored === undefined ? known.index.blocks.length > 0 : !isNewerIndex(known.index, next));
-      if (isBack && nowMs() - known.readAtMs <= staleMsMax) {
+        known.readAtMs !== undefined &&
+        (stored === undefined ? known.index.blocks.length > 0 : !isNewerIndex(known.index, next));
+      if (isBack && this.#isWithin(known, staleMsMax)) {
         onProblem(
           tenant,
           `the bucket index went from generation ${known.index.generation} to ${next.generation}: passed over`,
@@ -94,11 +102,10 @@ export class TenantIndexes {
       }
       for (const problem of next.problems) onProblem(tenant, problem);
       known.index = next;
-      known.readAtMs = nowMs();
+      known.readAtMs = this.#ageMs();
       return next;
     } catch (error) {
-      const isKnown = known.readAtMs > 0 && nowMs() - known.readAtMs <= staleMsMax;
-      if (!isKnown) {
+      if (!this.#isWithin(known, staleMsMax)) {
         const isDamaged = error instanceof Failure && error.kind === 'bad_data';
         throw isDamaged ? new Failure('internal', error.message, { cause: error }) : error;
       }
@@ -112,12 +119,15 @@ export class TenantIndexes {
     return { ...emptyBucketIndex, unindexed };
   }
 
+  #isWithin({ readAtMs }: Known, ms: number): boolean {
+    return readAtMs !== undefined && this.#ageMs() - readAtMs <= ms;
+  }
+
   #of(tenant: TenantId): Known {
-    const { nowMs } = this.#options;
     const known = this.#known.get(tenant) ?? {
       index: emptyBucketIndex,
-      readAtMs: 0,
-      usedAtMs: nowMs(),
+      readAtMs: undefined,
+      usedAtMs: this.#ageMs(),
       reading: undefined,
     };
     if (!this.#known.has(tenant)) {

@@ -111,6 +111,7 @@ export function createIngester(config: IngesterConfig, headConfig: HeadConfig, d
       (await deps.bucket.stat(tenantDeletionMarkKey(tenant), new AbortController().signal)) !== undefined,
     upload: ({ tenant, meta, path }, signal) => uploadBlock(deps.bucket, tenant, meta.ulid, path, signal),
     nowMs: deps.nowMs,
+    steadyMs: () => performance.now(),
     settleMs: deps.indexAgeMsMax + deps.queryMsMax,
     recentMs: recentBlocksMs,
     log,

@@ -19,6 +19,7 @@ const silent = { info: () => undefined, warn: () => undefined, error: () => unde
 
 class Room {
   nowMs = 10 * hourMs;
+  steadyMs = 0;
   index: BucketIndex = emptyBucketIndex;
   uploads: Ulid[] = [];
   failing = false;
@@ -66,6 +67,7 @@ class Room {
         return { bytes };
       },
       nowMs: () => this.nowMs,
+      steadyMs: () => this.steadyMs,
       settleMs: 20 * minuteMs,
       recentMs: 3 * hourMs,
       log: silent,
@@ -89,6 +91,7 @@ class Room {
 
   async after(ms: number): Promise<number> {
     this.nowMs += ms;
+    this.steadyMs += ms;
     await this.shipper.shipDue();
     return this.blocks.of(tenant).length;
   }
@@ -147,6 +150,26 @@ describe('shipping blocks', () => {
     room.indexed('01JDKQ00000000000000000001' as Ulid, [ulid]);
     await room.after(2 * minuteMs);
     assert.equal(await room.after(hourMs), 0);
+  });
+
+  it('waits as long, however the clock is set', async () => {
+    for (const setByMs of [-5 * hourMs, 5 * hourMs]) {
+      const room = new Room();
+      const ulid = await room.cut();
+      room.failing = true;
+      await room.after(0);
+      room.failing = false;
+      room.nowMs += setByMs;
+      await room.after(10_000);
+      assert.deepEqual(room.uploads, [ulid]);
+      room.indexed(ulid, [ulid]);
+      await room.after(2 * minuteMs);
+      room.nowMs += setByMs;
+      assert.equal(await room.after(19 * minuteMs), 1);
+      // A block that is young by the clock stays in any case.
+      room.nowMs = 10 * hourMs;
+      assert.equal(await room.after(minuteMs), 0);
+    }
   });
 
   it('sends again what the bucket lacks of a block, before its own leaves', async () => {

@@ -20,6 +20,8 @@ export interface ShipDeps {
   /** Sends what the bucket does not have of it: how many bytes. Can be repeated after any end. @throws Failure */
   readonly upload: (block: HeldBlock, signal: AbortSignal) => Promise<{ readonly bytes: number }>;
   readonly nowMs: () => number;
+  /** Of a clock that nobody sets: for what must have lasted. */
+  readonly steadyMs: () => number;
   /** How long a block must have stood in the index. */
   readonly settleMs: number;
   /** A block with samples younger than this stays, whatever the index says. */
@@ -28,9 +30,12 @@ export interface ShipDeps {
 }
 
 interface Progress {
+  /** As an index says when it was written. */
   uploadedAtMs: number | undefined;
+  /** By the clock that nobody sets. */
   indexedAtMs: number | undefined;
   failures: number;
+  /** By the same. */
   retryAtMs: number;
 }
 
@@ -73,7 +78,7 @@ export class BlockShipper {
    * @param settled whether readers that go by an older index must have heard of it as well
    */
   unsafe(settled: boolean): string | undefined {
-    const { blocks, nowMs, settleMs } = this.#deps;
+    const { blocks, steadyMs, settleMs } = this.#deps;
     for (const { tenant, ulid, path } of blocks.missing) {
       return `block ${ulid} of tenant ${tenant} was damaged and the bucket does not have it: repair or remove ${path}, and start again`;
     }
@@ -82,7 +87,7 @@ export class BlockShipper {
       const progress = this.#progress.get(meta.ulid);
       if (progress?.uploadedAtMs === undefined) uploads++;
       else if (progress.indexedAtMs === undefined) entries++;
-      else if (nowMs() - progress.indexedAtMs < settleMs) readers++;
+      else if (steadyMs() - progress.indexedAtMs < settleMs) readers++;
     }
     if (uploads > 0) return `${uploads} blocks that are not in the bucket yet`;
     if (entries > 0) return `${entries} blocks that the bucket index does not name yet: the compactor writes it`;
@@ -125,14 +130,14 @@ export class BlockShipper {
       there.add(block.meta.ulid);
       tenants.add(block.tenant);
       const progress = this.#of(block.meta.ulid);
-      if (progress.retryAtMs > this.#deps.nowMs()) continue;
+      if (progress.retryAtMs > this.#deps.steadyMs()) continue;
       try {
         await this.#step(block, progress);
         progress.failures = 0;
       } catch (error) {
         if (this.#abort.signal.aborted) return;
         this.counters.failures++;
-        progress.retryAtMs = this.#deps.nowMs() + Math.min(retryMsMax, retryMsMin * 2 ** progress.failures++);
+        progress.retryAtMs = this.#deps.steadyMs() + Math.min(retryMsMax, retryMsMin * 2 ** progress.failures++);
         this.#deps.log.error(
           { tenant: block.tenant, block: block.meta.ulid, error: String(error) },
           'a block could not be brought to the bucket: it stays on the local disk and is tried again',
@@ -150,14 +155,14 @@ export class BlockShipper {
 
   /** A block that was set aside may have been shipped before. */
   async #lookFor(missing: MissingBlock): Promise<void> {
-    const { blocks, nowMs, settleMs, log } = this.#deps;
+    const { blocks, steadyMs, settleMs, log } = this.#deps;
     const { tenant, ulid } = missing;
     const progress = this.#of(ulid);
     try {
       if (!isIndexed(await this.#index(tenant, this.#pollMs), ulid)) return;
-      progress.indexedAtMs ??= nowMs();
+      progress.indexedAtMs ??= steadyMs();
       // A reader that goes by an older index would leave its samples out.
-      if (nowMs() - progress.indexedAtMs < settleMs) return;
+      if (steadyMs() - progress.indexedAtMs < settleMs) return;
       await blocks.isInBucket(missing);
       log.info({ tenant, block: ulid }, 'a block that was damaged on the local disk is in the bucket');
     } catch (error) {
@@ -166,7 +171,7 @@ export class BlockShipper {
   }
 
   async #step(block: HeldBlock, progress: Progress): Promise<void> {
-    const { blocks, nowMs, settleMs, recentMs, upload, log } = this.#deps;
+    const { blocks, nowMs, steadyMs, settleMs, recentMs, upload, log } = this.#deps;
     const { tenant, meta } = block;
     if (progress.uploadedAtMs === undefined) {
       // After a restart it may be there, or be merged already and gone again: then it must not come back.
@@ -185,13 +190,13 @@ export class BlockShipper {
     }
     if (progress.indexedAtMs === undefined) {
       const index = await this.#index(tenant, this.#pollMs);
-      if (isIndexed(index, meta.ulid)) progress.indexedAtMs = nowMs();
+      if (isIndexed(index, meta.ulid)) progress.indexedAtMs = steadyMs();
       else if (!(await this.#leaveDeleted(index, block)) && index.updatedAtMs >= progress.uploadedAtMs) {
         await this.#isWhole(block, progress);
       }
       return;
     }
-    if (nowMs() - progress.indexedAtMs < settleMs) return;
+    if (steadyMs() - progress.indexedAtMs < settleMs) return;
     if (nowMs() < meta.maxTime + recentMs && block.damage === undefined) return;
     const index = await this.#index(tenant, 0);
     if (!isIndexed(index, meta.ulid)) {
@@ -235,11 +240,11 @@ export class BlockShipper {
 
   /** The index of a tenant, read at most this long ago. */
   async #index(tenant: TenantId, ageMsMax: number): Promise<BucketIndex> {
-    const { nowMs, readIndex } = this.#deps;
+    const { steadyMs, readIndex } = this.#deps;
     const known = this.#indexes.get(tenant);
-    if (known !== undefined && nowMs() - known.readAtMs < ageMsMax) return known.index;
+    if (known !== undefined && steadyMs() - known.readAtMs < ageMsMax) return known.index;
     const index = await readIndex(tenant);
-    this.#indexes.set(tenant, { index, readAtMs: nowMs() });
+    this.#indexes.set(tenant, { index, readAtMs: steadyMs() });
     return index;
   }
 

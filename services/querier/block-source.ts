@@ -179,13 +179,11 @@ export class BucketSource implements SeriesSource {
 
   /** An index that is young enough to go by, without waiting. */
   #held(): BucketIndex | undefined {
-    const { indexes, nowMs, indexAgeMsMax, indexRefreshMs } = this.#access;
+    const { indexes, indexAgeMsMax, indexRefreshMs } = this.#access;
     const held = indexes.held(this.#tenant);
-    if (held === undefined) return undefined;
-    const ageMs = nowMs() - held.readAtMs;
-    if (ageMs > indexAgeMsMax) return undefined;
+    if (held === undefined || held.ageMs > indexAgeMsMax) return undefined;
     // Whether that fails is seen by the query that cannot go by this one any more.
-    if (ageMs > indexRefreshMs) indexes.refresh(this.#tenant).catch(() => undefined);
+    if (held.ageMs > indexRefreshMs) indexes.refresh(this.#tenant).catch(() => undefined);
     return held.index;
   }
 }

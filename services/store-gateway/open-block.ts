@@ -104,8 +104,9 @@ export class GatewayBlock {
   /** Why it is set aside; undefined where it is not. */
   get quarantine(): Quarantine | undefined {
     const { nowMs, quarantineMs } = this.#deps;
-    if (this.#quarantine !== undefined && nowMs() - this.#quarantine.sinceMs > quarantineMs)
-      this.#quarantine = undefined;
+    const sinceMs = this.#quarantine?.sinceMs ?? 0;
+    // A clock that was set back does not lengthen it.
+    if (Math.abs(nowMs() - sinceMs) > quarantineMs) this.#quarantine = undefined;
     return this.#quarantine;
   }
 

@@ -36,7 +36,7 @@ export function startSync(deps: SyncDeps): { stop(): Promise<void> } {
   let running: Promise<void> = Promise.resolve();
   const round = async (isFirst: boolean): Promise<void> => {
     if (isFirst) await deps.headers.scan();
-    const tenants = new Set([...deps.indexes.usedSince(deps.nowMs() - idleMs), ...deps.handler.tenants()]);
+    const tenants = new Set([...deps.indexes.usedWithin(idleMs), ...deps.handler.tenants()]);
     if (isFirst) for (const tenant of deps.headers.tenants()) tenants.add(tenant);
     for (const tenant of tenants) {
       if (stopping.signal.aborted) return;

@@ -145,6 +145,7 @@ class House {
         return uploadBlock(this.bucket, of, meta.ulid, path, signal);
       },
       nowMs: () => this.nowMs,
+      steadyMs: () => this.nowMs,
       settleMs: 17 * minuteMs,
       recentMs: 3 * hourMs,
       log: silent,
