@@ -99,16 +99,8 @@ describe('from one process to a cluster', { skip: skipWithout('versitygw'), time
       replicationFactor: 3,
       storeGateways: 2,
       compactors: 1,
-      args: [
-        ...common,
-        '--bucket.backend=s3',
-        `--bucket.s3.endpoint=${s3.endpoint}`,
-        `--bucket.s3.bucket-name=${s3.bucket}`,
-      ],
-      env: {
-        MARU_BUCKET_S3_ACCESS_KEY_ID: s3.credentials.accessKeyId,
-        MARU_BUCKET_S3_SECRET_ACCESS_KEY: s3.credentials.secretAccessKey,
-      },
+      args: common,
+      s3,
     });
     await healed(cluster);
     for (const ledger of ledgers) {

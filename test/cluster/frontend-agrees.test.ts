@@ -39,7 +39,7 @@ describe('a query-frontend agrees with a querier', { timeout: 600_000 }, () => {
       zones: ['a'],
       partitions: 1,
       replicationFactor: 1,
-      frontend: true,
+      frontends: 1,
       // Data of 1970; all queries of one process have one order of series.
       args: [
         ...(redis === undefined ? [] : [`--redis.url=${redis.url}`]),

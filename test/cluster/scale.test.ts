@@ -16,6 +16,7 @@ import { realDisk } from '../../libs/std/disk.ts';
 import { writeTestBlock } from '../../libs/tsdb/block/block.testing.ts';
 import { makeUlid } from '../../libs/tsdb/block/ulid.ts';
 import { healed, ingesterOf, Ledger } from '../support/cluster-ledger.ts';
+import { drain, partitionStates } from '../support/drain-ingester.ts';
 import { freePort } from '../support/free-port.ts';
 import { type Cluster, startCluster } from '../support/start-cluster.ts';
 import { type Maru, startMaru } from '../support/start-maru.ts';
@@ -24,25 +25,6 @@ import { GiveUp, waitFor } from '../support/wait-until.ts';
 
 const zones = ['a', 'b', 'c'];
 const hourMs = 3_600_000;
-
-interface DrainAnswer {
-  readonly status: number;
-  readonly state: string;
-  readonly waitsFor: string | null;
-  readonly error?: string;
-}
-
-async function drain({ baseUrl }: Maru, method: 'GET' | 'POST'): Promise<DrainAnswer> {
-  const response = await fetch(`${baseUrl}/ingester/drain`, { method });
-  return { ...((await response.json()) as Omit<DrainAnswer, 'status'>), status: response.status };
-}
-
-async function partitions({ baseUrl }: Maru): Promise<string> {
-  const page = (await (await fetch(`${baseUrl}/ingester/partition-ring`)).json()) as {
-    partitions: { partition: number; state: string }[];
-  };
-  return page.partitions.map(({ partition, state }) => `${partition} ${state}`).join(', ');
-}
 
 describe('a cluster that grows and shrinks', { timeout: 300_000 }, () => {
   let cluster: Cluster;
@@ -124,7 +106,7 @@ describe('a cluster that grows and shrinks', { timeout: 300_000 }, () => {
         );
         const [first, second] = joined as [Maru, Maru, Maru];
         await waitFor('the second partition is active', async () =>
-          (await partitions(cluster.querier)) === '0 active, 1 active' ? true : undefined,
+          (await partitionStates(cluster.querier)) === '0 active, 1 active' ? true : undefined,
         );
         await waitFor('it has series', async () =>
           /^maru_ingester_series\{tenant="anonymous"\} [1-9]/m.test(
@@ -164,7 +146,7 @@ describe('a cluster that grows and shrinks', { timeout: 300_000 }, () => {
             everyMs: 250,
           });
         }
-        assert.equal(await partitions(cluster.querier), '0 active');
+        assert.equal(await partitionStates(cluster.querier), '0 active');
         for (const { baseUrl } of joined) {
           const ready = await fetch(`${baseUrl}/ready`);
           assert.equal(ready.status, 503);

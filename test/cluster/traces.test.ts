@@ -93,7 +93,7 @@ async function startTraced(collector: TraceCollector, options: Partial<ClusterOp
     zones: ['a', 'b'],
     partitions: 1,
     replicationFactor: 2,
-    frontend: true,
+    frontends: 1,
     storeGateways: 1,
     compactors: 1,
     ...options,

@@ -4,35 +4,30 @@
  * The data folder lies on a small tmpfs of its own, which only root may mount.
  */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { seededRandom } from '../support/seeded-random.ts';
+import { mountSmallDisk } from '../support/small-disk.ts';
 import type { Maru } from '../support/start-maru.ts';
 import { startMaru } from '../support/start-maru.ts';
 import { waitFor } from '../support/wait-until.ts';
 import { WriteLedger } from '../support/write-ledger.ts';
 
-const mountPoint = mkdtempSync(join(tmpdir(), 'maru-test-small-disk-'));
-const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', mountPoint]);
-const skip = mounted.status === 0 ? false : `a tmpfs cannot be mounted here: ${String(mounted.stderr).trim()}`;
-if (skip !== false) rmSync(mountPoint, { recursive: true });
+const disk = mountSmallDisk(64);
 
-describe('a full disk', { skip, timeout: 180_000 }, () => {
+describe('a full disk', { skip: typeof disk === 'string' && disk, timeout: 180_000 }, () => {
+  if (typeof disk === 'string') return;
   let maru: Maru;
 
   after(async () => {
     await maru?.[Symbol.asyncDispose]();
-    spawnSync('umount', [mountPoint]);
-    rmSync(mountPoint, { recursive: true, force: true });
+    disk[Symbol.dispose]();
   });
 
   it('refuses writes, answers reads, resumes, and keeps what it acknowledged', async (t) => {
     const random = seededRandom();
     t.diagnostic(`MARU_TEST_SEED=${random.seed}`);
-    maru = await startMaru({ dataDir: join(mountPoint, 'data') });
+    maru = await startMaru({ dataDir: join(disk.path, 'data') });
     const target = { baseUrl: maru.queryUrl };
     const now = Date.now();
     const ledgers = (['v1', 'v2'] as const).map(
@@ -50,15 +45,14 @@ describe('a full disk', { skip, timeout: 180_000 }, () => {
     let running = writers();
     await waitFor('a few writes', () => ledgers.every((ledger) => ledger.acknowledgedPushes > 20) || undefined);
 
-    const ballast = join(mountPoint, 'ballast');
-    fill(ballast);
+    disk.fill();
     await waitFor('every writer is refused', () => ledgers.every((ledger) => ledger.refusedPushes > 1) || undefined, {
       deadlineMs: 60_000,
     });
     await verifyAll();
     assert.ok(maru.isRunning(), 'a full disk is no reason to stop');
 
-    rmSync(ballast);
+    disk.clear();
     const before = ledgers.map((ledger) => ledger.acknowledgedPushes);
     await waitFor(
       'writes resume',
@@ -66,19 +60,19 @@ describe('a full disk', { skip, timeout: 180_000 }, () => {
     );
     await verifyAll();
 
-    fill(ballast);
+    disk.fill();
     const refused = ledgers.map((ledger) => ledger.refusedPushes);
     await waitFor('full again', () => ledgers.every((ledger, i) => ledger.refusedPushes > refused[i]) || undefined, {
       deadlineMs: 60_000,
     });
     await maru.kill();
     await Promise.all(running);
-    fill(ballast);
+    disk.fill();
     maru.launch();
     await restored(maru);
     await verifyAll();
 
-    rmSync(ballast);
+    disk.clear();
     const kept = ledgers.map((ledger) => ledger.acknowledgedPushes);
     running = writers();
     await waitFor(
@@ -100,15 +94,4 @@ async function restored(maru: Maru): Promise<void> {
     const answer = await fetch(`${maru.baseUrl}/ready`);
     return answer.status === 200 || (await answer.text()).includes('the disk is full') || undefined;
   });
-}
-
-/** Takes all the room there is. */
-function fill(path: string): void {
-  for (const bytes of [1 << 20, 1 << 12]) {
-    try {
-      for (;;) writeFileSync(path, new Uint8Array(bytes), { flag: 'a' });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
-    }
-  }
 }

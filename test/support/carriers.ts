@@ -23,7 +23,7 @@ async function startSplit(options: Omit<MaruOptions, 'dataDir'> = {}): Promise<M
     zones: ['a'],
     partitions: 1,
     replicationFactor: 1,
-    frontend: true,
+    frontends: 1,
     storeGateways: 1,
     compactors: 1,
     ...options,

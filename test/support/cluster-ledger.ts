@@ -122,19 +122,25 @@ interface RingPage {
       readonly knownEpoch: number;
     }[];
   }[];
+  readonly storeGateways: readonly { readonly answers: boolean | null }[];
 }
 
 /**
- * Every process knows the newest table, and its ingesters that run answer in that of the distributor and of the querier. Before
- * that a link may still be to what an ingester was before its restart, and break when the new table comes.
+ * Every process knows the newest table, and its ingesters that run answer in that of distributors and queriers; so do all store-gateways, where
+ * they run. Before that a link may still be to what an ingester was before its restart, and break when the new table comes.
  */
-export async function healed({ ingesters, distributor, querier }: Cluster): Promise<void> {
+export async function healed({ ingesters, distributors, queriers, storeGateways }: Cluster): Promise<void> {
   const running = [...ingesters].filter(([, maru]) => maru.isRunning());
   const names = new Set(running.map(([name]) => `ingester-${name}`));
   const owners = running.map(([, maru]) => maru);
-  for (const maru of [...owners, distributor, querier]) await maru.ready();
+  for (const maru of [...owners, ...distributors, ...queriers]) await maru.ready();
+  const areGatewaysThere = storeGateways.every((maru) => maru.isRunning());
   await waitFor('all ingesters answer', async () => {
-    const seen = await Promise.all([distributor, querier].map(ringPage));
+    const [writers, readers] = [
+      await Promise.all(distributors.map(ringPage)),
+      await Promise.all(queriers.map(ringPage)),
+    ];
+    const seen = [...writers, ...readers];
     const epochs = [...seen, ...(await Promise.all(owners.map(ringPage)))].map(({ epoch }) => epoch);
     const isWhole = ({ epoch, partitions }: RingPage): boolean =>
       partitions.every(
@@ -144,7 +150,10 @@ export async function healed({ ingesters, distributor, querier }: Cluster): Prom
             ({ instance, answers, knownEpoch }) => !names.has(instance) || (answers === true && knownEpoch === epoch),
           ),
       );
-    return new Set(epochs).size === 1 && seen.every(isWhole) ? true : undefined;
+    const reachesGateways = ({ storeGateways: all }: RingPage): boolean =>
+      !areGatewaysThere || all.every(({ answers }) => answers === true);
+    const isHealed = new Set(epochs).size === 1 && seen.every(isWhole) && readers.every(reachesGateways);
+    return isHealed ? true : undefined;
   });
 }
 

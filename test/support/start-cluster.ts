@@ -6,6 +6,7 @@
 import { join } from 'node:path';
 import { freePort } from './free-port.ts';
 import { type Maru, startMaru } from './start-maru.ts';
+import type { S3Server } from './start-versitygw.ts';
 import { tempFolder } from './temp-folder.ts';
 
 export interface ClusterOptions {
@@ -13,34 +14,53 @@ export interface ClusterOptions {
   readonly zones: readonly string[];
   readonly partitions: number;
   readonly replicationFactor: number;
-  /** Queriers, of which the first one's HTTP is asked where there is no query-frontend; one unless it is said. */
+  /** One unless it is said, as of queriers; in the zones in turn, as all of the following. */
+  readonly distributors?: number;
+  /** Their own HTTP is asked where there is no query-frontend. */
   readonly queriers?: number;
-  /** Whether a query-frontend stands in front of them. */
-  readonly frontend?: boolean;
-  /** How many there are, in the zones in turn; none unless said. */
+  /** Query-frontends, which each querier takes work from; none unless said. */
+  readonly frontends?: number;
   readonly storeGateways?: number;
   readonly compactors?: number;
+  /** The bucket; a folder where there is none. */
+  readonly s3?: S3Server;
   /** Further flags of every process. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Further environment of one process; called when it starts. */
+  readonly envOf?: (process: Place) => Readonly<Record<string, string>>;
+  /** Told of each gRPC listener that there will be, before any process starts. */
+  readonly onListener?: (zone: string, port: number) => Promise<void>;
+  /** Where a process keeps its data; a folder of the cluster's where undefined. */
+  readonly dataDirOf?: (instance: string) => string | undefined;
+}
+
+/** A process of a cluster. */
+export interface Place {
+  readonly instance: string;
+  readonly zone: string;
 }
 
 export interface Cluster extends AsyncDisposable {
   /** Named `<zone>-<partition>`. */
   readonly ingesters: ReadonlyMap<string, Maru>;
+  readonly distributors: readonly Maru[];
+  readonly queriers: readonly Maru[];
+  readonly frontends: readonly Maru[];
+  /** The first of each. */
   readonly distributor: Maru;
   readonly querier: Maru;
-  readonly queriers: readonly Maru[];
-  /** Where it was asked for. */
   readonly frontend: Maru | undefined;
-  /** Where queriers take its work. */
-  readonly frontendAddress: string;
+  /** Where queriers take work. */
+  readonly frontendAddresses: readonly string[];
   readonly storeGateways: readonly Maru[];
   readonly compactors: readonly Maru[];
   /** The folder of the bucket. */
   readonly bucket: string;
   /** Flags of one more process of this cluster. */
   flags(target: string, instance: string, zone: string): readonly string[];
+  /** Starts one more ingester; it ends with the cluster. */
+  join(zone: string, partition: number): Promise<Maru>;
 }
 
 /** Starts all processes and waits until each is ready. Disposing kills them. */
@@ -48,21 +68,22 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const folder = await tempFolder('cluster');
   const bucketFolder = join(folder.path, 'bucket');
   const started: Maru[] = [];
+  const bucket = options.s3 === undefined ? [`--bucket.filesystem.directory=${bucketFolder}`] : flagsOfS3(options.s3);
   const flags = (target: string, instance: string, zone: string): string[] => [
     `--target=${target}`,
     `--cluster.instance=${instance}`,
     `--cluster.zone=${zone}`,
     `--cluster.replication-factor=${options.replicationFactor}`,
-    `--bucket.filesystem.directory=${bucketFolder}`,
+    ...bucket,
     '--tenancy.missing-header=anonymous',
     '--cluster.table-period=200ms',
     ...(options.args ?? []),
   ];
-  const start = async (target: string, instance: string, zone: string, more: readonly string[]): Promise<Maru> => {
+  const start = async (target: string, { instance, zone }: Place, more: readonly string[]): Promise<Maru> => {
     const maru = await startMaru({
       args: [...flags(target, instance, zone), ...more],
-      dataDir: join(folder.path, instance),
-      ...(options.env === undefined ? {} : { env: options.env }),
+      dataDir: options.dataDirOf?.(instance) ?? join(folder.path, instance),
+      env: { ...options.env, ...options.envOf?.({ instance, zone }) },
     });
     started.push(maru);
     return maru;
@@ -71,48 +92,58 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     await Promise.all(started.map((maru) => maru[Symbol.asyncDispose]()));
     await folder[Symbol.asyncDispose]();
   };
+  const listening = async (target: string, place: Place): Promise<{ target: string; place: Place; port: number }> => {
+    const port = await freePort();
+    await options.onListener?.(place.zone, port);
+    return { target, place, port };
+  };
+  const zoneOf = (i: number): string => options.zones[i % options.zones.length] ?? '';
+  const placesOf = (target: string, count: number): Place[] =>
+    Array.from({ length: count }, (_, i) => ({ instance: i === 0 ? target : `${target}-${i}`, zone: zoneOf(i) }));
+  const ingesterOf = (zone: string, partition: number): Place => ({ instance: `ingester-${zone}-${partition}`, zone });
+  const listeningAll = (target: string, count = 0) =>
+    Promise.all(
+      Array.from({ length: count }, (_, i) => listening(target, { instance: `${target}-${i}`, zone: zoneOf(i) })),
+    );
   try {
-    const wanted = options.zones.flatMap((zone) =>
+    const names = options.zones.flatMap((zone) =>
       Array.from({ length: options.partitions }, (_, partition) => ({ zone, partition })),
     );
-    const ports = await Promise.all(wanted.map(() => freePort()));
-    const marus = await Promise.all(
-      wanted.map(({ zone, partition }, i) =>
-        start('ingester', `ingester-${zone}-${partition}`, zone, [`--server.grpc-port=${ports[i]}`]),
-      ),
-    );
-    const zoneOf = (i: number): string => options.zones[i % options.zones.length] ?? '';
-    const startAll = (target: string, count: number): Promise<Maru[]> =>
-      Promise.all(
-        Array.from({ length: count }, async (_, i) =>
-          start(target, `${target}-${i}`, zoneOf(i), [`--server.grpc-port=${await freePort()}`]),
-        ),
-      );
-    const zone = zoneOf(0);
-    const frontendPort = await freePort();
-    const takes = options.frontend === true ? [`--query.frontend-addresses=127.0.0.1:${frontendPort}`] : [];
-    const [distributor, frontend, storeGateways, compactors, ...queriers] = await Promise.all([
-      start('distributor', 'distributor', zone, []),
-      options.frontend === true
-        ? start('query-frontend', 'frontend', zone, [`--server.grpc-port=${frontendPort}`])
-        : undefined,
-      startAll('store-gateway', options.storeGateways ?? 0),
-      startAll('compactor', options.compactors ?? 0),
-      ...Array.from({ length: options.queriers ?? 1 }, (_, i) =>
-        start('querier', i === 0 ? 'querier' : `querier-${i}`, zone, takes),
-      ),
+    const [ingesterPlaces, frontendPlaces, gatewayPlaces, compactorPlaces] = await Promise.all([
+      Promise.all(names.map(({ zone, partition }) => listening('ingester', ingesterOf(zone, partition)))),
+      listeningAll('query-frontend', options.frontends),
+      listeningAll('store-gateway', options.storeGateways),
+      listeningAll('compactor', options.compactors),
+    ]);
+    const startAll = (places: typeof ingesterPlaces): Promise<Maru[]> =>
+      Promise.all(places.map(({ target, place, port }) => start(target, place, [`--server.grpc-port=${port}`])));
+    const frontendAddresses = frontendPlaces.map(({ port }) => `127.0.0.1:${port}`);
+    const takes = frontendAddresses.length === 0 ? [] : [`--query.frontend-addresses=${frontendAddresses.join(',')}`];
+    const ingesters = await startAll(ingesterPlaces);
+    const [frontends, storeGateways, compactors, distributors, queriers] = await Promise.all([
+      startAll(frontendPlaces),
+      startAll(gatewayPlaces),
+      startAll(compactorPlaces),
+      Promise.all(placesOf('distributor', options.distributors ?? 1).map((place) => start('distributor', place, []))),
+      Promise.all(placesOf('querier', options.queriers ?? 1).map((place) => start('querier', place, takes))),
     ]);
     return {
-      ingesters: new Map(wanted.map((one, i) => [`${one.zone}-${one.partition}`, marus[i] as Maru])),
-      distributor,
-      querier: queriers[0] as Maru,
+      ingesters: new Map(names.map(({ zone, partition }, i) => [`${zone}-${partition}`, ingesters[i] as Maru])),
+      distributors,
       queriers,
-      frontend,
-      frontendAddress: `127.0.0.1:${frontendPort}`,
+      frontends,
+      distributor: distributors[0] as Maru,
+      querier: queriers[0] as Maru,
+      frontend: frontends[0],
+      frontendAddresses,
       storeGateways,
       compactors,
-      bucket: bucketFolder,
+      bucket: options.s3?.folder ?? bucketFolder,
       flags,
+      join: async (zone, partition) => {
+        const { place, port } = await listening('ingester', ingesterOf(zone, partition));
+        return start('ingester', place, [`--server.grpc-port=${port}`]);
+      },
       [Symbol.asyncDispose]: dispose,
     };
   } catch (error) {
@@ -120,3 +151,11 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     throw error;
   }
 }
+
+const flagsOfS3 = ({ endpoint, bucket, credentials }: S3Server): string[] => [
+  '--bucket.backend=s3',
+  `--bucket.s3.endpoint=${endpoint}`,
+  `--bucket.s3.bucket-name=${bucket}`,
+  `--bucket.s3.access-key-id=${credentials.accessKeyId}`,
+  `--bucket.s3.secret-access-key=${credentials.secretAccessKey}`,
+];

@@ -78,7 +78,7 @@ export async function startMaru(options: MaruOptions = {}): Promise<Maru> {
       if (child.isRunning()) throw new Error('Maru is still running');
       child = start();
     },
-    ready: async (deadlineMs = 30_000) => {
+    ready: async (deadlineMs = 120_000) => {
       const isReady = async () => {
         if (!child.isRunning()) throw new GiveUp(`Maru ended before it was ready:\n${lastLines(child.output())}`);
         return (await fetch(`${baseUrl}/ready`)).status === 200 ? true : undefined;

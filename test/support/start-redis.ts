@@ -10,6 +10,7 @@ import { GiveUp, waitFor } from './wait-until.ts';
 
 export interface RedisServer extends AsyncDisposable {
   readonly url: string;
+  signal(name: NodeJS.Signals): void;
   /** SIGKILL, and resolves when it is gone. */
   kill(): Promise<void>;
   /** Starts it again, empty, on the same port. */
@@ -40,6 +41,7 @@ export async function startRedis(): Promise<RedisServer> {
   await launch();
   return {
     url: `redis://127.0.0.1:${port}`,
+    signal: (name) => child?.signal(name),
     kill,
     launch,
     [Symbol.asyncDispose]: async () => {

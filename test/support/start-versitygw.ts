@@ -6,7 +6,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { serverPath } from './find-server.ts';
 import { freePort } from './free-port.ts';
-import { runProcess } from './run-process.ts';
+import { type RunningProcess, runProcess } from './run-process.ts';
 import { tempFolder } from './temp-folder.ts';
 import { GiveUp, waitFor } from './wait-until.ts';
 
@@ -16,6 +16,11 @@ export interface S3Server extends AsyncDisposable {
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
   /** Where its objects lie as files. */
   readonly folder: string;
+  signal(name: NodeJS.Signals): void;
+  /** SIGKILL, and resolves when it is gone. */
+  kill(): Promise<void>;
+  /** Starts it again on the same objects and port. */
+  launch(): Promise<void>;
 }
 
 /** Starts the server with an empty bucket and waits until it answers. Disposing ends it and removes its folder. */
@@ -27,25 +32,40 @@ export async function startVersitygw(): Promise<S3Server> {
   const credentials = { accessKeyId: 'maru-test', secretAccessKey: 'maru-test-secret' };
   const port = await freePort();
   const endpoint = `http://127.0.0.1:${port}`;
-  const child = runProcess(serverPath('versitygw'), ['--port', `127.0.0.1:${port}`, 'posix', objects], {
-    cwd: folder.path,
-    env: { ROOT_ACCESS_KEY: credentials.accessKeyId, ROOT_SECRET_KEY: credentials.secretAccessKey },
-  });
-  const stop = async () => {
-    child.signal('SIGTERM');
-    const force = setTimeout(() => child.signal('SIGKILL'), 5_000);
-    await child.exited;
-    clearTimeout(force);
+  let child: RunningProcess | undefined;
+  const launch = async (): Promise<void> => {
+    const running = runProcess(serverPath('versitygw'), ['--port', `127.0.0.1:${port}`, 'posix', objects], {
+      cwd: folder.path,
+      env: { ROOT_ACCESS_KEY: credentials.accessKeyId, ROOT_SECRET_KEY: credentials.secretAccessKey },
+    });
+    child = running;
+    await waitFor(`versitygw answers on ${endpoint}`, async () => {
+      if (!running.isRunning()) throw new GiveUp(`versitygw ended at once:\n${running.output()}`);
+      return (await fetch(endpoint)).status > 0 ? true : undefined;
+    });
+  };
+  const kill = async (): Promise<void> => {
+    child?.signal('SIGKILL');
+    await child?.exited;
+  };
+  const dispose = async (): Promise<void> => {
+    await kill();
     await folder[Symbol.asyncDispose]();
   };
   try {
-    await waitFor(`versitygw answers on ${endpoint}`, async () => {
-      if (!child.isRunning()) throw new GiveUp(`versitygw ended at once:\n${child.output()}`);
-      return (await fetch(endpoint)).status > 0 ? true : undefined;
-    });
+    await launch();
   } catch (error) {
-    await stop();
+    await dispose();
     throw error;
   }
-  return { endpoint, bucket, credentials, folder: join(objects, bucket), [Symbol.asyncDispose]: stop };
+  return {
+    endpoint,
+    bucket,
+    credentials,
+    folder: join(objects, bucket),
+    signal: (name) => child?.signal(name),
+    kill,
+    launch,
+    [Symbol.asyncDispose]: dispose,
+  };
 }
