@@ -62,6 +62,8 @@ describe('the HTTP server', { timeout: 60_000 }, () => {
       notReady = ['ingester: replaying, 3 %', 'querier: no worker'];
       const answer = await ask(path);
       assert.deepEqual([answer.status, answer.text], [503, 'ingester: replaying, 3 %\nquerier: no worker\n']);
+      const head = await ask(path, 'HEAD');
+      assert.deepEqual([head.status, head.text], [503, '']);
     });
   }
 

@@ -4,7 +4,8 @@
  * /healthz, /metrics) and the end of connections. Does not own any other route: rooms register plugins. Surprising: it listens
  * before the rooms are ready, so that /ready can say why they are not.
  */
-import { type FastifyInstance, fastify } from 'fastify';
+import { readFileSync } from 'node:fs';
+import { type FastifyInstance, fastify, type RouteHandler } from 'fastify';
 import { Failure } from '../errors/failure.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -34,7 +35,7 @@ const headerBytesMax = 128 << 10;
 const keepAliveTimeoutMs = 120_000;
 /** How often connections that are too slow are looked for. */
 const checkEveryMs = 1_000;
-/** Connections beyond this are closed as they come. */
+/** Connections beyond this, or beyond half of the files that the process may open, are closed as they come. */
 const connectionsMax = 20_000;
 /** Connections with a request under way are given this long when the process stops. */
 const drainMs = 15_000;
@@ -68,7 +69,8 @@ export function createHttpServer(
     // What fastify refuses before a route is found, such as a path with a broken percent escape.
     frameworkErrors: (error, _request, reply) => sendFailure(reply, error),
   });
-  app.server.maxConnections = connectionsMax;
+  // The log and blocks need files, too.
+  app.server.maxConnections = Math.min(connectionsMax, Math.floor(openFilesMax() / 2));
   /** Which methods a URL without parameters has, for the answer to others. */
   const methodsOf = new Map<string, Set<string>>();
   app.addHook('onRoute', ({ url, method }) => {
@@ -97,16 +99,20 @@ export function createHttpServer(
     return reply.send(`${request.method} is not allowed here, only ${[...methods].join(', ')}\n`);
   });
   app.get('/', (_request, reply) => reply.type('text/html; charset=utf-8').send(frontPage));
+  // Some probes ask with HEAD, and Prometheus answers them.
+  const method = ['GET', 'HEAD'];
   for (const url of ['/ready', '/-/ready']) {
-    app.get(url, (_request, reply) => {
+    const handler: RouteHandler = (_request, reply) => {
       const reasons = notReady();
       reply.type('text/plain; charset=utf-8');
       if (reasons.length > 0) return reply.code(503).send(`${reasons.join('\n')}\n`);
       return reply.send(`${['ready', ...amiss()].join('\n')}\n`);
-    });
+    };
+    app.route({ method, url, handler });
   }
   for (const url of ['/healthz', '/-/healthy']) {
-    app.get(url, (_request, reply) => reply.type('text/plain; charset=utf-8').send('ok\n'));
+    const handler: RouteHandler = (_request, reply) => reply.type('text/plain; charset=utf-8').send('ok\n');
+    app.route({ method, url, handler });
   }
   app.get('/metrics', async (_request, reply) => {
     reply.type(metrics.registry.contentType);
@@ -127,6 +133,16 @@ export function createHttpServer(
       }
     },
   };
+}
+
+/** Files and connections that the process may have open at once (node takes all that it is allowed); Infinity where the system does not tell. */
+function openFilesMax(): number {
+  try {
+    const [, max] = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1')) ?? [];
+    return max === undefined ? Number.POSITIVE_INFINITY : Number(max);
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
 }
 
 /** What probes, scrapes and browsers ask: never traced. */

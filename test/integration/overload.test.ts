@@ -3,15 +3,22 @@
  * What is refused is refused with 503 and `Retry-After` before memory is taken; what is accepted is kept; others are served.
  */
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { Agent, type RequestOptions, request } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describeEachCarrier } from '../support/carriers.ts';
+import { freePort } from '../support/free-port.ts';
 import { contentTypes, push, pushBody, pushBytes } from '../support/push-client.ts';
 import { queryAt } from '../support/query-client.ts';
 import { rawConnection } from '../support/raw-http.ts';
 import type { SentSeries } from '../support/remote-write-messages.ts';
 import { residentBytes } from '../support/resident-bytes.ts';
+import { runProcess } from '../support/run-process.ts';
 import { startMaru } from '../support/start-maru.ts';
+import { tempFolder } from '../support/temp-folder.ts';
 import { waitFor } from '../support/wait-until.ts';
 
 const MiB = 1 << 20;
@@ -104,6 +111,69 @@ describe('200 connections that say almost nothing', { timeout: 120_000 }, () => 
     assert.deepEqual(result, [], 'half a body is nothing');
   });
 });
+
+describe('more connections than the process may have files', { timeout: 120_000 }, () => {
+  it('are closed as they come: the log rolls on, and who was there before is served', async () => {
+    await using folder = await tempFolder('few-files');
+    const port = await freePort();
+    const dataDir = join(folder.path, 'data');
+    const script = join(import.meta.dirname, '../../services/main.ts');
+    const flags = [`--data-dir=${dataDir}`, `--server.http-port=${port}`, '--ingester.wal-segment-bytes=10KiB'];
+    const maru = runProcess('sh', ['-c', 'ulimit -n 200 && exec "$0" "$@"', process.execPath, script, ...flags]);
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const flood = new Set<Socket>();
+    let isFlooding = true;
+    const knock = (): void => {
+      const socket = connect(port, '127.0.0.1');
+      flood.add(socket);
+      socket.on('error', () => undefined); // refused or closed: the next one comes
+      socket.once('close', () => {
+        flood.delete(socket);
+        if (isFlooding) setTimeout(knock, 10);
+      });
+    };
+    try {
+      await waitFor('ready', () => get(agent, port, '/ready'), { deadlineMs: 60_000 });
+      for (let i = 0; i < 400; i++) knock();
+      await waitFor('the flood is there', () => (flood.size >= 400 ? true : undefined));
+      for (let i = 0; i < 60; i++) {
+        const labels = [['__name__', `served_${i}`.padEnd(1000, 'x')]] as const;
+        const body = pushBody('v2', [{ labels, samples: [{ t: Date.now(), v: i }] }]);
+        assert.equal(await post(agent, port, body), 204, maru.output());
+        await sleep(20);
+      }
+      assert.ok(maru.isRunning(), maru.output());
+      assert.ok(readdirSync(join(dataDir, 'wal')).length > 3, 'segments were closed and begun');
+    } finally {
+      isFlooding = false;
+      for (const socket of flood) socket.destroy();
+      agent.destroy();
+      maru.signal('SIGKILL');
+      await maru.exited;
+    }
+  });
+});
+
+/** A request on the one connection of `agent`. @returns true for status 200 */
+async function get(agent: Agent, port: number, path: string): Promise<true | undefined> {
+  return (await send(agent, port, { path }, new Uint8Array(0))) === 200 ? true : undefined;
+}
+
+function post(agent: Agent, port: number, body: Uint8Array): Promise<number> {
+  const headers = { 'content-type': contentTypes.v2, 'content-encoding': 'snappy', 'content-length': body.length };
+  return send(agent, port, { method: 'POST', path: '/api/v1/push', headers }, body);
+}
+
+function send(agent: Agent, port: number, options: RequestOptions, body: Uint8Array): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const sent = request({ host: '127.0.0.1', port, agent, ...options }, (answer) => {
+      answer.resume();
+      answer.once('end', () => resolve(answer.statusCode ?? 0));
+    });
+    sent.once('error', reject);
+    sent.end(body);
+  });
+}
 
 const seriesPerBody = 20;
 const samplesPerSeries = 12_000;

@@ -15,6 +15,8 @@ export class FaultyDisk implements Disk {
   capacity = Number.POSITIVE_INFINITY;
   /** The next sync fails with EIO. */
   failSync = false;
+  /** While set, no file can be opened: as when the process has all that it may have. */
+  noMoreFiles = false;
   syncs = 0;
   /** While set, syncs wait for it. */
   syncGate: Promise<void> | undefined;
@@ -35,6 +37,7 @@ export class FaultyDisk implements Disk {
   }
 
   async open(path: string, mode: 'create' | 'write' | 'read'): Promise<DiskFile> {
+    if (this.noMoreFiles) throw coded('EMFILE', path);
     let content = this.files.get(path);
     if (mode === 'create') {
       if (content !== undefined) throw coded('EEXIST', path);

@@ -162,6 +162,20 @@ describe('WalWriter', () => {
     );
   });
 
+  it('grows the old segment on while the process may open no more files', async () => {
+    const disk = new FaultyDisk();
+    const writer = await WalWriter.open(optionsFor(disk, { segmentBytes: 100 }));
+    disk.noMoreFiles = true;
+    await writer.append(say('a'.repeat(200)));
+    await writer.append(say('b'));
+    await assert.rejects(writer.roll(), /too many files are open/);
+    disk.noMoreFiles = false;
+    await writer.append(say('c'));
+    await writer.append(say('d'));
+    assert.deepEqual(await listSegments(disk, directory), [1, 2]);
+    assert.deepEqual((await readAll(disk)).texts, ['a'.repeat(200), 'b', 'c', 'd']);
+  });
+
   it('closes while the disk is full: what nobody was told of is given up', async () => {
     const disk = new FaultyDisk();
     const writer = await WalWriter.open(optionsFor(disk, { fullRetryMs: 1 }));

@@ -8,7 +8,7 @@
 import { Failure } from '../../errors/failure.ts';
 import { assert } from '../../std/assert.ts';
 import { ByteSink } from '../../std/byte-sink.ts';
-import { type Disk, type DiskFile, isDiskFull } from '../../std/disk.ts';
+import { type Disk, type DiskFile, isDiskFull, isOutOfFiles } from '../../std/disk.ts';
 import { beginFrame, endFrame, fileHeaderBytes, frameBytesMax, frameHeaderBytes, writeFileHeader } from './frame.ts';
 import type { WalTail } from './replay.ts';
 import { segmentKind, segmentPath } from './segment.ts';
@@ -271,7 +271,10 @@ export class WalWriter {
     if (this.#roll !== undefined || this.#position >= this.#options.segmentBytes) await this.#rollNow();
   }
 
-  /** When there is no room for a new segment the old one simply grows on: the next write finds out whether there is any. */
+  /**
+   * When there is no room for a new segment, or no more files can be opened, the old one simply grows on: the next write finds out
+   * whether there is any.
+   */
   async #rollNow(): Promise<void> {
     const { disk, directory } = this.#options;
     const number = this.#nextSegment;
@@ -286,10 +289,9 @@ export class WalWriter {
       this.#roll?.resolve(number);
       this.#roll = undefined;
     } catch (error) {
-      if (!isDiskFull(error)) return this.#fail(error, this.#pending);
-      this.#refuseRoll(
-        new Failure('unavailable', 'the disk is full: no room for a new segment of the log', { cause: error }),
-      );
+      if (!isDiskFull(error) && !isOutOfFiles(error)) return this.#fail(error, this.#pending);
+      const why = isDiskFull(error) ? 'the disk is full: no room for a' : 'too many files are open: no';
+      this.#refuseRoll(new Failure('unavailable', `${why} new segment of the log`, { cause: error }));
     }
   }
 
