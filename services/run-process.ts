@@ -55,12 +55,11 @@ async function main(args: readonly string[]): Promise<void> {
 }
 
 async function run(config: Config): Promise<void> {
-  for (const target of config.target) {
-    if (!targets.includes(target)) {
-      throw new ConfigError(
-        `flag --target: there is no room ${JSON.stringify(target)}; there are ${targets.join(', ')}`,
-      );
-    }
+  const stranger = config.target.find((target) => !targets.includes(target));
+  if (stranger !== undefined || config.target.length === 0) {
+    throw new ConfigError(
+      `flag --target: there is no room ${JSON.stringify(stranger ?? '')}; there are ${targets.join(', ')}`,
+    );
   }
   if (config.dataDir === '') throw new ConfigError('flag --data-dir: a folder is wanted, not an empty text');
   const log = createLogger(config.log);
@@ -94,10 +93,10 @@ async function run(config: Config): Promise<void> {
       const reasons = notReady();
       return reasons.length === 0 && !isGreeted ? ['the process is starting'] : reasons;
     },
-    // Writes and reads of what is recent go on without a bucket, so whoever routes by /ready must not leave.
+    // Writes and reads of what is recent go on without a bucket, reads on a full disk: whoever routes by /ready must not leave.
     amiss: () => {
       const reason = identity?.awayReason();
-      return reason === undefined ? [] : [`bucket: ${reason}`];
+      return [...(started?.amiss() ?? []), ...(reason === undefined ? [] : [`bucket: ${reason}`])];
     },
   });
 

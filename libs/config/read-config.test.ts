@@ -56,6 +56,13 @@ describe('readConfig', () => {
     assert.equal(all.limits.pastGracePeriod, 5_400_000);
   });
 
+  it('takes an empty value or section of the file for none', () => {
+    assert.deepEqual(
+      read([`--config.file=${file('data_dir:\nserver:\n  # http_port: 1\nlimits: ~\n')}`]).server,
+      read([]).server,
+    );
+  });
+
   for (const { name, args = [], env = {}, yaml, message } of [
     {
       name: 'flag',
@@ -83,6 +90,7 @@ describe('readConfig', () => {
       message: /maru\.yaml:2: key limits\.past_grace_period: "12 hours" is not a duration/,
     },
     { name: 'a map for a value', yaml: 'server:\n  http_port:\n    x: 1\n', message: /a value is wanted/ },
+    { name: 'a value for a map', yaml: 'server: 5\n', message: /maru\.yaml:1: key server: a map of keys is wanted/ },
     { name: 'broken YAML', yaml: 'server: [', message: /configuration file .*maru\.yaml:/ },
     { name: 'a file that is not there', args: ['--config.file=/nowhere/maru.yaml'], message: /\/nowhere\/maru\.yaml/ },
     { name: 'a flag without a value', args: ['--data-dir'], message: /--data-dir: a value is missing/ },

@@ -197,14 +197,16 @@ function collectKeys(
     const { where, value } = pair;
     const name = prefix === '' ? pair.name : `${prefix}.${pair.name}`;
     const named = known.get(name);
+    const isEmpty = value === null || (isScalar(value) && value.value === null);
     if (named === undefined) {
-      if (isMap(value) && [...known.keys()].some((key) => key.startsWith(`${name}.`))) {
-        collectKeys(file, value, name, known, given, shown);
-        continue;
+      if (![...known.keys()].some((key) => key.startsWith(`${name}.`))) {
+        throw new ConfigError(unknownKey(where, name, [...known.keys()]));
       }
-      throw new ConfigError(unknownKey(where, name, [...known.keys()]));
+      if (!isEmpty && !isMap(value)) throw new ConfigError(`${where}: a map of keys is wanted, not a value`);
+      if (!isEmpty) collectKeys(file, value, name, known, given, shown);
+      continue;
     }
-    if (value === null || (isScalar(value) && value.value === null)) continue;
+    if (isEmpty) continue;
     if (isScalar(value)) given.set(named, { text: value.source ?? String(value.value), where });
     else if (isSeq(value)) {
       given.set(named, {

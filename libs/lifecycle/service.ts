@@ -9,4 +9,6 @@ export interface Service {
   stop(): Promise<void>;
   /** Why nothing can be asked of it now, in a sentence; undefined when it is ready. */
   notReadyReason(): string | undefined;
+  /** What is amiss although it is ready, in a sentence: a part of what it does fails, the rest goes on. */
+  amissReason?(): string | undefined;
 }

@@ -15,6 +15,8 @@ export interface StartedModules {
   readonly names: readonly string[];
   /** One line for each room that is not ready. */
   notReady(): string[];
+  /** One line for each room of which a part fails. */
+  amiss(): string[];
   stop(): Promise<void>;
 }
 
@@ -55,13 +57,15 @@ export async function startModules<D>(
     await stop();
     throw error;
   }
+  const reasons = (ask: (service: Service) => string | undefined): string[] =>
+    running.flatMap(({ name, service }) => {
+      const reason = ask(service);
+      return reason === undefined ? [] : [`${name}: ${reason}`];
+    });
   return {
     names: running.map(({ name }) => name),
-    notReady: () =>
-      running.flatMap(({ name, service }) => {
-        const reason = service.notReadyReason();
-        return reason === undefined ? [] : [`${name}: ${reason}`];
-      }),
+    notReady: () => reasons((service) => service.notReadyReason()),
+    amiss: () => reasons((service) => service.amissReason?.()),
     stop,
   };
 }

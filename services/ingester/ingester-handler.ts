@@ -80,9 +80,13 @@ export class IngesterHandler
       const what = state.phase === 'snapshot' ? 'loading the snapshot of the head' : 'replaying the write-ahead log';
       return `the ingester is ${what}: ${share} % of ${state.bytesTotal} bytes`;
     }
-    if (tsdb.walState === 'full') return 'the disk is full: writes are refused until there is room';
     if (tsdb.walState === 'failed') return 'the write-ahead log failed: the process is stopping';
     return this.follow?.notReadyReason();
+  }
+
+  /** What it cannot do although it can be asked. */
+  amissReason(): string | undefined {
+    return this.#tsdb?.walState === 'full' ? 'the disk is full: writes are refused until there is room' : undefined;
   }
 
   /** Series numbers live as long as this process: a distributor in the same process never sees another epoch. */

@@ -274,6 +274,7 @@ export function createIngester(config: IngesterConfig, headConfig: HeadConfig, d
       await blocks.close();
     },
     notReadyReason: () => handler.notReadyReason(),
+    amissReason: () => handler.amissReason(),
   };
   return { service, handler, drain, flush };
 }

@@ -51,6 +51,9 @@ describe('a full disk', { skip: typeof disk === 'string' && disk, timeout: 180_0
     });
     await verifyAll();
     assert.ok(maru.isRunning(), 'a full disk is no reason to stop');
+    const told = await fetch(`${maru.baseUrl}/ready`);
+    assert.equal(told.status, 200, 'whoever routes by it would turn away reads');
+    assert.match(await told.text(), /^ready\n.*the disk is full/);
 
     disk.clear();
     const before = ledgers.map((ledger) => ledger.acknowledgedPushes);
@@ -69,7 +72,7 @@ describe('a full disk', { skip: typeof disk === 'string' && disk, timeout: 180_0
     await Promise.all(running);
     disk.fill();
     maru.launch();
-    await restored(maru);
+    await maru.ready();
     await verifyAll();
 
     disk.clear();
@@ -87,11 +90,3 @@ describe('a full disk', { skip: typeof disk === 'string' && disk, timeout: 180_0
     await verifyAll();
   });
 });
-
-/** Resolves when reads are answered, whether there is room for writes or its own metrics have found that there is none. */
-async function restored(maru: Maru): Promise<void> {
-  await waitFor('the data is restored', async () => {
-    const answer = await fetch(`${maru.baseUrl}/ready`);
-    return answer.status === 200 || (await answer.text()).includes('the disk is full') || undefined;
-  });
-}

@@ -98,6 +98,7 @@ describe('starting', { timeout: 120_000 }, () => {
       args: ['--server.http-port=many'],
       says: [/server\.http-port/, /many/, /flag|command line/i],
     },
+    { name: 'an empty list of rooms', args: ['--target='], says: [/--target/, /ingester/] },
     {
       name: 'an unknown variable',
       args: [],
