@@ -3,6 +3,7 @@
  * Owns the command line and its two forms, text and JSON. It reads only; a block that is damaged is named, and the rest goes on.
  */
 import { basename, dirname, resolve } from 'node:path';
+import { damageOfFiles } from '../libs/blocks/block-files.ts';
 import { openBucketBlock } from '../libs/blocks/bucket-block.ts';
 import { fetchMeta, listTenant, listTenants } from '../libs/blocks/fetch-metas.ts';
 import { ConfigError } from '../libs/config/config-error.ts';
@@ -59,6 +60,7 @@ interface Options {
 interface FoundBlock {
   readonly tenant: TenantId;
   readonly ulid: Ulid;
+  readonly files: ReadonlyMap<string, number>;
   readonly bytes: number;
   readonly isComplete: boolean;
   readonly isMarked: boolean;
@@ -147,7 +149,7 @@ async function findBlocks(
     if (options.ulids.length > 0 && !options.ulids.includes(ulid)) continue;
     const bytes = [...files.values()].reduce((sum, size) => sum + size, 0);
     const isMarked = listing.deletionMarks.has(ulid);
-    blocks.push({ tenant, ulid, bytes, isComplete: uploadedAtMs !== undefined, isMarked });
+    blocks.push({ tenant, ulid, files, bytes, isComplete: uploadedAtMs !== undefined, isMarked });
   }
   return blocks;
 }
@@ -205,13 +207,16 @@ async function run(options: Options): Promise<boolean> {
 }
 
 async function list(bucket: Bucket, block: FoundBlock, { json }: Options, out: Output): Promise<void> {
-  const { tenant, ulid, bytes, isComplete, isMarked } = block;
+  const { tenant, ulid, files, bytes, isComplete, isMarked } = block;
   const state = isComplete ? (isMarked ? 'marked for deletion' : 'complete') : 'partial';
   if (!isComplete) {
     await out.line(json ? JSON.stringify({ tenant, ulid, state, bytes }) : `${tenant}/${ulid} ${state} ${bytes} bytes`);
     return;
   }
-  const { minTime, maxTime, stats, compaction, thanos } = await fetchMeta(bucket, tenant, ulid, signal);
+  const meta = await fetchMeta(bucket, tenant, ulid, signal);
+  const damage = damageOfFiles(meta, files);
+  if (damage !== undefined) throw new Failure('bad_data', `it ${damage}`);
+  const { minTime, maxTime, stats, compaction, thanos } = meta;
   if (json) {
     const labels = Object.fromEntries(thanos.labels);
     const { numSeries, numSamples, numChunks } = stats;

@@ -50,10 +50,33 @@ export async function blockFileSizes(
   for (const { relPath, sizeBytes } of meta.thanos.files) {
     if (isBlockFile(relPath) && sizeBytes !== undefined) sizes.set(relPath, sizeBytes);
   }
-  if (sizes.has('index') && [...sizes.keys()].some((name) => name.startsWith('chunks/'))) return sizes;
+  if (sizes.has('index') && [...sizes.keys()].some((name) => name.startsWith('chunks/'))) {
+    // Not every writer of that list names them, and what was deleted must not come back.
+    const tombstones = await bucket.stat(blockKey(tenant, meta.ulid, 'tombstones'), signal);
+    if (tombstones !== undefined) sizes.set('tombstones', tombstones.bytes);
+    return sizes;
+  }
   const found = await listedSizes(bucket, tenant, meta.ulid, signal);
   if (!found.has('index')) throw new Failure('not_found', `block ${meta.ulid} of ${tenant} has no index`);
   return found;
+}
+
+/**
+ * What is wrong with the files of a block, by their sizes alone; undefined if nothing is.
+ * @param files bytes of what lies in the bucket, by path
+ */
+export function damageOfFiles(
+  { thanos }: Pick<BlockMeta, 'thanos'>,
+  files: ReadonlyMap<string, number>,
+): string | undefined {
+  for (const { relPath, sizeBytes } of thanos.files) {
+    const there = files.get(relPath);
+    const isData = relPath === 'index' || relPath.startsWith('chunks/');
+    if (isData && (there === undefined || (sizeBytes !== undefined && there !== sizeBytes))) {
+      return `is damaged: ${relPath} has ${there ?? 'no'} bytes, meta.json says ${sizeBytes}`;
+    }
+  }
+  return files.has('index') ? undefined : 'is damaged: it has no index';
 }
 
 async function listedSizes(

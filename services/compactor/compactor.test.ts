@@ -355,6 +355,7 @@ describe('the compactor', () => {
     const compactor = room.compactor();
     await compactor.clean(signal);
     assert.equal(compactor.state.tenants.get(tenant)?.broken, 2);
+    assert.deepEqual([compactor.state.tenants.get(tenant)?.problems, compactor.state.foreign()], [4, 1]);
     room.nowMs += defaults.firstLevelCompactionWaitPeriod;
     assert.equal(await compactor.compact(signal), 1);
   });

@@ -51,6 +51,8 @@ export class Compactor {
   readonly #planned = new Map<TenantId, number>();
   /** What was said about a tenant last, so that it is not said again each time. */
   readonly #told = new Map<TenantId | undefined, string>();
+  /** At the top of the bucket. */
+  #foreign = 0;
   /** Tenants of the last cleaning: a plan needs no listing of its own. */
   #known: readonly TenantId[] | undefined;
   #metrics: CompactorMetrics | undefined;
@@ -66,6 +68,7 @@ export class Compactor {
     const sum = (counts: Iterable<number>) => [...counts].reduce((total, count) => total + count, 0);
     return {
       tenants: this.#tenants,
+      foreign: () => this.#foreign,
       failedJobs: () => sum([...this.#failed.values()].map(({ size }) => size)),
       plannedJobs: () => sum(this.#planned.values()),
       progress: () => this.#running?.step.done,
@@ -80,6 +83,7 @@ export class Compactor {
   async clean(signal: AbortSignal): Promise<void> {
     const { bucket } = this.#deps;
     const { tenants, foreign } = await listTenants(bucket, signal);
+    this.#foreign = foreign.length;
     this.#tell(undefined, foreign, "the bucket holds what is nobody's");
     this.#known = tenants;
     for (const tenant of tenants) {
@@ -151,6 +155,7 @@ export class Compactor {
       partials: cleaned.partials - cleaned.partialsDeleted.length,
       broken: refreshed.broken.length,
       held: cleaned.held.length,
+      problems: before.problems.length + refreshed.problems.length + listing.foreignCount,
       indexUpdatedAtMs: cleaned.index.updatedAtMs,
     });
   }

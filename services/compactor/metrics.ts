@@ -8,6 +8,8 @@ export interface TenantState {
   readonly partials: number;
   readonly broken: number;
   readonly held: number;
+  /** What of its folder is not understood. */
+  readonly problems: number;
   readonly indexUpdatedAtMs: number;
 }
 
@@ -23,6 +25,8 @@ export interface CompactorMetrics {
 
 export interface CompactorState {
   readonly tenants: ReadonlyMap<string, TenantState>;
+  /** What lies at the top of the bucket and is no tenant's. */
+  readonly foreign: () => number;
   readonly failedJobs: () => number;
   readonly plannedJobs: () => number;
   /** From 0 to 1; undefined when no job runs. */
@@ -47,12 +51,23 @@ export function registerCompactorMetrics(metrics: Metrics, state: CompactorState
       perTenant(({ held }) => held),
     ],
     [
+      'maru_compactor_problems',
+      "What of a tenant's folder is not understood, or not what it must be: the log names it.",
+      perTenant(({ problems }) => problems),
+    ],
+    [
       'maru_compactor_index_updated_timestamp_seconds',
       'When the bucket index was written last.',
       perTenant(({ indexUpdatedAtMs }) => indexUpdatedAtMs / 1000),
     ],
   ] as const;
   for (const [name, help, read] of gauges) metrics.gaugeOf(name, help, ['tenant'], read);
+  metrics.gaugeOf(
+    'maru_compactor_foreign_objects',
+    "What lies at the top of the bucket and is no tenant's.",
+    [],
+    () => [{ value: state.foreign() }],
+  );
   metrics.gaugeOf('maru_compactor_jobs_planned', 'Jobs of all tenants that are planned.', [], () => [
     { value: state.plannedJobs() },
   ]);

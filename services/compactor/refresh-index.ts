@@ -3,6 +3,7 @@
  * Owns what enters and leaves the index. Surprising: others write it too (ingesters that ship, jobs that end), so this says only what
  * has changed since the index was read before the listing; what came meanwhile stays.
  */
+import { damageOfFiles } from '../../libs/blocks/block-files.ts';
 import {
   type BucketIndex,
   type IndexedBlock,
@@ -12,12 +13,11 @@ import {
   updateBucketIndex,
 } from '../../libs/blocks/bucket-index.ts';
 import { readDeletionMark } from '../../libs/blocks/deletion-mark.ts';
-import { fetchMeta, type ListedBlock, type TenantListing } from '../../libs/blocks/fetch-metas.ts';
+import { fetchMeta, type TenantListing } from '../../libs/blocks/fetch-metas.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
 import { mapBounded } from '../../libs/std/bounded.ts';
-import type { BlockMeta } from '../../libs/tsdb/block/meta.ts';
 import type { Ulid } from '../../libs/tsdb/block/ulid.ts';
 
 const requestsAtOnceMax = 16;
@@ -63,7 +63,7 @@ export async function refreshIndex(
   const found = await mapBounded(unknown, requestsAtOnceMax, async ([ulid, block]) => {
     try {
       const meta = await fetchMeta(bucket, tenant, ulid, signal);
-      const damage = damageOf(meta, block);
+      const damage = damageOfFiles(meta, block.files);
       if (damage === undefined) return indexedBlock(meta, block.uploadedAtMs ?? 0, block.files);
       broken.push(ulid);
       problems.push(`block ${ulid} of ${tenant} ${damage}`);
@@ -94,18 +94,6 @@ export async function refreshIndex(
   if (stored === undefined)
     throw new Failure('unavailable', `${bucket.name} has no index of ${tenant} after it was written`);
   return { index: stored.index, problems, broken };
-}
-
-/** What is wrong with the files of a block, by their sizes alone; undefined if nothing is. */
-function damageOf(meta: BlockMeta, { files }: ListedBlock): string | undefined {
-  for (const { relPath, sizeBytes } of meta.thanos.files) {
-    const there = files.get(relPath);
-    const isData = relPath === 'index' || relPath.startsWith('chunks/');
-    if (isData && (there === undefined || (sizeBytes !== undefined && there !== sizeBytes))) {
-      return `is damaged: ${relPath} has ${there ?? 'no'} bytes, meta.json says ${sizeBytes}`;
-    }
-  }
-  return files.has('index') ? undefined : 'is damaged: it has no index';
 }
 
 async function newMarks(

@@ -134,6 +134,17 @@ describe('the store-gateway', () => {
     }
   });
 
+  it('takes tombstones for such that meta.json does not name', async () => {
+    for (const isIndexed of [true, false]) {
+      await using folder = await tempFolder('gateway');
+      const bucket = new MemoryBucket();
+      const ulid = await ship(bucket, folder.path, 1, gridOfSeries(2, 3, 10), isIndexed);
+      await bucket.put(`${tenant}/${ulid}/tombstones`, new Uint8Array(50), { signal });
+      await using rig = rigOf(bucket, folder.path);
+      await assert.rejects(selectRows(rig.handler.source(tenant, [ulid]).source, whole), /tombstones is corrupt/);
+    }
+  });
+
   it('one metric name of many: few requests, two rounds, little more than it needs', async () => {
     await using folder = await tempFolder('gateway');
     const bucket = new MemoryBucket();

@@ -83,6 +83,11 @@ describe('maru blocks', () => {
     const one = await maruBlocks(['verify', sound], { MARU_BUCKET_FILESYSTEM_DIRECTORY: root });
     assert.equal(one.code, 0, one.error);
 
+    await writeFile(join(root, 'team-b', damaged, 'index'), 'x');
+    const short = await maruBlocks(['list', `--folder=${root}`, '--tenant=team-b']);
+    assert.equal(short.code, 1);
+    assert.match(short.out, new RegExp(`team-b/${damaged} BAD .*index has 1 bytes, meta.json says`));
+
     const dumped = await maruBlocks(['dump', `--folder=${root}`, sound, '--match={instance="host-00001"}']);
     assert.equal(dumped.out.trim().split('\n').length, 20);
     assert.match(dumped.out, /^\{__name__="metric_0000", instance="host-00001", job="web"\} 0\.\d+ \d{13}$/m);
