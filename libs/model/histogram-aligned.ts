@@ -9,8 +9,11 @@ import { copyCounts, newCounts } from './histogram-counts.ts';
 import { hintOfBoth } from './histogram-hints.ts';
 import { bucketIndexes, spansOfIndexes, unionOfIndexes } from './histogram-spans.ts';
 
+/** What says where the buckets of a histogram are. */
+type Buckets = Pick<Histogram, 'schema' | 'zeroThreshold' | 'positiveSpans' | 'negativeSpans' | 'customValues'>;
+
 /** Whether buckets of one index are one bucket, and none of them lies in the zero bucket. */
-export function areComparable(a: Histogram, b: Histogram): boolean {
+export function areComparable(a: Buckets, b: Buckets): boolean {
   if (a.schema !== b.schema || a.zeroThreshold !== b.zeroThreshold) return false;
   if (a.schema === customBucketsSchema) return sameNumbersOf(a.customValues, b.customValues);
   return (
@@ -22,7 +25,7 @@ export function areComparable(a: Histogram, b: Histogram): boolean {
 }
 
 /** Whether buckets i of both are the same bucket, none of them lies in the zero bucket, and the spans are as few as they can be. */
-export function areAligned(a: Histogram, b: Histogram): boolean {
+export function areAligned(a: Buckets, b: Buckets): boolean {
   return (
     sameSpans(a.positiveSpans, b.positiveSpans) && sameSpans(a.negativeSpans, b.negativeSpans) && areComparable(a, b)
   );
@@ -49,7 +52,7 @@ function sameNumbersOf(a: Float64Array, b: Float64Array): boolean {
   return true;
 }
 
-function isOutside(spans: Int32Array, { schema, zeroThreshold }: Histogram): boolean {
+function isOutside(spans: Int32Array, { schema, zeroThreshold }: Buckets): boolean {
   return spans.length === 0 || zeroThreshold === 0 || exponentialBound(spans[0], schema) > zeroThreshold;
 }
 
@@ -187,7 +190,7 @@ class RunningSide {
       for (let i = 0; i < counts.length; i++) addTo(sums, this.#lost, i, counts[i]);
       return;
     }
-    const isNew = this.#makeRoom(spans);
+    const isNew = this.#has(spans) ? undefined : this.#makeRoom(spans);
     const indexes = this.#indexes;
     let bucket = 0;
     let from = 0;
@@ -220,11 +223,25 @@ class RunningSide {
     return false;
   }
 
-  /** Puts in the buckets that are not there; tells which they are, if there are any. */
-  #makeRoom(spans: Int32Array): Uint8Array | undefined {
+  /** Whether all buckets are there. */
+  #has(spans: Int32Array): boolean {
+    const indexes = this.#indexes;
+    let bucket = 0;
+    let at = 0;
+    for (let i = 0; i < spans.length; i += 2) {
+      bucket += spans[i];
+      for (let j = 0; j < spans[i + 1]; j++, bucket++, at++) {
+        while (at < indexes.length && indexes[at] < bucket) at++;
+        if (at === indexes.length || indexes[at] !== bucket) return false;
+      }
+    }
+    return true;
+  }
+
+  /** Puts in the buckets that are not there; tells which they are. */
+  #makeRoom(spans: Int32Array): Uint8Array {
     const indexes = this.#indexes;
     const union = unionOfIndexes(indexes, bucketIndexes(spans));
-    if (union.length === indexes.length) return undefined;
     const sums = new Float64Array(union.length);
     const lost = new Float64Array(union.length);
     const isNew = new Uint8Array(union.length).fill(1);

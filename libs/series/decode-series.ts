@@ -4,9 +4,10 @@
  * in the columns: a chunk is decoded whole if any of it can count.
  */
 
-import type { ChunkEncoding } from '../model/encoding/chunk.ts';
+import { ChunkEncoding } from '../model/encoding/chunk.ts';
 import { decodeChunk } from '../model/encoding/decode-chunk.ts';
-import { reserveRows } from '../model/encoding/sample-rows.ts';
+import { PackedHistograms } from '../model/encoding/packed-histograms.ts';
+import { reserveRows, unpackHistograms } from '../model/encoding/sample-rows.ts';
 import { type Histogram, ResetHint } from '../model/histogram.ts';
 import { assert } from '../std/assert.ts';
 import { makeColumns, mergeColumns } from './merge.ts';
@@ -37,9 +38,20 @@ export class SeriesDecoder {
   #groupHistogram: Histogram | null = null;
   /** Time of the newest sample of the series so far. */
   #newest = Number.NEGATIVE_INFINITY;
+  readonly #histograms: 'as objects' | 'packed';
+  #packed: PackedHistograms | undefined;
 
-  /** Chunks that have nothing in [minT, maxT] are not decoded. */
-  constructor(selection: SeriesSelection, minT: number, maxT: number) {
+  /**
+   * Chunks that have nothing in [minT, maxT] are not decoded.
+   * @param histograms how they are given: packed ones come as objects yet where chunks overlap
+   */
+  constructor(
+    selection: SeriesSelection,
+    minT: number,
+    maxT: number,
+    histograms: 'as objects' | 'packed' = 'as objects',
+  ) {
+    this.#histograms = histograms;
     this.#selection = selection;
     this.#minT = minT;
     this.#maxT = maxT;
@@ -60,6 +72,7 @@ export class SeriesDecoder {
     columns.length = 0;
     columns.h = null;
     columns.st = null;
+    columns.packed = null;
     this.#groupBegin = 0;
     this.#newest = Number.NEGATIVE_INFINITY;
     const begin = batch.chunkBegin[series - batch.firstSeries];
@@ -96,6 +109,7 @@ export class SeriesDecoder {
     this.#joinRuns();
     const columns = this.#columns;
     const row = columns.length;
+    if (columns.h === null && columns.packed === null && isOfHistograms(encoding)) columns.packed = this.#takePacked();
     columns.length = decodeChunk(encoding, batch.bytes, bytesBegin, bytesEnd, columns, row, this.#minT);
     this.#groupBegin = row;
     this.#noteNewest(columns);
@@ -105,9 +119,17 @@ export class SeriesDecoder {
     if (length > 0 && t[length - 1] > this.#newest) this.#newest = t[length - 1];
   }
 
+  #takePacked(): PackedHistograms | null {
+    if (this.#histograms !== 'packed') return null;
+    this.#packed ??= new PackedHistograms();
+    this.#packed.clear();
+    return this.#packed;
+  }
+
   /** The rows of the last group are the first run: what stands before them is older than all that can come. */
   #beginRuns(): void {
     const columns = this.#columns;
+    unpackHistograms(columns, columns.length);
     const run = this.#takeRun();
     this.#groupHistogram = columns.h?.[this.#groupBegin] ?? null;
     appendRows(columns, this.#groupBegin, run);
@@ -152,6 +174,10 @@ export class SeriesDecoder {
   #keepRun(run: SampleColumns): void {
     if (this.#spareRuns.length < spareRunsMax) this.#spareRuns.push(run);
   }
+}
+
+function isOfHistograms(encoding: ChunkEncoding): boolean {
+  return encoding !== ChunkEncoding.xor && encoding !== ChunkEncoding.xor2;
 }
 
 /** Appends rows [begin, length). */

@@ -10,7 +10,15 @@ import type { SampleColumns } from './sample-columns.ts';
 /** Empty columns with room for `capacity` rows. */
 export function makeColumns(capacity: number): SampleColumns {
   const v = new Float64Array(capacity);
-  return { length: 0, t: new Float64Array(capacity), v, vBits: new Int32Array(v.buffer), st: null, h: null };
+  return {
+    length: 0,
+    t: new Float64Array(capacity),
+    v,
+    vBits: new Int32Array(v.buffer),
+    st: null,
+    h: null,
+    packed: null,
+  };
 }
 
 /** Which of two floats at one timestamp counts, as bits. Positive: the first, 0: they are equal, negative: the second. */

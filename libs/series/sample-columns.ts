@@ -1,6 +1,7 @@
 /**
  * Decoded samples of one series, in time order, timestamps unique: what chunks become and what range functions read.
  */
+import type { PackedHistograms } from '../model/encoding/packed-histograms.ts';
 import type { Histogram } from '../model/histogram.ts';
 
 export interface SampleColumns {
@@ -15,4 +16,11 @@ export interface SampleColumns {
   st: Float64Array | null;
   /** Row i is a histogram where h is not null and h[i] is not null; then v[i] means nothing. */
   h: (Histogram | null)[] | null;
+  /** Instead of `h`, where the decoder was asked for it and `h` is null: row i is a histogram where packed.has(i). */
+  packed?: PackedHistograms | null;
+}
+
+/** Whether any row may be a histogram. */
+export function hasHistograms({ h, packed }: SampleColumns): boolean {
+  return h !== null || (packed ?? null) !== null;
 }

@@ -44,8 +44,11 @@ export class BitCursor {
     return value;
   }
 
-  /** Adds the next numbers to values[begin, end). Most are small, so they are read without a call each. */
-  varbitIntsInto(values: Float64Array, begin: number, end: number): void {
+  /**
+   * Adds the next numbers to values[begin, end), and what these come to then to those of `sums`. Most are small, so they are read without
+   * a call each.
+   */
+  varbitIntsInto(values: Float64Array, sums: Float64Array, begin: number, end: number): void {
     const { words } = this;
     let position = this.position;
     // The next bits of the stream, of which the first `left` count: one look serves several numbers.
@@ -61,6 +64,7 @@ export class BitCursor {
         const ones = Math.clz32(~bits);
         if (ones > 4) {
           values[i] += peekVarbitInt(words, position);
+          sums[i] += values[i];
           position += varbitLength(words, position);
           bits = peekBits(words, position);
           left = 32;
@@ -73,6 +77,7 @@ export class BitCursor {
         values[i] += raw > half ? raw - half * 2 : raw;
         used = ones + 1 + width;
       }
+      sums[i] += values[i];
       position += used;
       bits <<= used;
       left -= used;

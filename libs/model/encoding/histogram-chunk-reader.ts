@@ -25,7 +25,8 @@ import {
   resetHintAt,
 } from './histogram-chunk-header.ts';
 import { type HistogramLayout, readHistogramLayout } from './histogram-layout.ts';
-import type { SampleRows } from './sample-rows.ts';
+import { type PackedHistograms, packedBuckets, packedCount, packedSum, packedZeroCount } from './packed-histograms.ts';
+import { type SampleRows, unpackHistograms } from './sample-rows.ts';
 import { XorValues } from './xor-values.ts';
 
 /** Highest schema that queries know; chunks may hold up to 52, which are reduced to this when read. */
@@ -43,6 +44,25 @@ export const integerSumColumn = 0;
 const noBuckets = new Float64Array(0);
 /** Samples whose counts share memory. */
 const slabSamplesMax = 32;
+
+/** What readers of integer chunks work in, one after the other. */
+class ReaderMemory {
+  integers = new Float64Array(64);
+  deltas = new Float64Array(64);
+  readonly sum = new XorValues(1);
+
+  /** Makes room for so many integers; the deltas are 0. */
+  begin(count: number): void {
+    if (this.integers.length < count) {
+      this.integers = new Float64Array(count * 2);
+      this.deltas = new Float64Array(count * 2);
+    }
+    this.deltas.fill(0, 0, count);
+    this.sum.begin();
+  }
+}
+
+const decoderMemory = new ReaderMemory();
 
 /** Reads one chunk from its first sample to its last. No other chunk may be read in between: see bit-reader.ts. */
 export class HistogramChunkReader {
@@ -62,7 +82,7 @@ export class HistogramChunkReader {
   readonly firstStChange: number;
   /** Whether the last sample is a staleness marker. */
   stale = false;
-  /** Integer chunks: count, zero count and bucket deltas (to the bucket before), and how much each last changed. */
+  /** Integer chunks: count, zero count and bucket deltas (to the bucket before), and how much each last changed. Both may be longer. */
   integers: Float64Array = noBuckets;
   integerDeltas: Float64Array = noBuckets;
   xors: XorValues = new XorValues(0);
@@ -71,10 +91,18 @@ export class HistogramChunkReader {
   /** Counts of many samples: memory of their own for each would cost more than reading them. */
   #slab = noBuckets;
   #slabUsed = 0;
+  /** Number of the layout where samples are packed; -1 before the first is. */
+  #shape = -1;
   readonly #firstStKnown: boolean;
   readonly #cursor: BitCursor;
 
-  constructor(encoding: ChunkEncoding, bytes: Uint8Array, begin: number, end: number) {
+  readonly #memory: ReaderMemory | undefined;
+  /** Integers of a sample. */
+  #integerCount = 0;
+
+  /** @param memory where nobody looks at the reader once another has begun */
+  constructor(encoding: ChunkEncoding, bytes: Uint8Array, begin: number, end: number, memory?: ReaderMemory) {
+    this.#memory = memory;
     if (end - begin < histogramHeaderBytes || begin < 0 || end > bytes.length) {
       throw corruptChunk('its header is cut off');
     }
@@ -129,6 +157,27 @@ export class HistogramChunkReader {
     return schema > schemaMax ? reduceResolution(sample, schemaMax) : sample;
   }
 
+  /** Puts the sample that was read last into a row; false where the resolution of its buckets has to be reduced. */
+  packInto(packed: PackedHistograms, row: number): boolean {
+    if (this.stale) {
+      packed.putStale(row, this.integer);
+      return true;
+    }
+    if (this.layout.schema > schemaMax) return false;
+    if (this.#shape < 0) this.#shape = packed.shapeNumber(this.layout, this.integer);
+    const at = packed.put(row, this.#shape, resetHintAt(this.header, this.read - 1));
+    const { numbers } = packed;
+    const { values } = this.xors;
+    const { integers } = this;
+    numbers[at + packedCount] = this.integer ? integers[countColumn] : values[countColumn];
+    numbers[at + packedZeroCount] = this.integer ? integers[zeroCountColumn] : values[zeroCountColumn];
+    numbers[at + packedSum] = values[this.integer ? integerSumColumn : floatSumColumn];
+    const positiveEnd = this.#positiveCount;
+    this.#copyBuckets(0, positiveEnd, numbers, at + packedBuckets);
+    this.#copyBuckets(positiveEnd, positiveEnd + this.#negativeCount, numbers, at + packedBuckets + positiveEnd);
+    return true;
+  }
+
   /** Absolute counts of the buckets [begin, end) of both signs together. */
   #buckets(begin: number, end: number): Float64Array {
     if (begin === end) return noBuckets;
@@ -140,18 +189,24 @@ export class HistogramChunkReader {
     const slab = this.#slab;
     const at = this.#slabUsed;
     this.#slabUsed += size;
+    this.#copyBuckets(begin, end, slab, at);
+    return slab.subarray(at, at + size);
+  }
+
+  /** Absolute counts of the buckets [begin, end), which are of one sign. */
+  #copyBuckets(begin: number, end: number, into: Float64Array, at: number): void {
+    const size = end - begin;
     if (this.integer) {
       const { integers } = this;
       let count = 0;
       for (let i = 0; i < size; i++) {
         count += integers[2 + begin + i];
-        slab[at + i] = count;
+        into[at + i] = count;
       }
     } else {
       const { values } = this.xors;
-      for (let i = 0; i < size; i++) slab[at + i] = values[floatBucketsColumn + begin + i];
+      for (let i = 0; i < size; i++) into[at + i] = values[floatBucketsColumn + begin + i];
     }
-    return slab.subarray(at, at + size);
   }
 
   #readFirst(): void {
@@ -164,18 +219,25 @@ export class HistogramChunkReader {
     if (bucketCount * (this.integer ? 1 : 64) > cursor.bitsLeft) throw corruptChunk('it has more buckets than bits');
     this.t = cursor.varbitInt();
     if (this.integer) {
-      this.integers = new Float64Array(2 + bucketCount);
-      this.integerDeltas = new Float64Array(2 + bucketCount);
-      this.xors = new XorValues(1);
+      this.#integerCount = 2 + bucketCount;
+      this.#takeMemory(this.#integerCount);
       this.integers[countColumn] = cursor.varbitUint();
       this.integers[zeroCountColumn] = cursor.varbitUint();
       this.xors.readFirst(cursor, integerSumColumn);
-      for (let i = 2; i < this.integers.length; i++) this.integers[i] = cursor.varbitInt();
+      for (let i = 2; i < this.#integerCount; i++) this.integers[i] = cursor.varbitInt();
     } else {
       this.xors = new XorValues(floatBucketsColumn + bucketCount);
       for (let i = 0; i < this.xors.values.length; i++) this.xors.readFirst(cursor, i);
     }
     this.#noticeStale();
+  }
+
+  #takeMemory(integerCount: number): void {
+    const memory = this.#memory;
+    memory?.begin(integerCount);
+    this.integers = memory?.integers ?? new Float64Array(integerCount);
+    this.integerDeltas = memory?.deltas ?? new Float64Array(integerCount);
+    this.xors = memory?.sum ?? new XorValues(1);
   }
 
   #readFurther(): void {
@@ -186,7 +248,7 @@ export class HistogramChunkReader {
       this.#readIntegers(0, 2);
       this.xors.read(cursor, integerSumColumn);
       this.#noticeStale();
-      if (!this.stale) this.#readIntegers(2, this.integers.length);
+      if (!this.stale) this.#readIntegers(2, this.#integerCount);
     } else {
       for (let i = 0; i < floatBucketsColumn; i++) this.xors.read(cursor, i);
       this.#noticeStale();
@@ -195,9 +257,7 @@ export class HistogramChunkReader {
   }
 
   #readIntegers(begin: number, end: number): void {
-    this.#cursor.varbitIntsInto(this.integerDeltas, begin, end);
-    const { integers, integerDeltas } = this;
-    for (let i = begin; i < end; i++) integers[i] += integerDeltas[i];
+    this.#cursor.varbitIntsInto(this.integerDeltas, this.integers, begin, end);
   }
 
   #noticeStale(): void {
@@ -235,16 +295,24 @@ export function decodeHistogramInto(
   row: number,
   fromT = Number.NEGATIVE_INFINITY,
 ): number {
-  const reader = new HistogramChunkReader(encoding, bytes, begin, end);
+  const reader = new HistogramChunkReader(encoding, bytes, begin, end, decoderMemory);
   if (row + reader.count > out.t.length) throw new RangeError('the columns are too short for the chunk');
-  out.h ??= new Array<Histogram | null>(out.t.length).fill(null);
+  out.packed?.reserve(out.t.length);
   let at = row;
   for (let i = 0; i < reader.count; i++) {
     reader.next();
     if (reader.t < fromT) continue;
     out.t[at] = reader.t;
     if (out.st !== null) out.st[at] = reader.st;
-    out.h[at] = reader.sample();
+    const packed = out.packed ?? null;
+    if (packed === null) {
+      out.h ??= new Array<Histogram | null>(out.t.length).fill(null);
+      out.h[at] = reader.sample();
+    } else if (!reader.packInto(packed, at)) {
+      unpackHistograms(out, at);
+      out.h ??= new Array<Histogram | null>(out.t.length).fill(null);
+      out.h[at] = reader.sample();
+    }
     at++;
   }
   return at;

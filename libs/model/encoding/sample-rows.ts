@@ -3,6 +3,7 @@
  * (SampleColumns is one of these), as model knows nothing of what is above it.
  */
 import type { Histogram } from '../histogram.ts';
+import type { PackedHistograms } from './packed-histograms.ts';
 
 export interface SampleRows {
   /** Milliseconds since the epoch. */
@@ -14,6 +15,19 @@ export interface SampleRows {
   st: Float64Array | null;
   /** Where h[i] is a histogram, v[i] means nothing; null where all are floats. */
   h: (Histogram | null)[] | null;
+  /** Where this is, histograms are put into it, as long as they can be, and `h` is null. */
+  packed?: PackedHistograms | null;
+}
+
+/** Histograms become objects: from here on they are in `h`. */
+export function unpackHistograms(rows: SampleRows, rowCount: number): void {
+  const packed = rows.packed ?? null;
+  if (packed === null) return;
+  rows.packed = null;
+  const histograms = packed.unpack(rowCount);
+  if (histograms.every((histogram) => histogram === null)) return;
+  while (histograms.length < rows.t.length) histograms.push(null);
+  rows.h = histograms;
 }
 
 /** Makes room for `rowCount` rows; what stands in the rows stays. */

@@ -22,6 +22,12 @@ export class XorValues {
     this.trailing = new Uint8Array(columns);
   }
 
+  /** Begins anew: no column has a window. */
+  begin(): void {
+    this.leading.fill(xorNoWindow);
+    this.trailing.fill(0);
+  }
+
   /** Writes the first value of a column; returns the new position. */
   writeFirst(bytes: Uint8Array, position: number, column: number, hi: number, lo: number): number {
     this.bits[column * 2] = lo;

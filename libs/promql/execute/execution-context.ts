@@ -4,6 +4,8 @@
  * for the rest of the evaluation or until their user is done; memory is what our columns and buffers take.
  */
 import { Failure } from '../../errors/failure.ts';
+import type { HistogramLayout } from '../../model/encoding/histogram-layout.ts';
+import type { HistogramShape } from '../../model/encoding/packed-histograms.ts';
 import type { Histogram } from '../../model/histogram.ts';
 import type { Labels } from '../../model/labels.ts';
 import type { ReadQuery, SeriesReader } from '../../series/series-reader.ts';
@@ -178,8 +180,17 @@ export function pointSamples(column: StepColumn, step: number): number {
 
 /** How many samples a histogram counts for: its size in Prometheus' memory, in units of 16 bytes. */
 export function histogramSamples(h: Histogram): number {
+  return samplesOfSize(h, h.positiveBuckets.length + h.negativeBuckets.length);
+}
+
+/** As histogramSamples, of what has a shape. */
+export function packedSamples(shape: HistogramShape): number {
+  return samplesOfSize(shape, shape.bucketCount);
+}
+
+function samplesOfSize({ positiveSpans, negativeSpans, customValues }: HistogramLayout, bucketCount: number): number {
   // Two numbers of four bytes a span.
-  const spanBytes = 4 * (h.positiveSpans.length + h.negativeSpans.length);
-  const bucketBytes = 8 * (h.positiveBuckets.length + h.negativeBuckets.length + h.customValues.length);
+  const spanBytes = 4 * (positiveSpans.length + negativeSpans.length);
+  const bucketBytes = 8 * (bucketCount + customValues.length);
   return Math.floor((168 + 8 + spanBytes + bucketBytes) / 16);
 }

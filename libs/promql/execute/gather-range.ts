@@ -10,7 +10,7 @@ import type { OperatorBuilder } from './build-operators.ts';
 import { type ExecutionContext, histogramSamples } from './execution-context.ts';
 import { extendedWindow, windowEdges } from './functions/extended-rate.ts';
 import { type RangeWindows, windowEndMs } from './operator.ts';
-import { type RangeSamples, WindowBounds } from './scan/range-samples.ts';
+import { type RangeSamples, unpackSamples, WindowBounds } from './scan/range-samples.ts';
 import { dropMetadata } from './series-labels.ts';
 import { sameLabelset } from './unique-series.ts';
 
@@ -22,6 +22,7 @@ export function gatherRange(context: ExecutionContext, builder: OperatorBuilder,
   const result: ResultSeries[] = [];
   for (const { labels, dropName } of source.series()) {
     const samples = source.next();
+    unpackSamples(samples);
     bounds.place(samples, source.windows);
     const points = pointsOf(samples, bounds, source.windows, node);
     if (points.t.length === 0) continue;

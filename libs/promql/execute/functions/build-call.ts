@@ -63,6 +63,8 @@ const extendedKernels: ReadonlyMap<string, RangeKernel> = new Map([
 ]);
 const anchoredFunctions = ['changes', 'delta', 'increase', 'rate', 'resets'];
 const smoothedFunctions = ['delta', 'increase', 'rate'];
+/** Their kernels take packed histograms, unless the window is an extended one. */
+const packedFunctions: ReadonlySet<string> = new Set(['rate', 'increase', 'delta']);
 /** Only these look at start timestamps. */
 const startTimeFunctions: ReadonlySet<string> = new Set(['rate', 'irate', 'increase', 'resets']);
 
@@ -75,7 +77,7 @@ export function buildVectorCall(builder: OperatorBuilder, node: CallNode): Vecto
 function rangeCall(builder: OperatorBuilder, node: CallNode, rangeArg: number): VectorOperator {
   const { context, grid } = builder;
   const arg = node.args[rangeArg] as PlanNode;
-  const kernel = kernelFor(node.name, arg);
+  const { kernel, takesPacked } = kernelFor(node.name, arg);
   const source = builder.range(arg);
   const scalars = node.args.filter((other) => valueType(other) === 'scalar').map((other) => builder.scalar(other));
   // A subquery has lost its place by the time Prometheus calls the function.
@@ -84,6 +86,7 @@ function rangeCall(builder: OperatorBuilder, node: CallNode, rangeArg: number): 
   const operator = new RangeFunction(context, withoutStarts(node.name, source), {
     name: node.name,
     kernel,
+    takesPacked,
     scalars,
     place,
     ofSubquery: node.args.some(({ kind }) => kind === 'subquery'),
@@ -110,14 +113,14 @@ function withoutStarts(name: string, source: RangeOperator): RangeOperator {
   };
 }
 
-function kernelFor(name: string, arg: PlanNode): RangeKernel {
+function kernelFor(name: string, arg: PlanNode): { readonly kernel: RangeKernel; readonly takesPacked: boolean } {
   const selector = arg.kind === 'matrixSelector' ? arg.selector : undefined;
   if (selector?.anchored === true) refuseUnless(anchoredFunctions, name, 'anchored');
   if (selector?.smoothed === true) refuseUnless(smoothedFunctions, name, 'smoothed');
   const extended = selector?.anchored === true || selector?.smoothed === true;
   const kernel = (extended ? extendedKernels : rangeKernels).get(name);
   if (kernel === undefined) throw new Error(`no range function ${name}`);
-  return kernel;
+  return { kernel, takesPacked: !extended && packedFunctions.has(name) };
 }
 
 function refuseUnless(names: readonly string[], name: string, modifier: string): void {

@@ -7,9 +7,9 @@
 import type { Labels } from '../../../model/labels.ts';
 import { metricName } from '../../../model/labels.ts';
 import { type Annotations, type HistogramOperation, type Place, words } from '../annotations.ts';
-import { type ExecutionContext, histogramSamples } from '../execution-context.ts';
+import { type ExecutionContext, histogramSamples, packedSamples } from '../execution-context.ts';
 import type { OutputSeries, RangeOperator, RangeWindows, ScalarOperator, VectorOperator } from '../operator.ts';
-import { type RangeSamples, WindowBounds } from '../scan/range-samples.ts';
+import { type RangeSamples, unpackSamples, WindowBounds } from '../scan/range-samples.ts';
 import { dropMetadata } from '../series-labels.ts';
 import { withoutNames } from '../series-map.ts';
 import { PointKind, type StepColumn } from '../step-column.ts';
@@ -116,6 +116,8 @@ export class KernelNotes {
 interface RangeFunctionCall {
   readonly name: string;
   readonly kernel: RangeKernel;
+  /** Whether the kernel takes packed histograms. */
+  readonly takesPacked: boolean;
   readonly scalars: readonly ScalarOperator[];
   /** Where annotations point: the first argument. */
   readonly place: Place;
@@ -163,6 +165,7 @@ export class RangeFunction implements VectorOperator {
   next(out: StepColumn): void {
     const series = this.#inputs[this.#nextSeries++] as OutputSeries;
     const samples = this.#source.next();
+    if (!this.#call.takesPacked) unpackSamples(samples);
     const { windows } = this.#source;
     this.#notes.beginSeries(series.labels);
     this.#bounds.place(samples, windows);
@@ -188,10 +191,14 @@ export class RangeFunction implements VectorOperator {
     this.#context.releaseSamples(this.#held);
   }
 
-  #sizesOf({ histograms, histogramCount }: RangeSamples): Float64Array {
+  #sizesOf({ histograms, histogramCount, packed, packedRow }: RangeSamples): Float64Array {
     if (this.#sizes.length <= histogramCount) this.#sizes = new Float64Array(histogramCount + 1);
-    for (let i = 0; i < histogramCount; i++) this.#sizes[i + 1] = this.#sizes[i] + histogramSamples(histograms[i]);
-    return this.#sizes;
+    const sizes = this.#sizes;
+    for (let i = 0; i < histogramCount; i++) {
+      const size = packed === null ? histogramSamples(histograms[i]) : packedSamples(packed.shapeAt(packedRow[i]));
+      sizes[i + 1] = sizes[i] + size;
+    }
+    return sizes;
   }
 
   #count(samples: RangeSamples, out: StepColumn): void {

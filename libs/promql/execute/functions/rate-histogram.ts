@@ -6,7 +6,7 @@ import { customBucketsSchema, type Histogram, ResetHint } from '../../../model/h
 import { addHistograms, compactHistogram, subtractHistograms } from '../../../model/histogram-arithmetic.ts';
 import { detectReset } from '../../../model/histogram-resets.ts';
 import { reduceResolution } from '../../../model/histogram-resolution.ts';
-import type { RangeSamples } from '../scan/range-samples.ts';
+import { type RangeSamples, unpackSamples } from '../scan/range-samples.ts';
 import type { KernelNotes } from './range-function.ts';
 import { isStartTimeReset, overlapsStartTime } from './start-time.ts';
 
@@ -60,7 +60,8 @@ export function subtractHistogramNoted(base: Histogram, other: Histogram, notes:
 }
 
 /**
- * Where the histograms of a series begin anew, found once a series however many windows look there.
+ * Where the histograms of a series begin anew, found once a series however many windows look there. Packed ones stay so where they are
+ * a uniform counter's.
  */
 export class HistogramResets {
   readonly #samples: RangeSamples;
@@ -69,8 +70,14 @@ export class HistogramResets {
   /** All histograms have the same kind and resolution of buckets, none is a gauge, and start times are unknown. */
   readonly isUniform: boolean;
 
-  constructor(samples: RangeSamples) {
+  constructor(samples: RangeSamples, isCounter: boolean) {
     this.#samples = samples;
+    if (isCounter && isUniformPacked(samples)) {
+      this.isUniform = true;
+      findPackedResets(samples, this.indexes);
+      return;
+    }
+    unpackSamples(samples);
     const { histograms, histogramCount, histogramSt } = samples;
     let isUniform = histogramSt === null;
     const first = histograms[0] as Histogram;
@@ -84,6 +91,13 @@ export class HistogramResets {
     }
   }
 
+  /** Whether a window has no reset. */
+  isWithout(begin: number, end: number): boolean {
+    const { indexes } = this;
+    const next = firstAbove(indexes, begin);
+    return next === indexes.length || (indexes[next] as number) >= end;
+  }
+
   /** Whether sample i begins anew after `before`, which stands for the sample before it. */
   isReset(i: number, before: Histogram): boolean {
     const { histograms, histogramT, histogramSt } = this.#samples;
@@ -93,24 +107,43 @@ export class HistogramResets {
   }
 }
 
+function isUniformPacked({ packed, packedRow, histogramCount, histogramSt }: RangeSamples): boolean {
+  if (packed === null || histogramSt !== null) return false;
+  const { schema } = packed.shapeAt(packedRow[0]);
+  for (let i = 0; i < histogramCount; i++) {
+    const row = packedRow[i];
+    if (packed.hintAt(row) === ResetHint.gauge || packed.shapeAt(row).schema !== schema) return false;
+  }
+  return true;
+}
+
+function findPackedResets({ packed, packedRow, histogramCount }: RangeSamples, indexes: number[]): void {
+  for (let i = 1; i < histogramCount; i++) if (packed?.isReset(packedRow[i], packedRow[i - 1])) indexes.push(i);
+}
+
+/** Histogram i, packed or not. */
+export function histogramAt({ histograms, packed, packedRow }: RangeSamples, i: number): Histogram {
+  return packed === null ? (histograms[i] as Histogram) : packed.at(packedRow[i]);
+}
+
 /** As histogramIncrease, of a counter whose samples are uniform: only the ends and the resets are looked at. */
 function uniformIncrease(
-  { histograms }: RangeSamples,
+  samples: RangeSamples,
   resets: readonly number[],
   begin: number,
   end: number,
   notes: KernelNotes,
 ): Histogram | undefined {
   let next = firstAbove(resets, begin);
-  let before = histograms[begin] as Histogram;
+  let before = histogramAt(samples, begin);
   if (resets[next] === begin + 1) {
     // What the first looked like does not matter then.
-    before = nothingLike(histograms[begin + 1] as Histogram);
+    before = nothingLike(histogramAt(samples, begin + 1));
     next++;
   }
-  let increase = subtractHistogramNoted(histograms[end - 1] as Histogram, before, notes);
+  let increase = subtractHistogramNoted(histogramAt(samples, end - 1), before, notes);
   for (; increase !== undefined && next < resets.length && resets[next] < end; next++) {
-    increase = addHistogramNoted(increase, histograms[resets[next] - 1] as Histogram, notes);
+    increase = addHistogramNoted(increase, histogramAt(samples, resets[next] - 1), notes);
   }
   return increase === undefined ? undefined : compactHistogram({ ...increase, resetHint: ResetHint.gauge });
 }

@@ -11,7 +11,7 @@ import { windowEndMs } from '../operator.ts';
 import type { RangeSamples } from '../scan/range-samples.ts';
 import type { StepColumn } from '../step-column.ts';
 import type { KernelInput, RangeKernel } from './range-function.ts';
-import { addHistogramNoted, HistogramResets, histogramIncrease } from './rate-histogram.ts';
+import { addHistogramNoted, HistogramResets, histogramAt, histogramIncrease } from './rate-histogram.ts';
 import { isStartTimeReset, overlapsStartTime } from './start-time.ts';
 
 export interface RateKind {
@@ -137,9 +137,10 @@ const workPerHistogram = 50;
 
 function histogramRates(input: KernelInput, { isCounter, isRate }: RateKind, out: StepColumn): void {
   const { samples, bounds, windows, notes, worked } = input;
-  const { histogramT, histograms, histogramSt } = samples;
+  const { histogramT, histogramSt, packedRow } = samples;
   const rangeSeconds = secondsOfMs(windows.rangeMs);
-  const resets = new HistogramResets(samples);
+  const resets = new HistogramResets(samples, isCounter);
+  const { packed } = samples;
   worked(workPerHistogram * samples.histogramCount);
   for (let step = 0; step < bounds.histogramBegin.length; step++) {
     const begin = bounds.histogramBegin[step];
@@ -150,16 +151,40 @@ function histogramRates(input: KernelInput, { isCounter, isRate }: RateKind, out
       continue;
     }
     const last = end - 1;
-    const first = histograms[begin] as Histogram;
+    const windowEnd = windowEndMs(windows, step);
+    const windowBegin = windowEnd - windows.rangeMs;
+    const firstT = histogramT[begin];
+    if (packed !== null && begin < last && resets.isWithout(begin, end)) {
+      const from = packedRow[begin];
+      const to = packedRow[last];
+      if (packed.areAligned(from, to)) {
+        worked(workPerHistogram);
+        const firstCount = packed.countAt(from);
+        const increase = packed.countAt(to) - firstCount;
+        const counted = increase > 0 && firstCount >= 0 ? firstCount : Number.NaN;
+        const lastT = histogramT[last];
+        const times = extrapolation(
+          firstT,
+          firstT,
+          lastT,
+          last - begin,
+          windowBegin,
+          windowEnd,
+          false,
+          counted,
+          increase,
+        );
+        out.setHistogram(step, packed.increase(from, to, isRate ? times / rangeSeconds : times));
+        continue;
+      }
+    }
+    const first = histogramAt(samples, begin);
     let increase: Histogram | undefined;
     if (begin < last) {
       increase = histogramIncrease(samples, resets, begin, end, isCounter, notes);
       worked(resets.isUniform ? workPerHistogram : workPerHistogram * (end - begin));
       if (increase === undefined) continue;
     }
-    const windowEnd = windowEndMs(windows, step);
-    const windowBegin = windowEnd - windows.rangeMs;
-    const firstT = histogramT[begin];
     const st = isCounter && histogramSt !== null ? histogramSt[begin] : 0;
     const startsInside = st !== 0 && st > windowBegin && st < firstT;
     if (startsInside) increase = increase === undefined ? first : addHistogramNoted(increase, first, notes);

@@ -20,6 +20,8 @@ export class HistogramStatistics {
 
   /** Replaces the histograms of the columns. */
   reduce(columns: SampleColumns): void {
+    // Of a packed column all samples are what was asked for.
+    columns.packed?.dropBuckets();
     const histograms = columns.h;
     if (histograms === null) return;
     let last: Histogram | null = null;

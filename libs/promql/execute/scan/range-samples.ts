@@ -2,9 +2,11 @@
  * The samples of one series as range functions read them: floats and histograms apart, staleness markers gone.
  * Owns the split and the walk of the windows over the samples: begin and end of the window of every step, each sample passed once.
  */
+
+import type { PackedHistograms } from '../../../model/encoding/packed-histograms.ts';
 import type { Histogram } from '../../../model/histogram.ts';
 import { isStaleNaN } from '../../../model/stale.ts';
-import type { SampleColumns } from '../../../series/sample-columns.ts';
+import { hasHistograms, type SampleColumns } from '../../../series/sample-columns.ts';
 import type { Grid } from '../grid.ts';
 import { type RangeWindows, windowEndMs } from '../operator.ts';
 import type { StepColumn } from '../step-column.ts';
@@ -19,7 +21,10 @@ export interface RangeSamples {
   floatSt: Float64Array | null;
   histogramCount: number;
   histogramT: Float64Array;
+  /** Empty where they are packed: then histogram i is row packedRow[i] of `packed`. */
   histograms: Histogram[];
+  packed: PackedHistograms | null;
+  packedRow: Int32Array;
   histogramSt: Float64Array | null;
   /** Columns of its own, for what had to be copied. */
   ownT: Float64Array;
@@ -37,15 +42,22 @@ export function emptyRangeSamples(): RangeSamples {
     histogramCount: 0,
     histogramT: none,
     histograms: [],
+    packed: null,
+    packedRow: new Int32Array(0),
     histogramSt: null,
     ownT: none,
     ownV: none,
   };
 }
 
-/** Makes `out` hold the samples of `columns` that are no staleness markers, as long as the columns stay what they are. */
+/**
+ * Makes `out` hold the samples of `columns` that are no staleness markers, as long as the columns stay what they are. Packed histograms
+ * stay packed: see unpackSamples.
+ */
 export function splitSamples(columns: SampleColumns, withStarts: boolean, out: RangeSamples): void {
-  if (columns.h === null && !(withStarts && columns.st !== null) && !hasMarkers(columns)) {
+  const withHistograms = hasHistograms(columns);
+  out.packed = null;
+  if (!withHistograms && !(withStarts && columns.st !== null) && !hasMarkers(columns)) {
     out.floatCount = columns.length;
     out.floatT = columns.t;
     out.floatV = columns.v;
@@ -54,23 +66,26 @@ export function splitSamples(columns: SampleColumns, withStarts: boolean, out: R
     out.histograms.length = 0;
     return;
   }
-  reserve(out, columns.length, withStarts && columns.st !== null, columns.h !== null);
+  reserve(out, columns.length, withStarts && columns.st !== null, withHistograms);
   out.histograms.length = 0;
-  if (columns.h === null) {
+  if (!withHistograms) {
     out.histogramCount = 0;
     out.floatCount = copyFloats(columns, out);
     return;
   }
-  const { t, v, vBits, st, h } = columns;
+  const { t, v, vBits, st, h, packed = null } = columns;
+  out.packed = packed;
   let floats = 0;
   let histograms = 0;
   for (let i = 0; i < columns.length; i++) {
-    const histogram = h[i] ?? null;
-    if (histogram !== null) {
-      if (histogram.stale) continue;
+    const histogram = h === null ? null : (h[i] ?? null);
+    const isPacked = packed?.has(i) === true;
+    if (histogram !== null || isPacked) {
+      if (isPacked ? packed.isStale(i) : histogram?.stale === true) continue;
       out.histogramT[histograms] = t[i];
       if (out.histogramSt !== null) out.histogramSt[histograms] = st?.[i] ?? 0;
-      out.histograms.push(histogram);
+      if (isPacked) out.packedRow[histograms] = i;
+      else if (histogram !== null) out.histograms.push(histogram);
       histograms++;
       continue;
     }
@@ -82,6 +97,14 @@ export function splitSamples(columns: SampleColumns, withStarts: boolean, out: R
   }
   out.floatCount = floats;
   out.histogramCount = histograms;
+}
+
+/** Makes objects of histograms that are packed. */
+export function unpackSamples(samples: RangeSamples): void {
+  const { packed, packedRow, histogramCount } = samples;
+  if (packed === null) return;
+  samples.packed = null;
+  for (let i = 0; i < histogramCount; i++) samples.histograms.push(packed.at(packedRow[i]));
 }
 
 function hasMarkers({ vBits, length }: SampleColumns): boolean {
@@ -105,6 +128,7 @@ function copyFloats(columns: SampleColumns, out: RangeSamples): number {
 
 /** Makes `out` hold the points of a column over the steps of `grid`. */
 export function samplesOfColumn(column: StepColumn, grid: Grid, out: RangeSamples): void {
+  out.packed = null;
   reserve(out, column.stepCount, false, column.hasHistograms);
   out.histograms.length = 0;
   let floats = 0;
@@ -138,6 +162,7 @@ function reserve(out: RangeSamples, rows: number, withStarts: boolean, withHisto
   if (out.floatSt !== null && out.floatSt.length < out.ownT.length) out.floatSt = null;
   if (withHistograms && out.histogramT.length < rows) {
     out.histogramT = new Float64Array(Math.max(rows, out.histogramT.length * 2));
+    out.packedRow = new Int32Array(out.histogramT.length);
     out.histogramSt = null;
   }
   out.floatSt = withStarts ? (out.floatSt ?? new Float64Array(out.floatT.length)) : null;

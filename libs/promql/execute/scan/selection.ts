@@ -5,7 +5,7 @@
 import { Failure } from '../../../errors/failure.ts';
 import { Labels } from '../../../model/labels.ts';
 import { SeriesDecoder } from '../../../series/decode-series.ts';
-import type { SampleColumns } from '../../../series/sample-columns.ts';
+import { hasHistograms, type SampleColumns } from '../../../series/sample-columns.ts';
 import type { ReadQuery, SeriesSelection } from '../../../series/series-reader.ts';
 import { type LabelTable, seriesCountOf } from '../../../series/series-source.ts';
 import type { VectorSelectorNode } from '../../plan/logical-plan.ts';
@@ -40,7 +40,7 @@ export class OpenSelection {
       table.refs.length * bytesPerLabelRef + table.begin.length * bytesPerSet + seriesCountOf(table) * bytesPerSeries;
     context.takeMemory(this.#memoryBytes);
     this.labels = context.labelsOnce(table, () => labelsOfTable(context, table));
-    this.#decoder = new SeriesDecoder(this.#selection, minT, maxT);
+    this.#decoder = new SeriesDecoder(this.#selection, minT, maxT, 'packed');
     this.#statistics = skipBuckets ? new HistogramStatistics(minT) : null;
   }
 
@@ -48,7 +48,7 @@ export class OpenSelection {
   next(): SampleColumns {
     const columns = this.#decoder.next();
     this.#read++;
-    this.#context.worked((columns.h === null ? 1 : workPerHistogram) * columns.length + 10);
+    this.#context.worked((hasHistograms(columns) ? workPerHistogram : 1) * columns.length + 10);
     if (this.#statistics !== null) this.#statistics.reduce(columns);
     return columns;
   }

@@ -13,7 +13,7 @@ import { isCustom } from '../functions/rate-histogram.ts';
 import type { Grid } from '../grid.ts';
 import type { OutputSeries, RangeWindows, VectorOperator } from '../operator.ts';
 import type { StepColumn } from '../step-column.ts';
-import { emptyRangeSamples, splitSamples, WindowBounds } from './range-samples.ts';
+import { emptyRangeSamples, splitSamples, unpackSamples, WindowBounds } from './range-samples.ts';
 import { instantSelectQuery } from './select-queries.ts';
 import { OpenSelection, outputSeries } from './selection.ts';
 
@@ -52,6 +52,7 @@ export class SmoothedSelectorScan implements VectorOperator {
   next(out: StepColumn): void {
     if (this.#selection === undefined) return;
     splitSamples(this.#selection.next(), false, this.#samples);
+    unpackSamples(this.#samples);
     this.#bounds.place(this.#samples, this.#windows);
     this.#notes.beginSeries(this.#selection.labels[this.#nextSeries++] as Labels);
     for (let step = 0; step < out.stepCount; step++) this.#point(step, out);

@@ -67,7 +67,7 @@ export class VectorSelectorScan implements VectorOperator {
 
   /** Returns how many samples the points count for. */
   #pick(columns: SampleColumns, out: StepColumn): number {
-    const { t, v, vBits, st, h, length } = columns;
+    const { t, v, vBits, st, h, packed = null, length } = columns;
     const { startMs, stepMs, stepCount } = this.#grid;
     const { atMs, offsetMs } = this.#node;
     const lookbackMs = this.#lookbackMs;
@@ -80,7 +80,7 @@ export class VectorSelectorScan implements VectorOperator {
       while (after < length && t[after] <= time) after++;
       const row = after - 1;
       if (row < 0 || t[row] <= time - lookbackMs) continue;
-      const histogram = h === null ? null : (h[row] ?? null);
+      const histogram = packed?.has(row) === true ? packed.at(row) : h === null ? null : (h[row] ?? null);
       if (histogram === null ? isStaleNaN(vBits[2 * row + 1], vBits[2 * row]) : histogram.stale) continue;
       if (aspect !== 'value') {
         if (aspect === 'infoTimestampMs' && histogram !== null) throw this.#noInfo();
