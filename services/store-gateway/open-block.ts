@@ -39,6 +39,8 @@ export interface OpenBlockDeps {
   readonly lookupBytesMax: number;
   /** Of series that are kept decoded, all blocks together. */
   readonly keptSeries: SeriesMemory;
+  /** Of all blocks together. */
+  readonly allReads: Pick<ReadCounts, 'requests' | 'bytes'>;
   readonly quarantineMs: number;
   readonly nowMs: () => number;
   readonly onQuarantine: (tenant: TenantId, ulid: Ulid, reason: string) => void;
@@ -317,11 +319,11 @@ export class GatewayBlock {
   }
 
   #source({ facts, header, tombstones }: Opened, counts: ReadCounts): BlockSource {
-    const { bucket, cache } = this.#deps;
+    const { bucket, cache, allReads } = this.#deps;
     const directory = bucket.filePath(blockKey(this.tenant, this.ulid, 'chunks'));
     const readerOf = (relPath: string, size: number): RangeReader => {
       const key = blockKey(this.tenant, this.ulid, relPath);
-      return cachedReader(countedReader(this.#file(relPath, size), counts), cache, key, counts);
+      return cachedReader(countedReader(this.#file(relPath, size), counts, allReads), cache, key, counts);
     };
     const index = header.reader(readerOf('index', facts.indexBytes));
     // What is read once and kept, no query pays for, and no page of the cache makes room for.

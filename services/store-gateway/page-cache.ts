@@ -79,15 +79,15 @@ export interface ReadCounts {
   cachedBytes: number;
 }
 
-/** A reader that counts what it reads. */
-export function countedReader(reader: RangeReader, counts: ReadCounts): RangeReader {
+/** A reader that counts what it reads, each time in all of `counts`. */
+export function countedReader(reader: RangeReader, ...counts: Pick<ReadCounts, 'requests' | 'bytes'>[]): RangeReader {
   return {
     name: reader.name,
     size: reader.size,
     async read(begin, end, signal, into) {
-      counts.requests++;
+      for (const one of counts) one.requests++;
       const bytes = await reader.read(begin, end, signal, into);
-      counts.bytes += end - begin;
+      for (const one of counts) one.bytes += end - begin;
       return bytes;
     },
   };
@@ -97,7 +97,7 @@ export function countedReader(reader: RangeReader, counts: ReadCounts): RangeRea
 const gapBytesMax = 512 << 10;
 const requestBytesMax = 4 << 20;
 /** Requests that one plan has on their way, and what they may hold together. */
-const requestsAtOnceMax = 16;
+const requestsAtOnceMax = 64;
 const bytesAtOnceMax = 16 << 20;
 
 /**

@@ -115,6 +115,7 @@ describe('the store-gateway', () => {
     await using rig = rigOf(bucket, folder.path);
     const { handler } = rig;
     const prng = new Prng(2);
+    const costs = { requests: 0, bytes: 0 };
     for (let run = 0; run < 40; run++) {
       const chosen = [0, 1, 2].filter(() => prng.below(3) > 0);
       const minT = blockBegin + prng.below(15_000_000);
@@ -131,7 +132,11 @@ describe('the store-gateway', () => {
       const all = grid.flatMap(({ labels }) => joined.get(labels.key) ?? []);
       assert.deepEqual(found, expectedSelection(all, query), `run ${run}`);
       assert.deepEqual(reads().blocks.toSorted(), chosen.map((i) => ulids[i]).toSorted());
+      costs.requests += reads().requests;
+      costs.bytes += reads().bytes;
     }
+    const { requests, bytes } = handler.counters;
+    assert.deepEqual({ requests, bytes }, costs, 'all together count what each counted');
   });
 
   it('takes tombstones for such that meta.json does not name', async () => {
@@ -360,7 +365,8 @@ describe('the store-gateway', () => {
   it('and one that is damaged while it is open as well: no question notices', async () => {
     await using folder = await tempFolder('gateway');
     const bucket = new MemoryBucket();
-    const series = gridOfSeries(2, 5, 10);
+    // Small ones are held in memory.
+    const series = gridOfSeries(40, 200, 4);
     const ulid = await ship(bucket, folder.path, 1, series);
     await using rig = rigOf(bucket, folder.path);
     const ask = () => selectRows(rig.handler.source(tenant, [ulid]).source, whole);

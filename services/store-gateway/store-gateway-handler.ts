@@ -18,7 +18,7 @@ import { substitutesOf } from './fall-back.ts';
 import { GatewayBlock, type OpenBlockDeps, type Quarantine } from './open-block.ts';
 import type { ReadCounts } from './page-cache.ts';
 
-export interface HandlerDeps extends Omit<OpenBlockDeps, 'keptSeries'> {
+export interface HandlerDeps extends Omit<OpenBlockDeps, 'keptSeries' | 'allReads'> {
   readonly indexes: TenantIndexes;
   /** Of all lookups and kept series together; those in use may be more. */
   readonly indexMemoryBytes: number;
@@ -47,7 +47,11 @@ export class StoreGatewayHandler implements StoreGatewayContract {
   readonly counters = { queries: 0, blocksRead: 0, fallbacks: 0, requests: 0, bytes: 0 };
 
   constructor(deps: HandlerDeps) {
-    this.#deps = { ...deps, keptSeries: new SeriesMemory(deps.indexMemoryBytes * keptSeriesPart) };
+    this.#deps = {
+      ...deps,
+      allReads: this.counters,
+      keptSeries: new SeriesMemory(deps.indexMemoryBytes * keptSeriesPart),
+    };
   }
 
   source(tenant: TenantId, blocks: readonly string[]): BlocksSource {
@@ -164,7 +168,6 @@ export class StoreGatewayHandler implements StoreGatewayContract {
   #ownSource(tenant: TenantId, ulid: Ulid, counts: ReadCounts, read: Set<Ulid>): SeriesSource {
     const block = this.block(tenant, ulid);
     const ask = async <T>(signal: AbortSignal, act: (source: BlockSource) => Promise<T>): Promise<T> => {
-      const before = { ...counts };
       const held = this.#deps.indexes.held(tenant);
       const known = held === undefined ? undefined : this.#byUlid(held.index).get(ulid);
       try {
@@ -173,8 +176,6 @@ export class StoreGatewayHandler implements StoreGatewayContract {
         this.counters.blocksRead++;
         return answer;
       } finally {
-        this.counters.requests += counts.requests - before.requests;
-        this.counters.bytes += counts.bytes - before.bytes;
         await this.#boundMemory(block);
       }
     };

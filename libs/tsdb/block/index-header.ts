@@ -9,7 +9,7 @@ import { viewOf } from '../../model/encoding/bytes.ts';
 import { crc32c } from '../../model/encoding/crc32c.ts';
 import { mapBounded } from '../../std/bounded.ts';
 import type { Disk } from '../../std/disk.ts';
-import { type FileReader, openFileReader, type RangeReader } from '../../std/range-reader.ts';
+import { type FileReader, memoryReader, openFileReader, type RangeReader } from '../../std/range-reader.ts';
 import { nextTurn } from '../head/steps.ts';
 import { checksumBytes } from './index-layout.ts';
 import { openIndex } from './index-reader.ts';
@@ -21,6 +21,8 @@ const pieceBytes = 8 << 20;
 const piecesAtOnceMax = 4;
 /** Read and checked before others get a turn. */
 const checkedPerTurn = 1 << 20;
+/** A header of so many bytes is held in memory as a whole. */
+const smallBytesMax = 64 << 10;
 
 /** The header cannot be used: it is built anew. Says nothing about the block. */
 export class BadIndexHeader extends Error {
@@ -112,7 +114,7 @@ export async function openIndexHeader(
   indexBytes: number,
   signal: AbortSignal,
 ): Promise<HeaderedIndex> {
-  const file = await openFileReader(disk, path);
+  const file = await readSmall(await openFileReader(disk, path), signal);
   try {
     const layout = await checkHeader(file, indexBytes, signal);
     const { firstEnd, secondBegin } = layout;
@@ -141,6 +143,17 @@ export async function openIndexHeader(
   } catch (error) {
     await file[Symbol.asyncDispose]();
     throw error;
+  }
+}
+
+/** The file, in memory where it is small: a query of many small blocks opens each, and reads each at a dozen places. */
+async function readSmall(file: FileReader, signal: AbortSignal): Promise<FileReader> {
+  if (file.size > smallBytesMax) return file;
+  try {
+    const { name, size } = file;
+    return { ...memoryReader(name, await file.read(0, size, signal)), [Symbol.asyncDispose]: async () => undefined };
+  } finally {
+    await file[Symbol.asyncDispose]();
   }
 }
 
@@ -180,7 +193,7 @@ async function checkHeader(
   if (file.size !== contentEnd + pieces * checksumBytes) throw bad(`${file.size} bytes are not all of it`);
   const end = await file.read(contentEnd, file.size, signal);
   if (crc32c(fixed, 0, 32, crc32c(end, 0, end.length)) !== view.getUint32(32)) throw bad('its checksum does not match');
-  const memory = new Uint8Array(checkedPerTurn);
+  const memory = new Uint8Array(Math.min(checkedPerTurn, Math.max(...lengths)));
   let at = fixedBytes;
   let piece = 0;
   for (const length of lengths) {

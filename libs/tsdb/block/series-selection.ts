@@ -128,12 +128,12 @@ class Columns {
   #place: Uint32Array;
   #labelBegin: Uint32Array;
   #chunkBegin: Uint32Array;
-  #refs = new Uint32Array(1024);
+  #refs: Uint32Array<ArrayBuffer>;
   #refCount = 0;
-  #minT = new Float64Array(1024);
-  #maxT = new Float64Array(1024);
-  #ref = new Float64Array(1024);
-  #nextRef = new Float64Array(1024);
+  #minT: Float64Array<ArrayBuffer>;
+  #maxT: Float64Array<ArrayBuffer>;
+  #ref: Float64Array<ArrayBuffer>;
+  #nextRef: Float64Array<ArrayBuffer>;
   #chunkCount = 0;
   count = 0;
 
@@ -141,6 +141,12 @@ class Columns {
     this.#place = new Uint32Array(capacity);
     this.#labelBegin = new Uint32Array(capacity + 1);
     this.#chunkBegin = new Uint32Array(capacity + 1);
+    const first = Math.min(1024, 16 * capacity);
+    this.#refs = new Uint32Array(first);
+    this.#minT = new Float64Array(first);
+    this.#maxT = new Float64Array(first);
+    this.#ref = new Float64Array(first);
+    this.#nextRef = new Float64Array(first);
   }
 
   add(entry: SeriesEntry, place: number, minT: number, maxT: number): void {

@@ -84,6 +84,7 @@ export class InternedSymbols implements Symbols {
 }
 
 const pageBytes = 1 << 18;
+const firstPageBytes = 1 << 12;
 const offsetMask = pageBytes - 1;
 const pageShift = 18;
 
@@ -110,11 +111,19 @@ export class SortedSymbols implements Symbols {
   append(bytes: Uint8Array, begin: number, end: number): number {
     const length = end - begin;
     if (this.#pages.length === 0 || this.#used + length > pageBytes) {
-      this.#pages.push(new Uint8Array(Math.max(pageBytes, length)));
+      // Most blocks are small, and many of them are held at once.
+      const least = this.#pages.length === 0 ? firstPageBytes : pageBytes;
+      this.#pages.push(new Uint8Array(Math.max(least, length)));
       this.#used = 0;
       assert(this.#pages.length <= 1 << (32 - pageShift), 'the symbols fit into 4 GiB');
     }
-    const page = this.#pages.at(-1) as Uint8Array;
+    let page = this.#pages.at(-1) as Uint8Array;
+    if (this.#used + length > page.length) {
+      const wider = new Uint8Array(Math.min(pageBytes, Math.max(page.length * 4, this.#used + length)));
+      wider.set(page);
+      this.#pages[this.#pages.length - 1] = wider;
+      page = wider;
+    }
     page.set(bytes.subarray(begin, end), this.#used);
     const id = ++this.count;
     if (id >= this.#address.length) this.#grow();
