@@ -9,16 +9,14 @@ import { Progress } from '../libs/telemetry/progress.ts';
 import { measureCompaction } from './compaction/measure.ts';
 import { runSuite, suites } from './query-suite.ts';
 import { type Measured, machineLine, markdownTable } from './report.ts';
-import { measureServer, scenarios } from './scenarios.ts';
-import { serverKinds } from './servers.ts';
+import { measureServer, type Scenario, scenarios, splitScenarios } from './scenarios.ts';
+import { type ServerKind, serverKinds } from './servers.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    servers: {
-      type: 'string',
-      default: serverKinds.flatMap(({ name, isSplit }) => (isSplit === true ? [] : [name])).join(','),
-    },
+    /** Absent: Maru in one process and its peers, or what a scenario compares. */
+    servers: { type: 'string' },
     scale: { type: 'string', default: '1' },
     connections: { type: 'string', default: '4' },
     /** Where the tables go; `-` writes none. */
@@ -30,7 +28,7 @@ const { values, positionals } = parseArgs({
   },
 });
 
-const known = [...scenarios.keys(), ...suites.keys(), 'compaction'];
+const known = [...scenarios.keys(), ...suites.keys(), 'compaction', 'split'];
 const names = positionals.includes('all') ? known : positionals;
 const unknown = names.filter((name) => !known.includes(name));
 if (names.length === 0 || unknown.length > 0) {
@@ -41,9 +39,13 @@ if (names.length === 0 || unknown.length > 0) {
   process.exit(2);
 }
 
+// Servers end with this process, also where it is told to.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+
 const progress = new Progress(process.stderr);
 const options = { scale: Number(values.scale), connections: Number(values.connections), progress };
-const wanted = values.servers.split(',');
+const wanted =
+  values.servers?.split(',') ?? serverKinds.flatMap(({ name, isSplit }) => (isSplit === true ? [] : [name]));
 
 /** As it stands in results: where the folders of this machine are is nobody's business. */
 const command = `npm run load -- ${process.argv
@@ -78,26 +80,37 @@ for (const name of names) {
   writeResult(name, `queries over ${suite.title}`, table);
 }
 
-for (const name of names) {
-  const scenario = scenarios.get(name);
-  if (scenario === undefined) continue;
+/** Servers through one scenario; the text of a section, and its table. */
+async function measureAll(scenario: Scenario, kinds: readonly ServerKind[]): Promise<string> {
   const plan = await scenario.plan(options);
   const samples = plan.seriesCount * plan.scrapes;
   progress.say(
     `${scenario.title}: ${(plan.rawBytes / samples).toFixed(1)} B a sample raw, ${(plan.wireBytes / samples).toFixed(1)} on the wire`,
   );
   const measured: Measured[] = [];
-  for (const kind of serverKinds) {
-    if (!wanted.includes(kind.name)) continue;
+  for (const kind of kinds) {
     const one = await measureServer(kind, scenario, plan, options);
-    if (one !== undefined) measured.push(one);
+    if (one === undefined) continue;
+    measured.push(one);
+    progress.say(`${kind.name}: ${[...one.values].map(([name, value]) => `${name} ${value.toFixed(2)}`).join(', ')}`);
   }
-  const table = markdownTable(scenario.figures, measured);
-  writeResult(
-    name,
-    scenario.title,
+  return (
     `${plan.seriesCount} series, ${plan.scrapes} scrapes, bodies of 2,000 series, ${values.connections} connections; ` +
-      `${(plan.rawBytes / samples).toFixed(1)} bytes a sample, ${(plan.wireBytes / samples).toFixed(1)} compressed. ` +
-      `CPU is user and system time of the process tree until it is quiet again.\n\n${table}\n`,
+    `${(plan.rawBytes / samples).toFixed(1)} bytes a sample, ${(plan.wireBytes / samples).toFixed(1)} compressed. ` +
+    `CPU is user and system time of the process tree until it is quiet again.\n\n${markdownTable(scenario.figures, measured)}\n`
   );
+}
+
+const wantedKinds = serverKinds.filter(({ name }) => wanted.includes(name));
+for (const name of names) {
+  const scenario = scenarios.get(name);
+  if (scenario !== undefined) writeResult(name, scenario.title, await measureAll(scenario, wantedKinds));
+}
+
+if (names.includes('split')) {
+  const houses = serverKinds.filter(({ name, isSplit }) => name === 'maru' || isSplit === true);
+  const kinds = values.servers === undefined ? houses : wantedKinds;
+  const sections: string[] = [];
+  for (const scenario of splitScenarios) sections.push(`## ${scenario.title}\n\n${await measureAll(scenario, kinds)}`);
+  writeResult('split', 'one process beside a process a room', sections.join('\n'));
 }

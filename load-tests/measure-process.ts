@@ -16,7 +16,7 @@ function read(path: string): string {
 }
 
 /** The process and all that descend from it. */
-function tree(pid: number): number[] {
+export function processTree(pid: number): number[] {
   const pids = [pid];
   for (let i = 0; i < pids.length; i++) {
     let tasks: string[] = [];
@@ -33,10 +33,15 @@ function tree(pid: number): number[] {
   return pids;
 }
 
-/** Seconds of CPU, user and system, that the tree has used; ended children count if they were waited for. */
-export function cpuSeconds(pid: number): number {
+/** Whose cost it is: that of a process and all below it, or its own alone. */
+type Extent = 'tree' | 'alone';
+
+const pidsOf = (pid: number, extent: Extent): readonly number[] => (extent === 'tree' ? processTree(pid) : [pid]);
+
+/** Seconds of CPU, user and system; ended children count if they were waited for. */
+export function cpuSeconds(pid: number, extent: Extent = 'tree'): number {
   let ticks = 0;
-  for (const one of tree(pid)) {
+  for (const one of pidsOf(pid, extent)) {
     const stat = read(`/proc/${one}/stat`);
     // The command, in parentheses, may hold anything; utime is the 12th field behind it (proc(5)).
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
@@ -65,17 +70,18 @@ export function watchOthers(): () => number {
   };
 }
 
-/** Resident bytes of the tree. */
-export function residentBytes(pid: number): number {
+/** Resident bytes. */
+export function residentBytes(pid: number, extent: Extent = 'tree'): number {
   let kilobytes = 0;
-  for (const one of tree(pid)) kilobytes += Number(/VmRSS:\s+(\d+)/.exec(read(`/proc/${one}/status`))?.[1] ?? 0);
+  for (const one of pidsOf(pid, extent))
+    kilobytes += Number(/VmRSS:\s+(\d+)/.exec(read(`/proc/${one}/status`))?.[1] ?? 0);
   return kilobytes * 1024;
 }
 
 /** Anonymous resident bytes of the tree: memory of its own, without files that it has mapped. */
 export function anonymousBytes(pid: number): number {
   let kilobytes = 0;
-  for (const one of tree(pid)) {
+  for (const one of processTree(pid)) {
     const status = read(`/proc/${one}/status`);
     for (const [, amount] of status.matchAll(/Rss(?:Anon|Shmem):\s+(\d+)/g)) kilobytes += Number(amount);
   }

@@ -3,11 +3,14 @@
  * Owns the order of warm-up, measurement and settling. Does not own sending (send-load.ts) nor the servers (servers.ts).
  */
 
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Progress } from '../libs/telemetry/progress.ts';
 import type { Protocol } from './encode-body.ts';
 import { scrapeIntervalMs } from './label-recipe.ts';
 import { type LoadPlan, planLoad, seriesPerBody } from './load-plan.ts';
 import { cpuSeconds, diskBytes, residentBytes, watchOthers } from './measure-process.ts';
+import { countOf, residentByRoom, type SplitSnapshot, splitSnapshot } from './measure-split.ts';
 import { ask, askUntil, heavyQuery, queryCases } from './query-load.ts';
 import type { Figure, Measured } from './report.ts';
 import { type LoadResult, sendClosed, sendOpen } from './send-load.ts';
@@ -62,7 +65,50 @@ function remarksOf(result: LoadResult): string[] {
     : [`${result.failed} of ${result.pushes} pushes were not accepted: ${result.failures.join('; ')}`];
 }
 
-function steady(protocol: Protocol): Scenario {
+const splitFigures: readonly Figure[] = [
+  figure('of it the distributor and querier', 'us', 2),
+  figure('of it the ingesters', 'us', 2),
+  figure('CPU per sample of the broker, not counted above', 'us', 2),
+  figure('over the network per sample, the push included', 'bytes', 1),
+  figure('in the log of Kafka per sample', 'bytes', 1),
+  figure('memory per series, distributor and querier', 'bytes', 0),
+  figure('memory per series, each ingester', 'bytes', 0),
+];
+
+/** What `splitFigures` are. */
+function splitValues(
+  server: RunningServer,
+  before: SplitSnapshot,
+  after: SplitSnapshot,
+  plan: LoadPlan,
+  samples: number,
+): [string, number][] {
+  const { pid } = server;
+  const resident = residentByRoom(pid);
+  const cpu = (room: string): number =>
+    (((after.cpu.get(room) ?? Number.NaN) - (before.cpu.get(room) ?? 0)) / samples) * 1e6;
+  const door = 'distributor,querier';
+  const kafka = join(server.folder, 'kafka');
+  const ofBroker = existsSync(kafka);
+  return [
+    ['of it the distributor and querier', cpu(door)],
+    ['of it the ingesters', cpu('ingester')],
+    [
+      'CPU per sample of the broker, not counted above',
+      ofBroker ? ((after.brokerCpu - before.brokerCpu) / samples) * 1e6 : Number.NaN,
+    ],
+    ['over the network per sample, the push included', (after.loopback - before.loopback) / samples],
+    ['in the log of Kafka per sample', ofBroker ? diskBytes(kafka) / samplesOf(plan, plan.scrapes) : Number.NaN],
+    ['memory per series, distributor and querier', (resident.get(door) ?? Number.NaN) / plan.seriesCount],
+    [
+      'memory per series, each ingester',
+      (resident.get('ingester') ?? Number.NaN) / countOf(pid, 'ingester') / plan.seriesCount,
+    ],
+  ];
+}
+
+/** @param isSplit whether what is special to several processes is told as well */
+function steady(protocol: Protocol, isSplit = false): Scenario {
   const warmScrapes = 20;
   const measuredScrapes = 40;
   return {
@@ -76,6 +122,7 @@ function steady(protocol: Protocol): Scenario {
       figure('push p99', 'ms', 1),
       figure('resident memory per series', 'bytes', 0),
       figure('on disk per sample', 'bytes', 2),
+      ...(isSplit ? splitFigures : []),
     ],
     plan: ({ scale, progress }) => planLoad(protocol, scaled(100_000, scale), warmScrapes + measuredScrapes, progress),
     async measure(server, plan, { connections, progress }) {
@@ -83,6 +130,7 @@ function steady(protocol: Protocol): Scenario {
       const warm = await sendClosed(server, plan, 0, warmScrapes, connections, progress);
       await settle(server);
       const cpuWarm = cpuSeconds(server.pid);
+      const before = splitSnapshot(server.pid);
       const result = await sendClosed(server, plan, warmScrapes, plan.scrapes, connections, progress);
       await settle(server);
       const cpuEnd = cpuSeconds(server.pid);
@@ -96,6 +144,7 @@ function steady(protocol: Protocol): Scenario {
           ['push p99', result.quantile(0.99)],
           ['resident memory per series', residentBytes(server.pid) / plan.seriesCount],
           ['on disk per sample', diskBytes(server.folder) / samplesOf(plan, plan.scrapes)],
+          ...(isSplit ? splitValues(server, before, splitSnapshot(server.pid), plan, samples) : []),
         ],
         remarks: [...remarksOf(warm), ...remarksOf(result)],
       };
@@ -348,6 +397,9 @@ const queries: Scenario = {
     return { values: [...values, ['geometric mean', mean]], remarks };
   },
 };
+
+/** All in one process beside a process a room: for both protocols one after the other, in one table of results. */
+export const splitScenarios: readonly Scenario[] = [steady('v1', true), steady('v2', true)];
 
 export const scenarios: ReadonlyMap<string, Scenario> = new Map([
   ['steady-v1', steady('v1')],

@@ -47,7 +47,7 @@ function findProgram(cached: string, name: string): string | undefined {
 }
 
 /** Maru as one process a room, with so many ingesters that each hold everything. */
-function splitMaru(name: string, replicas: number, log: 'local' | 'kafka' = 'local'): ServerKind {
+function splitMaru(name: string, replicas: number, log: 'local' | 'kafka' | 'kafka-zstd' = 'local'): ServerKind {
   return {
     name,
     isSplit: true,
@@ -92,6 +92,7 @@ export const serverKinds: readonly ServerKind[] = [
   splitMaru('maru-rf3', 3),
   // The broker is not counted.
   splitMaru('maru-kafka', 1, 'kafka'),
+  splitMaru('maru-kafka-zstd', 1, 'kafka-zstd'),
   {
     name: 'prometheus',
     protocols: ['v1', 'v2'],

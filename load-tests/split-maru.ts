@@ -1,8 +1,8 @@
 /**
  * Maru as one process a room, for load tests: a parent whose children are the ingesters and a distributor with a querier, which
  * has the port. What they cost is what the tree of this process costs; it does nothing itself.
- * `node load-tests/split-maru.ts <folder> <port> <replication factor> [kafka]`
- * With `kafka` a broker is started as well, in the same process group and not below this process: what it costs is not counted.
+ * `node load-tests/split-maru.ts <folder> <port> <replication factor> [kafka | kafka-zstd]`
+ * With Kafka a broker is started as well, in the same process group and not below this process: what it costs is not counted.
  */
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -59,10 +59,15 @@ async function startBroker(): Promise<readonly string[]> {
   const format = `${kafka} kafka.tools.StorageTool format -t ${kafkaClusterId} -c '${file}' >/dev/null`;
   // The shell ends at once, and the broker is nobody's child.
   spawn('sh', ['-c', `(${format} && ${kafka} kafka.Kafka '${file}' >/dev/null) &`], { stdio: 'ignore' });
-  return ['--ingest.log=kafka', `--kafka.brokers=127.0.0.1:${brokerPort}`, '--kafka.partitions=1'];
+  return [
+    '--ingest.log=kafka',
+    `--kafka.brokers=127.0.0.1:${brokerPort}`,
+    '--kafka.partitions=1',
+    `--kafka.compression=${log === 'kafka-zstd' ? 'zstd' : 'none'}`,
+  ];
 }
 
-const logFlags = log === 'kafka' ? await startBroker() : [];
+const logFlags = log !== 'local' ? await startBroker() : [];
 for (let i = 0; i < Number(replicas); i++) {
   const zone = `zone-${i}`;
   start('ingester', `ingester-${zone}-0`, zone, `--server.http-port=0`, `--server.grpc-port=${await freePort()}`);
