@@ -78,7 +78,7 @@ describe('selects', () => {
       const limits = { samplesMax: 0, memoryBytesMax: 0 };
       engine.query({ ...question, text, limits, reader, checkCancelled: () => {} });
       const sorted = (queries: readonly SelectQuery[]) => queries.map((query) => JSON.stringify(query)).sort();
-      assert.deepEqual(sorted(engine.selects(question)), sorted(asked));
+      assert.deepEqual(sorted(engine.outline(question).selects), sorted(asked));
     });
   }
 });

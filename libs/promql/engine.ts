@@ -15,7 +15,7 @@ import { gatherRange } from './execute/gather-range.ts';
 import { type Grid, makeGrid } from './execute/grid.ts';
 import type { OutputSeries, VectorOperator } from './execute/operator.ts';
 import { SampleCounts } from './execute/sample-counts.ts';
-import { plannedSelects } from './execute/scan/select-queries.ts';
+import { plannedSelects, plannedSteps } from './execute/scan/select-queries.ts';
 import { mergeReads } from './execute/scan/share-reads.ts';
 import { dropMetadata } from './execute/series-labels.ts';
 import { PointKind, type StepColumn } from './execute/step-column.ts';
@@ -110,19 +110,28 @@ export interface Engine {
    */
   query(request: QueryRequest): QueryResult;
   /**
-   * What query() will ask its reader for, in that order, as far as it does not depend on data: whoever reads can begin early.
+   * What is known of query() before it reads anything.
    * @throws Failure as query() does for what cannot be evaluated at all
    */
-  selects(question: QueryQuestion): ReadQuery[];
+  outline(question: QueryQuestion): QueryOutline;
+}
+
+/** What is known of a query from its text and times. */
+export interface QueryOutline {
+  /** What it will ask its reader for, in that order, as far as it does not depend on data: whoever reads can begin early. */
+  readonly selects: readonly ReadQuery[];
+  /** Steps of all its parts together: what it costs for each series, about. */
+  readonly steps: number;
 }
 
 export function createEngine(options: EngineOptions): Engine {
   return {
     query: (request) => evaluate(options, request),
-    selects: (question) => {
+    outline: (question) => {
       const grid = gridOf(question);
-      const planned = plannedSelects(planOf(options, question), grid, question.lookbackMs ?? options.lookbackMs);
-      return mergeReads(planned).map(({ query }) => query);
+      const plan = planOf(options, question);
+      const planned = plannedSelects(plan, grid, question.lookbackMs ?? options.lookbackMs);
+      return { selects: mergeReads(planned).map(({ query }) => query), steps: plannedSteps(plan, grid) };
     },
   };
 }

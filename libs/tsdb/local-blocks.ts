@@ -10,9 +10,10 @@ import { Failure } from '../errors/failure.ts';
 import { parseTenantId, type TenantId } from '../model/tenant-id.ts';
 import type { ChunkBatch, SelectedSeries, SeriesSource } from '../series/series-source.ts';
 import { type Disk, errorCode } from '../std/disk.ts';
+import { KeptReads } from '../std/kept-reads.ts';
 import { openFileReader } from '../std/range-reader.ts';
 import { CorruptBlock } from './block/corrupt-block.ts';
-import { type LocalBlock, openLocalBlock } from './block/local-block.ts';
+import { type BlockMemory, type LocalBlock, openLocalBlock } from './block/local-block.ts';
 import type { BlockMeta } from './block/meta.ts';
 import { openBlockFolder, readMeta } from './block/read-block.ts';
 import { SeriesMemory } from './block/series-columns.ts';
@@ -28,6 +29,8 @@ import { verifyFolder, type WriteRangeOptions } from './write-range.ts';
 const openIdleMs = 5 * 60_000;
 /** What series of blocks may take that are kept decoded, all blocks together: some 180 bytes a series. First come, first kept. */
 const keptSeriesBytesMax = 128 << 20;
+/** What small reads of blocks may take that are kept: a few kilobytes a series that a dashboard shows, and lists of series. */
+const keptReadBytesMax = 16 << 20;
 
 interface LocalBlocksLog {
   error(fields: object, message: string): void;
@@ -63,7 +66,7 @@ export class HeldBlock {
   readonly bytes: number;
   readonly source: SeriesSource;
   readonly #disk: Disk;
-  readonly #memory: SeriesMemory;
+  readonly #memory: BlockMemory;
   readonly #onDamage: (block: HeldBlock) => void;
   #open: Promise<LocalBlock> | undefined;
   #usedAtMs = 0;
@@ -74,7 +77,7 @@ export class HeldBlock {
     tenant: TenantId,
     path: string,
     meta: BlockMeta,
-    memory: SeriesMemory,
+    memory: BlockMemory,
     onDamage: (block: HeldBlock) => void,
   ) {
     this.#onDamage = onDamage;
@@ -167,7 +170,10 @@ export class LocalBlocks implements BlockKeeper {
   readonly #options: LocalBlocksOptions;
   readonly #missing = new Map<Ulid, MissingBlock>();
   readonly #byTenant = new Map<TenantId, Map<Ulid, HeldBlock>>();
-  readonly #keptSeries = new SeriesMemory(keptSeriesBytesMax);
+  readonly #memory: BlockMemory = {
+    series: new SeriesMemory(keptSeriesBytesMax),
+    reads: new KeptReads(keptReadBytesMax),
+  };
   /** Removed, but queries that began before may still read them. */
   readonly #leaving = new Map<HeldBlock, number>();
   #rewritten = 0;
@@ -305,7 +311,7 @@ export class LocalBlocks implements BlockKeeper {
 
   #add(tenant: TenantId, path: string, meta: BlockMeta): void {
     const { disk, log, onDamage } = this.#options;
-    const block = new HeldBlock(disk, tenant, path, meta, this.#keptSeries, ({ damage }) => {
+    const block = new HeldBlock(disk, tenant, path, meta, this.#memory, ({ damage }) => {
       log.error({ tenant, block: meta.ulid, path, error: damage }, 'a block on the local disk is damaged');
       onDamage?.();
     });

@@ -22,6 +22,7 @@ import {
 } from '../../libs/series/series-source.ts';
 import { assert } from '../../libs/std/assert.ts';
 import { LocatedReader } from '../../libs/tsdb/block/read-located.ts';
+import { readKey } from './read-key.ts';
 import { resolvePatterns } from './resolve-patterns.ts';
 import type { ReadReply, ReadRequest, SelectedPart } from './worker-protocol.ts';
 import { batchesAheadMax, batchesPerRequest, ControlWord, StopReason } from './worker-protocol.ts';
@@ -55,7 +56,7 @@ export class BridgeReader implements SeriesReader {
     for (const query of early) {
       const number = this.#selections.length;
       this.#selections.push(new BridgeSelection(this, number));
-      const key = keyOf(query);
+      const key = readKey(query);
       const numbers = this.#early.get(key);
       if (numbers === undefined) this.#early.set(key, [number]);
       else numbers.push(number);
@@ -90,7 +91,7 @@ export class BridgeReader implements SeriesReader {
 
   #takeEarly(query: ReadQuery): BridgeSelection | undefined {
     if (this.#early.size === 0) return undefined;
-    const number = this.#early.get(keyOf(query))?.shift();
+    const number = this.#early.get(readKey(query))?.shift();
     const selection = number === undefined ? undefined : this.#selections[number];
     return selection instanceof BridgeSelection ? selection : undefined;
   }
@@ -145,12 +146,6 @@ export class BridgeReader implements SeriesReader {
 }
 
 type SelectionReply = Exclude<ReadReply, { kind: 'failed' }>;
-
-function keyOf({ matchers, minT, maxT, labels }: ReadQuery): string {
-  let key = `${minT} ${maxT} ${labels === undefined ? '' : JSON.stringify(labels)}`;
-  for (const { type, name, value } of matchers) key += ` ${name.length}${name}${type}${value.length}${value}`;
-  return key;
-}
 
 /** Values of a label, as they come. */
 class BridgeValues {

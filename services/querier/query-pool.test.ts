@@ -87,7 +87,7 @@ describe('reads across the bridge', () => {
     const query = { matchers: [{ type: '=', name: '__name__', value: 'm' } as const], minT: 0, maxT: 1e12 };
     const other = { ...query, minT: 1 };
     for (const early of [[query], [query, query], [other, query, other]]) {
-      const eager = newPool({ readsOf: () => early });
+      const eager = newPool({ outlineOf: () => ({ selects: early, steps: 1 }) });
       assert.equal(await ask(eager, 'read m', { source: source() }), await ask(pool, 'read m', { source: source() }));
       const large = source();
       large.batchSize = 100;

@@ -1,20 +1,23 @@
 /**
  * The worker threads that evaluate queries.
  * Owns their life, the queue in front of them and the end of each job: done, failed, client gone, out of time, worker dead.
- * Does not own HTTP (libs/query-api), nor reads (serve-reads.ts), nor evaluation (query-worker.ts).
+ * Does not own HTTP (libs/query-api), nor reads (serve-reads.ts), nor evaluation (query-worker.ts). A job that may be small has the turn
+ * of a worker, but that hears of it only when it has proved to be more (small-queries.ts).
  * A worker that does not stop when asked is killed and another takes its place, so a job costs at most itself. Workers are
  * started when they are needed; a worker costs its engine's import once. V8 gives nothing back while a thread sleeps, so one that a large
  * query has left with a large heap is replaced when nobody asks any more.
  */
 import { MessageChannel, Worker } from 'node:worker_threads';
-import { Failure } from '../../libs/errors/failure.ts';
+import { Failure, toFailure } from '../../libs/errors/failure.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
+import type { QueryOutline } from '../../libs/promql/engine.ts';
 import { TenantQueue } from '../../libs/query-api/tenant-queue.ts';
-import type { ReadQuery } from '../../libs/series/series-reader.ts';
-import type { SeriesSource } from '../../libs/series/series-source.ts';
+import type { SelectedSeries, SeriesSource } from '../../libs/series/series-source.ts';
 import { type InTrace, keepTrace } from '../../libs/telemetry/trace.ts';
-import type { QueryRequest } from './query-request.ts';
-import { ReadServer } from './serve-reads.ts';
+import type { OutlineOf } from './outline-job.ts';
+import type { EvaluationRequest, QueryRequest } from './query-request.ts';
+import { ReadServer, select } from './serve-reads.ts';
+import type { SmallQueries } from './small-queries.ts';
 import type { JobMessage, JobStats, StartJob } from './worker-protocol.ts';
 import { ControlWord, controlWords, earlySelectsMax, StopReason } from './worker-protocol.ts';
 
@@ -35,8 +38,10 @@ export interface QueryPoolOptions {
   /** The module that runs in a worker, and what it is given to start with. */
   readonly workerUrl: URL;
   readonly workerData: unknown;
-  /** What a job will read, as far as it can be known from its request in a moment: then it is read without being asked. */
-  readonly readsOf?: (request: QueryRequest) => readonly ReadQuery[];
+  /** What is known of a job before it runs: what it will read is read without being asked. */
+  readonly outlineOf?: OutlineOf;
+  /** Answers what is small without a worker. */
+  readonly small?: SmallQueries;
 }
 
 export interface QueryJob {
@@ -91,6 +96,8 @@ class RunningJob {
   readonly reading = new AbortController();
   readonly answer: ChunkQueue;
   answered = false;
+  /** Whether its worker knows of it. */
+  isHandedOver = false;
   killer: NodeJS.Timeout | undefined;
 
   constructor(number: number, queued: QueuedJob, answer: ChunkQueue) {
@@ -221,13 +228,69 @@ export class QueryPool {
     clearTimeout(slot.replacer);
     slot.worker.ref();
     queued.slot = slot;
-    slot.reads.begin(number, queued.source, running.reading.signal);
     const queuedSeconds = (performance.now() - queued.begin) / 1000;
-    const early = (this.#options.readsOf?.(queued.request) ?? []).slice(0, earlySelectsMax);
-    const { request, gzip = false } = queued;
+    const { request } = queued;
+    const { outlineOf, small } = this.#options;
+    const outline = outlineOf?.(request);
+    if (small !== undefined && outline !== undefined && request.kind === 'evaluate' && small.mayBe(outline)) {
+      void this.#answerIfSmall(slot, running, small, { request, outline, queuedSeconds });
+    } else {
+      this.#handOver(slot, running, outline, queuedSeconds);
+    }
+  }
+
+  /** @param selected what the outline's first selects have come to already */
+  #handOver(
+    slot: Slot,
+    running: RunningJob,
+    outline: QueryOutline | undefined,
+    queuedSeconds: number,
+    selected?: readonly SelectedSeries[],
+  ): void {
+    const { number, queued, reading } = running;
+    const { request, source, gzip = false } = queued;
+    running.isHandedOver = true;
+    slot.reads.begin(number, source, reading.signal);
+    const early = outline?.selects.slice(0, earlySelectsMax) ?? [];
     const start: StartJob = { job: number, request, gzip, queuedSeconds, early };
     slot.worker.postMessage(start);
-    void slot.reads.readEarly(early);
+    void slot.reads.readEarly(early, selected);
+  }
+
+  /** Reads what a job will ask for, and answers it here if that is little; else its worker does. */
+  async #answerIfSmall(
+    slot: Slot,
+    running: RunningJob,
+    small: SmallQueries,
+    asked: { readonly request: EvaluationRequest; readonly outline: QueryOutline; readonly queuedSeconds: number },
+  ): Promise<void> {
+    const { source, gzip = false } = running.queued;
+    const { signal } = running.reading;
+    const { request, outline, queuedSeconds } = asked;
+    let selected: SelectedSeries[] | undefined = [];
+    try {
+      let isSmall = true;
+      // One after the other, as ReadServer does; a worker can begin with the first ones.
+      for (const query of outline.selects) {
+        selected.push(await select({ source, signal }, query));
+        isSmall = small.is(outline, selected);
+        if (!isSmall) break;
+      }
+      if (isSmall && slot.running === running) {
+        const answer = await small.answer(request, outline, selected, { gzip, queuedSeconds, signal });
+        selected = undefined;
+        if (answer !== undefined && slot.running === running) {
+          this.#finish(slot, running, answer.bytes, answer.stats);
+          return;
+        }
+      }
+    } catch (error) {
+      if (slot.running !== running) return;
+      this.#release(slot, running);
+      this.#fail(running, toFailure(error));
+      return;
+    }
+    if (slot.running === running) this.#handOver(slot, running, outline, queuedSeconds, selected);
   }
 
   #startWorker(): Slot {
@@ -280,20 +343,25 @@ export class QueryPool {
       return;
     }
     if (message.last) {
-      this.samplesRead += message.stats.samples;
-      this.#release(slot, running);
-      running.answer.push(message.bytes, message.stats);
-    } else {
-      running.answer.push(message.bytes, undefined);
+      this.#finish(slot, running, message.bytes, message.stats);
+      return;
     }
-    if (!running.answered) {
-      running.answered = true;
-      running.queued.resolve({
-        chunks: running.answer,
-        whole: message.last,
-        stats: () => running.answer.stats,
-      });
-    }
+    running.answer.push(message.bytes, undefined);
+    this.#resolve(running, false);
+  }
+
+  #finish(slot: Slot, running: RunningJob, bytes: Uint8Array, stats: JobStats): void {
+    this.samplesRead += stats.samples;
+    this.#release(slot, running);
+    running.answer.push(bytes, stats);
+    this.#resolve(running, true);
+  }
+
+  #resolve(running: RunningJob, whole: boolean): void {
+    if (running.answered) return;
+    running.answered = true;
+    const { answer } = running;
+    running.queued.resolve({ chunks: answer, whole, stats: () => answer.stats });
   }
 
   /** The worker is free: what follows concerns only the client. */
@@ -344,6 +412,10 @@ export class QueryPool {
     const running = slot.running;
     if (running === undefined || running.queued !== queued || running.killer !== undefined) return;
     this.#fail(running, end('expression evaluation'));
+    if (!running.isHandedOver) {
+      this.#release(slot, running);
+      return;
+    }
     Atomics.store(slot.control, ControlWord.stop, reason);
     wake(slot.control);
     running.reading.abort(jobEnded);

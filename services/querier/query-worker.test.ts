@@ -5,11 +5,12 @@ import { parseTenantId } from '../../libs/model/tenant-id.ts';
 import { createEngine } from '../../libs/promql/engine.ts';
 import { mergeSources } from '../../libs/series/merge-sources.ts';
 import type { SeriesSource } from '../../libs/series/series-source.ts';
-import { earlyReads } from './early-reads.ts';
+import type { EvaluationOptions } from './evaluate-query.ts';
 import { MemorySource } from './memory-source.testing.ts';
+import { outlinesOf } from './outline-job.ts';
 import { QueryPool } from './query-pool.ts';
 import type { EvaluationRequest, QueryRequest } from './query-request.ts';
-import type { QueryWorkerOptions } from './query-worker.ts';
+import { SmallQueries } from './small-queries.ts';
 
 const source = new MemorySource([
   {
@@ -23,7 +24,7 @@ const source = new MemorySource([
   { labels: { __name__: 'm', job: 'b' }, samples: [[2000, Number.NaN]] },
 ]);
 
-const workerData: QueryWorkerOptions = {
+const workerData: EvaluationOptions = {
   syntax: {},
   engine: {
     flags: { delayedNameRemoval: false, typeAndUnitLabels: false, startTimestamps: false },
@@ -33,18 +34,34 @@ const workerData: QueryWorkerOptions = {
   statsByStep: true,
   limits: { samplesMax: 1000, memoryBytesMax: 1 << 26 },
 };
-const pool = new QueryPool({
-  workersMax: 1,
-  queuedMax: 10,
-  queuedPerTenantMax: 10,
-  heapMb: 256,
-  workerUrl: new URL('./query-worker.ts', import.meta.url),
-  workerData,
-  readsOf: earlyReads(createEngine(workerData.engine), workerData.syntax),
-});
-after(() => pool.close());
+const poolWith = (small: SmallQueries | undefined) =>
+  new QueryPool({
+    workersMax: 1,
+    queuedMax: 10,
+    queuedPerTenantMax: 10,
+    heapMb: 256,
+    workerUrl: new URL('./query-worker.ts', import.meta.url),
+    workerData,
+    outlineOf: outlinesOf(createEngine(workerData.engine), workerData.syntax),
+    ...(small === undefined ? {} : { small }),
+  });
+const pools = [poolWith(undefined), poolWith(new SmallQueries(workerData, () => 0))] as const;
+after(() => Promise.all(pools.map((pool) => pool.close())));
 
+/** In a worker, and where it is small without one: that makes no difference. */
 async function ask(request: QueryRequest, of: SeriesSource = source): Promise<string> {
+  const [first, second] = await Promise.allSettled(pools.map((pool) => askOf(pool, request, of)));
+  if (first?.status !== 'fulfilled') {
+    assert.deepEqual(second, first);
+    throw first?.reason;
+  }
+  assert.equal(second?.status, 'fulfilled');
+  const withoutTimes = (text: string) => text.replace(/"timings":\{.*?\}/, '');
+  assert.equal(withoutTimes(second.value), withoutTimes(first.value));
+  return second.value;
+}
+
+async function askOf(pool: QueryPool, request: QueryRequest, of: SeriesSource): Promise<string> {
   const signal = new AbortController().signal;
   const answer = await pool.run({ tenant: parseTenantId('a'), request, source: of, signal, timeoutMs: 60_000 });
   const chunks: Uint8Array[] = [];

@@ -82,13 +82,17 @@ export class ReadServer {
     this.#job = { number, source, signal, selections: new Map(), inTrace: keepTrace() };
   }
 
-  /** Reads what the job will ask for before it does: selections 0, 1, ... of it. */
-  async readEarly(queries: readonly ReadQuery[]): Promise<void> {
+  /**
+   * Reads what the job will ask for before it does: selections 0, 1, ... of it.
+   * @param selected what was selected already
+   */
+  async readEarly(queries: readonly ReadQuery[], selected: readonly SelectedSeries[] = []): Promise<void> {
     const job = this.#job;
     if (job === undefined) return;
     // One after the other: each works in slices of time, and many side by side would be one long slice.
     for (let i = 0; i < queries.length; i++) {
-      await this.#serve({ kind: 'select', job: job.number, selection: i, query: queries[i] as ReadQuery });
+      const request = { kind: 'select', job: job.number, selection: i, query: queries[i] as ReadQuery } as const;
+      await this.#serve(request, selected[i]);
     }
   }
 
@@ -104,17 +108,17 @@ export class ReadServer {
     this.#port.close();
   }
 
-  async #serve(request: ReadRequest): Promise<void> {
+  async #serve(request: ReadRequest, selected?: SelectedSeries): Promise<void> {
     const job = this.#job;
     // A job that has ended may have asked before it knew.
     if (job === undefined || job.number !== request.job) return;
-    await job.inTrace(() => this.#serveJob(job, request));
+    await job.inTrace(() => this.#serveJob(job, request, selected));
   }
 
-  async #serveJob(job: ServedJob, request: ReadRequest): Promise<void> {
+  async #serveJob(job: ServedJob, request: ReadRequest, selected: SelectedSeries | undefined): Promise<void> {
     try {
       if (request.kind === 'select') {
-        await this.#select(job, request.selection, request.query);
+        await this.#select(job, request.selection, selected ?? (await select(job, request.query)));
         return;
       }
       if (request.kind === 'values') {
@@ -139,8 +143,7 @@ export class ReadServer {
     }
   }
 
-  async #select(job: ServedJob, number: number, query: ReadQuery): Promise<void> {
-    const selected = await select(job, query);
+  async #select(job: ServedJob, number: number, selected: SelectedSeries): Promise<void> {
     const { strings, begin, refs, setOf } = selected.labels;
     const seriesCount = seriesCountOf(selected.labels);
     const to = { job: job.number, selection: number };
@@ -238,7 +241,11 @@ export class ReadServer {
   }
 }
 
-function select({ source, signal }: ServedJob, query: ReadQuery): Promise<SelectedSeries> {
+/** Selects what a read asks for. */
+export function select(
+  { source, signal }: { readonly source: SeriesSource; readonly signal: AbortSignal },
+  query: ReadQuery,
+): Promise<SelectedSeries> {
   const { matchers, minT, maxT, labels } = query;
   const plain = { matchers, minT, maxT };
   if (labels === undefined || source.selectProjected === undefined) return source.select(plain, signal);

@@ -30,15 +30,16 @@ import { version } from '../../libs/telemetry/version.ts';
 import { answerWork } from './answer-work.ts';
 import type { BlockAccess } from './block-source.ts';
 import type { QuerierConfig } from './config.ts';
-import { earlyReads } from './early-reads.ts';
 import type { ApiDeps } from './endpoint.ts';
 import { endpoints } from './endpoints.ts';
+import type { EvaluationOptions } from './evaluate-query.ts';
 import { mergedSource, witnessedSource } from './merged-source.ts';
 import { createQuerierMetrics } from './metrics.ts';
+import { outlinesOf } from './outline-job.ts';
 import { WorkPuller } from './pull-work.ts';
 import { QueryPool } from './query-pool.ts';
-import type { QueryWorkerOptions } from './query-worker.ts';
 import { selectorsOf } from './selector-syntax.ts';
+import { SmallQueries } from './small-queries.ts';
 
 const prewarmAfterMs = 500;
 /** How long queries may go on when the process stops; then they are answered 503. */
@@ -77,7 +78,7 @@ export interface Querier extends Service {
 /** Builds the room and registers its routes; they answer once the ingester does. */
 export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Querier {
   const syntax = syntaxOf(deps.features);
-  const workerData: QueryWorkerOptions = {
+  const workerData: EvaluationOptions = {
     syntax,
     engine: {
       flags: {
@@ -99,7 +100,8 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Querier
     heapMb: workerHeapMb,
     workerUrl: new URL('./query-worker.ts', import.meta.url),
     workerData,
-    readsOf: earlyReads(createEngine(workerData.engine), syntax),
+    outlineOf: outlinesOf(createEngine(workerData.engine), syntax),
+    small: new SmallQueries(workerData),
   });
   const access: BlockAccess = {
     gateway: deps.storeGateway,

@@ -15,7 +15,7 @@ const engine = createEngine({
 bench(`parse and plan, ${text.length} characters`, { smokeCount: 10, fullCount: 5_000 }, (count) => () => {
   let checksum = 0;
   for (let i = 0; i < count; i++) {
-    checksum += engine.selects({ expr: parseExpr(text), startMs: 0, endMs: 3_600_000, stepMs: 60_000 }).length;
+    checksum += engine.outline({ expr: parseExpr(text), startMs: 0, endMs: 3_600_000, stepMs: 60_000 }).selects.length;
   }
   return checksum;
 });

@@ -6,18 +6,20 @@ import { type TempFolder, tempFolder } from '../../../test/support/temp-folder.t
 import { Failure } from '../../errors/failure.ts';
 import { Labels } from '../../model/labels.ts';
 import { realDisk } from '../../std/disk.ts';
+import { KeptReads } from '../../std/kept-reads.ts';
 import { Prng } from '../../std/testing/prng.ts';
 import { labelsText, type TestSeries, ulidOf, writeTestBlock } from './block.testing.ts';
 import { blockBegin, expectedSelection, gridOfSeries, randomMatchers, selectRows } from './block-source.testing.ts';
-import { type LocalBlock, openLocalBlock } from './local-block.ts';
+import { type BlockMemory, type LocalBlock, openLocalBlock } from './local-block.ts';
 import { SeriesMemory } from './series-columns.ts';
 import { encodeTombstones } from './tombstones.ts';
 
 const { signal } = new AbortController();
 const whole = { minT: 0, maxT: Number.MAX_SAFE_INTEGER };
 
-for (const memory of [undefined, new SeriesMemory(16 << 20)]) {
-  describe(`a local block as a source${memory === undefined ? '' : ' that keeps its series'}`, () => {
+const memories: BlockMemory[] = [{}, { series: new SeriesMemory(16 << 20), reads: new KeptReads(1 << 20) }];
+for (const memory of memories) {
+  describe(`a local block as a source${memory.series === undefined ? '' : ' that keeps its series and reads'}`, () => {
     const series = gridOfSeries(12, 40, 150);
     let folder: TempFolder;
     let block: LocalBlock;
@@ -103,7 +105,7 @@ describe('memory for the series of blocks', () => {
       [new SeriesMemory(1 << 20), true],
       [new SeriesMemory(100), false],
     ] as const) {
-      const block = await openLocalBlock(realDisk, join(folder.path, ulid), memory);
+      const block = await openLocalBlock(realDisk, join(folder.path, ulid), { series: memory });
       assert.deepEqual(await selectRows(block.source, query), expectedSelection(series, query));
       assert.equal(memory.bytes > 0, isKept);
       block.release();
@@ -197,7 +199,11 @@ describe('a damaged block', () => {
         if (kind === 2) bytes.copy(bytes, at, prng.below(bytes.length), prng.below(bytes.length));
         await writeFile(path, kind === 1 ? bytes.subarray(0, at) : bytes);
         try {
-          await using block = await openLocalBlock(realDisk, directory, run % 2 === 0 ? memory : undefined);
+          await using block = await openLocalBlock(
+            realDisk,
+            directory,
+            run % 2 === 0 ? { series: memory, reads: new KeptReads(1 << 20) } : {},
+          );
           assert.deepEqual(await selectRows(block.source, query), right, `${name} run ${run}`);
         } catch (error) {
           if (error instanceof assert.AssertionError) throw error;

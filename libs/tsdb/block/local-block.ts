@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import type { SeriesSource } from '../../series/series-source.ts';
 import { type Disk, errorCode } from '../../std/disk.ts';
+import type { KeptReads } from '../../std/kept-reads.ts';
 import type { RangeReader } from '../../std/range-reader.ts';
 import { BlockSource } from './block-source.ts';
 import { checkChunksHeader, chunksHeaderBytes } from './chunks-file.ts';
@@ -25,20 +26,33 @@ export interface LocalBlock extends AsyncDisposable {
   release(): void;
 }
 
+/** Memory that the blocks of a process share. */
+export interface BlockMemory {
+  /** Where kept series are counted; without it none are kept. */
+  readonly series?: SeriesMemory;
+  readonly reads?: KeptReads;
+}
+
 /**
  * Opens a block; disposing closes its files. Queries that run must have ended before.
- * @param memory where kept series are counted; without it none are kept
  * @throws Failure `bad_data` (meta.json), CorruptBlock (tombstones), or what the disk throws
  */
-export async function openLocalBlock(disk: Disk, directory: string, memory?: SeriesMemory): Promise<LocalBlock> {
+export async function openLocalBlock(disk: Disk, directory: string, memory: BlockMemory = {}): Promise<LocalBlock> {
   const files = await openBlockFolder(disk, directory);
-  const segments = new Map<number, Promise<RangeReader & Partial<AsyncDisposable>>>();
+  const kept = (reader: RangeReader): RangeReader => memory.reads?.readerOf(reader) ?? reader;
+  const segments = new Map<
+    number,
+    { readonly open: ReturnType<typeof openSegment>; readonly reader: Promise<RangeReader> }
+  >();
   const segment = (index: number): Promise<RangeReader> => {
-    const open = segments.get(index) ?? openSegment(files, index);
-    segments.set(index, open);
+    const known = segments.get(index);
+    if (known !== undefined) return known.reader;
+    const open = openSegment(files, index);
+    const reader = open.then(kept);
+    segments.set(index, { open, reader });
     // One that could not be opened may be there the next time.
-    open.catch(() => segments.delete(index));
-    return open;
+    reader.catch(() => segments.delete(index));
+    return reader;
   };
   let loading: Promise<IndexLookup> | undefined;
   let loaded: IndexLookup | undefined;
@@ -56,12 +70,12 @@ export async function openLocalBlock(disk: Disk, directory: string, memory?: Ser
     );
     return loading;
   };
-  const { meta, index, tombstones } = files;
-  const kept = memory === undefined ? undefined : new KeptSeries(memory, meta.stats, lookup);
+  const { meta, tombstones } = files;
+  const series = memory.series === undefined ? undefined : new KeptSeries(memory.series, meta.stats, lookup);
   const source = new BlockSource({
     lookup,
-    index,
-    ...(kept === undefined ? {} : { columns: (wanted: number) => kept.columns(wanted) }),
+    index: kept(files.index),
+    ...(series === undefined ? {} : { columns: (wanted: number) => series.columns(wanted) }),
     segment,
     tombstones,
     directory: join(directory, 'chunks'),
@@ -74,15 +88,15 @@ export async function openLocalBlock(disk: Disk, directory: string, memory?: Ser
   return {
     meta,
     source,
-    bytes: () => (loaded?.bytes ?? 0) + (kept?.bytes ?? 0),
+    bytes: () => (loaded?.bytes ?? 0) + (series?.bytes ?? 0),
     release: () => {
-      kept?.release();
+      series?.release();
       loading = undefined;
       loaded = undefined;
     },
     [Symbol.asyncDispose]: async () => {
-      await kept?.end();
-      for (const open of segments.values()) await (await open.catch(() => undefined))?.[Symbol.asyncDispose]?.();
+      await series?.end();
+      for (const { open } of segments.values()) await (await open.catch(() => undefined))?.[Symbol.asyncDispose]?.();
       await files[Symbol.asyncDispose]();
     },
   };

@@ -1,7 +1,8 @@
 /**
  * What selectors ask the reader for, from the plan alone.
  * Owns which samples each kind of selector needs for the steps of a grid, and the list of all that a plan will ask: a reader can begin
- * before the first operator does. The scans ask by the same functions.
+ * before the first operator does. The scans ask by the same functions. Also how many steps all of it is, which is what a query costs
+ * for each of its series.
  */
 import type { ReadQuery } from '../../../series/series-reader.ts';
 import { children, type MatrixSelectorNode, type PlanNode, type VectorSelectorNode } from '../../plan/logical-plan.ts';
@@ -36,15 +37,30 @@ export function rangeSelectQuery({ selector, rangeMs }: MatrixSelectorNode, grid
 /** All selects of a plan in the order in which they will be asked, but for those that depend on data; some may not be asked after all. */
 export function plannedSelects(plan: PlanNode, grid: Grid, lookbackMs: number): ReadQuery[] {
   const queries: ReadQuery[] = [];
+  visitEvaluated(plan, grid, (node, at) => {
+    if (node.kind === 'vectorSelector') queries.push(instantSelectQuery(node, at, lookbackMs));
+    else if (node.kind === 'matrixSelector') queries.push(rangeSelectQuery(node, at, lookbackMs));
+  });
+  return queries;
+}
+
+/** Steps of all nodes of a plan together. */
+export function plannedSteps(plan: PlanNode, grid: Grid): number {
+  let steps = 0;
+  visitEvaluated(plan, grid, (_node, at) => {
+    steps += at.stepCount;
+  });
+  return steps;
+}
+
+/** Shows `see` every node that is evaluated, in order, with the steps at which it is. */
+function visitEvaluated(plan: PlanNode, grid: Grid, see: (node: PlanNode, at: Grid) => void): void {
   const shared = new Set<number>();
   const visit = (node: PlanNode, at: Grid): void => {
     if (at.stepCount === 0) return;
+    see(node, at);
     switch (node.kind) {
-      case 'vectorSelector':
-        queries.push(instantSelectQuery(node, at, lookbackMs));
-        return;
       case 'matrixSelector':
-        queries.push(rangeSelectQuery(node, at, lookbackMs));
         return;
       case 'subquery':
         visit(node.expr, subqueryGrid(node, at));
@@ -66,5 +82,4 @@ export function plannedSelects(plan: PlanNode, grid: Grid, lookbackMs: number): 
     }
   };
   visit(plan, grid);
-  return queries;
 }

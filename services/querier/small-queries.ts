@@ -1,0 +1,159 @@
+/**
+ * Queries so small that waking a worker, and telling it what was selected, costs the main thread more than the answer does: a few series
+ * at a few steps. The main thread answers them itself.
+ * Owns what is small: known in part before anything is read, in full when the series are. What proves to be more after all is given up,
+ * and a worker answers it.
+ */
+import { Failure } from '../../libs/errors/failure.ts';
+import { ChunkEncoding } from '../../libs/model/encoding/chunk.ts';
+import { createEngine, type Engine, type QueryOutline } from '../../libs/promql/engine.ts';
+import { JsonBytes } from '../../libs/query-api/json-bytes.ts';
+import type { ReadQuery, SeriesSelection } from '../../libs/series/series-reader.ts';
+import {
+  addCosts,
+  type ChunkBatch,
+  noCosts,
+  type ReadCosts,
+  type SelectedSeries,
+  seriesCountOf,
+} from '../../libs/series/series-source.ts';
+import { type CountedReader, type EvaluationOptions, evaluateQuery } from './evaluate-query.ts';
+import { GzipPieces } from './gzip-pieces.ts';
+import type { EvaluationRequest } from './query-request.ts';
+import { readKey } from './read-key.ts';
+import type { JobStats } from './worker-protocol.ts';
+
+const selectsMax = 8;
+const seriesMax = 128;
+/** Series times steps, of all parts of a query together: each takes some tens of nanoseconds. */
+const workMax = 8_192;
+/** Chunks in files, and bytes of all chunks: float samples take a few bits to a few bytes. */
+const locatedChunksMax = 256;
+const chunkBytesMax = 128 << 10;
+/** A query that takes longer than it should is given up. */
+const answerMsMax = 5;
+
+export interface SmallAnswer {
+  readonly bytes: Uint8Array;
+  readonly stats: JobStats;
+}
+
+/** What was asked turns out to be more than was thought. Made once: it is caught where it is thrown. */
+const notSmall = new Failure('internal', 'the query is not small');
+
+export class SmallQueries {
+  readonly #options: EvaluationOptions;
+  readonly #engine: Engine;
+  readonly #nowMs: () => number;
+
+  /** @param nowMs a monotonic clock */
+  constructor(options: EvaluationOptions, nowMs = () => performance.now()) {
+    this.#nowMs = nowMs;
+    this.#options = options;
+    this.#engine = createEngine(options.engine);
+  }
+
+  /** Whether a query may be small, as far as that is known before its series are. */
+  mayBe({ selects, steps }: QueryOutline): boolean {
+    return selects.length <= selectsMax && steps <= workMax;
+  }
+
+  /** Whether it is, now that they are: nothing was read of their chunks. */
+  is({ steps }: QueryOutline, selected: readonly SelectedSeries[]): boolean {
+    let series = 0;
+    let chunks = 0;
+    for (const one of selected) {
+      series += seriesCountOf(one.labels);
+      for (const { located } of one.parts?.selections ?? [one]) chunks += located?.ref.length ?? 0;
+    }
+    return series <= seriesMax && chunks <= locatedChunksMax && steps * Math.max(1, series) <= workMax;
+  }
+
+  /**
+   * The answer from what was selected; undefined where it is no small one after all: then its chunks have been read.
+   * @param selected of the outline's selects
+   * @throws Failure
+   */
+  async answer(
+    request: EvaluationRequest,
+    { selects }: QueryOutline,
+    selected: readonly SelectedSeries[],
+    { gzip, queuedSeconds, signal }: { gzip: boolean; queuedSeconds: number; signal: AbortSignal },
+  ): Promise<SmallAnswer | undefined> {
+    const read: ChunkBatch[][] = [];
+    let bytes = 0;
+    for (const one of selected) {
+      const batches: ChunkBatch[] = [];
+      for await (const batch of one.chunks(signal)) {
+        bytes += batch.bytes.length;
+        if (bytes > chunkBytesMax || hasHistograms(batch)) return undefined;
+        batches.push(batch);
+      }
+      read.push(batches);
+    }
+    const giveUpAtMs = this.#nowMs() + answerMsMax;
+    const pieces: Uint8Array[] = [];
+    const output = new JsonBytes((piece) => pieces.push(piece));
+    try {
+      const stats = evaluateQuery(request, {
+        engine: this.#engine,
+        options: this.#options,
+        reader: new HeldReader(selects, selected, read),
+        output,
+        queuedSeconds,
+        checkStopped: () => {
+          if (this.#nowMs() > giveUpAtMs) throw notSmall;
+        },
+      });
+      output.finish();
+      const [only] = pieces;
+      const answer = pieces.length === 1 && only !== undefined ? only : Buffer.concat(pieces);
+      return { bytes: gzip ? new GzipPieces().next(answer, true) : answer, stats };
+    } catch (error) {
+      // What is no failure of the query's own (a stack that is too short, say) a worker will find, or not.
+      if (error instanceof Failure && error !== notSmall) throw error;
+      return undefined;
+    }
+  }
+}
+
+/** Each of their samples is work for many. */
+function hasHistograms({ encoding }: ChunkBatch): boolean {
+  for (let i = 0; i < encoding.length; i++) {
+    if (encoding[i] !== ChunkEncoding.xor && encoding[i] !== ChunkEncoding.xor2) return true;
+  }
+  return false;
+}
+
+/** Reads what is there already. */
+class HeldReader implements CountedReader {
+  readonly #selected: readonly SelectedSeries[];
+  readonly #selections = new Map<string, SeriesSelection[]>();
+
+  constructor(
+    selects: readonly ReadQuery[],
+    selected: readonly SelectedSeries[],
+    read: readonly (readonly ChunkBatch[])[],
+  ) {
+    this.#selected = selected;
+    selected.forEach(({ labels, warnings }, i) => {
+      const key = readKey(selects[i]);
+      let next = 0;
+      const selection = { labels, warnings, next: () => read[i][next++], close: () => undefined };
+      const others = this.#selections.get(key);
+      if (others === undefined) this.#selections.set(key, [selection]);
+      else others.push(selection);
+    });
+  }
+
+  select(query: ReadQuery): SeriesSelection {
+    const selection = this.#selections.get(readKey(query))?.shift();
+    // It depends on data: only info() asks so.
+    if (selection === undefined) throw notSmall;
+    return selection;
+  }
+
+  costs(): ReadCosts {
+    return this.#selected.reduce((sum, { costs }) => addCosts(sum, costs?.() ?? noCosts), noCosts);
+  }
+}
