@@ -1,25 +1,26 @@
 /**
  * Small ranges of files that were read a moment ago: a dashboard asks for the same ones again and again, and a read takes longer than
  * what is done with it.
- * Owns how many bytes are kept, of all files together; what was not asked for longest goes first. The files must not change.
+ * Owns what is kept. The files must not change.
  */
 import type { RangeReader } from './range-reader.ts';
+import { RecentlyUsed } from './recently-used.ts';
 
 /** A larger range is read for more than to look something up. */
 const rangeBytesMax = 64 << 10;
-/** Beside the bytes of a range. */
-const overheadBytes = 200;
 
 export class KeptReads {
-  readonly #bytesMax: number;
-  /** In the order of their last use. */
-  readonly #ranges = new Map<string, Uint8Array>();
+  readonly #ranges: RecentlyUsed<Uint8Array>;
   #files = 0;
-  /** Of what is kept. */
-  bytes = 0;
 
+  /** @param bytesMax of all files together */
   constructor(bytesMax: number) {
-    this.#bytesMax = bytesMax;
+    this.#ranges = new RecentlyUsed(bytesMax);
+  }
+
+  /** Of what is kept. */
+  get bytes(): number {
+    return this.#ranges.bytes;
   }
 
   /** A reader of the same file. What it hands out is shared: it must not be written to. */
@@ -35,27 +36,11 @@ export class KeptReads {
         signal.throwIfAborted();
         const key = `${file} ${begin} ${end}`;
         const kept = this.#ranges.get(key);
-        if (kept !== undefined) {
-          this.#ranges.delete(key);
-          this.#ranges.set(key, kept);
-          return kept;
-        }
+        if (kept !== undefined) return kept;
         const bytes = await reader.read(begin, end, signal);
-        this.#keep(key, bytes);
+        this.#ranges.set(key, bytes, bytes.length);
         return bytes;
       },
     };
-  }
-
-  #keep(key: string, bytes: Uint8Array): void {
-    // Another read of the same may have been under way.
-    if (this.#ranges.has(key)) return;
-    this.#ranges.set(key, bytes);
-    this.bytes += bytes.length + overheadBytes;
-    for (const [oldest, { length }] of this.#ranges) {
-      if (this.bytes <= this.#bytesMax) return;
-      this.#ranges.delete(oldest);
-      this.bytes -= length + overheadBytes;
-    }
   }
 }

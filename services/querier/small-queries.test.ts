@@ -5,7 +5,7 @@ import { Failure } from '../../libs/errors/failure.ts';
 import { ChunkEncoding } from '../../libs/model/encoding/chunk.ts';
 import { parseTenantId } from '../../libs/model/tenant-id.ts';
 import { createEngine } from '../../libs/promql/engine.ts';
-import type { ChunkBatch, SelectedSeries, SelectQuery, SeriesSource } from '../../libs/series/series-source.ts';
+import type { SelectedSeries, SelectQuery, SeriesSource } from '../../libs/series/series-source.ts';
 import type { EvaluationOptions } from './evaluate-query.ts';
 import { MemorySource } from './memory-source.testing.ts';
 import { outlinesOf } from './outline-job.ts';
@@ -148,21 +148,17 @@ describe('what is more goes to a worker', () => {
     ...selected,
     located: { ...noChunks, ref: new Float64Array(1000) },
   });
-  const histograms = (selected: SelectedSeries): SelectedSeries => ({
-    ...selected,
-    async *chunks(signal) {
-      for await (const batch of selected.chunks(signal)) {
-        yield { ...batch, encoding: batch.encoding.map(() => ChunkEncoding.histogram) };
-      }
-    },
-  });
-  const long = (selected: SelectedSeries): SelectedSeries => ({
-    ...selected,
-    async *chunks(signal) {
-      for await (const batch of selected.chunks(signal))
-        yield { ...batch, bytes: new Uint8Array(1 << 20) } as ChunkBatch;
-    },
-  });
+  const longChunks =
+    (bytes: number, encoding: ChunkEncoding) =>
+    (selected: SelectedSeries): SelectedSeries => ({
+      ...selected,
+      async *chunks(signal) {
+        for await (const batch of selected.chunks(signal)) {
+          const byteBegin = batch.byteBegin.map((_, i) => i * bytes);
+          yield { ...batch, encoding: batch.encoding.map(() => encoding), byteBegin, bytes: new Uint8Array(1 << 20) };
+        }
+      },
+    });
   const few = new MemorySource(seriesOf(2));
   for (const { name, query = 'm', source = few, over = {} } of [
     { name: 'many series', source: new MemorySource(seriesOf(1000)) },
@@ -170,8 +166,8 @@ describe('what is more goes to a worker', () => {
     { name: 'many steps of a subquery', query: 'max_over_time(m[1d:1s])' },
     { name: 'series times steps', source: new MemorySource(seriesOf(100)), over: { endMs: 500_000, stepMs: 1000 } },
     { name: 'many chunks in files', source: changed(few, manyChunks) },
-    { name: 'long chunks', source: changed(few, long) },
-    { name: 'histograms', source: changed(few, histograms) },
+    { name: 'long chunks', source: changed(few, longChunks(100_000, ChunkEncoding.xor)) },
+    { name: 'chunks of histograms', source: changed(few, longChunks(10_000, ChunkEncoding.histogram)) },
     { name: 'a read that depends on data', query: 'info(m)', source: informed() },
     { name: 'no query of the language', query: 'm{' },
     { name: 'a text that is long', query: `m${' + m'.repeat(1000)}` },

@@ -30,6 +30,8 @@ const workMax = 8_192;
 /** Chunks in files, and bytes of all chunks: float samples take a few bits to a few bytes. */
 const locatedChunksMax = 256;
 const chunkBytesMax = 128 << 10;
+/** A byte of histograms is so much more work. */
+const histogramWeight = 8;
 /** A query that takes longer than it should is given up. */
 const answerMsMax = 5;
 
@@ -85,8 +87,8 @@ export class SmallQueries {
     for (const one of selected) {
       const batches: ChunkBatch[] = [];
       for await (const batch of one.chunks(signal)) {
-        bytes += batch.bytes.length;
-        if (bytes > chunkBytesMax || hasHistograms(batch)) return undefined;
+        bytes += weightOf(batch);
+        if (bytes > chunkBytesMax) return undefined;
         batches.push(batch);
       }
       read.push(batches);
@@ -117,12 +119,14 @@ export class SmallQueries {
   }
 }
 
-/** Each of their samples is work for many. */
-function hasHistograms({ encoding }: ChunkBatch): boolean {
+/** Bytes of a batch, those that are more work as so many more. */
+function weightOf({ encoding, byteBegin }: ChunkBatch): number {
+  let weight = 0;
   for (let i = 0; i < encoding.length; i++) {
-    if (encoding[i] !== ChunkEncoding.xor && encoding[i] !== ChunkEncoding.xor2) return true;
+    const isFloat = encoding[i] === ChunkEncoding.xor || encoding[i] === ChunkEncoding.xor2;
+    weight += (byteBegin[i + 1] - byteBegin[i]) * (isFloat ? 1 : histogramWeight);
   }
-  return false;
+  return weight;
 }
 
 /** Reads what is there already. */
