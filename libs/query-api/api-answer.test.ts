@@ -38,6 +38,16 @@ describe('an answer', () => {
     assert.equal(Buffer.from(body as Uint8Array).toString(), text);
   });
 
+  it('that is a short list comes whole', () => {
+    for (const count of [0, 1, 5_000]) {
+      const items = Array.from({ length: count }, (_, i) => `item ${i}`);
+      const write = (json: JsonBytes, item: string) => json.labelText(item);
+      const body = listAnswer(items, { open: '[', close: ']', write }, []);
+      assert.ok(body instanceof Uint8Array);
+      assert.deepEqual(JSON.parse(Buffer.from(body).toString()), { status: 'success', data: items });
+    }
+  });
+
   it('that is a long list comes in pieces, with turns of the event loop between them', async () => {
     let turns = 0;
     let counting = true;
@@ -49,7 +59,9 @@ describe('an answer', () => {
     const items = Array.from({ length: 100_000 }, (_, i) => `item ${i}`);
     const write = (json: JsonBytes, item: string) => json.labelText(item);
     const pieces: Uint8Array[] = [];
-    for await (const piece of listAnswer(items, { open: '[', close: ']', write }, ['cut'])) pieces.push(piece);
+    const body = listAnswer(items, { open: '[', close: ']', write }, ['cut']);
+    assert.ok(!(body instanceof Uint8Array));
+    for await (const piece of body) pieces.push(piece);
     counting = false;
     assert.ok(pieces.length > 5);
     assert.ok(turns >= pieces.length - 2, `${turns} turns for ${pieces.length} pieces`);

@@ -195,3 +195,46 @@ describe('merged selections', () => {
     await assert.rejects(rowsOf(await mergeSelections([selectionOf(rows, 2), failing])), /block x is gone/);
   });
 });
+
+describe('merged lists', () => {
+  it('have everything once and in order, and one that has all of it goes on as it is', async () => {
+    const prng = new Prng(11);
+    const texts = ['a', 'b', 'b-1', 'c', 'x'.repeat(300), 'ü', '\ufffd', '🌊'];
+    for (let run = 0; run < 200; run++) {
+      const lists = Array.from({ length: 2 + prng.below(3) }, () => texts.filter(() => prng.below(2) === 0));
+      const limit = prng.below(5);
+      const merged = mergeSources(
+        lists.map((values, i) => {
+          const listed = async () => ({ values, warnings: i % 2 === 0 ? ['even'] : [] });
+          const series = async () => ({ values: values.map((text) => Labels.from([['a', text]])), warnings: [] });
+          return { ...sourceOf(selectionOf([], 1)), labelNames: listed, labelValues: listed, series };
+        }),
+      );
+      const all = texts.filter((text) => lists.some((values) => values.includes(text)));
+      const cut = limit > 0 ? all.slice(0, limit) : all;
+      const query = { selectors: [], minT: 0, maxT: 1, limit };
+      const names = await merged.labelNames(query, signal);
+      assert.deepEqual(names.values, cut);
+      assert.deepEqual((await merged.labelValues('a', query, signal)).values, cut);
+      const series = await merged.series(query, signal);
+      assert.deepEqual(series.values.map(labelsText), cut);
+      const isCut = cut.length < all.length;
+      assert.deepEqual(names.warnings, isCut ? ['even', 'results truncated due to limit'] : ['even']);
+    }
+    const whole = ['a', 'b', 'c'];
+    const of = (values: readonly string[]): SeriesSource => ({
+      ...sourceOf(selectionOf([], 1)),
+      labelNames: async () => ({ values, warnings: [] }),
+    });
+    const query = { selectors: [], minT: 0, maxT: 1, limit: 0 };
+    for (const lists of [
+      [[], whole],
+      [whole, []],
+      [whole, ['b'], ['a', 'b', 'c']],
+    ]) {
+      assert.equal((await mergeSources(lists.map(of)).labelNames(query, signal)).values, whole);
+    }
+  });
+});
+
+const labelsText = (labels: Labels): string => labels.get('a');

@@ -31,6 +31,7 @@ import {
 const sourcesAtOnceMax = 32;
 /** Series that are joined between two looks at the clock. */
 const seriesPerLook = 64;
+const valuesPerLook = 512;
 const truncated = 'results truncated due to limit';
 
 /** One source over several. */
@@ -67,17 +68,18 @@ class MergedSource implements SeriesSource {
   }
 
   async labelNames(query: LabelQuery, signal: AbortSignal): Promise<Listed<string>> {
-    return mergeLists(await this.#all((source) => source.labelNames(query, signal)), same, compareUtf8, query.limit);
+    const lists = await this.#all((source) => source.labelNames(query, signal));
+    return mergeLists(lists, compareUtf8, query.limit, signal);
   }
 
   async labelValues(name: string, query: LabelQuery, signal: AbortSignal): Promise<Listed<string>> {
     const lists = await this.#all((source) => source.labelValues(name, query, signal));
-    return mergeLists(lists, same, compareUtf8, query.limit);
+    return mergeLists(lists, compareUtf8, query.limit, signal);
   }
 
   async series(query: LabelQuery, signal: AbortSignal): Promise<Listed<Labels>> {
     const lists = await this.#all((source) => source.series(query, signal));
-    return mergeLists(lists, ({ key }) => key, compareLabels, query.limit);
+    return mergeLists(lists, compareLabels, query.limit, signal);
   }
 
   async exemplars(query: LabelQuery, signal: AbortSignal): Promise<Listed<ExemplarSeries>> {
@@ -109,21 +111,49 @@ function projected(selected: SelectedSeries, names: readonly string[]): Selected
   return { ...selected, labels: projectLabels(selected.labels, names) };
 }
 
-const same = (text: string): string => text;
-
-function mergeLists<T>(
+/** Sorted lists as one, everything once. */
+async function mergeLists<T>(
   lists: readonly Listed<T>[],
-  keyOf: (value: T) => string,
   compare: (a: T, b: T) => number,
   limit: number,
-): Listed<T> {
-  const byKey = new Map<string, T>();
-  for (const { values } of lists) for (const value of values) byKey.set(keyOf(value), value);
-  const values = [...byKey.values()].sort(compare);
+  signal: AbortSignal,
+): Promise<Listed<T>> {
+  let values: readonly T[] = [];
+  for (const list of lists) {
+    if (list.values.length > 0) values = await mergeTwo(values, list.values, compare, signal);
+  }
   const isCut = limit > 0 && values.length > limit;
   const warnings = warningsOf(lists);
   if (isCut && !warnings.includes(truncated)) warnings.push(truncated);
   return { values: isCut ? values.slice(0, limit) : values, warnings };
+}
+
+/** Two sorted lists as one; the first itself where the other has nothing else. */
+async function mergeTwo<T>(
+  a: readonly T[],
+  b: readonly T[],
+  compare: (a: T, b: T) => number,
+  signal: AbortSignal,
+): Promise<readonly T[]> {
+  if (a.length === 0) return b;
+  const turns = new Turns();
+  let merged: T[] | undefined;
+  let i = 0;
+  for (let j = 0; j < b.length; ) {
+    const order = i < a.length ? compare(a[i], b[j]) : 1;
+    if (order > 0) {
+      merged ??= a.slice(0, i);
+      merged.push(b[j++]);
+    } else {
+      merged?.push(a[i]);
+      i++;
+      if (order === 0) j++;
+    }
+    if ((i + j) % valuesPerLook === 0 && turns.isOver) await turns.next(signal);
+  }
+  if (merged === undefined) return a;
+  for (; i < a.length; i++) merged.push(a[i]);
+  return merged;
 }
 
 function warningsOf(lists: readonly { readonly warnings: readonly string[] }[]): string[] {

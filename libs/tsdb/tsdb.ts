@@ -22,6 +22,7 @@ import { headStatusOf } from './head/head-status.ts';
 import { seriesNumberMax } from './head/series-table.ts';
 import { runInSlices } from './head/steps.ts';
 import { TenantHead, type TenantHeadOptions } from './head/tenant-head.ts';
+import { ValueLists } from './head/value-lists.ts';
 import { type AcceptedAges, LostRecords, withLossWarning } from './lost-records.ts';
 import type { HeadLog, OutsideLog } from './outside-log.ts';
 import { RecordApplier } from './replay-record.ts';
@@ -90,10 +91,13 @@ export interface RestoreReport {
 const rangesMax = 4096;
 /** Log records in memory that wait for the disk; one more may come on top. */
 const pendingBytesMax = 256 << 20;
+/** Values of labels that are kept in order, of all heads: some 60 bytes a value. */
+const valueListBytesMax = 32 << 20;
 
 export class Tsdb {
   readonly #options: TsdbOptions;
   readonly #heads = new Map<TenantId, TenantHead>();
+  readonly #valueLists = new ValueLists(valueListBytesMax);
   /** Series that a push made before it failed to be logged (memory ran out, say). */
   readonly #unlogged = new Map<TenantHead, Set<number>>();
   readonly #cutter: RangeCutter | undefined;
@@ -378,7 +382,8 @@ export class Tsdb {
 
   /** Recent samples of a tenant; a tenant that never wrote is empty and costs nothing. */
   source(tenant: TenantId): SeriesSource {
-    const head = new HeadSource(this.#heads.get(tenant) ?? new TenantHead(this.#options.headOptions(tenant)));
+    const known = this.#heads.get(tenant) ?? new TenantHead(this.#options.headOptions(tenant));
+    const head = new HeadSource(known, this.#valueLists);
     const { lossWarning } = this.#options;
     const lost = this.#lost;
     if (lost === undefined || lost.isEmpty || lossWarning === undefined) return head;

@@ -94,6 +94,74 @@ for (const memory of memories) {
   });
 }
 
+describe('labels of a part of a block', () => {
+  // The first series of a pair has samples at other times than the next ones, and some times nobody has any.
+  const minutes = (from: number, to: number) =>
+    Array.from({ length: to - from }, (_, i) => ({ t: blockBegin + (from + i) * 60_000, v: i }));
+  const series: TestSeries[] = [
+    {
+      labels: Labels.from([
+        ['__name__', 'a'],
+        ['job', 'x'],
+      ]),
+      samples: minutes(0, 10),
+    },
+    {
+      labels: Labels.from([
+        ['__name__', 'b'],
+        ['job', 'x'],
+        ['zone', 'z1'],
+      ]),
+      samples: minutes(50, 60),
+    },
+    {
+      labels: Labels.from([
+        ['__name__', 'c'],
+        ['job', 'y'],
+        ['zone', 'z1'],
+      ]),
+      samples: [...minutes(5, 8), ...minutes(90, 95)],
+    },
+    {
+      labels: Labels.from([
+        ['__name__', 'd'],
+        ['zone', 'z2'],
+      ]),
+      samples: minutes(100, 118),
+    },
+  ];
+  for (const memory of memories) {
+    it(`are those of series with samples then${memory.series === undefined ? '' : ', also where series are kept'}`, async () => {
+      await using folder = await tempFolder('block-labels');
+      const ulid = ulidOf(new Prng(1));
+      await writeTestBlock({ disk: realDisk, directory: folder.path, ulid, series, samplesPerChunk: 3 });
+      await using block = await openLocalBlock(realDisk, join(folder.path, ulid), memory);
+      for (const [from, to] of [
+        [0, 4],
+        [6, 7],
+        [11, 40],
+        [11, 55],
+        [51, 94],
+        [70, 89],
+        [94, 118],
+        [0, 200],
+        [150, 200],
+        [5, 119],
+      ] as const) {
+        const query = { selectors: [], minT: blockBegin + from * 60_000, maxT: blockBegin + to * 60_000, limit: 0 };
+        const then = series.filter(({ samples }) => samples.some(({ t }) => t >= query.minT && t <= query.maxT));
+        const names = new Set(then.flatMap(({ labels }) => labels.pairs.filter((_, i) => i % 2 === 0)));
+        assert.deepEqual((await block.source.labelNames(query, signal)).values, [...names].sort(), `${from} to ${to}`);
+        for (const name of ['__name__', 'job', 'zone', 'none']) {
+          const values = new Set(then.map(({ labels }) => labels.get(name)).filter((value) => value !== ''));
+          const found = await block.source.labelValues(name, query, signal);
+          assert.deepEqual(found.values, [...values].sort(), `${name} ${from} to ${to}`);
+        }
+      }
+    });
+  }
+});
+
 describe('memory for the series of blocks', () => {
   it('is given back when a block is let go or closed, and a block without room answers all the same', async () => {
     await using folder = await tempFolder('block-memory');

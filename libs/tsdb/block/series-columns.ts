@@ -16,6 +16,8 @@ import { chunksMax, type SelectedChunks } from './series-selection.ts';
 const windowBytes = 256 << 10;
 /** A text of a symbol beside its characters, and where it stands. */
 const textBytes = 40;
+/** Of one of its values, where somebody has asked for those of its label (`LabelExamples`). */
+const exampleBytes = 16;
 const seriesBytes = 16;
 const chunkBytes = 24;
 const refBytes = 4;
@@ -52,7 +54,15 @@ export class SeriesMemory {
 /** Which series have the same names of labels. */
 interface NameSets {
   readonly ofSeries: Uint32Array;
-  readonly count: number;
+  /** A series of each set: at most times it has samples when any of them has. */
+  readonly example: Uint32Array;
+}
+
+/** The values that series have of one label, in order, and a series with each of them. */
+interface LabelExamples {
+  readonly symbol: Uint32Array;
+  readonly texts: readonly string[];
+  readonly example: Uint32Array;
 }
 
 /** Series that were chosen: number i has the chunks [first[i], last[i]). */
@@ -74,6 +84,8 @@ export class SeriesColumns {
   readonly #ref: Float64Array;
   readonly #texts: (string | undefined)[];
   #nameSets: NameSets | undefined;
+  /** By name, of labels that somebody has asked for: each is a part of all values. */
+  readonly #examples = new Map<string, LabelExamples>();
 
   private constructor(
     lookup: IndexLookup,
@@ -92,7 +104,7 @@ export class SeriesColumns {
    */
   static bytesOf(lookup: IndexLookup, series: number, chunks: number, labels: number): number {
     const { toc } = lookup.index;
-    const texts = toc.series - toc.symbols + lookup.symbols.count * textBytes;
+    const texts = toc.series - toc.symbols + lookup.symbols.count * (textBytes + exampleBytes);
     return texts + (series + 1) * seriesBytes + chunks * chunkBytes + labels * 2 * refBytes;
   }
 
@@ -182,19 +194,30 @@ export class SeriesColumns {
    * @param places undefined for all series
    */
   async names(places: Uint32Array | undefined, minT: number, maxT: number, signal: AbortSignal): Promise<string[]> {
-    const sets = this.#nameSets ?? this.#numberNameSets();
-    this.#nameSets = sets;
-    const met = new Uint8Array(sets.count);
+    const { ofSeries, example } = (this.#nameSets ??= this.#numberNameSets());
+    const met = new Uint8Array(example.length);
+    let left = example.length;
+    if (places === undefined) {
+      for (let set = 0; set < example.length; set++) {
+        if (!this.#hasChunk(example[set], minT, maxT)) continue;
+        met[set] = 1;
+        left--;
+      }
+    }
+    if (left > 0) {
+      await this.#each(places, signal, (series) => {
+        const set = ofSeries[series];
+        if (met[set] === 1 || !this.#hasChunk(series, minT, maxT)) return true;
+        met[set] = 1;
+        return --left > 0;
+      });
+    }
     const seen = new Uint8Array(this.#texts.length);
-    let left = sets.count;
-    await this.#each(places, signal, (series) => {
-      const set = sets.ofSeries[series];
-      if (met[set] === 1 || !this.#hasChunk(series, minT, maxT)) return true;
-      met[set] = 1;
-      const end = this.#labelBegin[series + 1];
-      for (let j = this.#labelBegin[series]; j < end; j += 2) seen[this.#refs[j]] = 1;
-      return --left > 0;
-    });
+    for (let set = 0; set < met.length; set++) {
+      if (met[set] === 0) continue;
+      const end = this.#labelBegin[example[set] + 1];
+      for (let j = this.#labelBegin[example[set]]; j < end; j += 2) seen[this.#refs[j]] = 1;
+    }
     return this.#textsOf(seen);
   }
 
@@ -202,16 +225,20 @@ export class SeriesColumns {
   #numberNameSets(): NameSets {
     const numbers = new Map<string, number>();
     const ofSeries = new Uint32Array(this.seriesCount);
+    const example: number[] = [];
     for (let series = 0; series < ofSeries.length; series++) {
       let key = '';
       const end = this.#labelBegin[series + 1];
       for (let j = this.#labelBegin[series]; j < end; j += 2)
         key += String.fromCharCode(this.#refs[j] & 0xffff, this.#refs[j] >>> 16);
       let number = numbers.get(key);
-      if (number === undefined) numbers.set(key, (number = numbers.size));
+      if (number === undefined) {
+        numbers.set(key, (number = numbers.size));
+        example.push(series);
+      }
       ofSeries[series] = number;
     }
-    return { ofSeries, count: numbers.size };
+    return { ofSeries, example: Uint32Array.from(example) };
   }
 
   /** Values of a label, as names. */
@@ -221,24 +248,77 @@ export class SeriesColumns {
     minT: number,
     maxT: number,
     signal: AbortSignal,
-  ): Promise<string[]> {
-    const rows = this.#lookup.rowsOf(name);
+  ): Promise<readonly string[]> {
     const wanted = this.#lookup.symbolOf(name);
+    const rows = this.#lookup.rowsOf(name);
     if (wanted < 0 || rows === undefined) return [];
+    if (places === undefined) return this.#allValues(name, wanted, minT, maxT, signal);
     const seen = new Uint8Array(this.#texts.length);
+    await this.#eachValue(wanted, places, rows.end - rows.begin, signal, (series, symbol) => {
+      if (seen[symbol] === 1 || !this.#hasChunk(series, minT, maxT)) return false;
+      seen[symbol] = 1;
+      return true;
+    });
+    return this.#textsOf(seen);
+  }
+
+  async #allValues(
+    name: string,
+    wanted: number,
+    minT: number,
+    maxT: number,
+    signal: AbortSignal,
+  ): Promise<readonly string[]> {
+    let known = this.#examples.get(name);
+    if (known === undefined) {
+      known = await this.#examplesOf(wanted, signal);
+      this.#examples.set(name, known);
+    }
+    const { symbol, texts, example } = known;
+    const missing = new Set<number>();
+    for (let i = 0; i < symbol.length; i++) if (!this.#hasChunk(example[i], minT, maxT)) missing.add(symbol[i]);
+    if (missing.size === 0) return texts;
+    // Others may have samples then.
+    await this.#eachValue(wanted, undefined, missing.size, signal, (series, one) => {
+      return missing.has(one) && this.#hasChunk(series, minT, maxT) && missing.delete(one);
+    });
+    return texts.filter((_, i) => !missing.has(symbol[i]));
+  }
+
+  async #examplesOf(wanted: number, signal: AbortSignal): Promise<LabelExamples> {
+    const of = new Uint32Array(this.#texts.length);
+    await this.#eachValue(wanted, undefined, Number.POSITIVE_INFINITY, signal, (series, one) => {
+      if (of[one] === 0) of[one] = series + 1;
+      return false;
+    });
+    const symbol: number[] = [];
+    for (let one = 0; one < of.length; one++) if (of[one] !== 0) symbol.push(one);
+    return {
+      symbol: Uint32Array.from(symbol),
+      texts: symbol.map((one) => this.#text(one)),
+      example: Uint32Array.from(symbol, (one) => of[one] - 1),
+    };
+  }
+
+  /** Shows `visit` each series that has the label, with its value, until it has said true so many times: there is no more to find. */
+  #eachValue(
+    wanted: number,
+    places: Uint32Array | undefined,
+    findMax: number,
+    signal: AbortSignal,
+    visit: (series: number, symbol: number) => boolean,
+  ): Promise<void> {
     const refs = this.#refs;
-    let count = 0;
-    await this.#each(places, signal, (series) => {
+    let found = 0;
+    return this.#each(places, signal, (series) => {
       const end = this.#labelBegin[series + 1];
       for (let j = this.#labelBegin[series]; j < end; j += 2) {
         if (refs[j] !== wanted) continue;
-        if (seen[refs[j + 1]] === 1 || !this.#hasChunk(series, minT, maxT)) break;
-        seen[refs[j + 1]] = 1;
-        count++;
+        if (visit(series, refs[j + 1])) found++;
+        break;
       }
-      return count < rows.end - rows.begin;
+      return found < findMax;
     });
-    return this.#textsOf(seen);
   }
 
   /** Shows `visit` each series, until it says false: the block has no more to find. */

@@ -22,18 +22,24 @@ import { copyBatch } from './copy-batch.ts';
 import type { HeadRange } from './head-range.ts';
 import { IdMarks } from './id-marks.ts';
 import { labelsOf, labelTableOf, projectedTableOf } from './label-table.ts';
-import { pairsWithSamples, selectIds, withSamples } from './select-ids.ts';
+import { firstHasSamples, pairsWithSamples, selectIds, withSamples } from './select-ids.ts';
 import { nextTurn, runInSlices, type Steps, sortInSteps, sortTextsInSteps } from './steps.ts';
 import type { TenantHead } from './tenant-head.ts';
+import { ValueLists } from './value-lists.ts';
 
 const stepItems = 512;
+/** To pick values from those of a label in order is cheaper than to sort them, up to so many for each that is picked. */
+const sortedFactor = 16;
 const truncated = 'results truncated due to limit';
 
 export class HeadSource implements SeriesSource {
   readonly #head: TenantHead;
+  readonly #lists: ValueLists;
 
-  constructor(head: TenantHead) {
+  /** @param lists where values of labels are kept in order */
+  constructor(head: TenantHead, lists: ValueLists = new ValueLists(0)) {
     this.#head = head;
+    this.#lists = lists;
   }
 
   select(query: SelectQuery, signal: AbortSignal): Promise<SelectedSeries> {
@@ -95,8 +101,10 @@ export class HeadSource implements SeriesSource {
       const { minT, maxT } = query;
       const ranges = this.#head.rangesBetween(minT, maxT);
       for (let name = 1; name <= series.nameCount; name++) {
-        const found = yield* pairsWithSamples(series, series.pairsOfName(name), ranges, minT, maxT, 1);
-        if (found.length > 0) texts.push(series.nameText(name));
+        const isFound =
+          firstHasSamples(series, series.firstPairOfName(name), ranges, minT, maxT) ||
+          (yield* pairsWithSamples(series, series.pairsOfName(name), ranges, minT, maxT)).length > 0;
+        if (isFound) texts.push(series.nameText(name));
       }
       return yield* sortTextsInSteps(texts);
     }
@@ -111,29 +119,37 @@ export class HeadSource implements SeriesSource {
     return yield* sortTextsInSteps(texts);
   }
 
-  *#labelValues(nameText: string, query: LabelQuery): Steps<string[]> {
+  *#labelValues(nameText: string, query: LabelQuery): Steps<readonly string[]> {
     const { series } = this.#head;
     const name = series.findName(nameText);
     if (name === 0) return [];
-    let pairs: Iterable<number>;
-    if (query.selectors.length === 0 && this.#coversAll(query)) {
-      pairs = series.pairsOfName(name);
-    } else if (query.selectors.length === 0) {
-      const { minT, maxT } = query;
-      const ranges = this.#head.rangesBetween(minT, maxT);
-      pairs = yield* pairsWithSamples(series, series.pairsOfName(name), ranges, minT, maxT, Number.POSITIVE_INFINITY);
-    } else {
-      const seen = new Set<number>();
-      const ids = yield* this.#idsOf(query);
-      for (let i = 0; i < ids.length; i++) {
-        const pair = series.pairOfName(ids[i], name);
-        if (pair !== 0) seen.add(pair);
-        if (i % stepItems === 0) yield;
-      }
-      pairs = seen;
+    if (query.selectors.length > 0) return yield* this.#valuesOf(name, query);
+    const { pairs, texts } = yield* this.#lists.of(series, name);
+    if (this.#coversAll(query)) return texts;
+    const { minT, maxT } = query;
+    const found = yield* pairsWithSamples(series, pairs, this.#head.rangesBetween(minT, maxT), minT, maxT);
+    return found.length === texts.length ? texts : found.map((i) => texts[i]);
+  }
+
+  *#valuesOf(name: number, query: LabelQuery): Steps<string[]> {
+    const { series } = this.#head;
+    const seen = new Set<number>();
+    const ids = yield* this.#idsOf(query);
+    for (let i = 0; i < ids.length; i++) {
+      const pair = series.pairOfName(ids[i], name);
+      if (pair !== 0) seen.add(pair);
+      if (i % stepItems === 0) yield;
     }
     const values: string[] = [];
-    for (const pair of pairs) if (values.push(series.pairValue(pair)) % stepItems === 0) yield;
+    if (seen.size * sortedFactor >= series.pairCountOfName(name)) {
+      const { pairs, texts } = yield* this.#lists.of(series, name);
+      for (let i = 0; i < pairs.length; i++) {
+        if (seen.has(pairs[i])) values.push(texts[i]);
+        if (i % (stepItems * 8) === 0) yield;
+      }
+      return values;
+    }
+    for (const pair of seen) if (values.push(series.pairValue(pair)) % stepItems === 0) yield;
     return yield* sortTextsInSteps(values);
   }
 

@@ -182,20 +182,19 @@ function* keepMarked(ids: Uint32Array, marks: IdMarks, marked: boolean): Steps<U
   return kept.subarray(0, count);
 }
 
-/** Of these pairs, those of which a series may have samples from minT to maxT: mostly the first one that is looked at; at most `max`. */
+/** Indexes of those of these pairs of which a series may have samples from minT to maxT: mostly the first one that is looked at. */
 export function* pairsWithSamples(
   series: SeriesTable,
   pairs: Uint32Array,
   ranges: readonly HeadRange[],
   minT: number,
   maxT: number,
-  max: number,
 ): Steps<number[]> {
   const found: number[] = [];
   let looked = 0;
-  for (let i = 0; i < pairs.length && found.length < max; i++) {
+  for (let i = 0; i < pairs.length; i++) {
     if (++looked % stepItems === 0) yield;
-    let isFound = hasSamples(series.firstSeriesOfPair(pairs[i]), ranges, minT, maxT);
+    let isFound = firstHasSamples(series, pairs[i], ranges, minT, maxT);
     if (!isFound && series.seriesCountOfPair(pairs[i]) > 1) {
       const ids = series.seriesOfPair(pairs[i]);
       for (let j = 1; j < ids.length && !isFound; j++) {
@@ -203,9 +202,20 @@ export function* pairsWithSamples(
         if (++looked % stepItems === 0) yield;
       }
     }
-    if (isFound) found.push(pairs[i]);
+    if (isFound) found.push(i);
   }
   return found;
+}
+
+/** Whether the first series of a pair may have samples from minT to maxT. */
+export function firstHasSamples(
+  series: SeriesTable,
+  pair: number,
+  ranges: readonly HeadRange[],
+  minT: number,
+  maxT: number,
+): boolean {
+  return hasSamples(series.firstSeriesOfPair(pair), ranges, minT, maxT);
 }
 
 function hasSamples(id: number, ranges: readonly HeadRange[], minT: number, maxT: number): boolean {

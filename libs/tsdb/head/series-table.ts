@@ -235,6 +235,11 @@ export class SeriesTable {
     return this.#pairsOfName.read(name);
   }
 
+  /** The first of the pairs of a name. */
+  firstPairOfName(name: number): number {
+    return this.#pairsOfName.first(name);
+  }
+
   pairCountOfName(name: number): number {
     return this.#pairsOfName.count(name);
   }

@@ -36,13 +36,16 @@ const beyondCommonOrder = /[\ud800-\uffff]/;
 
 /** Sorts texts by their UTF-8 bytes. */
 export function* sortTextsInSteps(texts: readonly string[]): Steps<string[]> {
-  let isCommon = true;
-  for (let i = 0; i < texts.length && isCommon; i++) {
-    isCommon = !beyondCommonOrder.test(texts[i]);
+  return yield* sortInSteps(texts, yield* textOrder(texts));
+}
+
+/** The order of UTF-8 bytes, for these texts: comparing in the engine costs a fraction of comparing character by character here. */
+export function* textOrder(texts: readonly string[]): Steps<(a: string, b: string) => number> {
+  for (let i = 0; i < texts.length; i++) {
+    if (beyondCommonOrder.test(texts[i])) return compareUtf8;
     if (i % mergeStep === 0) yield;
   }
-  // Comparing in the engine costs a fraction of comparing character by character here.
-  return yield* sortInSteps(texts, isCommon ? (a, b) => (a < b ? -1 : a > b ? 1 : 0) : compareUtf8);
+  return (a, b) => (a < b ? -1 : a > b ? 1 : 0);
 }
 
 const runLength = 1024;
