@@ -23,6 +23,7 @@ import { openBucket } from '../libs/object-store/open-bucket.ts';
 import { parseMetricSelector } from '../libs/promql/syntax/parser.ts';
 import { makeColumns } from '../libs/series/merge.ts';
 import type { SampleColumns } from '../libs/series/sample-columns.ts';
+import { isoTime } from '../libs/std/iso-time.ts';
 import { Metrics } from '../libs/telemetry/metrics.ts';
 import { Progress } from '../libs/telemetry/progress.ts';
 import { version } from '../libs/telemetry/version.ts';
@@ -243,7 +244,7 @@ async function list(bucket: Bucket, block: FoundBlock, { json }: Options, out: O
   const hours = Math.round((maxTime - minTime) / 36_000) / 100;
   const perSample = stats.numSamples > 0 ? ` ${(bytes / stats.numSamples).toFixed(2)} B/sample` : '';
   await out.line(
-    `${tenant}/${ulid} ${state} ${isoOf(minTime)} ${hours} h level ${compaction.level} ` +
+    `${tenant}/${ulid} ${state} ${isoTime(minTime)} ${hours} h level ${compaction.level} ` +
       `${stats.numSeries} series ${stats.numSamples} samples ${bytes} bytes${perSample}`,
   );
 }
@@ -336,10 +337,6 @@ function labelsText({ pairs }: Labels): string {
     parts.push(`${name}=${JSON.stringify(pairs[i + 1])}`);
   }
   return `{${parts.join(', ')}}`;
-}
-
-function isoOf(ms: number): string {
-  return Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString() : String(ms);
 }
 
 /** Whoever reads the output may leave: `maru blocks dump | head` is no error. */

@@ -5,6 +5,7 @@ import { Failure } from '../../libs/errors/failure.ts';
 import type { TenantOf } from '../../libs/http/tenant-header.ts';
 import { parseTenantId } from '../../libs/model/tenant-id.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
+import { isoTime } from '../../libs/std/iso-time.ts';
 import type { Compactor } from './compactor.ts';
 
 export interface CompactorRoutesDeps {
@@ -22,15 +23,15 @@ export function registerCompactorRoutes(app: FastifyInstance, deps: CompactorRou
     const { jobs, noCompact, indexUpdatedAtMs } = await compactor.jobsOf(tenant, signal);
     return {
       tenant,
-      bucket_index_updated_at: indexUpdatedAtMs === undefined ? null : new Date(indexUpdatedAtMs).toISOString(),
+      bucket_index_updated_at: indexUpdatedAtMs === undefined ? null : isoTime(indexUpdatedAtMs),
       planned_jobs: jobs.map(
         ({ id, name, stage, shard, rangeBegin, rangeEnd, sources, waitsFor, failed, isRunning }) => ({
           id,
           name,
           stage,
           shard,
-          min_time: new Date(rangeBegin).toISOString(),
-          max_time: new Date(rangeEnd).toISOString(),
+          min_time: isoTime(rangeBegin),
+          max_time: isoTime(rangeEnd),
           blocks: sources.map(({ ulid }) => ulid),
           state: isRunning
             ? 'running'
@@ -42,7 +43,7 @@ export function registerCompactorRoutes(app: FastifyInstance, deps: CompactorRou
           waits_for: waitsFor ?? null,
           failures: failed?.failures ?? 0,
           last_failure: failed?.reason ?? null,
-          next_attempt: failed === undefined ? null : new Date(failed.nextAttemptMs).toISOString(),
+          next_attempt: failed === undefined ? null : isoTime(failed.nextAttemptMs),
         }),
       ),
       no_compact: noCompact,

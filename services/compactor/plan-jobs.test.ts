@@ -167,6 +167,12 @@ describe('planJobs', () => {
     it(name, () => assert.deepEqual(plan(blocks, change), jobs));
   }
 
+  it('blocks of no date stop nobody', () => {
+    const from = 2_490_000_000;
+    const blocks = [...twoHours(6), { n: 100, from, to: from + 2 }, { n: 101, from, to: from + 2 }].map(block);
+    assert.equal(planJobs(blocks, options).length, 2);
+  });
+
   it('lets fresh blocks wait for others of their range', () => {
     const blocks = twoHours(6).map((sketch) => block({ ...sketch, uploadedAtMs: options.nowMs - 60_000 }));
     const [job] = planJobs(blocks, { ...options, firstLevelWaitMs: 120_000 });

@@ -6,6 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { IndexedBlock } from '../../libs/blocks/bucket-index.ts';
+import { isoTime } from '../../libs/std/iso-time.ts';
 import { shardLabel } from '../../libs/tsdb/block/label-shard.ts';
 import { mergeSourcesMax } from '../../libs/tsdb/block/merge-blocks.ts';
 import type { Ulid } from '../../libs/tsdb/block/ulid.ts';
@@ -139,7 +140,7 @@ function job(
   };
 }
 
-const iso = (ms: number): string => new Date(ms).toISOString().replace(':00.000Z', 'Z');
+const iso = (ms: number): string => isoTime(ms).replace(':00.000Z', 'Z');
 
 function conflict(a: PlannedJob, b: PlannedJob): boolean {
   const overlap = a.rangeBegin < b.rangeEnd && b.rangeBegin < a.rangeEnd;

@@ -2,7 +2,7 @@
  * What an ingester answers for one tenant: its head, and the blocks it cut that are not yet safe in the bucket.
  * Owns that none is missed while a range moves from one to the other: head and blocks are looked at in the same turn, a block
  * answers before its range is dropped, and blocks that were there when the source was made are asked whatever became of them. What
-a block held that was set aside is not left out silently: the question fails and names it.
+ * a block held that was set aside is not left out silently: the question fails and names it.
  */
 import type { RecentSource } from '../../libs/contracts/ingester.ts';
 import { Failure } from '../../libs/errors/failure.ts';

@@ -5,6 +5,7 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { sendJsonFailure } from '../../libs/http/failure-response.ts';
 import { parseTenantId } from '../../libs/model/tenant-id.ts';
+import { isoTime } from '../../libs/std/iso-time.ts';
 import type { BlockState, StoreGatewayHandler } from './store-gateway-handler.ts';
 
 export function blocksRoutes(app: FastifyInstance, handler: StoreGatewayHandler): void {
@@ -30,10 +31,8 @@ function stateJson({ ulid, indexed, markedAtMs, isOpen, memoryBytes, quarantine 
   return {
     ulid,
     state,
-    ...(quarantine === undefined
-      ? {}
-      : { reason: quarantine.reason, since: new Date(quarantine.sinceMs).toISOString() }),
-    ...(markedAtMs === undefined ? {} : { markedForDeletion: new Date(markedAtMs).toISOString() }),
+    ...(quarantine === undefined ? {} : { reason: quarantine.reason, since: isoTime(quarantine.sinceMs) }),
+    ...(markedAtMs === undefined ? {} : { markedForDeletion: isoTime(markedAtMs) }),
     memoryBytes,
     ...(indexed === undefined
       ? { isIndexed: false }
@@ -44,7 +43,7 @@ function stateJson({ ulid, indexed, markedAtMs, isOpen, memoryBytes, quarantine 
           level: indexed.compactionLevel,
           source: indexed.source,
           labels: Object.fromEntries(indexed.labels),
-          uploadedAt: new Date(indexed.uploadedAtMs).toISOString(),
+          uploadedAt: isoTime(indexed.uploadedAtMs),
         }),
   };
 }
