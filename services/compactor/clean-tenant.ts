@@ -95,8 +95,9 @@ async function isLeftBehind(
   signal: AbortSignal,
 ): Promise<boolean> {
   const metaKey = blockKey(tenant, ulid, metaName);
+  if ((await bucket.stat(metaKey, signal)) !== undefined) return false;
   for await (const entry of bucket.list(blockPrefix(tenant, ulid), { delimiter: false, signal })) {
-    if (entry.kind === 'object' && (entry.key === metaKey || entry.modifiedMs > sinceMs)) return false;
+    if (entry.kind === 'object' && entry.modifiedMs > sinceMs) return false;
   }
   return true;
 }

@@ -14,6 +14,7 @@ import {
 } from '../../libs/blocks/bucket-index.ts';
 import { readDeletionMark } from '../../libs/blocks/deletion-mark.ts';
 import { fetchMeta, type TenantListing } from '../../libs/blocks/fetch-metas.ts';
+import { blockKey, metaName } from '../../libs/blocks/paths.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
@@ -78,7 +79,12 @@ export async function refreshIndex(
   });
   const added = found.filter((block) => block !== undefined);
   const marks = await newMarks(bucket, tenant, before, listing, problems, signal);
-  const gone = new Set([...known.keys()].filter((ulid) => listing.blocks.get(ulid)?.uploadedAtMs === undefined));
+  const unlisted = [...known.keys()].filter((ulid) => listing.blocks.get(ulid)?.uploadedAtMs === undefined);
+  // Out of the index is out of every answer: a listing alone does not say so.
+  const looked = await mapBounded(unlisted, requestsAtOnceMax, async (ulid) => {
+    return (await bucket.stat(blockKey(tenant, ulid, metaName), signal)) === undefined ? [ulid] : [];
+  });
+  const gone = new Set(looked.flat());
   const markedBefore = new Set(before?.deletionMarks.map(({ ulid }) => ulid));
   for (const ulid of gone) {
     if (markedBefore.has(ulid)) continue;
