@@ -76,7 +76,7 @@ const alone: Readonly<Record<string, ModuleRow<House>>> = {
       const { service, handler, drain } = createIngester(house.config.ingester, house.config.head, deps);
       house.ingester = house.kafka === undefined ? handler : onlyIngesterOf(handler, house);
       const begin = async (): Promise<void> => {
-        checkDrains(house);
+        checkDrainsAlone(house);
         void drain.run();
       };
       drainRoute(house.app, { begin, state: () => drain.state });
@@ -138,11 +138,7 @@ const among: Readonly<Record<string, ModuleRow<House>>> = {
         sharersOf: (tenant) => cluster.partitionsSharing(house.limits.of(tenant).ingestionPartitionsTenantShardSize),
       });
       const leave = cluster.leavesWith(drain, flush);
-      const begin = async (): Promise<void> => {
-        checkDrains(house);
-        await leave.begin();
-      };
-      drainRoute(house.app, { begin, state: () => leave.state() });
+      drainRoute(house.app, { begin: () => leave.begin(), state: () => leave.state() });
       const { ingesterHandlers } = await import('../libs/rpc/ingester-server.ts');
       cluster.serve(ingesterHandlers(handler));
       return service;
@@ -280,12 +276,13 @@ export function modulesOf(isAll: boolean, log: 'local' | 'kafka'): Readonly<Reco
   return { ...everywhere, ...among, cluster, kafka };
 }
 
-/** @throws Failure `bad_data` where writes come from a log that an ingester cannot stop */
-function checkDrains({ kafka }: House): void {
+/** @throws Failure `bad_data` where writes come from a log, and there is no other partition that they could go to */
+function checkDrainsAlone({ kafka }: House): void {
   if (kafka === undefined) return;
   throw new Failure(
     'bad_data',
-    'with ingest.log=kafka a partition does not leave: what is in no block yet is in its topic, and is read from there again',
+    'a process that runs alone with ingest.log=kafka has one partition, which takes writes as long as it runs: stop it; what is in no ' +
+      'block yet is in the topic and is read from there by whoever comes next',
   );
 }
 
@@ -375,7 +372,7 @@ function onlyIngesterOf(handler: IngesterHandler, house: House): IngesterContrac
   return {
     ...ingestersBehind(house, {
       table: () => table,
-      freshTable: async () => table,
+      isRead: async () => true,
       heardEpoch: () => table.epoch,
       refresh: async () => undefined,
       readPeerOf: (_owner, tenant) => peer(tenant),
@@ -387,7 +384,7 @@ function onlyIngesterOf(handler: IngesterHandler, house: House): IngesterContrac
 /** How rooms reach ingesters: who they are, and each as a reader wants it. */
 interface Ring {
   readonly table: () => RingTable | undefined;
-  readonly freshTable: () => Promise<RingTable | undefined>;
+  readonly isRead: (partition: number) => Promise<boolean>;
   readonly heardEpoch: () => number;
   readonly refresh: () => Promise<void>;
   readonly readPeerOf: (owner: Owner, tenant: TenantId) => ReadPeer | undefined;
@@ -400,7 +397,7 @@ function ingestersOf(
 ): IngesterContract & IngesterStatusContract & Partial<RecentChangesContract> {
   const ring: Ring = {
     table: () => cluster.table,
-    freshTable: () => cluster.freshTable(),
+    isRead: (partition) => cluster.isRead(partition),
     heardEpoch: () => cluster.heardEpoch,
     refresh: () => cluster.refresh(),
     readPeerOf: (owner, tenant) => {
@@ -447,7 +444,7 @@ function ingestersBehind(house: House, ring: Ring): IngesterContract & IngesterS
   const writes = new LogWrite({
     clusterId: house.config.cluster.id,
     table: ring.table,
-    freshTable: ring.freshTable,
+    isRead: ring.isRead,
     append: (partition, record) => kafka.producer.append(partition, record),
     batchBytesMax: () => kafka.topic.check().batchBytesMax,
     shardSizeOf: (tenant) => house.limits.of(tenant).ingestionPartitionsTenantShardSize,

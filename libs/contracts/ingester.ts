@@ -164,3 +164,9 @@ export interface FoundData {
   /** Sequence number of the newest record of its log, which only ever rises on one folder. */
   readonly logPosition: number;
 }
+
+/** What an ingester finds when it has joined the ring. */
+export interface JoinedPlace {
+  /** Its partition takes no writes yet, and whatever was acknowledged of it before is in blocks. */
+  readonly isUnwritten: boolean;
+}

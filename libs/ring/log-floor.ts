@@ -1,6 +1,6 @@
 /**
  * What of the log is noted in the bucket: which topic it is, and of each partition the floor: every sample of the records below it is
- * in a block that the bucket index names.
+ * in a block that the bucket index names, and that every reader has heard of.
  * Owns these objects. Each owner of a partition writes its own floor, which only rises; the highest of them counts, since what
  * one owner has shipped nobody else must ship again.
  */

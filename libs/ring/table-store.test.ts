@@ -20,8 +20,9 @@ const tableOf = (epoch: number, clusterId = 'c'): RingTable => ({
 });
 const next = (table: RingTable | undefined): RingTable => tableOf((table?.epoch ?? 0) + 1);
 
-async function storeOf(bucket: Bucket, dataDir: string, wrong: string[] = []): Promise<TableStore> {
-  return TableStore.open({ bucket, disk: realDisk, dataDir, clusterId: 'c', onWrong: (reason) => wrong.push(reason) });
+async function storeOf(bucket: Bucket, dataDir: string, wrong: string[] = [], nowMs = () => 0): Promise<TableStore> {
+  const onWrong = (reason: string): void => void wrong.push(reason);
+  return TableStore.open({ bucket, disk: realDisk, dataDir, clusterId: 'c', onWrong, nowMs });
 }
 
 /** A bucket that can go away. */
@@ -99,6 +100,7 @@ describe('the table in the bucket', () => {
       dataDir: join(folder.path, 'other'),
       clusterId: 'other',
       onWrong: () => undefined,
+      nowMs: () => 0,
     });
     await other.publish(() => tableOf(1, 'other'));
     await assert.rejects(storeOf(bucket, join(folder.path, 'own')), /of cluster "other", this process of "c"/);
@@ -120,9 +122,11 @@ describe('the table in the bucket', () => {
     const store = await storeOf(bucket, join(folder.path, 'own'));
     const frozen = await storeOf(bucket, join(folder.path, 'frozen'));
     const waking = await storeOf(bucket, join(folder.path, 'waking'));
+    let ownNowMs = 0;
+    const stopped = await storeOf(bucket, join(folder.path, 'stopped'), [], () => ownNowMs);
     for (let i = 0; i < 150; i++) {
       await store.publish(next);
-      if (i === 0) for (const one of [frozen, waking]) await one.refresh();
+      if (i === 0) for (const one of [frozen, waking, stopped]) await one.refresh();
     }
     const epochs = async (): Promise<string[]> => {
       const keys: string[] = [];
@@ -147,6 +151,40 @@ describe('the table in the bucket', () => {
     await frozen.refresh(152);
     assert.equal(frozen.current?.epoch, 152);
     assert.equal((await waking.publish(next))?.epoch, 153);
+    // That it has not looked for two hours its own clock tells.
+    ownNowMs += 2 * 3_600_000;
+    await stopped.refresh();
+    assert.equal(stopped.current?.epoch, 153);
+  });
+
+  it('knows since when it cannot be sure that its table is the newest: since it asked, not since it was answered', async () => {
+    await using folder = await tempFolder('ring');
+    let nowMs = 10;
+    const inner = new MemoryBucket();
+    const bucket = fragile(inner);
+    const { get } = bucket;
+    const store = await storeOf(bucket, folder.path, [], () => nowMs);
+    assert.equal(store.newestAtMs, 10);
+    await store.publish(next);
+    bucket.get = async (...args) => {
+      // The process is stopped between the answer and its arrival.
+      const answer = get(...args);
+      await answer.catch(() => undefined);
+      nowMs += 1_000;
+      return await answer;
+    };
+    nowMs = 20;
+    await store.refresh();
+    assert.equal(store.newestAtMs, 20);
+    await (await storeOf(inner, join(folder.path, 'other'))).publish(next);
+    nowMs = 5_000;
+    await store.refresh();
+    assert.equal(store.current?.epoch, 2);
+    assert.equal(store.newestAtMs, 6_000, 'there was one newer, and none after it');
+    bucket.away = true;
+    nowMs = 9_000;
+    await assert.rejects(store.refresh());
+    assert.equal(store.newestAtMs, 6_000);
   });
 
   it('a change that changes nothing is not published', async () => {

@@ -20,6 +20,8 @@ const aheadMax = 1000;
 /** Tables before the newest one that are kept, and how long each is kept in any case: nobody publishes for longer than that. */
 const keptCount = 100;
 const keptMs = 24 * 3_600_000;
+/** Who has not looked for so long goes by a listing: the table after its own may have been deleted. */
+const longAgoMs = keptMs / 24;
 
 const keyOf = (epoch: number): string => `${prefix}${String(epoch).padStart(12, '0')}.json`;
 
@@ -30,6 +32,8 @@ export interface TableStoreOptions {
   readonly clusterId: string;
   /** Something is wrong with what lies in the bucket, in a sentence. */
   readonly onWrong: (reason: string) => void;
+  /** A monotonic clock. */
+  readonly nowMs: () => number;
 }
 
 export class TableStore {
@@ -37,6 +41,7 @@ export class TableStore {
   readonly #listeners = new Set<(table: RingTable) => void>();
   #current: RingTable | undefined;
   #refreshing: Promise<void> | undefined;
+  #newestAtMs = Number.NEGATIVE_INFINITY;
 
   private constructor(options: TableStoreOptions) {
     this.#options = options;
@@ -61,6 +66,11 @@ export class TableStore {
 
   get current(): RingTable | undefined {
     return this.#current;
+  }
+
+  /** The table is the one that was the newest then: when it was asked for, not when the answer came. */
+  get newestAtMs(): number {
+    return this.#newestAtMs;
   }
 
   onChange(listener: (table: RingTable) => void): void {
@@ -113,6 +123,7 @@ export class TableStore {
 
   /** Goes to the newest table in the bucket by a listing. @returns what is there, the oldest first */
   async #jump(): Promise<readonly ObjectInfo[]> {
+    const beginMs = this.#options.nowMs();
     const entries: ObjectInfo[] = [];
     const signal = AbortSignal.timeout(callMs);
     for await (const entry of this.#options.bucket.list(prefix, { delimiter: false, signal })) {
@@ -126,7 +137,9 @@ export class TableStore {
       this.#options.onWrong(
         `${this.#options.bucket.name} has no table of the ring, but epoch ${this.#current.epoch} is known: it is not this cluster's bucket, or was emptied`,
       );
+      return entries;
     }
+    this.#newestAtMs = beginMs;
     return entries;
   }
 
@@ -145,10 +158,13 @@ export class TableStore {
 
   async #readOn(heardEpoch: number): Promise<void> {
     for (let i = 0; i < aheadMax; i++) {
+      const beginMs = this.#options.nowMs();
       const next = await this.#get(keyOf((this.#current?.epoch ?? 0) + 1));
       if (next === undefined) {
         // Those in between were deleted, or there is none.
-        if ((this.#current?.epoch ?? 0) < heardEpoch) await this.#jump();
+        const mayLack = (this.#current?.epoch ?? 0) < heardEpoch || beginMs - this.#newestAtMs > longAgoMs;
+        if (mayLack) await this.#jump();
+        else this.#newestAtMs = beginMs;
         return;
       }
       await this.#take(next);

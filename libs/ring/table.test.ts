@@ -43,7 +43,7 @@ const ownerOf = (table: RingTable, zone: string, id = 0): Owner =>
   table.partitions.find((one) => one.id === id)?.owners.find((owner) => owner.zone === zone) as Owner;
 
 const threeZones = joinAll(undefined, candidate('a', 0), candidate('b', 0), candidate('c', 0));
-const active = activated(threeZones, everybodyKnows(threeZones.epoch), nowMs);
+const active = activated(threeZones, everybodyKnows(threeZones.epoch), 2, nowMs);
 
 describe('the table of the ring', () => {
   for (const { rf, w, r } of [
@@ -83,27 +83,31 @@ describe('the table of the ring', () => {
 
   it('a partition becomes active when all its owners are there and know of it', () => {
     const two = joinAll(undefined, candidate('a', 0), candidate('b', 0));
-    assert.equal(activated(two, everybodyKnows(two.epoch), nowMs), two);
+    assert.equal(activated(two, everybodyKnows(two.epoch), 2, nowMs), two);
     assert.equal(
-      activated(threeZones, (owner) => (owner.zone === 'c' ? 2 : 3), nowMs),
+      activated(threeZones, (owner) => (owner.zone === 'c' ? 2 : 3), 2, nowMs),
       threeZones,
     );
     assert.equal(active.epoch, 4);
     assert.equal(active.partitions[0]?.state, 'active');
-    assert.equal(activated(active, everybodyKnows(active.epoch), nowMs), active);
+    assert.equal(activated(active, everybodyKnows(active.epoch), 2, nowMs), active);
   });
 
-  it('a second partition waits until W owners of the first one know of it', () => {
+  it('a second partition waits until so many owners of the first one know of it that every read meets one', () => {
     const grown = joinAll(active, candidate('a', 1), candidate('b', 1), candidate('c', 1));
     assert.equal(grown.partitions[1]?.state, 'pending');
-    const knowing = (...names: readonly string[]) =>
+    const stateKnownTo = (asked: number, ...names: readonly string[]) =>
       activated(
         grown,
         ({ instance }) => (instance.endsWith('-1') || names.includes(instance) ? grown.epoch : 4),
+        asked,
         nowMs,
-      );
-    assert.equal(knowing('ingester-a-0'), grown);
-    assert.equal(knowing('ingester-a-0', 'ingester-c-0').partitions[1]?.state, 'active');
+      ).partitions[1]?.state;
+    assert.equal(stateKnownTo(2, 'ingester-a-0'), 'pending');
+    assert.equal(stateKnownTo(2, 'ingester-a-0', 'ingester-c-0'), 'active');
+    // Where writes go through a log a read asks one owner, whichever that is.
+    assert.equal(stateKnownTo(1, 'ingester-a-0', 'ingester-c-0'), 'pending');
+    assert.equal(stateKnownTo(1, 'ingester-a-0', 'ingester-b-0', 'ingester-c-0'), 'active');
   });
 
   it('a restart on the same disk stays complete; on another, an older or a damaged one it is not before now', () => {
@@ -149,7 +153,7 @@ describe('the table of the ring', () => {
 
   describe('a partition leaves', () => {
     const grown = joinAll(active, candidate('a', 1), candidate('b', 1), candidate('c', 1));
-    const both = activated(grown, everybodyKnows(grown.epoch), nowMs);
+    const both = activated(grown, everybodyKnows(grown.epoch), 2, nowMs);
     const inactive = deactivated(both, 1, nowMs + 1);
     const drainedBy = (table: RingTable, ...zones: readonly string[]): RingTable =>
       zones.reduce((now, zone) => drained(now, { instance: `ingester-${zone}-1`, zone }), table);

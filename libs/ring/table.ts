@@ -221,9 +221,15 @@ export function checkSettings(table: RingTable, settings: RingSettings): void {
  * A pending partition may once all its owners are there, and so many owners of every other one know of it that every read meets
  * one of them: whoever reads learns of it before a sample can only be found there.
  * @param knownEpoch the epoch that an owner is known to know, 0 if nothing is
+ * @param asked owners of each partition that a read asks
  */
-export function activated(table: RingTable, knownEpoch: (owner: Owner) => number, nowMs: number): RingTable {
-  const needed = writeQuorum(table.replicationFactor);
+export function activated(
+  table: RingTable,
+  knownEpoch: (owner: Owner) => number,
+  asked: number,
+  nowMs: number,
+): RingTable {
+  const needed = table.replicationFactor - asked + 1;
   const isKnown = table.partitions.every(
     ({ state, owners }) =>
       state === 'pending' || owners.filter((owner) => knownEpoch(owner) >= table.epoch).length >= needed,

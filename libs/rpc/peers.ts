@@ -41,6 +41,8 @@ class MemberPeer<M extends Member, C> {
   readonly #returned = new Set<() => void>();
   /** Epoch of the table that it said last; 0 before it said any. */
   knownEpoch = 0;
+  /** It knew that epoch then, and has answered since: when it was asked, by performance.now(). */
+  heardAtMs: number = Number.NEGATIVE_INFINITY;
   /** Whether it answered when it was last looked at; one that does not is asked last. */
   answers = false;
   #isLossTold = false;
@@ -93,9 +95,11 @@ class MemberPeer<M extends Member, C> {
 
   /** Asks whether it is there; its reply brings the epoch that it knows. */
   async look(): Promise<void> {
+    const beginMs = performance.now();
     try {
       await this.#links[0]?.ask(ringEpochCall, [], { timeoutMs: lookMs });
       this.answers = true;
+      this.heardAtMs = beginMs;
     } catch {
       this.answers = false;
     }

@@ -6,7 +6,7 @@
 import { hostname } from 'node:os';
 import type { FastifyInstance } from 'fastify';
 import { ConfigError } from '../../libs/config/config-error.ts';
-import type { FoundData } from '../../libs/contracts/ingester.ts';
+import type { FoundData, JoinedPlace } from '../../libs/contracts/ingester.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { Service } from '../../libs/lifecycle/service.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
@@ -60,8 +60,11 @@ const learnPeriods = 3;
 const firstLeasesMs = 3_000;
 /** Clocks of processes and of senders may differ by so much. */
 const clockSkewMs = 60_000;
-/** A table that was read so many periods ago is not taken for the newest: this process may have been frozen. */
-const freshTablePeriods = 5;
+/**
+ * A write into a log counts if its partition was seen active so many periods ago at most: this process may have been frozen. An owner
+ * that leaves waits for longer before it looks where the log ends.
+ */
+const seenPeriodsMax = 5;
 
 export interface ClusterDeps {
   readonly app: FastifyInstance;
@@ -108,7 +111,8 @@ export class Cluster {
   readonly #streams: Map<string, StreamHandler> = new Map();
   #frontends: FrontendLinks | undefined;
   #heardEpoch = 0;
-  #refreshedAtMs = Number.NEGATIVE_INFINITY;
+  /** When each partition was last known to be active, by the bucket or by an owner of it. */
+  readonly #seenActiveMs = new Map<number, number>();
   #leases: Leases | undefined;
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
@@ -169,14 +173,40 @@ export class Cluster {
   /** Fetches newer tables. @throws Failure when the bucket cannot be asked */
   async refresh(): Promise<void> {
     await this.#store?.refresh(this.heardEpoch);
-    this.#refreshedAtMs = performance.now();
+    this.#seeActive();
   }
 
-  /** The newest table there is, or was a moment ago; the one that is known where the bucket is away: then nobody changes it. */
-  async freshTable(): Promise<RingTable | undefined> {
-    const isStale = performance.now() - this.#refreshedAtMs > freshTablePeriods * this.#config.tablePeriod;
-    if (isStale || this.heardEpoch > (this.table?.epoch ?? 0)) await this.refresh().catch(() => undefined);
-    return this.table;
+  /**
+   * Whether what was written into the log of a partition until now will be read from there: it was active a moment ago, and whoever
+   * leaves waits longer. That may be known from the bucket, or, while that is away, from an owner of the partition that knows of nothing newer.
+   */
+  async isRead(partition: number): Promise<boolean> {
+    const seenMsMax = seenPeriodsMax * this.#config.tablePeriod;
+    const isSeen = (): boolean => {
+      this.#seeActive();
+      return performance.now() - (this.#seenActiveMs.get(partition) ?? Number.NEGATIVE_INFINITY) <= seenMsMax;
+    };
+    if (isSeen()) return true;
+    const owners = this.table?.partitions.find(({ id }) => id === partition)?.owners ?? [];
+    await Promise.all([
+      this.refresh().catch(() => undefined),
+      ...owners.map((owner) => this.#peers?.of(owner)?.look()),
+    ]);
+    return isSeen();
+  }
+
+  #seeActive(): void {
+    const { table } = this;
+    const newestAtMs = this.#store?.newestAtMs ?? Number.NEGATIVE_INFINITY;
+    for (const { id, state, owners } of table?.partitions ?? []) {
+      if (state !== 'active') continue;
+      let seenMs = Math.max(newestAtMs, this.#seenActiveMs.get(id) ?? Number.NEGATIVE_INFINITY);
+      for (const owner of owners) {
+        const peer = this.#peers?.of(owner);
+        if (peer !== undefined && peer.knownEpoch <= (table?.epoch ?? 0)) seenMs = Math.max(seenMs, peer.heardAtMs);
+      }
+      this.#seenActiveMs.set(id, seenMs);
+    }
   }
 
   /** What a room of this process answers to others. */
@@ -197,7 +227,7 @@ export class Cluster {
    * @param found what its data folder holds
    * @param logPosition how far its log is on stable storage
    */
-  async join(found: FoundData, logPosition: () => number | undefined): Promise<void> {
+  async join(found: FoundData, logPosition: () => number | undefined): Promise<JoinedPlace> {
     const { log, nowMs, creationGraceMs, bucket, followsLog } = this.#deps;
     const { instance, zone } = this.identity;
     const incarnation = this.#incarnation;
@@ -223,11 +253,12 @@ export class Cluster {
     const table = await this.#atLast(() =>
       this.#publish((current) => joined(current, candidate, this.#settings, nowMs())),
     );
-    if (table === undefined) return;
+    if (table === undefined) return { isUnwritten: false };
     this.#joined = true;
     log.info({ epoch: table.epoch, instance, zone, address: candidate.address }, 'joined the ring');
     this.#marker = new DiskMarker(bucket, markKey, incarnation.id, logPosition);
     this.#leave?.joined();
+    return { isUnwritten: table.partitions.some(({ id, state }) => id === ordinalOf(instance) && state === 'pending') };
   }
 
   /** How the ingester of this process leaves, which `drain` empties, and helps others that have lost their disk, by `flush`. */
@@ -243,7 +274,7 @@ export class Cluster {
     const leave = new RingLeave({
       ...shared,
       drain,
-      learnMs: learnPeriods * this.#config.tablePeriod,
+      learnMs: (this.#deps.followsLog ? seenPeriodsMax + 1 : learnPeriods) * this.#config.tablePeriod,
       nowMs,
     });
     this.#leave = leave;
@@ -361,6 +392,7 @@ export class Cluster {
         dataDir,
         clusterId: this.identity.clusterId,
         onWrong: (reason) => log.error({}, reason),
+        nowMs: () => performance.now(),
       });
     }
     if (this.table !== undefined) checkSettings(this.table, this.#settings);
@@ -477,10 +509,9 @@ export class Cluster {
     const { rooms } = this.#deps;
     const peers = this.#peers;
     if (this.#hasReached || peers === undefined) return undefined;
-    const isDirect = !this.#deps.followsLog;
     const needed = Math.max(
-      rooms.distributor && isDirect ? writeQuorum(replicationFactor) : 0,
-      rooms.querier ? (isDirect ? readQuorum(replicationFactor) : 1) : 0,
+      rooms.distributor && !this.#deps.followsLog ? writeQuorum(replicationFactor) : 0,
+      rooms.querier ? this.#asked : 0,
     );
     for (const { id, state, owners } of partitions) {
       const there = owners.filter((owner) => peers.of(owner)?.answers === true).length;
@@ -490,6 +521,11 @@ export class Cluster {
     }
     this.#hasReached = true;
     return undefined;
+  }
+
+  /** Owners of each partition that a read asks. */
+  get #asked(): number {
+    return this.#deps.followsLog ? 1 : readQuorum(this.#config.replicationFactor);
   }
 
   /** `host:port` by which others reach this process. */
@@ -522,7 +558,7 @@ export class Cluster {
     const activate = (table: RingTable | undefined): RingTable | undefined =>
       table === undefined
         ? undefined
-        : activated(table, (owner) => peers.of(owner)?.knownEpoch ?? 0, this.#deps.nowMs());
+        : activated(table, (owner) => peers.of(owner)?.knownEpoch ?? 0, this.#asked, this.#deps.nowMs());
     if (activate(this.table) === this.table) return;
     const table = await this.#store?.publish(activate);
     this.#deps.log.info({ epoch: table?.epoch }, 'partitions became active');

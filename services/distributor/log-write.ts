@@ -3,8 +3,8 @@
  * log has them all. Owns which row goes where and how large a record may be. Comes from push.ts as an ingester; goes to the log
  * through libs/kafka, and from there to every owner of the partition.
  *
- * Surprising: an acknowledgement is given only by a table that is fresh then: a partition that was left meanwhile may be read by
- * nobody any more, and the sender must come again. What was logged twice is kept once.
+ * Surprising: an acknowledgement is given only where the partition was known to be read a moment ago: one that was left meanwhile may be
+ * read by nobody any more, and the sender must come again. What was logged twice is kept once.
  */
 import type { PushOutcome, RejectedSeries } from '../../libs/contracts/ingester.ts';
 import type { ExemplarSample, WriteBatch } from '../../libs/contracts/write-batch.ts';
@@ -28,8 +28,8 @@ export interface LogWriteDeps {
   readonly clusterId: string;
   /** The newest table that is known. */
   readonly table: () => RingTable | undefined;
-  /** The newest table there is, or was a moment ago. @throws Failure when it cannot be had */
-  readonly freshTable: () => Promise<RingTable | undefined>;
+  /** Whether what was written to a partition until now will be read from there. */
+  readonly isRead: (partition: number) => Promise<boolean>;
   /** Appends to a partition; resolves when that is acknowledged. @throws Failure `unavailable` */
   readonly append: (partition: number, record: LogRecord) => Promise<void>;
   /** Most bytes of a batch of records. @throws Failure `unavailable` while the log cannot be written */
@@ -79,9 +79,8 @@ export class LogWrite {
   async push(batch: WriteBatch): Promise<PushOutcome> {
     const { outcome, partitions, appended } = this.#send(batch);
     await Promise.all(appended);
-    const table = await this.#deps.freshTable();
     for (const id of partitions) {
-      if (table?.partitions.find((one) => one.id === id)?.state !== 'active') {
+      if (!(await this.#deps.isRead(id))) {
         throw new Failure('unavailable', `partition ${id} was left while it was written`, { retryAfterSeconds: 1 });
       }
     }

@@ -1,8 +1,9 @@
 /**
  * An ingester gives everything it holds to the bucket: for leaving a ring, or for moving to other machines, and takes no more then; or so that a
  * replica which has lost its disk needs not be asked for it.
- * Owns the order: no writes from now on, then every range to a block, then every block to the bucket, then its index names them (and,
- * where others read by older indexes, has done so long enough). What it waits for is told. A restart takes writes again.
+ * Owns the order: no writes from now on (where they come through a log: all that it holds now is applied), then every range to a block, then
+ * every block to the bucket, then its index names them (and, where others read by older indexes, has done so long enough). What it waits for
+ * is told. A restart takes writes again.
  */
 import type { DrainState } from '../../libs/contracts/ingester.ts';
 import { Failure } from '../../libs/errors/failure.ts';
@@ -11,6 +12,8 @@ import type { Logger } from '../../libs/telemetry/log.ts';
 export interface DrainDeps {
   /** No write that comes later is taken; absent: they are, and what they bring is not waited for. */
   readonly closeWrites?: () => void;
+  /** Why something that was accepted before the first call is not in the heads yet, in a sentence. @throws Failure */
+  readonly behind?: () => Promise<string | undefined>;
   /** Writes all ranges to blocks. @returns whether all that was in the heads is in them. @throws Failure */
   readonly cutAll: () => Promise<boolean>;
   /** One look at all local blocks. */
@@ -69,8 +72,10 @@ export class Drain {
   }
 
   async #step(): Promise<string | undefined> {
-    const { cutAll, ship, unsafe, log } = this.#deps;
+    const { behind, cutAll, ship, unsafe, log } = this.#deps;
     try {
+      const missing = this.#isCut ? undefined : await behind?.();
+      if (missing !== undefined) return missing;
       this.#isCut ||= await cutAll();
       if (!this.#isCut) return 'ranges of the head that are not in blocks yet';
       await ship();

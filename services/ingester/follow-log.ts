@@ -35,6 +35,8 @@ export interface FollowLogDeps {
   readonly log: OutsideLog;
   readonly damaged: DamagedRecords;
   readonly logger: Logger;
+  /** Nothing was acknowledged of this partition that is in no block yet: it is new, or had left. */
+  readonly isUnwritten: boolean;
   readonly nowMs: () => number;
   /** Told how long after it was received a write was applied. */
   readonly onDelay: (seconds: number) => void;
@@ -64,6 +66,7 @@ export class FollowLog {
   /** End of the log when reading began: until then the past is replayed. */
   #replayEnd: number | undefined;
   #floor: number | undefined;
+  #raising: Promise<void> | undefined;
   /** Snapshots that had been written when what was set aside before was taken in: the next one has it. */
   #snapshotsWhenTaken = 0;
   #foreignToldAtMs = Number.NEGATIVE_INFINITY;
@@ -111,6 +114,16 @@ export class FollowLog {
   /** Why nothing that is asked of it can be complete, whatever time passes. */
   get gap(): string | undefined {
     return this.#gap;
+  }
+
+  /** Behind the last record that the log holds now. @throws Failure while the log cannot be asked */
+  async endNow(): Promise<number> {
+    return (await this.#deps.offsets.bounds(this.#deps.partition)).end;
+  }
+
+  /** The record that was set aside first; the floor is not above it. */
+  get damagedAt(): number | undefined {
+    return this.#deps.damaged.lowestOffset();
   }
 
   /** Resolves with the position when everything below `offset` is applied, or time is up. */
@@ -163,7 +176,7 @@ export class FollowLog {
 
   /** Finds where reading begins, however long the brokers and the bucket are away. @returns false when stopped @throws LogGap */
   async #findStart(): Promise<boolean> {
-    const { log, bucket, topicId, partition, offsets, logger, topic } = this.#deps;
+    const { log, bucket, topicId, partition, offsets, logger, topic, isUnwritten } = this.#deps;
     const { signal } = this.#abort;
     for (;;) {
       if (signal.aborted) return false;
@@ -179,6 +192,8 @@ export class FollowLog {
         if (known === undefined || (known < begin && floor.offset >= begin)) {
           log.startAt(floor.offset, floor.leaderEpoch);
         }
+        // Of a partition that had left the log may hold what came too late to be acknowledged, or held it once.
+        if (isUnwritten && this.position < begin) log.startAt(begin, -1);
         checkRange(`partition ${partition} of topic ${topic.name}`, this.position, begin, end);
         return true;
       } catch (error) {
@@ -297,12 +312,19 @@ export class FollowLog {
   }
 
   /**
-   * Raises the floor in the bucket to what is safe there.
-   * @param blocksFrom tells the lowest offset of a record with a sample in a block that no index names yet; undefined where there is
-   * none. Asked in one turn with the head: a range that leaves it is in a block by then
+   * Raises the floor in the bucket to what is safe there, once at a time: it must never be written lower than it was.
+   * @param blocksFrom tells the lowest offset of a record with a sample in a block that some reader may not have heard of; undefined where there
+   * is none. Asked in one turn with the head: a range that leaves it is in a block by then
    * @throws Failure when the bucket cannot be written
    */
-  async raiseFloor(blocksFrom: () => number | undefined): Promise<void> {
+  raiseFloor(blocksFrom: () => number | undefined): Promise<void> {
+    this.#raising ??= this.#raiseFloor(blocksFrom).finally(() => {
+      this.#raising = undefined;
+    });
+    return this.#raising;
+  }
+
+  async #raiseFloor(blocksFrom: () => number | undefined): Promise<void> {
     const { tsdb, damaged, bucket, partition, zone, topicId, log } = this.#deps;
     if (!this.#hasStarted || this.#gap !== undefined) return;
     await damaged.load();

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { emptyBucketIndex, readBucketIndex } from '../../libs/blocks/bucket-index.ts';
 import { tenantDeletionMarkKey } from '../../libs/blocks/paths.ts';
 import { uploadBlock } from '../../libs/blocks/upload-block.ts';
-import { type FoundData, recentBlocksMs } from '../../libs/contracts/ingester.ts';
+import { type FoundData, type JoinedPlace, recentBlocksMs } from '../../libs/contracts/ingester.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { Connection } from '../../libs/kafka/connect.ts';
 import type { LogOffsets } from '../../libs/kafka/end-offsets.ts';
@@ -27,6 +27,7 @@ import { type RestoreProgress, Tsdb } from '../../libs/tsdb/tsdb.ts';
 import type { HeadConfig, IngesterConfig } from './config.ts';
 import { DamagedRecords } from './damaged-records.ts';
 import { Drain } from './drain.ts';
+import { DrainLog } from './drain-log.ts';
 import { IngesterHandler, reportFields } from './ingester-handler.ts';
 import { registerBlockMetrics, registerIngesterMetrics, registerLogMetrics } from './metrics.ts';
 import { BlockShipper } from './ship-blocks.ts';
@@ -45,7 +46,7 @@ export interface IngesterDeps {
   /** Durability can no longer be promised, or the data cannot be opened: the process must end with an error. */
   readonly onFatal: (error: unknown) => void;
   /** Awaited when the data is restored and nothing was answered from it yet. */
-  readonly beforeOpen?: (found: FoundData) => Promise<void>;
+  readonly beforeOpen?: (found: FoundData) => Promise<JoinedPlace>;
   /** Whether readers elsewhere go by bucket indexes of their own: a block is safe when they must have heard of it. */
   readonly hasReadersElsewhere: boolean;
   /** Ingesters, replicas not counted, that share what a tenant may have in memory. */
@@ -123,14 +124,28 @@ export function createIngester(config: IngesterConfig, headConfig: HeadConfig, d
       if (handler.tsdb === undefined) throw new Failure('unavailable', reason ?? 'the ingester is not ready');
       return handler.tsdb.cutAll();
     },
-    ship: () => {
+    ship: async () => {
       shipper.hasten();
-      return shipper.shipDue();
+      await shipper.shipDue();
     },
     unsafe: () => shipper.unsafe(deps.hasReadersElsewhere),
     log,
   };
-  const drain = new Drain({ ...toBucket, closeWrites: () => handler.closeWrites() });
+  const raiseFloor = async (): Promise<void> => handler.follow?.raiseFloor(() => shipper.loggedFrom());
+  const drainLog = new DrainLog(() => handler.follow);
+  const drain = new Drain(
+    deps.follow === undefined
+      ? { ...toBucket, closeWrites: () => handler.closeWrites() }
+      : {
+          ...toBucket,
+          behind: () => drainLog.behind(),
+          ship: async () => {
+            await toBucket.ship();
+            await raiseFloor();
+          },
+          unsafe: () => toBucket.unsafe() ?? drainLog.unsafe(),
+        },
+  );
   let flushing: Drain | undefined;
   const flush = async (): Promise<boolean> => {
     const one = new Drain(toBucket);
@@ -198,7 +213,7 @@ export function createIngester(config: IngesterConfig, headConfig: HeadConfig, d
     if (report.orphanRows > 0)
       log.error({ rows: report.orphanRows }, 'rows of the log were dropped: their series was lost with a damaged file');
     log.info({ dataDir: join(deps.dataDir), ...reportFields(report) }, 'the head is restored');
-    await deps.beforeOpen?.({
+    const place = await deps.beforeOpen?.({
       hasHole: report.damages.length > 0 || report.orphanRows > 0,
       // What came from a log every owner reads from it.
       hasSamples:
@@ -207,12 +222,14 @@ export function createIngester(config: IngesterConfig, headConfig: HeadConfig, d
       logPosition: report.lastSeq,
     });
     handler.restored(tsdb, report);
-    if (deps.follow !== undefined && outside !== undefined) await startFollowing(deps.follow, outside, tsdb);
+    if (deps.follow !== undefined && outside !== undefined) {
+      await startFollowing(deps.follow, outside, tsdb, place?.isUnwritten === true);
+    }
     timers.push(
       every(cutEveryMs, () => tsdb.cutDue()),
       every(config.shipInterval, async () => {
         await shipper.shipDue();
-        await handler.follow?.raiseFloor(() => shipper.loggedFrom());
+        await raiseFloor();
         await blocks.sweep(deps.queryMsMax + queryMarginMs);
       }),
     );
@@ -221,6 +238,7 @@ export function createIngester(config: IngesterConfig, headConfig: HeadConfig, d
     followed: FollowedLog,
     { topicId, log: outside }: Outside,
     tsdb: Tsdb,
+    isUnwritten: boolean,
   ): Promise<void> => {
     // The client of Kafka takes long to load, and most processes do not need it.
     const { FollowLog } = await import('./follow-log.ts');
@@ -228,7 +246,19 @@ export function createIngester(config: IngesterConfig, headConfig: HeadConfig, d
     const { bucket, nowMs, onFatal } = deps;
     handler.damagedRecords = damaged;
     handler.follow = new FollowLog({
-      ...{ ...followed, topicId, bucket, tsdb, log: outside, damaged, logger: log, nowMs, onFatal, onDelay },
+      ...{
+        ...followed,
+        topicId,
+        bucket,
+        tsdb,
+        log: outside,
+        damaged,
+        logger: log,
+        isUnwritten,
+        nowMs,
+        onFatal,
+        onDelay,
+      },
     });
     handler.follow.start();
   };

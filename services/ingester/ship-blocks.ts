@@ -95,17 +95,19 @@ export class BlockShipper {
   }
 
   /**
-   * The lowest offset of a record of the log with a sample in a block that no index is known to name; undefined where there is none.
-   * A block that is missing holds everything.
+   * The lowest offset of a record of the log with a sample in a block that some reader may not have heard of; undefined where there is none.
+   * Whoever begins above it answers without that block. A block that is missing holds everything.
    */
   loggedFrom(): number | undefined {
+    const { blocks, nowMs, settleMs } = this.#deps;
     let lowest: number | undefined;
-    for (const { meta } of this.#deps.blocks.all()) {
-      if (this.#progress.get(meta.ulid)?.indexedAtMs !== undefined) continue;
+    for (const { meta } of blocks.all()) {
+      const indexedAtMs = this.#progress.get(meta.ulid)?.indexedAtMs;
+      if (indexedAtMs !== undefined && nowMs() - indexedAtMs >= settleMs) continue;
       const from = meta.cutFrom?.loggedFrom ?? 0;
       if (lowest === undefined || from < lowest) lowest = from;
     }
-    return [...this.#deps.blocks.missing].length > 0 ? 0 : lowest;
+    return [...blocks.missing].length > 0 ? 0 : lowest;
   }
 
   /** One look at all local blocks. While one goes on, others join it. */

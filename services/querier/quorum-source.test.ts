@@ -252,12 +252,30 @@ describe('a read of the ingesters', () => {
     assert.match((await failureOf(room.values())).message, /table of the ring changed/);
   });
 
-  it('a pending partition is asked only where there is no other', async () => {
+  it('a pending partition with all its owners is asked: in the next table it may have been written to', async () => {
     const room = roomOf(['a'], ['active', 'pending']);
-    room.peer('a1').failure = away;
-    assert.deepEqual(await room.values(), ['a0', 'shared']);
+    assert.deepEqual(await room.values(), ['a0', 'a1', 'shared']);
     const young = roomOf(['a'], ['pending']);
     assert.deepEqual(await young.values(), ['a0', 'shared']);
+  });
+
+  it('one that lacks owners is not, where there is another: it cannot be active before that is heard of', async () => {
+    const room = roomOf(['a', 'b'], ['active', 'pending']);
+    const [first, second] = room.table.partitions;
+    assert.ok(first !== undefined && second !== undefined);
+    room.table = { ...room.table, partitions: [first, { ...second, owners: second.owners.slice(0, 1) }] };
+    room.peer('a1').failure = away;
+    assert.deepEqual(await room.values(), ['b0', 'shared']);
+  });
+
+  it('owners of a pending partition that do not answer yet are waited for', async () => {
+    const room = roomOf(['a'], ['active', 'pending']);
+    room.peer('a1').failure = away;
+    room.peer('a1').onAsked = () => {
+      if (room.peer('a1').asked === 3) room.peer('a1').failure = undefined;
+    };
+    assert.deepEqual(await room.values(), ['a0', 'a1', 'shared']);
+    assert.equal(room.peer('a1').asked, 3);
   });
 
   it('sums what heads hold over partitions, not over replicas', async () => {

@@ -5,6 +5,7 @@
  * Surprising: when an owner that was asked knows a newer table, everything is asked again by that table: a write may have gone to
  * a partition that this reader did not know.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type {
   HeadStatus,
   OwnerMark,
@@ -36,6 +37,9 @@ const patienceMs = 400;
 const aheadBytes = 4 << 20;
 /** Tables that may come one after another while a read is under way. */
 const repeatsMax = 5;
+/** Owners of a partition that is just beginning are waited for, so long and so often asked again. */
+const beginningMs = 5_000;
+const beginningPauseMs = 50;
 
 /** An ingester that can be read. */
 export interface ReadPeer {
@@ -208,12 +212,9 @@ export class QuorumSource implements RecentSource {
       };
       let answers: T[][];
       try {
-        const wanted = wantedPartitions(table);
         answers = await Promise.all(
-          wanted.map(({ partition, needed }) =>
-            this.#deps.freshness === undefined
-              ? this.#askPartition(partition, needed, minT, readFrom, signal)
-              : this.#askFollower(partition, this.#deps.freshness, (owner) => readFrom(owner, partition.id), stop),
+          wantedPartitions(table).map((wanted) =>
+            this.#onceBegun(wanted, table, stop, () => this.#askWanted(wanted, minT, readFrom, stop)),
           ),
         );
       } catch (error) {
@@ -226,6 +227,33 @@ export class QuorumSource implements RecentSource {
       leftovers.abort();
       if (repeat >= repeatsMax) throw unavailable(`the table of the ring changed ${repeatsMax} times during a read`);
       await refresh();
+    }
+  }
+
+  #askWanted<T extends Warned>(
+    { partition, needed }: Wanted,
+    minT: number,
+    readFrom: (owner: Owner, partition: number) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T[]> {
+    const { freshness } = this.#deps;
+    return freshness === undefined
+      ? this.#askPartition(partition, needed, minT, readFrom, signal)
+      : this.#askFollower(partition, freshness, (owner) => readFrom(owner, partition.id), signal);
+  }
+
+  /** Owners of a pending partition may be in the table an instant before they answer. */
+  async #onceBegun<T>({ partition }: Wanted, table: RingTable, signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
+    const deadlineMs = performance.now() + beginningMs;
+    for (;;) {
+      try {
+        return await ask();
+      } catch (error) {
+        const mayBegin = partition.state === 'pending' && error instanceof Failure && isOfOwner(error);
+        const isOver = signal.aborted || performance.now() > deadlineMs || this.#deps.heardEpoch() > table.epoch;
+        if (!mayBegin || isOver) throw error;
+      }
+      await sleep(beginningPauseMs);
     }
   }
 
@@ -369,12 +397,13 @@ interface Wanted {
 }
 
 /**
- * The partitions that may hold samples, in every state. A pending one was not written by anybody who goes by this table; who goes
- * by a newer one is heard of through the others. Where there are no others, its owners are the ones to be heard.
+ * The partitions that may hold samples, in every state. A pending one with all its owners may be active in the next table, of which nobody
+ * but who writes needs to have heard; one that lacks owners comes two tables later, and of the one before the owners of the others tell.
+ * Where there are no others, those of a pending one are to be heard, however many there are.
  */
 function wantedPartitions({ partitions, replicationFactor }: RingTable): readonly Wanted[] {
   const needed = readQuorum(replicationFactor);
-  const used = partitions.filter(({ state }) => state !== 'pending');
+  const used = partitions.filter(({ state, owners }) => state !== 'pending' || owners.length >= replicationFactor);
   if (used.length > 0) return used.map((partition) => ({ partition, needed }));
   return partitions.map((partition) => ({ partition, needed: Math.min(needed, partition.owners.length) }));
 }
