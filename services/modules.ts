@@ -21,6 +21,7 @@ import type { ModuleRow } from '../libs/lifecycle/start-modules.ts';
 import type { TenantLimits } from '../libs/limits/tenant-limits.ts';
 import type { TenantId } from '../libs/model/tenant-id.ts';
 import type { Bucket } from '../libs/object-store/bucket.ts';
+import { durableFloor } from '../libs/ring/durable-floor.ts';
 import { type Owner, ordinalOf, type RingTable } from '../libs/ring/table.ts';
 import { assert } from '../libs/std/assert.ts';
 import type { Logger } from '../libs/telemetry/log.ts';
@@ -364,6 +365,7 @@ function onlyIngesterOf(handler: IngesterHandler, house: House): IngesterContrac
   };
   const peer = (tenant: TenantId): ReadPeer => ({
     answers: true,
+    durableBeforeMs: 0,
     source: () => handler.source(tenant),
     headStatus: (countMax, signal) => handler.headStatus(tenant, countMax, signal),
     applied: (offset, timeoutMs, signal) => handler.applied(offset, timeoutMs, signal),
@@ -406,6 +408,11 @@ function ingestersOf(
       const { client } = peer;
       return {
         answers: cluster.isThere(peer),
+        durableBeforeMs: durableFloor(
+          peer.heldFromMs,
+          house.nowMs() - (performance.now() - peer.heardAtMs),
+          house.limits.of(tenant).pastGracePeriod,
+        ),
         source: () => client.source(tenant),
         headStatus: (countMax, signal) => client.headStatus(tenant, countMax, signal),
         applied: (offset, timeoutMs, signal) => client.applied(offset, timeoutMs, signal),

@@ -127,6 +127,14 @@ export interface LogFollowerContract {
   applied(offset: number, timeoutMs: number, signal: AbortSignal): Promise<number>;
 }
 
+export interface HeldFromContract {
+  /**
+   * Of what was accepted before the call it knows all that reached it, and what of that is in no block which every reader has heard of is not
+   * older than this; 0 where that cannot be said.
+   */
+  heldFromMs(): number;
+}
+
 export interface WriteMarksContract {
   /** In the turn in which it is asked: what is read afterwards has every write up to these. */
   writeMarks(tenant: TenantId, spans: readonly TimeSpan[]): WriteMarksOf;

@@ -8,5 +8,5 @@ export const IngesterCall = {
   writeMarks: 'ingester.write_marks',
 } as const;
 
-/** Asks for nothing: that there is a reply says that the process is there, and the reply carries the epoch that it knows. */
+/** That there is a reply says that the process is there, and the reply carries the epoch that it knows; an ingester's says what it holds. */
 export const ringEpochCall = 'ring.epoch';

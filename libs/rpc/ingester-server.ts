@@ -4,6 +4,7 @@
  * link (serve-link.ts), its source (source-server.ts) nor the ingester. The other end: ingester-client.ts.
  */
 import type {
+  HeldFromContract,
   IngesterContract,
   IngesterStatusContract,
   LogFollowerContract,
@@ -11,6 +12,7 @@ import type {
 } from '../contracts/ingester.ts';
 import { decodeAppliedRequest, encodeAppliedReply } from '../wire/peer/applied-messages.ts';
 import { decodePush, encodePushReply, encodeStaleRefs } from '../wire/peer/push-message.ts';
+import { encodeRingEpochReply } from '../wire/peer/ring-messages.ts';
 import {
   decodeMarksRequest,
   decodeStatusRequest,
@@ -18,13 +20,13 @@ import {
   writeMarksCodec,
 } from '../wire/peer/status-messages.ts';
 import type { CallContext, CallHandlers } from './channel.ts';
-import { IngesterCall } from './ingester-calls.ts';
+import { IngesterCall, ringEpochCall } from './ingester-calls.ts';
 import { ingesterSource } from './source-calls.ts';
 import { sourceStreams } from './source-server.ts';
 
 /** The calls of an ingester. */
 export function ingesterHandlers(
-  ingester: IngesterContract & IngesterStatusContract & LogFollowerContract & WriteMarksContract,
+  ingester: IngesterContract & IngesterStatusContract & LogFollowerContract & WriteMarksContract & HeldFromContract,
 ): CallHandlers {
   const push = async (request: Uint8Array): Promise<Uint8Array> => {
     const { batch, refEpoch } = decodePush(request);
@@ -52,6 +54,7 @@ export function ingesterHandlers(
       [IngesterCall.push, push],
       [IngesterCall.headStatus, headStatus],
       [IngesterCall.applied, applied],
+      [ringEpochCall, async () => encodeRingEpochReply(ingester.heldFromMs())],
     ]),
     // Who asks has seen to it that this is fresh enough.
     streams: sourceStreams(ingesterSource, (tenant) => ({ source: ingester.source(tenant, 'eventual') })),

@@ -2,6 +2,7 @@
  * Processes that the ring's table names, each reached over links of its own that come and go with the table.
  * Owns links and what is known of each process: whether it answers, which epoch it knows. Does not own who is asked for what.
  */
+import { decodeRingEpochReply } from '../wire/peer/ring-messages.ts';
 import type { Channel } from './channel.ts';
 import type { Identity } from './greeting.ts';
 import { dialGrpc, type TlsFiles } from './grpc-pipe.ts';
@@ -43,6 +44,8 @@ class MemberPeer<M extends Member, C> {
   knownEpoch = 0;
   /** It knew that epoch then, and has answered since: when it was asked, by performance.now(). */
   heardAtMs: number = Number.NEGATIVE_INFINITY;
+  /** What it said of itself then: what it holds is not older; 0 where it did not say. */
+  heldFromMs = 0;
   /** Whether it answered when it was last looked at; one that does not is asked last. */
   answers = false;
   #isLossTold = false;
@@ -97,7 +100,9 @@ class MemberPeer<M extends Member, C> {
   async look(): Promise<void> {
     const beginMs = performance.now();
     try {
-      await this.#links[0]?.ask(ringEpochCall, [], { timeoutMs: lookMs });
+      const reply = await this.#links[0]?.ask(ringEpochCall, [], { timeoutMs: lookMs });
+      if (reply === undefined) return;
+      this.heldFromMs = decodeRingEpochReply(reply);
       this.answers = true;
       this.heardAtMs = beginMs;
     } catch {

@@ -288,6 +288,17 @@ export class Tsdb {
     return lowest;
   }
 
+  /** Begin of the oldest range that is still in a head; Infinity where there is none. */
+  heldFromMs(): number {
+    let oldest = Number.POSITIVE_INFINITY;
+    for (const head of this.#heads.values()) {
+      for (const ranges of [head.openRanges, head.frozenRanges]) {
+        for (const { begin } of ranges.values()) if (begin < oldest) oldest = begin;
+      }
+    }
+    return oldest;
+  }
+
   /** Everything of a push that happens in one turn. */
   #apply(
     batch: WriteBatch,

@@ -111,6 +111,12 @@ export class FollowLog {
     return undefined;
   }
 
+  /** Whether the log may hold something that is not in the head, nor was on its way to the log a moment ago. */
+  get isBehind(): boolean {
+    const isFollowing = this.#hasStarted && this.#gap === undefined && this.#away === undefined;
+    return !isFollowing || this.position < this.end || this.#deps.damaged.count > 0;
+  }
+
   /** Why nothing that is asked of it can be complete, whatever time passes. */
   get gap(): string | undefined {
     return this.#gap;

@@ -6,6 +6,7 @@
 import { randomInt } from 'node:crypto';
 import type {
   HeadStatus,
+  HeldFromContract,
   IngesterContract,
   IngesterStatusContract,
   LogFollowerContract,
@@ -24,9 +25,10 @@ import type { FollowLog } from './follow-log.ts';
 import { type RecentBlocks, recentSource } from './recent-source.ts';
 
 export class IngesterHandler
-  implements IngesterContract, IngesterStatusContract, LogFollowerContract, WriteMarksContract
+  implements IngesterContract, IngesterStatusContract, LogFollowerContract, WriteMarksContract, HeldFromContract
 {
   readonly #blocks: RecentBlocks;
+  readonly #blocksFromMs: () => number;
   #tsdb: Tsdb | undefined;
   #progress: RestoreProgress | undefined;
   #stopping = false;
@@ -34,9 +36,13 @@ export class IngesterHandler
   /** Drawn at every start: a distributor elsewhere knows by it that numbers of the process before mean nothing. */
   readonly #refEpoch = randomInt(1, 0xffffffff);
 
-  /** @param blocks cut from the heads and still here */
-  constructor(blocks: RecentBlocks) {
+  /**
+   * @param blocks cut from the heads and still here
+   * @param blocksFromMs the oldest sample in one of them that some reader may not know in the bucket
+   */
+  constructor(blocks: RecentBlocks, blocksFromMs: () => number) {
     this.#blocks = blocks;
+    this.#blocksFromMs = blocksFromMs;
   }
 
   /** What there is to know about the restart while it runs. */
@@ -133,6 +139,12 @@ export class IngesterHandler
   writeMarks(tenant: TenantId, spans: readonly TimeSpan[]): WriteMarksOf {
     const { writeMarks } = this.#open();
     return { run: writeMarks.run, writes: spans.map(({ minT, maxT }) => writeMarks.lastWrite(tenant, minT, maxT)) };
+  }
+
+  heldFromMs(): number {
+    const tsdb = this.#tsdb;
+    if (tsdb === undefined || this.follow?.isBehind === true) return 0;
+    return Math.min(tsdb.heldFromMs(), this.#blocksFromMs());
   }
 
   restoreProgress(): { readonly bytesDone: number; readonly bytesTotal: number } {

@@ -117,7 +117,7 @@ export function createIngester(config: IngesterConfig, headConfig: HeadConfig, d
     recentMs: recentBlocksMs,
     log,
   });
-  const handler = new IngesterHandler(blocks);
+  const handler = new IngesterHandler(blocks, () => shipper.heldFromMs());
   const toBucket = {
     cutAll: async () => {
       const reason = handler.notReadyReason();

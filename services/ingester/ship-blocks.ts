@@ -99,15 +99,29 @@ export class BlockShipper {
    * Whoever begins above it answers without that block. A block that is missing holds everything.
    */
   loggedFrom(): number | undefined {
-    const { blocks, nowMs, settleMs } = this.#deps;
     let lowest: number | undefined;
-    for (const { meta } of blocks.all()) {
-      const indexedAtMs = this.#progress.get(meta.ulid)?.indexedAtMs;
-      if (indexedAtMs !== undefined && nowMs() - indexedAtMs >= settleMs) continue;
+    for (const { meta } of this.#unsettled()) {
       const from = meta.cutFrom?.loggedFrom ?? 0;
       if (lowest === undefined || from < lowest) lowest = from;
     }
-    return [...blocks.missing].length > 0 ? 0 : lowest;
+    return [...this.#deps.blocks.missing].length > 0 ? 0 : lowest;
+  }
+
+  /** The time of the oldest sample in such a block; Infinity where there is none. */
+  heldFromMs(): number {
+    let oldest = Number.POSITIVE_INFINITY;
+    for (const { meta } of this.#unsettled()) oldest = Math.min(oldest, meta.minTime);
+    for (const { minTime } of this.#deps.blocks.missing) oldest = Math.min(oldest, minTime);
+    return oldest;
+  }
+
+  /** Blocks that some reader may not have heard of. */
+  *#unsettled(): Generator<HeldBlock> {
+    const { blocks, nowMs, settleMs } = this.#deps;
+    for (const block of blocks.all()) {
+      const indexedAtMs = this.#progress.get(block.meta.ulid)?.indexedAtMs;
+      if (indexedAtMs === undefined || nowMs() - indexedAtMs < settleMs) yield block;
+    }
   }
 
   /** One look at all local blocks. While one goes on, others join it. */

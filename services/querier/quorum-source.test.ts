@@ -3,7 +3,13 @@ import { describe, it } from 'node:test';
 import type { HeadStatus, RecentRead, TimeSpan, WriteMarksOf } from '../../libs/contracts/ingester.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { Owner, PartitionState, RingTable } from '../../libs/ring/table.ts';
-import type { LabelQuery, Listed, SelectedSeries, SeriesSource } from '../../libs/series/series-source.ts';
+import type {
+  ExemplarSeries,
+  LabelQuery,
+  Listed,
+  SelectedSeries,
+  SeriesSource,
+} from '../../libs/series/series-source.ts';
 import { LogFreshness } from './log-freshness.ts';
 import { MemorySource } from './memory-source.testing.ts';
 import { QuorumSource, type ReadPeer } from './quorum-source.ts';
@@ -25,6 +31,7 @@ class FakePeer implements ReadPeer {
   }
 
   answers = true;
+  durableBeforeMs = 0;
   asked = 0;
   failure: Failure | undefined;
   hangs = false;
@@ -46,6 +53,11 @@ class FakePeer implements ReadPeer {
         if (peer.hangs) return new Promise(() => undefined);
         if (peer.failure !== undefined) throw peer.failure;
         return { values: ['shared', peer.value], warnings: [] };
+      }
+
+      override async exemplars(): Promise<Listed<ExemplarSeries>> {
+        if (peer.failure !== undefined) throw peer.failure;
+        return { values: [], warnings: [] };
       }
 
       override async select(): Promise<SelectedSeries> {
@@ -211,6 +223,41 @@ describe('a read of the ingesters', () => {
     );
     room.incomplete('a', 1_000);
     assert.deepEqual(await room.values(), ['a0', 'c0', 'shared']);
+  });
+
+  it('ends before what R owners have brought to the bucket: it is answered without those that are gone', async () => {
+    const room = roomOf(['a', 'b', 'c'], ['active', 'active']);
+    const others = ['a0', 'b0', 'shared'];
+    const gone = ['a1', 'b1', 'c1'].map((name) => room.peer(name));
+    const [a1, b1, c1] = gone as [FakePeer, FakePeer, FakePeer];
+    for (const peer of gone) peer.failure = away;
+    room.peer('c0').failure = away;
+    a1.durableBeforeMs = 9_000;
+    await failureOf(room.values());
+    c1.durableBeforeMs = query.maxT;
+    await failureOf(room.values());
+    c1.durableBeforeMs = query.maxT + 1;
+    assert.deepEqual(await room.values(), others, 'they were thought to be there');
+    for (const peer of gone) peer.answers = false;
+    assert.deepEqual(await room.values(), others);
+    room.incomplete('a', 1_000);
+    room.peer('c0').failure = undefined;
+    assert.ok(
+      (await failureOf(room.values())).message.startsWith('partition 1'),
+      'one that lost its disk says nothing',
+    );
+    b1.durableBeforeMs = 9_000;
+    assert.deepEqual(await room.values(), ['a0', 'b0', 'shared']);
+    // Who answers is asked, whatever it said before.
+    b1.failure = undefined;
+    b1.answers = true;
+    c1.failure = undefined;
+    c1.answers = true;
+    assert.deepEqual(await room.values(), ['a0', 'b0', 'b1', 'c1', 'shared']);
+    // They are in no block.
+    b1.failure = away;
+    c1.failure = away;
+    await failureOf(room.source.exemplars(query, noSignal));
   });
 
   it('of RF 2 one owner is enough, of RF 1 none can be away', async () => {

@@ -40,11 +40,15 @@ const repeatsMax = 5;
 /** Owners of a partition that is just beginning are waited for, so long and so often asked again. */
 const beginningMs = 5_000;
 const beginningPauseMs = 50;
+/** Of what has no time nobody lacks anything, and nothing lies in blocks. */
+const noTime: TimeSpan = { minT: Number.POSITIVE_INFINITY, maxT: Number.POSITIVE_INFINITY };
 
 /** An ingester that can be read. */
 export interface ReadPeer {
   /** One that does not answer is asked last. */
   answers: boolean;
+  /** All it has that was accepted and is older is in blocks that every reader has heard of, and nothing so old is accepted any more; 0: it is not known. */
+  readonly durableBeforeMs: number;
   source(): SeriesSource;
   headStatus(countMax: number, signal: AbortSignal): Promise<HeadStatus>;
   /** Where writes go through a log: everything below the answer is applied. */
@@ -87,7 +91,7 @@ export class QuorumSource implements RecentSource {
     const { onRead } = this.#deps;
     if (onRead === undefined) {
       return mergeSelections(
-        await this.#all(query.minT, signal, (peer, stop) => selectAhead(peer.source(), query, stop)),
+        await this.#all(query, signal, (peer, stop) => selectAhead(peer.source(), query, stop)),
         signal,
       );
     }
@@ -99,7 +103,7 @@ export class QuorumSource implements RecentSource {
       const mark: OwnerMark = { ...place, run, write: writes[0] ?? 0 };
       return { ...selection, mark };
     };
-    const answers = await this.#all(minT, signal, read);
+    const answers = await this.#all(query, signal, read);
     onRead({ minT, maxT, marks: answers.map(({ mark }) => mark) });
     return mergeSelections(answers, signal);
   }
@@ -112,7 +116,7 @@ export class QuorumSource implements RecentSource {
     const { table: tableNow, heardEpoch, peerOf } = this.#deps;
     const table = tableNow();
     if (table === undefined || reads.length === 0) return false;
-    const wanted = wantedPartitions(table);
+    const wanted = wantedPartitions(table, this.#asked(table));
     const owners = new Map(table.partitions.flatMap((one) => one.owners).map((owner) => [keyOf(owner), owner]));
     const marksNow = new Map<string, Promise<WriteMarksOf | undefined>>();
     const ask = (key: string): Promise<WriteMarksOf | undefined> => {
@@ -141,30 +145,32 @@ export class QuorumSource implements RecentSource {
 
   async labelNames(query: LabelQuery, signal: AbortSignal): Promise<Listed<string>> {
     return mergeTexts(
-      await this.#all(query.minT, signal, (peer, stop) => peer.source().labelNames(query, stop)),
+      await this.#all(query, signal, (peer, stop) => peer.source().labelNames(query, stop)),
       query.limit,
     );
   }
 
   async labelValues(name: string, query: LabelQuery, signal: AbortSignal): Promise<Listed<string>> {
-    const lists = await this.#all(query.minT, signal, (peer, stop) => peer.source().labelValues(name, query, stop));
+    const lists = await this.#all(query, signal, (peer, stop) => peer.source().labelValues(name, query, stop));
     return mergeTexts(lists, query.limit);
   }
 
   async series(query: LabelQuery, signal: AbortSignal): Promise<Listed<Labels>> {
     return mergeLabelSets(
-      await this.#all(query.minT, signal, (peer, stop) => peer.source().series(query, stop)),
+      await this.#all(query, signal, (peer, stop) => peer.source().series(query, stop)),
       query.limit,
     );
   }
 
   async exemplars(query: LabelQuery, signal: AbortSignal): Promise<Listed<ExemplarSeries>> {
-    return mergeExemplars(await this.#all(query.minT, signal, (peer, stop) => peer.source().exemplars(query, stop)));
+    // They are in no block, however old they are.
+    const span = { minT: query.minT, maxT: Number.POSITIVE_INFINITY };
+    return mergeExemplars(await this.#all(span, signal, (peer, stop) => peer.source().exemplars(query, stop)));
   }
 
   async metadata(metric: string | undefined, limit: number, limitPerMetric: number): Promise<Listed<MetricMetadata>> {
     // What is said of a metric has no time: who has it, has it.
-    const lists = await this.#all(Number.POSITIVE_INFINITY, new AbortController().signal, (peer) =>
+    const lists = await this.#all(noTime, new AbortController().signal, (peer) =>
       peer.source().metadata(metric, limit, limitPerMetric),
     );
     return mergeMetadata(lists, limit, limitPerMetric);
@@ -177,29 +183,35 @@ export class QuorumSource implements RecentSource {
       status: await peer.headStatus(countMax, stop),
       warnings: [],
     });
-    const statuses = await this.#ask<{ status: HeadStatus } & Warned>(Number.POSITIVE_INFINITY, signal, read);
+    const statuses = await this.#ask<{ status: HeadStatus } & Warned>(noTime, signal, read);
     return mergeStatuses(
       statuses.map((replicas) => replicas.map(({ status }) => status)),
       countMax,
     );
   }
 
+  /** Owners of a partition that must answer: those who follow a log know all of it, each of them. */
+  #asked({ replicationFactor }: RingTable): number {
+    return this.#deps.freshness === undefined ? readQuorum(replicationFactor) : 1;
+  }
+
   /** The answers of #ask in one list. */
   async #all<T extends Warned>(
-    minT: number,
+    span: TimeSpan,
     signal: AbortSignal,
     read: (peer: ReadPeer, signal: AbortSignal, place: ReadPlace) => Promise<T>,
   ): Promise<readonly T[]> {
-    return (await this.#ask(minT, signal, read)).flat();
+    return (await this.#ask(span, signal, read)).flat();
   }
 
-  /** By partition, answers of so many owners of every partition that together they know every sample from `minT` on. */
+  /** By partition, answers of so many owners of every partition that together they know every sample of the time. */
   async #ask<T extends Warned>(
-    minT: number,
+    span: TimeSpan,
     signal: AbortSignal,
     read: (peer: ReadPeer, signal: AbortSignal, place: ReadPlace) => Promise<T>,
   ): Promise<readonly (readonly T[])[]> {
     const { table: tableNow, heardEpoch, refresh } = this.#deps;
+    const { minT, maxT } = span;
     for (let repeat = 0; ; repeat++) {
       const table = tableNow();
       if (table === undefined) throw unavailable('the table of the ring is not known yet');
@@ -210,11 +222,13 @@ export class QuorumSource implements RecentSource {
         if (peer === undefined) return Promise.reject(unavailable(`${nameOf(owner)} is not connected`));
         return read(peer, stop, { partition, owner: keyOf(owner) });
       };
-      let answers: T[][];
+      let answers: (readonly T[])[];
       try {
         answers = await Promise.all(
-          wantedPartitions(table).map((wanted) =>
-            this.#onceBegun(wanted, table, stop, () => this.#askWanted(wanted, minT, readFrom, stop)),
+          wantedPartitions(table, this.#asked(table)).map((wanted) =>
+            this.#unlessDurable(wanted, maxT, () =>
+              this.#onceBegun(wanted, table, stop, () => this.#askWanted(wanted, minT, readFrom, stop)),
+            ),
           ),
         );
       } catch (error) {
@@ -240,6 +254,25 @@ export class QuorumSource implements RecentSource {
     return freshness === undefined
       ? this.#askPartition(partition, needed, minT, readFrom, signal)
       : this.#askFollower(partition, freshness, (owner) => readFrom(owner, partition.id), signal);
+  }
+
+  /** Where owners do not answer and everything so old is in blocks, nothing is missing without them. */
+  async #unlessDurable<T>(
+    { partition, needed }: Wanted,
+    maxT: number,
+    ask: () => Promise<readonly T[]>,
+  ): Promise<readonly T[]> {
+    const peers = partition.owners.map((owner) => ({ owner, peer: this.#deps.peerOf(owner) }));
+    const floors = peers.map(({ owner, peer }) => (owner.completeFromMs === 0 ? (peer?.durableBeforeMs ?? 0) : 0));
+    const floor = floors.sort((a, b) => b - a)[needed - 1] ?? 0;
+    if (maxT >= floor) return await ask();
+    if (peers.filter(({ peer }) => peer?.answers === true).length < needed) return [];
+    try {
+      return await ask();
+    } catch (error) {
+      if (error instanceof Failure && isOfOwner(error)) return [];
+      throw error;
+    }
   }
 
   /** Owners of a pending partition may be in the table an instant before they answer. */
@@ -401,8 +434,7 @@ interface Wanted {
  * but who writes needs to have heard; one that lacks owners comes two tables later, and of the one before the owners of the others tell.
  * Where there are no others, those of a pending one are to be heard, however many there are.
  */
-function wantedPartitions({ partitions, replicationFactor }: RingTable): readonly Wanted[] {
-  const needed = readQuorum(replicationFactor);
+function wantedPartitions({ partitions, replicationFactor }: RingTable, needed: number): readonly Wanted[] {
   const used = partitions.filter(({ state, owners }) => state !== 'pending' || owners.length >= replicationFactor);
   if (used.length > 0) return used.map((partition) => ({ partition, needed }));
   return partitions.map((partition) => ({ partition, needed: Math.min(needed, partition.owners.length) }));

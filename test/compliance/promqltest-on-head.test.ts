@@ -31,7 +31,7 @@ const silent = { info: () => undefined, warn: () => undefined, error: () => unde
 
 describe('promqltest over a head', { skip }, () => {
   const folder = tempFolder('corpus');
-  const ingester = new IngesterHandler({ of: () => [], missingFrom: () => undefined });
+  const ingester = new IngesterHandler({ of: () => [], missingFrom: () => undefined }, () => 0);
   let pushDeps: PushRouteDeps;
   let pool: QueryPool;
   let tenants = 0;

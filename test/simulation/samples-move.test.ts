@@ -131,7 +131,7 @@ class House {
     assert.deepEqual(report.damages, []);
     assert.equal(report.orphanRows, 0);
     this.tsdb = tsdb;
-    this.handler = new IngesterHandler(this.blocks);
+    this.handler = new IngesterHandler(this.blocks, () => 0);
     this.handler.restored(tsdb, report);
     this.shipper = new BlockShipper({
       blocks: this.blocks,

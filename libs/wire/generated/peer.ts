@@ -758,6 +758,15 @@ export const peerDescriptor: object = {
           }
          }
         },
+        "RingEpochReply": {
+         "fields": {
+          "heldFromMs": {
+           "type": "double",
+           "id": 1,
+           "protoName": "held_from_ms"
+          }
+         }
+        },
         "HeadStatusRequest": {
          "fields": {
           "tenant": {
