@@ -215,6 +215,7 @@ const everywhere: Readonly<Record<string, ModuleRow<House>>> = {
     build: (house) =>
       createDistributor(house.config.distributor, {
         ...house,
+        log: house.log.child({ component: 'distributor' }),
         ingester: ingesterOf(house),
         distributorCount: () => house.cluster?.distributorCount() ?? 1,
         bodyLimits: { bytesMax: house.config.server.maxBodyBytes, arrivalMs: house.config.server.readTimeout },

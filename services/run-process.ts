@@ -89,6 +89,7 @@ async function run(config: Config): Promise<void> {
   const http = createHttpServer(config.server, {
     metrics,
     log: log.child({ component: 'http' }),
+    tenantOf: tenantReader(missingHeader),
     notReady: () => {
       const reasons = notReady();
       return reasons.length === 0 && !isGreeted ? ['the process is starting'] : reasons;

@@ -7,6 +7,7 @@ import { pino } from 'pino';
 import { Failure } from '../errors/failure.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { createHttpServer, type HttpServer } from './server.ts';
+import { tenantReader } from './tenant-header.ts';
 
 describe('the HTTP server', { timeout: 60_000 }, () => {
   let server: HttpServer;
@@ -28,7 +29,7 @@ describe('the HTTP server', { timeout: 60_000 }, () => {
     );
     server = createHttpServer(
       { httpAddress: '127.0.0.1', httpPort: 0, readTimeout: 1000 },
-      { metrics: new Metrics('1.2.3'), log, notReady: () => notReady },
+      { metrics: new Metrics('1.2.3'), log, tenantOf: tenantReader('anonymous'), notReady: () => notReady },
     );
     const held = new Promise<void>((resolve) => {
       release = resolve;

@@ -11,6 +11,7 @@ import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { version } from '../telemetry/version.ts';
 import { isUnexpected, sendFailure } from './failure-response.ts';
+import type { TenantOf } from './tenant-header.ts';
 import { traceRequests } from './trace-requests.ts';
 
 export interface HttpConfig {
@@ -43,6 +44,7 @@ const drainMs = 15_000;
 export interface HttpDeps {
   readonly metrics: Metrics;
   readonly log: Logger;
+  readonly tenantOf: TenantOf;
   /** One line for each thing that is not ready. */
   readonly notReady: () => readonly string[];
   /** One line for each thing that is amiss although the process is ready: what needs it fails, the rest goes on. */
@@ -51,7 +53,7 @@ export interface HttpDeps {
 
 export function createHttpServer(
   config: HttpConfig,
-  { metrics, log, notReady, amiss = () => [] }: HttpDeps,
+  { metrics, log, tenantOf, notReady, amiss = () => [] }: HttpDeps,
 ): HttpServer {
   const app = fastify({
     logger: false,
@@ -78,7 +80,7 @@ export function createHttpServer(
     for (const one of [method].flat()) methods.add(one);
     methodsOf.set(url, methods);
   });
-  traceRequests(app, (url) => !operatorUrls.has(url));
+  traceRequests(app, (url) => !operatorUrls.has(url), tenantOf, log);
   app.setErrorHandler((error, request, reply) => {
     if (isUnexpected(error)) {
       const { method, routeOptions } = request;

@@ -16,6 +16,7 @@ const frames: fc.Arbitrary<Frame[]> = fc.array(
       creditBytes: fc.nat(0xffffffff),
       tableEpoch: fc.nat(Number.MAX_SAFE_INTEGER),
       traceparent: fc.string({ unit: 'grapheme' }),
+      tenant: fc.string({ unit: 'grapheme' }),
       payload: fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 3 }),
     },
     { noNullPrototype: true },

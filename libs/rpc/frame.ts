@@ -28,6 +28,8 @@ export interface Frame {
   readonly tableEpoch: number;
   /** Of a request: the trace it belongs to (W3C traceparent); '' for none. */
   readonly traceparent: string;
+  /** Of a request: the tenant whose work it is, for logs; '' for none. */
+  readonly tenant: string;
   /** Parts that follow one another; received, it is one. */
   readonly payload: readonly Uint8Array[];
 }
@@ -47,6 +49,7 @@ export function frameOf(kind: FrameKind, call: number, parts: Partial<Omit<Frame
     creditBytes: 0,
     tableEpoch: 0,
     traceparent: '',
+    tenant: '',
     payload: [],
     ...parts,
   };
@@ -60,16 +63,26 @@ export function payloadBytes(frame: Frame): number {
 
 /** Room that a frame needs at most. */
 export function frameBytesMax(frame: Frame): number {
-  return frameOverheadBytes + (frame.method.length + frame.traceparent.length) * 3 + payloadBytes(frame);
+  return (
+    frameOverheadBytes +
+    (frame.method.length + frame.traceparent.length + frame.tenant.length) * 3 +
+    payloadBytes(frame)
+  );
 }
 
 /** Adds a frame to an envelope. The payload is copied. */
 export function writeFrame(out: ByteSink, frame: Frame): void {
   const method = frame.method === '' ? 0 : Buffer.byteLength(frame.method);
   const traceparent = frame.traceparent === '' ? 0 : Buffer.byteLength(frame.traceparent);
+  const tenant = frame.tenant === '' ? 0 : Buffer.byteLength(frame.tenant);
   const payload = payloadBytes(frame);
   let length = 2 + varintField(frame.call) + varintField(frame.timeoutMs) + varintField(frame.creditBytes);
-  length += varintField(frame.tableEpoch) + bytesField(method) + bytesField(traceparent) + bytesField(payload);
+  length +=
+    varintField(frame.tableEpoch) +
+    bytesField(method) +
+    bytesField(traceparent) +
+    bytesField(tenant) +
+    bytesField(payload);
   out.writeUint8(0x0a);
   out.writeUvarint(length);
   out.writeUint8(0x08);
@@ -85,6 +98,10 @@ export function writeFrame(out: ByteSink, frame: Frame): void {
   if (traceparent > 0) {
     out.writeUint8(0x3a);
     out.writeText(frame.traceparent);
+  }
+  if (tenant > 0) {
+    out.writeUint8(0x42);
+    out.writeText(frame.tenant);
   }
   if (payload === 0) return;
   out.writeUint8(0x7a);
@@ -131,7 +148,7 @@ export function decodeEnvelope(bytes: Uint8Array): Frame[] {
   return frames;
 }
 
-const frameFields = (1 << 1) | (1 << 2) | (1 << 3) | (1 << 4) | (1 << 5) | (1 << 6) | (1 << 7) | (1 << 15);
+const frameFields = (1 << 1) | (1 << 2) | (1 << 3) | (1 << 4) | (1 << 5) | (1 << 6) | (1 << 7) | (1 << 8) | (1 << 15);
 
 function readFrame(reader: ProtobufReader): Frame {
   let kind = 0;
@@ -141,6 +158,7 @@ function readFrame(reader: ProtobufReader): Frame {
   let creditBytes = 0;
   let tableEpoch = 0;
   let traceparent = '';
+  let tenant = '';
   let payload = noPayload;
   while (reader.position < reader.end) {
     const tag = reader.readTag();
@@ -166,6 +184,9 @@ function readFrame(reader: ProtobufReader): Frame {
       case 0x3a:
         traceparent = readText(reader, 'a traceparent');
         break;
+      case 0x42:
+        tenant = readText(reader, 'a tenant');
+        break;
       case 0x7a: {
         const end = reader.readEnd('a payload');
         payload = [reader.bytes.subarray(reader.position, end)];
@@ -176,7 +197,7 @@ function readFrame(reader: ProtobufReader): Frame {
         reader.skipUnknown(tag, frameFields, 'a frame');
     }
   }
-  return { kind, call, method, timeoutMs, creditBytes, tableEpoch, traceparent, payload };
+  return { kind, call, method, timeoutMs, creditBytes, tableEpoch, traceparent, tenant, payload };
 }
 
 function readText(reader: ProtobufReader, what: string): string {

@@ -68,6 +68,7 @@ async function roomOf(carrier: Carrier, handlers: Partial<CallHandlers>, as: Ide
       },
       onRefused: (reason) => refused.push(reason),
       onMistake: () => undefined,
+      onAnswered: () => undefined,
     }),
   );
   const link = new PeerLink({
@@ -372,6 +373,7 @@ describe('a link whose pipe breaks', { timeout: 30_000 }, () => {
         onTableEpoch: () => undefined,
         onRefused: (reason) => refused.push(reason),
         onMistake: () => undefined,
+        onAnswered: () => undefined,
       }),
     );
     const told = await new Promise<string>((resolve) => {

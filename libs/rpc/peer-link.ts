@@ -6,6 +6,7 @@
  */
 import { Failure } from '../errors/failure.ts';
 import { assert } from '../std/assert.ts';
+import { tenantAtWork } from '../telemetry/tenant-work.ts';
 import { traceparent, untraced } from '../telemetry/trace.ts';
 import {
   type HelloMessage,
@@ -203,6 +204,7 @@ export class PeerLink implements Channel {
         timeoutMs: Math.ceil(timeoutMs),
         tableEpoch: tableEpoch(),
         traceparent: traceparent(),
+        tenant: tenantAtWork(),
         payload: request,
       }),
     );

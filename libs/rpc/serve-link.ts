@@ -3,7 +3,8 @@
  * Owns what one caller may take: bytes of requests unanswered, calls at once, items ahead of their reader. Does not own what
  * the calls do (the handlers) nor what carries the bytes (the pipe).
  */
-import { Failure } from '../errors/failure.ts';
+import { Failure, toFailure } from '../errors/failure.ts';
+import { forTenant } from '../telemetry/tenant-work.ts';
 import { tracedBelow } from '../telemetry/trace.ts';
 import {
   type HelloMessage,
@@ -37,6 +38,8 @@ export interface LinkServerOptions {
   readonly onRefused: (reason: string) => void;
   /** A handler threw something else than a Failure. */
   readonly onMistake: (method: string, error: unknown) => void;
+  /** A call was answered, in so many milliseconds; with a failure, where there is one. */
+  readonly onAnswered: (method: string, ms: number, failure: Failure | undefined) => void;
 }
 
 interface ServedCall {
@@ -170,28 +173,40 @@ class ServedLink implements PipeListener {
     };
     this.#calls.set(id, call);
     this.#unanswered += bytes;
-    const done = (): void => {
+    const beginMs = performance.now();
+    const done = (failure?: Failure): void => {
       clearTimeout(call.timer);
       this.#calls.delete(id);
       this.#unanswered -= bytes;
+      this.#options.onAnswered(frame.method, performance.now() - beginMs, failure);
     };
+    const { traceparent, method, tenant } = frame;
     const failed = (error: unknown): void => {
-      done();
-      if (!(error instanceof Failure) && !abort.signal.aborted) this.#options.onMistake(frame.method, error);
-      this.#fail(id, abort.signal.aborted ? abort.signal.reason : error);
+      if (!(error instanceof Failure)) this.#options.onMistake(method, error);
+      done(toFailure(error));
+      this.#fail(id, error);
     };
-    const { traceparent, method } = frame;
-    if (traceparent === '') {
-      this.#run(id, call, frame, peer).then(done, failed);
-      return;
-    }
-    const attributes = { 'rpc.method': method, 'maru.peer': peer.instance };
-    void tracedBelow(traceparent, method, 'server', attributes, async () => {
-      const run = this.#run(id, call, frame, peer);
-      // Said inside the span, so that what is logged of a failure names the trace.
-      run.then(done, failed);
-      await run;
-    }).catch(() => undefined);
+    const run = async (): Promise<void> => {
+      try {
+        await this.#run(id, call, frame, peer);
+      } catch (error) {
+        throw abort.signal.aborted ? toFailure(abort.signal.reason) : error;
+      }
+    };
+    const attributes = {
+      'rpc.method': method,
+      'maru.peer': peer.instance,
+      ...(tenant === '' ? {} : { 'maru.tenant': tenant }),
+    };
+    // Said inside the span, so that what is logged of a failure names tenant and trace.
+    const told = (): Promise<void> => {
+      const running = run();
+      running.then(() => done(), failed);
+      return running;
+    };
+    forTenant(tenant, () =>
+      traceparent === '' ? told() : tracedBelow(traceparent, method, 'server', attributes, told),
+    ).catch(() => undefined);
   }
 
   async #run(id: number, call: ServedCall, frame: Frame, peer: Peer): Promise<void> {

@@ -6,6 +6,7 @@
 import { Writable } from 'node:stream';
 import { type Logger as PinoLogger, pino } from 'pino';
 import { logfmtLine } from './logfmt.ts';
+import { tenantFields } from './tenant-work.ts';
 import { traceFields } from './trace.ts';
 
 export type Logger = PinoLogger;
@@ -31,7 +32,7 @@ export function createLogger(config: LogConfig): Logger {
     level: config.level,
     base: null,
     messageKey: 'msg',
-    mixin: traceFields,
+    mixin: () => ({ ...tenantFields(), ...traceFields() }),
     timestamp: () => `,"ts":"${new Date().toISOString()}"`,
     formatters: { level: (label: string) => ({ level: label }) },
   };

@@ -17,6 +17,8 @@ import {
   TraceFlags,
   trace,
 } from '@opentelemetry/api';
+import { Failure } from '../errors/failure.ts';
+import { forTenant, tenantAtWork } from './tenant-work.ts';
 
 const tracer = trace.getTracer('maru');
 
@@ -49,10 +51,12 @@ export function tracedBelow<T>(
   return inside(tracer.startSpan(name, options, from), from, work);
 }
 
-/** A throw or rejection ends the span as an error and goes on. `work` begins in this turn. */
+/** A throw or rejection ends the span as an error and goes on; that nobody waits any more is none. `work` begins in this turn. */
 function inside<T>(span: Span, parent: Context, work: () => T): T {
   const fail = (error: unknown): never => {
-    span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : String(error) });
+    if (error instanceof Failure && error.kind === 'canceled') span.setAttribute('maru.canceled', true);
+    else
+      span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : String(error) });
     span.end();
     throw error;
   };
@@ -90,13 +94,14 @@ export function traceparent(): string {
 /** Does something in a certain trace, whoever calls. */
 export type InTrace = <T>(work: () => T) => T;
 
-/** Does `work` for no trace: what is not of the request that happens to be under way. */
-export const untraced: InTrace = (work) => context.with(ROOT_CONTEXT, work);
+/** Does `work` for no trace and no tenant: what is not of the request that happens to be under way. */
+export const untraced: InTrace = (work) => forTenant('', () => context.with(ROOT_CONTEXT, work));
 
-/** For what is called back later by somebody else, an event or a worker: does it in the trace that the caller works for now. */
+/** For what is called back later by somebody else, an event or a worker: does it in the trace, and for the tenant, that the caller works for now. */
 export function keepTrace(): InTrace {
   const active = context.active();
-  return active === ROOT_CONTEXT ? untraced : (work) => context.with(active, work);
+  const tenant = tenantAtWork();
+  return (work) => forTenant(tenant, () => context.with(active, work));
 }
 
 /** A request that was taken: its span, and the context to handle it in. */

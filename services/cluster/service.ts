@@ -442,6 +442,12 @@ export class Cluster {
           onRefused: (reason) => log.error({ reason }, 'a link was refused'),
           onMistake: (method, error) =>
             log.error({ method, error: String(error) }, 'a call failed by a mistake of ours'),
+          // What is no more than its own mistake or that it is not ready the caller tells.
+          onAnswered: (method, ms, failure) => {
+            const level = failure?.kind === 'internal' ? 'error' : 'debug';
+            const reason = failure === undefined ? {} : { kind: failure.kind, error: failure.message };
+            log[level]({ method, ms, ...reason }, failure === undefined ? 'a call was answered' : 'a call failed');
+          },
         }),
       );
       log.info({ address: grpc.address, port: this.#listener.port }, 'listening for other processes');

@@ -11,6 +11,7 @@ import type { TenantLimits } from '../../libs/limits/tenant-limits.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
 import type { Logger } from '../../libs/telemetry/log.ts';
+import { forTenant } from '../../libs/telemetry/tenant-work.ts';
 import type { Ulid } from '../../libs/tsdb/block/ulid.ts';
 import { cleanTenant, deleteTenant } from './clean-tenant.ts';
 import type { CompactorConfig } from './config.ts';
@@ -93,7 +94,7 @@ export class Compactor {
         continue;
       }
       try {
-        await this.#cleanOne(tenant, signal);
+        await forTenant(tenant, () => this.#cleanOne(tenant, signal));
         this.#metrics?.cleanups.inc({ outcome: 'success' });
       } catch (error) {
         signal.throwIfAborted();
@@ -169,7 +170,7 @@ export class Compactor {
       const next: TenantId[] = [];
       for (const tenant of waiting) {
         signal.throwIfAborted();
-        if (!(await this.#compactOne(tenant, thread, signal))) continue;
+        if (!(await forTenant(tenant, () => this.#compactOne(tenant, thread, signal)))) continue;
         ran++;
         next.push(tenant);
       }

@@ -8,6 +8,7 @@ import { SeriesForgotten } from '../../libs/contracts/ingester.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import { wireStatus } from '../../libs/errors/wire-status.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
+import type { Logger } from '../../libs/telemetry/log.ts';
 import { scanWriteRequest } from '../../libs/wire/remote-write.ts';
 import type { WriteScan } from '../../libs/wire/write-scan.ts';
 import type { IngestionRate } from './ingestion-rate.ts';
@@ -39,6 +40,7 @@ export interface PushRouteDeps extends PushDeps {
   /** Most bytes that a body may have after decompression. */
   readonly decompressedBytesMax: number;
   readonly counters: PushCounters;
+  readonly log: Logger;
 }
 
 /** Counted per request and batch, never per sample. */
@@ -73,10 +75,17 @@ export async function handlePush(tenant: TenantId, request: PushRequest, deps: P
     return answer(tenant, version, result, deps.counters);
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
+    logFailure(deps.log, tenant, error);
     const headers = nothingWritten(request.contentType);
     if (error.retryAfterSeconds !== undefined) headers['retry-after'] = String(error.retryAfterSeconds);
     return { status: wireStatus[error.kind].http, headers, text: `${error.message}\n` };
   }
+}
+
+/** What the server could not do is told to its operator, what a sender did wrong to the sender. */
+function logFailure(log: Logger, tenant: TenantId, { kind, message }: Failure): void {
+  const level = kind === 'internal' ? 'error' : wireStatus[kind].http >= 500 ? 'warn' : 'debug';
+  log[level]({ tenant, kind, error: message }, 'a write failed');
 }
 
 function answer(tenant: TenantId, version: 1 | 2, result: PushResult, counters: PushCounters): PushResponse {

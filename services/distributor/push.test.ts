@@ -6,6 +6,7 @@ import type { WriteBatch } from '../../libs/contracts/write-batch.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import { labelsOfCanonical } from '../../libs/model/canonical-labels.ts';
 import { parseTenantId, type TenantId } from '../../libs/model/tenant-id.ts';
+import { createLogger } from '../../libs/telemetry/log.ts';
 import { AliasRegistry } from '../../libs/wire/alias-registry.ts';
 import { WriteScan } from '../../libs/wire/write-scan.ts';
 import { contentTypes, type Protocol, pushBody } from '../../test/support/push-client.ts';
@@ -127,6 +128,7 @@ function room(
     scan: new WriteScan(),
     decompressedBytesMax: 1 << 24,
     counters: { wireBytes: 0, rawBytes: 0, samples: 0, histograms: 0, exemplars: 0, refused: () => undefined },
+    log: createLogger({ level: 'error', format: 'json' }).child({}, { level: 'silent' }),
   };
   return { ingester, deps };
 }

@@ -11,6 +11,7 @@ import type { Limits } from '../../libs/limits/limits.ts';
 import type { TenantLimits } from '../../libs/limits/tenant-limits.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import { usableMemoryBytes } from '../../libs/std/usable-memory.ts';
+import type { Logger } from '../../libs/telemetry/log.ts';
 import type { Metrics } from '../../libs/telemetry/metrics.ts';
 import { AliasRegistry } from '../../libs/wire/alias-registry.ts';
 import { WriteScan } from '../../libs/wire/write-scan.ts';
@@ -25,6 +26,7 @@ import { ResolvedSeries } from './resolve-series.ts';
 export interface DistributorDeps {
   readonly app: FastifyInstance;
   readonly metrics: Metrics;
+  readonly log: Logger;
   readonly limits: TenantLimits;
   readonly ingester: IngesterContract;
   readonly tenantOf: TenantOf;
@@ -63,6 +65,7 @@ export function createDistributor(config: DistributorConfig, deps: DistributorDe
     scan: new WriteScan(),
     decompressedBytesMax: config.maxDecompressedBytes,
     counters: createPushCounters(deps.metrics, inflight, registry),
+    log: deps.log,
   };
   const seconds = deps.metrics.seconds(
     'maru_distributor_push_duration_seconds',

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { QueryWorkContract, TakenWork, WorkHead, WorkLane } from '../../libs/contracts/query-work.ts';
 import { Failure, toFailure } from '../../libs/errors/failure.ts';
 import type { Logger } from '../../libs/telemetry/log.ts';
+import { forTenant } from '../../libs/telemetry/tenant-work.ts';
 import { tracedBelow } from '../../libs/telemetry/trace.ts';
 
 /** Lists wait for others more than they work. */
@@ -76,7 +77,9 @@ export class WorkPuller {
     const { work, traceparent } = taken;
     const attributes = { 'maru.tenant': work.tenant, ...(work.kind === 'call' ? { 'maru.path': work.path } : {}) };
     try {
-      await tracedBelow(traceparent, `querier.${work.kind}`, 'server', attributes, () => this.#answer(taken));
+      await forTenant(work.tenant, () =>
+        tracedBelow(traceparent, `querier.${work.kind}`, 'server', attributes, () => this.#answer(taken)),
+      );
     } catch (error) {
       const failure = toFailure(error);
       // Where even that cannot be said, the frontend hears of it by the link.
@@ -99,10 +102,7 @@ export class WorkPuller {
       const piece = held ?? new Uint8Array(0);
       await taken.give(isHeadGiven ? { piece, last: true } : { head, piece, last: true });
     } catch (error) {
-      const { tenant } = taken.work;
-      if (!(error instanceof Failure)) {
-        this.#options.log.error({ tenant, error: String(error) }, 'work of a frontend failed');
-      }
+      if (!(error instanceof Failure)) this.#options.log.error({ error: String(error) }, 'work of a frontend failed');
       throw error;
     }
   }

@@ -8,6 +8,7 @@ import type { TenantIndexes } from '../../libs/blocks/tenant-indexes.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import { mapBounded } from '../../libs/std/bounded.ts';
 import type { Logger } from '../../libs/telemetry/log.ts';
+import { forTenant } from '../../libs/telemetry/tenant-work.ts';
 import type { Ulid } from '../../libs/tsdb/block/ulid.ts';
 import type { HeaderFiles } from './header-files.ts';
 import type { StoreGatewayHandler } from './store-gateway-handler.ts';
@@ -40,7 +41,7 @@ export function startSync(deps: SyncDeps): { stop(): Promise<void> } {
     if (isFirst) for (const tenant of deps.headers.tenants()) tenants.add(tenant);
     for (const tenant of tenants) {
       if (stopping.signal.aborted) return;
-      await syncTenant(deps, tenant, stopping.signal);
+      await forTenant(tenant, () => syncTenant(deps, tenant, stopping.signal));
     }
   };
   const next = (isFirst: boolean): void => {

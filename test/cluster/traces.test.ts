@@ -190,6 +190,45 @@ describe('traces of a cluster', { timeout: 240_000 }, () => {
     }
   });
 
+  for (const { what, trace, lines } of [
+    {
+      what: 'a push',
+      trace: 'a'.repeat(32),
+      lines: [
+        { in: 'distributor', msg: 'a request was answered', names: { route: '/api/v1/push', status: 204 } },
+        { in: 'ingester', msg: 'a call was answered', names: { method: 'ingester.push' } },
+      ],
+    },
+    {
+      what: 'a query',
+      trace: 'd'.repeat(32),
+      lines: [
+        { in: 'frontend', msg: 'a request was answered', names: { route: '/prometheus/api/v1/query', status: 200 } },
+        { in: 'ingester', msg: 'a call was answered', names: { method: 'ingester.select' } },
+        { in: 'gateway', msg: 'a call was answered', names: { method: 'store_gateway.select' } },
+      ],
+    },
+  ]) {
+    it(`lines of every process that had a part in ${what} name its tenant and its trace`, async () => {
+      const processes: Record<string, readonly Maru[]> = {
+        distributor: [cluster.distributor],
+        ingester: [...cluster.ingesters.values()],
+        frontend: [frontend],
+        gateway: cluster.storeGateways,
+      };
+      for (const { in: where, msg, names } of lines) {
+        const line = await waitFor(`a line of the ${where}`, () =>
+          (processes[where] ?? [])
+            .flatMap((maru) => maru.log().split('\n'))
+            .find((one) => one.includes(trace) && one.includes(msg)),
+        );
+        const wanted = { tenant, trace_id: trace, msg, ...names };
+        const found = JSON.parse(line);
+        assert.deepEqual(Object.fromEntries(Object.keys(wanted).map((name) => [name, found[name]])), wanted);
+      }
+    });
+  }
+
   it('neither what was not sampled nor what nobody asked for made a span', () => {
     const known = new Set([...'abcdef'].map((letter) => letter.repeat(32)));
     assert.deepEqual(

@@ -12,6 +12,7 @@ import { parseScript } from '../../libs/promql/testing/parse-script.ts';
 import { corpusEvalCount, corpusPath, listCorpus } from '../../libs/promql/testing/run-corpus.ts';
 import type { EvalFailure } from '../../libs/promql/testing/run-script.ts';
 import { realDisk } from '../../libs/std/disk.ts';
+import { createLogger } from '../../libs/telemetry/log.ts';
 import { Tsdb } from '../../libs/tsdb/tsdb.ts';
 import { AliasRegistry } from '../../libs/wire/alias-registry.ts';
 import { WriteScan } from '../../libs/wire/write-scan.ts';
@@ -75,6 +76,7 @@ describe('promqltest over a head', { skip }, () => {
       scan: new WriteScan(),
       decompressedBytesMax: 1 << 26,
       counters: { wireBytes: 0, rawBytes: 0, samples: 0, histograms: 0, exemplars: 0, refused: () => undefined },
+      log: createLogger({ level: 'error', format: 'json' }).child({}, { level: 'silent' }),
     };
     pool = new QueryPool({
       workersMax: 1,

@@ -59,6 +59,10 @@ export const peerDescriptor: object = {
            "type": "string",
            "id": 7
           },
+          "tenant": {
+           "type": "string",
+           "id": 8
+          },
           "payload": {
            "type": "bytes",
            "id": 15
