@@ -88,6 +88,11 @@ export class TableStore {
     return this.#refreshing;
   }
 
+  /** Takes a table that another process has from the bucket. @throws Failure `bad_data` where it is none, or another cluster's */
+  async takeFromPeer(bytes: Uint8Array): Promise<void> {
+    await this.#take(decodeTable(bytes));
+  }
+
   /**
    * Publishes what `change` makes of the newest table, again and again until it wins an epoch or has nothing to change.
    * @throws Failure of `change`, or when the bucket cannot be asked

@@ -19,6 +19,8 @@ interface Room {
   readonly link: PeerLink;
   readonly refused: string[];
   readonly states: string[];
+  /** Calls as the server tells of them: how they failed, or `answered`. */
+  readonly answered: string[];
   readonly network: MemoryNetwork | undefined;
   heardEpoch: number;
   close(): Promise<void>;
@@ -58,6 +60,7 @@ const carriers: readonly Carrier[] = [
 async function roomOf(carrier: Carrier, handlers: Partial<CallHandlers>, as: Identity = caller): Promise<Room> {
   const refused: string[] = [];
   const states: string[] = [];
+  const answered: string[] = [];
   const { open, network, stop } = await carrier.carry((pipe) =>
     serveLink(pipe, {
       identity,
@@ -68,7 +71,7 @@ async function roomOf(carrier: Carrier, handlers: Partial<CallHandlers>, as: Ide
       },
       onRefused: (reason) => refused.push(reason),
       onMistake: () => undefined,
-      onAnswered: () => undefined,
+      onAnswered: (method, _ms, failure) => answered.push(`${method} ${failure?.kind ?? 'answered'}`),
     }),
   );
   const link = new PeerLink({
@@ -84,6 +87,7 @@ async function roomOf(carrier: Carrier, handlers: Partial<CallHandlers>, as: Ide
     link,
     refused,
     states,
+    answered,
     network,
     heardEpoch: 0,
     close: async () => {
@@ -237,7 +241,7 @@ for (const carrier of carriers) {
               new Promise<Uint8Array>((_resolve, reject) => {
                 signal.addEventListener('abort', () => {
                   ended.push((signal.reason as Failure).kind);
-                  reject(signal.reason);
+                  reject(new Error('what it was doing does not matter any more'));
                 });
               }),
           ],
@@ -271,6 +275,8 @@ for (const carrier of carriers) {
         await until(3);
         assert.equal(ended[0], 'stream');
         assert.equal(ended[1], 'canceled');
+        while (room.answered.length < 3) await new Promise((resolve) => setTimeout(resolve, 2));
+        assert.deepEqual(room.answered, ['forever canceled', 'wait canceled', 'wait timeout']);
       } finally {
         await room.close();
       }

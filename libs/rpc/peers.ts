@@ -2,11 +2,12 @@
  * Processes that the ring's table names, each reached over links of its own that come and go with the table.
  * Owns links and what is known of each process: whether it answers, which epoch it knows. Does not own who is asked for what.
  */
+import { Failure } from '../errors/failure.ts';
 import { decodeRingEpochReply } from '../wire/peer/ring-messages.ts';
 import type { Channel } from './channel.ts';
 import type { Identity } from './greeting.ts';
 import { dialGrpc, type TlsFiles } from './grpc-pipe.ts';
-import { ringEpochCall } from './ingester-calls.ts';
+import { ringEpochCall, ringTableCall } from './ingester-calls.ts';
 import { PeerLink } from './peer-link.ts';
 
 /** A look at a process that takes longer counts as no answer. */
@@ -110,6 +111,13 @@ class MemberPeer<M extends Member, C> {
     }
   }
 
+  /** The newest table of the ring that it knows. @throws Failure */
+  async table(): Promise<Uint8Array> {
+    const [link] = this.#links;
+    if (link === undefined) throw new Failure('unavailable', 'there is no link');
+    return await link.ask(ringTableCall, [], { timeoutMs: lookMs });
+  }
+
   stop(): void {
     for (const link of this.#links) link.stop();
     for (const stop of this.#stopDialling) stop();
@@ -141,6 +149,16 @@ export class Peers<M extends Member, C> {
   /** The peer of a member that was followed last. */
   of(member: M): MemberPeer<M, C> | undefined {
     return this.#byKey.get(this.#options.keyOf(member));
+  }
+
+  /** A table beyond an epoch from whoever is known to know one, the first that answers; undefined where nobody does. */
+  async tableBeyond(epoch: number): Promise<Uint8Array | undefined> {
+    for (const peer of this.#byKey.values()) {
+      if (peer.knownEpoch <= epoch || !peer.answers) continue;
+      const table = await peer.table().catch(() => undefined);
+      if (table !== undefined) return table;
+    }
+    return undefined;
   }
 
   async lookAtAll(): Promise<void> {

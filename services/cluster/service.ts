@@ -17,6 +17,7 @@ import {
   activated,
   type Candidate,
   checkSettings,
+  encodeTable,
   type Gateway,
   joined,
   type Owner,
@@ -35,7 +36,7 @@ import { FrontendLinks, type FrontendLinksOptions } from '../../libs/rpc/fronten
 import { GatewayClient } from '../../libs/rpc/gateway-link.ts';
 import type { Identity } from '../../libs/rpc/greeting.ts';
 import { type GrpcListener, listenGrpc, type TlsFiles } from '../../libs/rpc/grpc-pipe.ts';
-import { ringEpochCall } from '../../libs/rpc/ingester-calls.ts';
+import { ringEpochCall, ringTableCall } from '../../libs/rpc/ingester-calls.ts';
 import { IngesterClient } from '../../libs/rpc/ingester-client.ts';
 import { Peers } from '../../libs/rpc/peers.ts';
 import { serveLink } from '../../libs/rpc/serve-link.ts';
@@ -107,7 +108,10 @@ export class Cluster {
   #listener: GrpcListener | undefined;
   #incarnation: Incarnation | undefined;
   /** The same maps for every link, also one that is there before the rooms are. */
-  readonly #asks: Map<string, AskHandler> = new Map([[ringEpochCall, async () => new Uint8Array(0)]]);
+  readonly #asks: Map<string, AskHandler> = new Map([
+    [ringEpochCall, async () => new Uint8Array(0)],
+    [ringTableCall, async () => this.#ownTable()],
+  ]);
   readonly #streams: Map<string, StreamHandler> = new Map();
   #frontends: FrontendLinks | undefined;
   #heardEpoch = 0;
@@ -170,10 +174,26 @@ export class Cluster {
     return peer.answers && this.#leases?.holds(peer.member.instance) !== false;
   }
 
-  /** Fetches newer tables. @throws Failure when the bucket cannot be asked */
+  /** Fetches newer tables: one that was heard of from who has it, also while the bucket is away. @throws Failure when nobody can be asked */
   async refresh(): Promise<void> {
+    const isBehind = (): boolean => (this.table?.epoch ?? 0) < this.heardEpoch;
+    if (isBehind()) {
+      await this.#takeFromPeers();
+      if (!isBehind()) return;
+    }
     await this.#store?.refresh(this.heardEpoch);
     this.#seeActive();
+  }
+
+  #ownTable(): Uint8Array {
+    if (this.table === undefined) throw new Failure('not_found', 'no table of the ring is known here');
+    return encodeTable(this.table);
+  }
+
+  async #takeFromPeers(): Promise<void> {
+    const epoch = this.table?.epoch ?? 0;
+    const bytes = (await this.#peers?.tableBeyond(epoch)) ?? (await this.#gateways?.tableBeyond(epoch));
+    if (bytes !== undefined) await this.#store?.takeFromPeer(bytes);
   }
 
   /**
