@@ -5,7 +5,7 @@
  */
 
 /** Clocks may differ, and a write may be on its way, for so long together. */
-export const underwayMs = 10 * 60_000;
+const underwayMs = 10 * 60_000;
 
 /**
  * The floor; 0 where there is none.

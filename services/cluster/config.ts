@@ -29,7 +29,7 @@ export const clusterKeys = {
   writeTimeout: duration('10s', 'An ingester that has not stored a write within this does not count for it.'),
   tablePeriod: duration(
     '1s',
-    'How often the bucket is asked for a newer table of the ring, and the ingesters whether they are there.',
+    'How often the bucket is asked for a newer table of the ring, and the ingesters whether they are there; the same in every process.',
   ),
 } as const;
 
