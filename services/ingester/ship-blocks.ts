@@ -117,10 +117,10 @@ export class BlockShipper {
 
   /** Blocks that some reader may not have heard of. */
   *#unsettled(): Generator<HeldBlock> {
-    const { blocks, nowMs, settleMs } = this.#deps;
+    const { blocks, steadyMs, settleMs } = this.#deps;
     for (const block of blocks.all()) {
       const indexedAtMs = this.#progress.get(block.meta.ulid)?.indexedAtMs;
-      if (indexedAtMs === undefined || nowMs() - indexedAtMs < settleMs) yield block;
+      if (indexedAtMs === undefined || steadyMs() - indexedAtMs < settleMs) yield block;
     }
   }
 
