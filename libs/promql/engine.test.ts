@@ -147,6 +147,27 @@ describe('limits', () => {
     assert.equal(calls, 3);
   });
 
+  it('long arguments are work that can be stopped in the middle', () => {
+    const checksOf = (text: string): number => {
+      let checks = 0;
+      ask(ten, text, { checkCancelled: () => void checks++ });
+      return checks;
+    };
+    for (const text of [
+      `label_replace(m, "a", "${'$9'.repeat(20_000)}", "i", "(.*)")`,
+      `label_join(m, "a", ""${', "b"'.repeat(20_000)})`,
+      `info(m, {__name__=~".+"${', a!="b"'.repeat(20_000)}})`,
+    ]) {
+      assert.ok(checksOf(text) >= 10, text.slice(0, 20));
+    }
+  });
+
+  it('a long chain of `or` holds each series once', () => {
+    const peakOf = (terms: number): number =>
+      ask(ten, Array.from({ length: terms }, () => 'm').join(' or '), hour).stats.memoryBytesPeak;
+    assert.ok(peakOf(100) < 10 * peakOf(2), `${peakOf(100)} and ${peakOf(2)}`);
+  });
+
   describe('every operator tells of its own work, so that it can be stopped in the middle', () => {
     const series = 300;
     const steps = 300;

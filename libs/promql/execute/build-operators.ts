@@ -7,11 +7,12 @@
 import { goMax, goMin } from '../go-math.ts';
 import type { AggregateNode, BinaryNode, CallNode, PlanNode, UnaryNode } from '../plan/logical-plan.ts';
 import { valueType } from '../plan/logical-plan.ts';
-import { isSetOp } from '../syntax/ast.ts';
+import { isSetOp, type VectorMatching } from '../syntax/ast.ts';
 import { buildAggregate } from './aggregate/build-aggregate.ts';
 import { placeOf } from './annotations.ts';
 import { scalarOperation } from './binary/element-operation.ts';
 import { SetOperation } from './binary/set-operation.ts';
+import { Union } from './binary/union.ts';
 import { VectorScalarOperation } from './binary/vector-scalar.ts';
 import { VectorVectorOperation } from './binary/vector-vector.ts';
 import type { ExecutionContext } from './execution-context.ts';
@@ -36,6 +37,20 @@ import { SeriesMap } from './series-map.ts';
 import { SharedPart } from './shared-part.ts';
 import { StepInvariantVector, stepInvariantScalar } from './step-invariant.ts';
 import { type UniquePolicy, UniqueSeries } from './unique-series.ts';
+
+/** The operands of `a or b or c`, as far as all of it matches by the same labels. */
+function operandsOfChain(node: BinaryNode, { on, labels }: VectorMatching): PlanNode[] {
+  const operands: PlanNode[] = [];
+  let rest: PlanNode = node;
+  while (rest.kind === 'binary' && rest.op === 'or' && rest.matching !== undefined) {
+    const { matching } = rest;
+    if (matching.on !== on || matching.labels.join('\0') !== labels.join('\0')) break;
+    operands.push(rest.rhs);
+    rest = rest.lhs;
+  }
+  operands.push(rest);
+  return operands.reverse();
+}
 
 /** Builds the parts of one grid; parts with a grid of their own get a builder of their own. */
 export class OperatorBuilder {
@@ -146,6 +161,10 @@ export class OperatorBuilder {
       const scalar = this.scalar(scalarSide === 'left' ? lhs : rhs);
       const call = { op, returnBool, scalarSide, place } as const;
       return this.uniqueUnlessDelayed(new VectorScalarOperation(this.context, vector, scalar, call), 'merge');
+    }
+    if (op === 'or') {
+      const operands = operandsOfChain(node, matching).map((operand) => this.vector(operand));
+      return this.uniqueOverSteps(new Union(this.context, operands, matching, this.grid));
     }
     const left = this.vector(lhs);
     const right = this.vector(rhs);

@@ -40,11 +40,10 @@ function pins({ type, value }: Matcher): boolean {
 /** The selector with what the other one pins. */
 function narrowed(node: VectorSelectorNode, other: VectorSelectorNode): VectorSelectorNode {
   if (node.smoothed) return node;
+  const keyOf = ({ name, value }: Matcher): string => `${name.length} ${name}${value}`;
+  const own = new Set(node.matchers.filter(({ type }) => type === '=').map(keyOf));
   const added = other.matchers.filter(
-    (matcher) =>
-      pins(matcher) &&
-      matcher.name !== metricName &&
-      !node.matchers.some(({ type, name, value }) => type === '=' && name === matcher.name && value === matcher.value),
+    (matcher) => pins(matcher) && matcher.name !== metricName && !own.has(keyOf(matcher)),
   );
   return added.length === 0 ? node : { ...node, matchers: [...node.matchers, ...added] };
 }

@@ -123,6 +123,26 @@ describe('between vectors', () => {
       a{i="2"} 8
       b{i="3"} 4
 
+    eval instant at 0 b or on(i) c or on(i) a
+      b{i="1"} 2
+      b{i="3"} 4
+      a{i="2"} 8
+
+    eval instant at 0 d or on(i) c or on(i) b or on(i) c
+      c{i="1", j="x"} 3
+      c{i="1", j="y"} 5
+      b{i="3"} 4
+
+    eval instant at 0 b or on() c or on(i) a or on(i) a
+      b{i="1"} 2
+      b{i="3"} 4
+      a{i="2"} 8
+
+    eval range from 0 to 10m step 5m a offset 5m or a or a offset 10m or b
+      a{i="1"} 6 6 6
+      a{i="2"} 8 8 8
+      b{i="3"} 4 _ _
+
     eval instant at 0 a and on() vector(1)
       a{i="1"} 6
       a{i="2"} 8

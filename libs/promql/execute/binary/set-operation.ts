@@ -1,8 +1,8 @@
 /**
- * and, or, unless: points of one side, by whether the other side has any in the same match group at the same step.
+ * and, unless: points of one side, by whether the other side has any in the same match group at the same step.
  * Of the side that only decides nothing is kept but one byte a group and step.
  */
-import type { SetOp, VectorMatching } from '../../syntax/ast.ts';
+import type { VectorMatching } from '../../syntax/ast.ts';
 import type { ExecutionContext } from '../execution-context.ts';
 import type { Grid } from '../grid.ts';
 import type { OutputSeries, VectorOperator } from '../operator.ts';
@@ -53,26 +53,25 @@ class Presence {
 
 export class SetOperation implements VectorOperator {
   readonly #context: ExecutionContext;
-  readonly #op: SetOp;
+  readonly #keepWhere: 'present' | 'absent';
   readonly #lhs: VectorOperator;
   readonly #rhs: VectorOperator;
   readonly #matching: VectorMatching;
   readonly #grid: Grid;
   readonly #presence: Presence;
   #lhsGroups: Int32Array = new Int32Array(0);
-  #rhsGroups: Int32Array = new Int32Array(0);
   #given = 0;
 
   constructor(
     context: ExecutionContext,
-    op: SetOp,
+    op: 'and' | 'unless',
     lhs: VectorOperator,
     rhs: VectorOperator,
     matching: VectorMatching,
     grid: Grid,
   ) {
     this.#context = context;
-    this.#op = op;
+    this.#keepWhere = op === 'and' ? 'present' : 'absent';
     this.#lhs = lhs;
     this.#rhs = rhs;
     this.#matching = matching;
@@ -85,10 +84,9 @@ export class SetOperation implements VectorOperator {
     const rhs = this.#rhs.series();
     const groups = new MatchGroups(this.#matching);
     this.#lhsGroups = groups.number(this.#context, lhs);
-    this.#rhsGroups = groups.number(this.#context, rhs);
-    if (this.#op === 'or') return [...lhs, ...rhs];
+    const rhsGroups = groups.number(this.#context, rhs);
     const column = this.#context.takeColumn(this.#grid.stepCount);
-    for (const group of this.#rhsGroups) {
+    for (const group of rhsGroups) {
       column.clear();
       this.#rhs.next(column);
       this.#context.worked(column.stepCount);
@@ -99,18 +97,10 @@ export class SetOperation implements VectorOperator {
   }
 
   next(out: StepColumn): void {
-    const index = this.#given++;
+    const group = this.#lhsGroups[this.#given++];
     this.#context.worked(out.stepCount);
-    if (index >= this.#lhsGroups.length) {
-      const group = this.#rhsGroups[index - this.#lhsGroups.length];
-      this.#rhs.next(out);
-      this.#presence.mask(group, out, 'absent');
-      return;
-    }
-    const group = this.#lhsGroups[index];
     this.#lhs.next(out);
-    if (this.#op === 'or') this.#presence.add(group, out);
-    else this.#presence.mask(group, out, this.#op === 'and' ? 'present' : 'absent');
+    this.#presence.mask(group, out, this.#keepWhere);
   }
 
   done(): void {

@@ -138,7 +138,6 @@ function instantCall(builder: OperatorBuilder, node: CallNode): VectorOperator {
     return literal.value;
   };
   const texts = (from: number): string[] => args.slice(from).map((_arg, i) => text(from + i));
-  const takeMemory = (bytes: number): void => context.takeMemory(bytes);
   const map = (change: ColumnChange): VectorOperator => {
     const scalars = args.slice(1).map((other) => builder.scalar(other));
     return builder.uniqueUnlessDelayed(new SeriesMap(context, builder.vector(arg(0)), scalars, change), 'merge');
@@ -175,11 +174,11 @@ function instantCall(builder: OperatorBuilder, node: CallNode): VectorOperator {
     case 'start_timestamp':
       return timestampCall(builder, node);
     case 'label_replace': {
-      const relabel = labelReplace(text(1), text(2), text(3), text(4), takeMemory);
+      const relabel = labelReplace(text(1), text(2), text(3), text(4), context);
       return relabelCall(builder, builder.vector(arg(0)), relabel);
     }
     case 'label_join': {
-      const relabel = labelJoin(text(1), text(2), texts(3), takeMemory);
+      const relabel = labelJoin(text(1), text(2), texts(3), context);
       return relabelCall(builder, builder.vector(arg(0)), relabel);
     }
     case 'sort':

@@ -58,6 +58,8 @@ class Info implements VectorOperator {
   readonly #reference: TimeReference;
   readonly #nameMatchers: readonly Matcher[];
   readonly #dataMatchers: readonly Matcher[];
+  /** Names of the labels that are wanted; undefined for all. */
+  readonly #wanted: ReadonlySet<string> | undefined;
   #outputs: Output[] = [];
   #given = 0;
 
@@ -76,6 +78,7 @@ class Info implements VectorOperator {
     this.#reference = reference;
     this.#nameMatchers = nameMatchers(matchers);
     this.#dataMatchers = matchers.filter(({ name }) => name !== metricName);
+    if (this.#dataMatchers.length > 0) this.#wanted = new Set(this.#dataMatchers.map(({ name }) => name));
   }
 
   series(): readonly OutputSeries[] {
@@ -89,15 +92,25 @@ class Info implements VectorOperator {
     this.#input.done();
     const isInfo = this.#nameMatchers.map((matcher) => compileMatcher(matcher));
     const ignored = new Set(
-      bases.filter(({ series }) => isInfo.every((matcher) => matcher.matches(series.labels.get(metricName)))),
+      bases.filter(({ series }) => {
+        const name = series.labels.get(metricName);
+        return isInfo.every((matcher) => {
+          this.#context.worked(workPerPoint);
+          return matcher.matches(name);
+        });
+      }),
     );
     const infos = this.#readInfos(bases.filter((base) => !ignored.has(base)));
     const newest = this.#newestByTarget(bases, infos);
+    const keepsUnmatched = this.#dataMatchers.every((matcher) => {
+      this.#context.worked(workPerLabels);
+      return compileMatcher(matcher).matchesEmpty;
+    });
     const outputs = new Map<string, Output>();
     for (const base of bases) {
       this.#context.worked(workPerLabels + workPerPoint * this.#grid.stepCount);
       if (ignored.has(base)) this.#give(outputs, base.series, base.column);
-      else this.#enrich(outputs, base, infos, newest);
+      else this.#enrich(outputs, base, infos, newest, keepsUnmatched);
       this.#context.giveColumn(base.column);
     }
     for (const { column } of infos) this.#context.giveColumn(column);
@@ -175,6 +188,7 @@ class Info implements VectorOperator {
     { series, column }: Held,
     infos: readonly Held[],
     newest: Map<string, Map<string, Int32Array>>,
+    keepsUnmatched: boolean,
   ): void {
     const target = targetKey(series.labels);
     const candidates: Int32Array[] = [];
@@ -182,7 +196,6 @@ class Info implements VectorOperator {
       const chosen = byTarget.get(target);
       if (chosen !== undefined) candidates.push(chosen);
     }
-    const keepsUnmatched = this.#dataMatchers.every((matcher) => compileMatcher(matcher).matchesEmpty);
     /** Outputs by the info series that count, so that labels are made once for each combination. */
     const byInfos = new Map<string, OutputSeries | undefined>();
     for (let step = 0; step < column.stepCount; step++) {
@@ -201,7 +214,7 @@ class Info implements VectorOperator {
 
   /** @throws Failure where two info series say different things */
   #withInfos(series: OutputSeries, infos: readonly Labels[]): OutputSeries {
-    const wanted = this.#dataMatchers.length === 0 ? undefined : new Set(this.#dataMatchers.map(({ name }) => name));
+    const wanted = this.#wanted;
     const added = new Map<string, string>();
     for (const { pairs } of infos) {
       for (let i = 0; i < pairs.length; i += 2) {

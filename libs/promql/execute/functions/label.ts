@@ -8,20 +8,23 @@ import { RE2JS } from 're2js';
 import { Failure } from '../../../errors/failure.ts';
 import { type Labels, metricName } from '../../../model/labels.ts';
 import { isLabelName } from '../aggregate/count-values.ts';
+import type { ExecutionContext } from '../execution-context.ts';
 import type { OutputSeries } from '../operator.ts';
 import { withLabel } from '../series-labels.ts';
 
 /** What becomes of one series. */
 export type Relabel = (series: OutputSeries) => OutputSeries;
 
-/** Counts bytes as taken by the query. @throws Failure when they are too many */
-type TakeMemory = (bytes: number) => void;
+/** What the query is told of: the bytes that labels take, and the work that they make. */
+type Costs = Pick<ExecutionContext, 'takeMemory' | 'worked'>;
 
 /** Most characters of all labels of one series: an allocation of tens of megabytes could end more than the worker. */
 const writtenLabelsMax = 1 << 20;
 /** Only values from here on can bring a series to the maximum. */
 const longValue = 1 << 10;
 const bytesPerCharacter = 2;
+/** How much more work it is to put a part of a label's value in its place than to pass a sample. */
+const workPerPart = 4;
 
 function checkLength(length: number): void {
   if (length <= writtenLabelsMax) return;
@@ -31,21 +34,15 @@ function checkLength(length: number): void {
 const lengthOf = (labels: Labels): number => labels.pairs.reduce((length, text) => length + text.length, 0);
 
 /** A label written anew; a name that is written is there to stay. */
-function relabeled(one: OutputSeries, name: string, value: string, take: TakeMemory): OutputSeries {
-  take(value.length * bytesPerCharacter);
+function relabeled(one: OutputSeries, name: string, value: string, costs: Costs): OutputSeries {
+  costs.takeMemory(value.length * bytesPerCharacter);
   const labels = withLabel(one.labels, name, value);
   if (value.length >= longValue) checkLength(lengthOf(labels));
   return { labels, dropName: one.dropName && name !== metricName };
 }
 
 /** @throws Failure for a bad pattern or label name */
-export function labelReplace(
-  target: string,
-  template: string,
-  source: string,
-  pattern: string,
-  take: TakeMemory,
-): Relabel {
+export function labelReplace(target: string, template: string, source: string, pattern: string, costs: Costs): Relabel {
   let regex: RE2JS;
   try {
     if (!pattern.isWellFormed()) throw new RangeError('invalid UTF-8');
@@ -55,41 +52,62 @@ export function labelReplace(
   }
   if (!isLabelName(target))
     throw new Failure('execution', `invalid destination label name in label_replace(): ${target}`);
-  const groups = regex.namedGroups() as Record<string, number>;
+  const parts = templateParts(template, regex.namedGroups() as Record<string, number>);
   return (one) => {
-    const matcher = regex.matcher(one.labels.get(source));
+    const text = one.labels.get(source);
+    costs.worked(text.length);
+    const matcher = regex.matcher(text);
     if (!matcher.find()) return one;
-    const groupText = (index: number): string => (index <= matcher.groupCount() ? (matcher.group(index) ?? '') : '');
     let length = 0;
-    const value = expandTemplate(template, (name) => {
-      const index = /^[0-9]+$/.test(name) ? Number(name) : Object.hasOwn(groups, name) ? groups[name] : undefined;
-      const text = index === undefined ? '' : groupText(index);
-      length += text.length;
+    let value = '';
+    for (const part of parts) {
+      costs.worked(workPerPart);
+      if (typeof part === 'string') {
+        value += part;
+        continue;
+      }
+      const group = part <= matcher.groupCount() ? (matcher.group(part) ?? '') : '';
+      length += group.length;
       checkLength(length);
-      return text;
-    });
-    return relabeled(one, target, value, take);
+      value += group;
+    }
+    return relabeled(one, target, value, costs);
   };
 }
 
-/** Go's regexp.Expand: $name takes as many letters, digits and underscores as there are; a $ that names nothing stays. */
-function expandTemplate(template: string, textOf: (name: string) => string): string {
-  return template.replaceAll(
-    /\$(?:(\$)|\{([\p{L}\p{Nd}_]+)\}|([\p{L}\p{Nd}_]+))/gu,
-    (_whole, dollar: string | undefined, braced: string | undefined, bare: string | undefined) =>
-      dollar !== undefined ? '$' : textOf(braced ?? bare ?? ''),
-  );
+/**
+ * A template of Go's regexp.Expand as texts and the numbers of groups: $name takes as many letters, digits and underscores as there are;
+ * a $ that names nothing stays.
+ */
+function templateParts(template: string, groups: Record<string, number>): (string | number)[] {
+  const parts: (string | number)[] = [];
+  const add = (text: string): void => {
+    if (text !== '') parts.push(text);
+  };
+  let end = 0;
+  for (const match of template.matchAll(/\$(?:(\$)|\{([\p{L}\p{Nd}_]+)\}|([\p{L}\p{Nd}_]+))/gu)) {
+    const [whole, dollar, braced, bare] = match;
+    add(template.slice(end, match.index));
+    end = match.index + whole.length;
+    const name = braced ?? bare ?? '';
+    if (dollar !== undefined) add(dollar);
+    else if (/^[0-9]+$/.test(name)) parts.push(Number(name));
+    else if (Object.hasOwn(groups, name)) parts.push(groups[name] as number);
+  }
+  add(template.slice(end));
+  return parts;
 }
 
 /** @throws Failure for a bad label name */
-export function labelJoin(target: string, separator: string, sources: readonly string[], take: TakeMemory): Relabel {
+export function labelJoin(target: string, separator: string, sources: readonly string[], costs: Costs): Relabel {
   for (const source of sources) {
     if (!isLabelName(source)) throw new Failure('execution', `invalid source label name in label_join(): ${source}`);
   }
   if (!isLabelName(target)) throw new Failure('execution', `invalid destination label name in label_join(): ${target}`);
   return (one) => {
+    costs.worked(workPerPart * sources.length);
     const texts = sources.map((source) => one.labels.get(source));
     checkLength(texts.reduce((length, text) => length + text.length, separator.length * Math.max(0, texts.length - 1)));
-    return relabeled(one, target, texts.join(separator), take);
+    return relabeled(one, target, texts.join(separator), costs);
   };
 }
