@@ -35,4 +35,17 @@ describe('records of the log that do not decode', () => {
     await another.load();
     assert.deepEqual([...another.all], []);
   });
+
+  it('hold the floor of the log at the first of them until a snapshot has what was taken in', async () => {
+    const records = new DamagedRecords(new FaultyDisk(), '/damaged', 'topic');
+    assert.equal(records.lowestOffset(), undefined);
+    await records.add(tenant, 3, 18, Uint8Array.of(2));
+    const first = await records.add(tenant, 3, 17, Uint8Array.of(1));
+    assert.equal(records.lowestOffset(), 17);
+    records.isTakenIn(first);
+    assert.equal(records.of(tenant)?.offset, 18, 'its samples are in the head');
+    assert.equal(records.lowestOffset(), 17);
+    await records.removeTaken();
+    assert.equal(records.lowestOffset(), 18);
+  });
 });
