@@ -25,7 +25,7 @@ import {
 import { IndexLookup } from '../../libs/tsdb/block/index-lookup.ts';
 import { KeptSeries } from '../../libs/tsdb/block/kept-series.ts';
 import type { SeriesMemory } from '../../libs/tsdb/block/series-columns.ts';
-import { parseTombstones, type Tombstones } from '../../libs/tsdb/block/tombstones.ts';
+import { parseTombstones, type Tombstones, tombstonesBytesMax } from '../../libs/tsdb/block/tombstones.ts';
 import type { Ulid } from '../../libs/tsdb/block/ulid.ts';
 import type { HeaderFiles } from './header-files.ts';
 import { cachedReader, countedReader, type MemoryPageCache, type ReadCounts } from './page-cache.ts';
@@ -315,6 +315,8 @@ export class GatewayBlock {
   async #readTombstones({ tombstonesBytes }: BlockFacts, signal: AbortSignal): Promise<Tombstones> {
     if (tombstonesBytes === 0) return new Map();
     const reader = this.#file('tombstones', tombstonesBytes);
+    if (tombstonesBytes > tombstonesBytesMax)
+      throw new CorruptBlock(reader.name, 0, `${tombstonesBytes} bytes are none`);
     return parseTombstones(reader.name, await reader.read(0, tombstonesBytes, signal));
   }
 

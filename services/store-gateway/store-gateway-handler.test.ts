@@ -9,6 +9,7 @@ import { uploadBlock } from '../../libs/blocks/upload-block.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import { parseTenantId } from '../../libs/model/tenant-id.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
+import { FilesystemBucket } from '../../libs/object-store/filesystem.ts';
 import { MemoryBucket } from '../../libs/object-store/memory.ts';
 import { realDisk } from '../../libs/std/disk.ts';
 import { Prng } from '../../libs/std/testing/prng.ts';
@@ -148,6 +149,19 @@ describe('the store-gateway', () => {
       await using rig = rigOf(bucket, folder.path);
       await assert.rejects(selectRows(rig.handler.source(tenant, [ulid]).source, whole), /tombstones is corrupt/);
     }
+  });
+
+  it('does not read tombstones that are larger than any', async () => {
+    await using folder = await tempFolder('gateway');
+    const root = join(folder.path, 'bucket');
+    const ulid = await ship(new FilesystemBucket(root), folder.path, 1, gridOfSeries(2, 3, 10), false);
+    // It takes no room on the disk.
+    const path = join(root, tenant, ulid, 'tombstones');
+    await writeFile(path, '');
+    await truncate(path, 2 ** 40);
+    await using rig = rigOf(new FilesystemBucket(root), folder.path);
+    await assert.rejects(selectRows(rig.handler.source(tenant, [ulid]).source, whole), /tombstones is corrupt/);
+    assert.deepEqual(rig.quarantined, [ulid]);
   });
 
   it('one metric name of many: few requests, two rounds, little more than it needs', async () => {
