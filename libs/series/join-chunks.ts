@@ -19,7 +19,7 @@ export class ChunkJoiner {
   readonly #table: PartTable;
   readonly #held: readonly HeldBatches[];
   readonly #seriesCount: number;
-  readonly #out = new BatchColumns();
+  readonly #out: BatchColumns;
   /** Parts of the series at hand in the order of their first chunks. */
   #order = new Uint32Array(16);
   #series = 0;
@@ -29,6 +29,7 @@ export class ChunkJoiner {
     this.#table = table;
     this.#held = isSorted.map((sorted) => new HeldBatches(sorted));
     this.#seriesCount = table.partBegin.length - 1;
+    this.#out = new BatchColumns(this.#seriesCount);
   }
 
   /**
@@ -154,29 +155,47 @@ class HeldBatches {
   }
 }
 
-const firstChunks = 256;
-const firstBytes = 1 << 16;
+/** Room at first, for each series that may come and at most. */
+const firstChunks = { ofSeries: 16, max: 256 };
+const firstBytes = { ofSeries: 4 << 10, max: 64 << 10 };
 
 /** One batch in the making, in columns that grow. */
 class BatchColumns {
   seriesCount = 0;
-  #chunkBegin = new Uint32Array(batchSeriesMax + 1);
-  #encoding = new Uint8Array(firstChunks);
-  #minT = new Float64Array(firstChunks);
-  #maxT = new Float64Array(firstChunks);
-  #byteBegin = new Uint32Array(firstChunks + 1);
-  #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(firstBytes);
+  /** Room for the series of a batch. */
+  readonly #seriesMax: number;
+  #chunkBegin: Uint32Array;
+  #encoding: Uint8Array<ArrayBuffer>;
+  #minT: Float64Array<ArrayBuffer>;
+  #maxT: Float64Array<ArrayBuffer>;
+  #byteBegin: Uint32Array<ArrayBuffer>;
+  #bytes: Uint8Array<ArrayBuffer>;
   #chunks = 0;
   #used = 0;
   /** Whether the chunks of the series at hand came in order of time so far. */
   #isOrdered = true;
   #spare: ChunkBatch | undefined;
+  /** A batch was built of the memory at hand: what comes next needs another. */
+  #isGiven = false;
+
+  /** @param seriesCount of all batches together */
+  constructor(seriesCount: number) {
+    this.#seriesMax = Math.min(batchSeriesMax, seriesCount);
+    const chunks = Math.min(firstChunks.max, firstChunks.ofSeries * seriesCount);
+    this.#chunkBegin = new Uint32Array(this.#seriesMax + 1);
+    this.#encoding = new Uint8Array(chunks);
+    this.#minT = new Float64Array(chunks);
+    this.#maxT = new Float64Array(chunks);
+    this.#byteBegin = new Uint32Array(chunks + 1);
+    this.#bytes = new Uint8Array(Math.min(firstBytes.max, firstBytes.ofSeries * seriesCount));
+  }
 
   get isFull(): boolean {
     return this.seriesCount === batchSeriesMax || this.#used >= batchBytesMax;
   }
 
   addSeries(batch: GivenBatch, series: number): void {
+    if (this.#isGiven) this.#renew();
     const { encoding, minT, maxT, bytes, byteBegin, byteEnd } = batch;
     const end = batch.chunkBegin[series + 1];
     let chunk = this.#chunks;
@@ -216,7 +235,7 @@ class BatchColumns {
       byteBegin: this.#byteBegin.subarray(0, count + 1),
       bytes: this.#bytes.subarray(0, this.#used),
     };
-    this.#renew();
+    this.#isGiven = true;
     this.seriesCount = 0;
     this.#chunks = 0;
     this.#used = 0;
@@ -229,11 +248,12 @@ class BatchColumns {
 
   /** Takes the memory of a batch that is over, or as much anew as this one needed. */
   #renew(): void {
+    this.#isGiven = false;
     const spare = this.#spare;
     this.#spare = undefined;
     const chunks = this.#encoding.length;
     if (spare === undefined) {
-      this.#chunkBegin = new Uint32Array(batchSeriesMax + 1);
+      this.#chunkBegin = new Uint32Array(this.#seriesMax + 1);
       this.#encoding = new Uint8Array(chunks);
       this.#minT = new Float64Array(chunks);
       this.#maxT = new Float64Array(chunks);

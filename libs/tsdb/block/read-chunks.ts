@@ -49,6 +49,10 @@ export async function* readChunks(
 ): AsyncGenerator<ChunkBatch> {
   const records = { ...chunks, recordBytes: estimateOf(readers) };
   const groups = groupSeries(records);
+  if (groups.length === 2) {
+    yield await readBatch(records, groups[0], groups[1], readers, signal);
+    return;
+  }
   const stop = new AbortController();
   const stopped = AbortSignal.any([signal, stop.signal]);
   const pending: Promise<ChunkBatch>[] = [];

@@ -48,6 +48,11 @@ export async function* readPieces(
   signal: AbortSignal,
 ): AsyncGenerator<{ readonly piece: Piece; readonly bytes: Uint8Array }> {
   const source = reader.plan?.(pieces) ?? reader;
+  const [only] = pieces;
+  if (pieces.length === 1 && only !== undefined) {
+    yield { piece: only, bytes: await source.read(only.begin, only.end, signal) };
+    return;
+  }
   const stop = new AbortController();
   const stopped = AbortSignal.any([signal, stop.signal]);
   const reads: Promise<Uint8Array>[] = [];

@@ -6,6 +6,7 @@
 import type { Matcher } from '../../model/matcher.ts';
 import { compileMatcher, type MatcherPredicate } from '../../model/matcher-predicate.ts';
 import type { RangeReader } from '../../std/range-reader.ts';
+import { Turns } from '../../std/turns.ts';
 import { nextTurn } from '../head/steps.ts';
 import { CorruptBlock } from './corrupt-block.ts';
 import { checksumBytes } from './index-layout.ts';
@@ -65,14 +66,14 @@ export async function selectPlaces(
   );
   let places: Uint32Array | undefined;
   let at = 0;
+  const turns = new Turns();
   for (const { rows, wanted } of terms) {
     const united = await uniteLists(lists.slice(at, at + rows.length), lookup.index.reader.size / 16);
     at += rows.length;
     if (places === undefined) places = united;
     else places = wanted ? intersect(places, united) : subtract(places, united);
     if (places.length === 0) break;
-    await nextTurn();
-    signal.throwIfAborted();
+    if (turns.isOver) await turns.next(signal);
   }
   return places ?? noPlaces;
 }

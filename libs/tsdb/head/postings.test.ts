@@ -24,6 +24,17 @@ describe('postings', () => {
       assert.deepEqual(read(key), lists[key]);
       assert.equal(postings.first(key), lists[key]?.[0]);
       assert.equal(postings.count(key), lists[key]?.length);
+      const seen: number[] = [];
+      assert.equal(
+        postings.some(key, (value) => seen.push(value) < 0),
+        false,
+      );
+      assert.deepEqual(seen, lists[key]);
+      const last = lists[key]?.at(-1);
+      assert.equal(
+        postings.some(key, (value) => value === last),
+        last !== undefined,
+      );
     }
     assert.ok(postings.count(1) > 5000 && postings.bytes < 300_000);
   });

@@ -94,6 +94,25 @@ export class Postings {
     return this.count(key) === 1 ? head : this.#arena.pages[head >>> wordPageShift][head & wordOffsetMask];
   }
 
+  /** Whether any number of the list is accepted. */
+  some(key: number, accepts: (value: number) => boolean): boolean {
+    const count = this.count(key);
+    const head = this.#rows.get(key, headWord) >>> 0;
+    if (count < 2) return count === 1 && accepts(head);
+    let block = head;
+    let words = firstBlockWords;
+    for (let done = 0; ; ) {
+      const page = this.#arena.pages[block >>> wordPageShift];
+      const begin = block & wordOffsetMask;
+      const end = begin + Math.min(words - 1, count - done);
+      for (let i = begin; i < end; i++) if (accepts(page[i])) return true;
+      done += end - begin;
+      if (done === count) return false;
+      block = page[begin + words - 1];
+      words = blockWords(done);
+    }
+  }
+
   /** A copy of the list. */
   read(key: number): Uint32Array {
     const count = this.count(key);

@@ -23,6 +23,8 @@ const stepItems = 2048;
 const slowStepItems = 8;
 /** Reading another list pays if it is no longer than so many times the candidates. */
 const readListFactor = 16;
+/** To look for a begin in a value is so much cheaper than to find out which value a series has. */
+const prefixFactor = 4;
 
 /** Numbers of the series that match all matchers, rising. @throws Failure `bad_data` for a bad pattern */
 export function* selectIds(series: SeriesTable, matchers: readonly Matcher[]): Steps<Uint32Array> {
@@ -50,10 +52,11 @@ export function* selectIds(series: SeriesTable, matchers: readonly Matcher[]): S
   };
   let listed = conditions.filter(({ pairs }) => pairs !== undefined).sort((a, b) => countOf(a) - countOf(b));
   let scanned = conditions.filter(({ pairs, predicate }) => pairs === undefined && !predicate.matchesEmpty);
-  // A literal begin is looked for in bytes: where a label has no more values than there are candidates, that is the cheaper way.
+  // A literal begin is looked for in bytes: where a label has few values beside the candidates, that is the cheaper way.
   const candidates = listed[0] === undefined ? series.count : countOf(listed[0]);
   for (const condition of scanned) {
-    if (condition.predicate.prefix === '' || series.pairCountOfName(condition.name) > candidates) continue;
+    if (condition.predicate.prefix === '') continue;
+    if (series.pairCountOfName(condition.name) > candidates * prefixFactor) continue;
     listed.push({ ...condition, pairs: yield* matchingPairs(series, condition, true) });
     scanned = scanned.filter((other) => other !== condition);
   }
@@ -157,11 +160,12 @@ function* sieve(series: SeriesTable, ids: Uint32Array, condition: Condition, lis
   let count = 0;
   const known = new Map<number, boolean>();
   const step = predicate.isSlow ? slowStepItems : stepItems / 2;
+  const prefix = Buffer.from(predicate.prefix);
   for (let i = 0; i < ids.length; i++) {
     const pair = series.pairOfName(ids[i], name);
     let keeps = pair === 0 ? predicate.matchesEmpty : known.get(pair);
     if (keeps === undefined) {
-      keeps = predicate.matches(series.pairValue(pair));
+      keeps = series.pairValueStartsWith(pair, prefix) && predicate.matches(series.pairValue(pair));
       known.set(pair, keeps);
     }
     if (keeps) kept[count++] = ids[i];
@@ -190,17 +194,27 @@ export function* pairsWithSamples(
   minT: number,
   maxT: number,
 ): Steps<number[]> {
+  const accepts = (id: number): boolean => hasSamples(id, ranges, minT, maxT);
   const found: number[] = [];
   let looked = 0;
   for (let i = 0; i < pairs.length; i++) {
     if (++looked % stepItems === 0) yield;
-    let isFound = firstHasSamples(series, pairs[i], ranges, minT, maxT);
-    if (!isFound && series.seriesCountOfPair(pairs[i]) > 1) {
-      const ids = series.seriesOfPair(pairs[i]);
-      for (let j = 1; j < ids.length && !isFound; j++) {
-        isFound = hasSamples(ids[j], ranges, minT, maxT);
-        if (++looked % stepItems === 0) yield;
-      }
+    if (firstHasSamples(series, pairs[i], ranges, minT, maxT)) {
+      found.push(i);
+      continue;
+    }
+    const count = series.seriesCountOfPair(pairs[i]);
+    if (count <= stepItems) {
+      if (series.someSeriesOfPair(pairs[i], accepts)) found.push(i);
+      looked += count - 1;
+      if (looked % stepItems < count) yield;
+      continue;
+    }
+    const ids = series.seriesOfPair(pairs[i]);
+    let isFound = false;
+    for (let j = 1; j < ids.length && !isFound; j++) {
+      isFound = accepts(ids[j]);
+      if (++looked % stepItems === 0) yield;
     }
     if (isFound) found.push(i);
   }

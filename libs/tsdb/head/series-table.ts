@@ -226,6 +226,11 @@ export class SeriesTable {
     return this.#seriesOfPair.read(pair);
   }
 
+  /** Whether any of the series that have the pair is accepted. */
+  someSeriesOfPair(pair: number, accepts: (id: number) => boolean): boolean {
+    return this.#seriesOfPair.some(pair, accepts);
+  }
+
   seriesCountOfPair(pair: number): number {
     return this.#seriesOfPair.count(pair);
   }
