@@ -24,10 +24,13 @@ export class ChunkJoiner {
   #order = new Uint32Array(16);
   #series = 0;
 
-  /** @param isSorted of each selection */
-  constructor(table: PartTable, isSorted: readonly boolean[]) {
+  /**
+   * @param isSorted of each selection
+   * @param free is told of batches that are not looked at any more: the collector would find their memory late
+   */
+  constructor(table: PartTable, isSorted: readonly boolean[], free: (batch: GivenBatch) => void = () => {}) {
     this.#table = table;
-    this.#held = isSorted.map((sorted) => new HeldBatches(sorted));
+    this.#held = isSorted.map((sorted) => new HeldBatches(sorted, free));
     this.#seriesCount = table.partBegin.length - 1;
     this.#out = new BatchColumns(this.#seriesCount);
   }
@@ -106,8 +109,11 @@ class HeldBatches {
   /** Series of each batch that were not taken yet. */
   readonly #left: number[] = [];
 
-  constructor(isSorted: boolean) {
+  readonly #free: (batch: GivenBatch) => void;
+
+  constructor(isSorted: boolean, free: (batch: GivenBatch) => void) {
     this.#isSorted = isSorted;
+    this.#free = free;
   }
 
   add(batch: GivenBatch): void {
@@ -133,10 +139,15 @@ class HeldBatches {
     const batch = this.#batches[at];
     out.addSeries(batch, series - batch.firstSeries);
     // The bytes of a batch whose series all were taken are let go.
-    if (--this.#left[at] === 0 && !this.#isSorted) this.#batches[at] = { ...batch, bytes: noBytes };
+    if (--this.#left[at] > 0 || this.#isSorted) return;
+    this.#batches[at] = { ...batch, bytes: noBytes };
+    this.#free(batch);
   }
 
   clear(): void {
+    for (let i = 0; i < this.#batches.length; i++) {
+      if (this.#isSorted || this.#left[i] > 0) this.#free(this.#batches[i]);
+    }
     this.#batches.length = 0;
     this.#left.length = 0;
   }

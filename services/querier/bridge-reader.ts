@@ -269,7 +269,10 @@ class BridgeSelection implements SeriesSelection {
         const isJoined = reply.table !== undefined || reply.parts.some(({ located }) => located !== undefined);
         if (!isJoined) return;
         const isSorted = reply.parts.map((part) => part.isSorted);
-        this.#joiner = new ChunkJoiner(reply.table ?? tableOfOne(seriesCountOf(this.labels)), isSorted);
+        this.#joiner = new ChunkJoiner(reply.table ?? tableOfOne(seriesCountOf(this.labels)), isSorted, (given) => {
+          // What was read from files lies in memory that is used again.
+          if (given.byteEnd === undefined) freeBatch(given);
+        });
         return;
       }
       case 'batch':
