@@ -170,7 +170,7 @@ export class Compactor {
       const next: TenantId[] = [];
       for (const tenant of waiting) {
         signal.throwIfAborted();
-        if (!(await forTenant(tenant, () => this.#compactOne(tenant, thread, signal)))) continue;
+        if (!(await this.#compactOne(tenant, thread, signal))) continue;
         ran++;
         next.push(tenant);
       }
