@@ -120,6 +120,7 @@ export class Cluster {
   #leases: Leases | undefined;
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
+  #lookingAtPeers: Promise<void> | undefined;
   #joined = false;
   #joinedAsGateway = false;
   #leave: RingLeave | undefined;
@@ -208,10 +209,10 @@ export class Cluster {
     };
     if (isSeen()) return true;
     const owners = this.table?.partitions.find(({ id }) => id === partition)?.owners ?? [];
-    await Promise.all([
-      this.refresh().catch(() => undefined),
-      ...owners.map((owner) => this.#peers?.of(owner)?.look()),
-    ]);
+    const refreshed = this.refresh().catch(() => undefined);
+    await Promise.all(owners.map((owner) => this.#peers?.of(owner)?.look()));
+    // A bucket that does not answer is not waited for where an owner has.
+    if (!isSeen()) await refreshed;
     return isSeen();
   }
 
@@ -496,9 +497,13 @@ export class Cluster {
     }
     if (this.#needsTable) acceptLossRoute(app, (partition) => this.#acceptLoss(partition));
     registerClusterMetrics(metrics, view);
-    this.#timer = setInterval(() => this.#look(), this.#config.tablePeriod);
+    const look = (): void => {
+      this.#look();
+      this.#lookAtPeers();
+    };
+    this.#timer = setInterval(look, this.#config.tablePeriod);
     this.#timer.unref();
-    this.#look();
+    look();
   }
 
   async stop(): Promise<void> {
@@ -566,7 +571,16 @@ export class Cluster {
     this.#look();
   }
 
-  /** Looks for a newer table and at the ingesters, and makes a partition active whose time has come. One look at a time. */
+  /** Looks at the ingesters and store-gateways, also while the bucket keeps the look at the table waiting. One look at a time. */
+  #lookAtPeers(): void {
+    this.#lookingAtPeers ??= Promise.all([this.#peers?.lookAtAll(), this.#gateways?.lookAtAll()])
+      .then(() => undefined)
+      .finally(() => {
+        this.#lookingAtPeers = undefined;
+      });
+  }
+
+  /** Looks for a newer table, and makes a partition active whose time has come. One look at a time. */
   #look(): void {
     this.#looking ??= this.#lookNow()
       .catch((error: unknown) => this.#deps.log.warn({ error: String(error) }, 'the table of the ring cannot be read'))
@@ -579,7 +593,7 @@ export class Cluster {
     if (this.#stopping) return;
     const peers = this.#peers;
     if (this.#joined) this.#healing?.look();
-    await Promise.all([this.refresh(), peers?.lookAtAll(), this.#gateways?.lookAtAll()]);
+    await this.refresh();
     if (!this.#deps.rooms.distributor || peers === undefined) return;
     const activate = (table: RingTable | undefined): RingTable | undefined =>
       table === undefined
