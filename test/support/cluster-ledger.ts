@@ -135,26 +135,30 @@ export async function healed({ ingesters, distributors, queriers, storeGateways 
   const owners = running.map(([, maru]) => maru);
   for (const maru of [...owners, ...distributors, ...queriers]) await maru.ready();
   const areGatewaysThere = storeGateways.every((maru) => maru.isRunning());
-  await waitFor('all ingesters answer', async () => {
-    const [writers, readers] = [
-      await Promise.all(distributors.map(ringPage)),
-      await Promise.all(queriers.map(ringPage)),
-    ];
-    const seen = [...writers, ...readers];
-    const epochs = [...seen, ...(await Promise.all(owners.map(ringPage)))].map(({ epoch }) => epoch);
-    const isWhole = ({ epoch, partitions }: RingPage): boolean =>
-      partitions.every(
-        (partition) =>
-          partition.state === 'active' &&
-          partition.owners.every(
-            ({ instance, answers, knownEpoch }) => !names.has(instance) || (answers === true && knownEpoch === epoch),
-          ),
-      );
-    const reachesGateways = ({ storeGateways: all }: RingPage): boolean =>
-      !areGatewaysThere || all.every(({ answers }) => answers === true);
-    const isHealed = new Set(epochs).size === 1 && seen.every(isWhole) && readers.every(reachesGateways);
-    return isHealed ? true : undefined;
-  });
+  await waitFor(
+    'all ingesters answer',
+    async () => {
+      const [writers, readers] = [
+        await Promise.all(distributors.map(ringPage)),
+        await Promise.all(queriers.map(ringPage)),
+      ];
+      const seen = [...writers, ...readers];
+      const epochs = [...seen, ...(await Promise.all(owners.map(ringPage)))].map(({ epoch }) => epoch);
+      const isWhole = ({ epoch, partitions }: RingPage): boolean =>
+        partitions.every(
+          (partition) =>
+            partition.state === 'active' &&
+            partition.owners.every(
+              ({ instance, answers, knownEpoch }) => !names.has(instance) || (answers === true && knownEpoch === epoch),
+            ),
+        );
+      const reachesGateways = ({ storeGateways: all }: RingPage): boolean =>
+        !areGatewaysThere || all.every(({ answers }) => answers === true);
+      const isHealed = new Set(epochs).size === 1 && seen.every(isWhole) && readers.every(reachesGateways);
+      return isHealed ? true : undefined;
+    },
+    { deadlineMs: 120_000 },
+  );
 }
 
 async function ringPage({ baseUrl }: Maru): Promise<RingPage> {

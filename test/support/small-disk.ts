@@ -23,13 +23,18 @@ export function mountSmallDisk(mebibytes: number): SmallDisk | string {
     return `a tmpfs cannot be mounted here: ${String(mounted.stderr).trim()}`;
   }
   const ballast = join(path, 'ballast');
+  const unmount = (): void => {
+    spawnSync('umount', ['--lazy', path]);
+    rmSync(path, { recursive: true, force: true });
+  };
+  process.once('exit', unmount);
   return {
     path,
     fill: () => fill(ballast),
     clear: () => rmSync(ballast, { force: true }),
     [Symbol.dispose]: () => {
-      spawnSync('umount', [path]);
-      rmSync(path, { recursive: true, force: true });
+      process.off('exit', unmount);
+      unmount();
     },
   };
 }

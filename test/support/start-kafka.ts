@@ -62,7 +62,7 @@ export async function startKafka({ properties = [], secure }: KafkaOptions = {})
         if (!running.isRunning()) throw new GiveUp(`Kafka ended at once:\n${running.output()}`);
         return (await canConnect(port)) ? true : undefined;
       },
-      { deadlineMs: 60_000 },
+      { deadlineMs: 180_000 },
     );
   };
   const dispose = async (): Promise<void> => {

@@ -157,7 +157,7 @@ export class Checker {
   }
 
   /** Waits until everybody gets what he asks for, several times over, whole and without a warning, on requests begun from now on. */
-  async flowing(deadlineMs = 120_000): Promise<void> {
+  async flowing(deadlineMs = 180_000): Promise<void> {
     this.mark();
     await waitFor(
       'everybody is served',
@@ -182,7 +182,7 @@ export class Checker {
             const found = await this.#ask(door, series, 0);
             return found.kind === 'good' ? found : undefined;
           },
-          { deadlineMs: 60_000, everyMs: 250 },
+          { deadlineMs: 180_000, everyMs: 250 },
         );
         count = Math.max(count, answer.missingCount);
         examples.push(...answer.missing);

@@ -127,7 +127,7 @@ async function comesAsAllowed(checker: Checker, allowed: Allowed): Promise<void>
     await waitFor(
       `${wordOf(kind)}: ${allowed[kind]}`,
       () => checker.since(kind).every(enough[allowed[kind]]) || undefined,
-      { deadlineMs: 60_000 },
+      { deadlineMs: 180_000 },
     );
   }
 }

@@ -1,7 +1,7 @@
 /**
  * All cases of failure in both modes, by hand, and their table:
  *
- *   node_modules/.bin/node test/cluster/failures/run-matrix.ts --results=<file> [--mode=replicas|kafka] [--case=<part of a name>] [--hold=<ms>]
+ *   node_modules/.bin/node test/cluster/failures/run-matrix.ts --results=<file> [--mode=replicas|kafka] [--case=<part of a name>] [--hold=<ms>] [--short]
  *
  * Owns that it can be stopped at any time and goes on: each case that is over is a line of the file of results; those without a fault are not
  * run again. The table is written when every case is over.
@@ -23,6 +23,7 @@ const { values } = parseArgs({
     mode: { type: 'string' },
     case: { type: 'string', default: '' },
     hold: { type: 'string', default: '5000' },
+    short: { type: 'boolean', default: false },
   },
 });
 const file = values.results;
@@ -30,6 +31,8 @@ if (file === undefined) {
   console.error('--results=<file>: where results are kept, outside of the repository');
   process.exit(2);
 }
+// So that what was started ends as well.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 const keyOf = ({ mode, name }: { readonly mode: Mode; readonly name: string }): string => `${mode}: ${name}`;
 const results = new Map<string, CaseResult>();
 if (existsSync(file)) {
@@ -45,10 +48,11 @@ for (const mode of modes) {
     const tried = new Set<string>();
     for (;;) {
       const cases = failureCases.filter(
-        ({ name, shape: one, allowed }) =>
+        ({ name, shape: one, allowed, isShort }) =>
           one === shape &&
           allowed[mode] !== undefined &&
           name.includes(values.case) &&
+          (!values.short || isShort === true) &&
           results.get(keyOf({ mode, name }))?.faults.length !== 0 &&
           !tried.has(name),
       );
