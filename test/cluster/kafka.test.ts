@@ -9,11 +9,9 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Kafka, logLevel } from 'kafkajs';
 import protobuf from 'protobufjs';
-import { healed } from '../support/cluster-ledger.ts';
 import { skipWithout } from '../support/find-server.ts';
 import { freePort } from '../support/free-port.ts';
 import { push } from '../support/push-client.ts';
-import { type Cluster, startCluster } from '../support/start-cluster.ts';
 import { type KafkaBroker, startKafka } from '../support/start-kafka.ts';
 import { type Maru, runMaru, startMaru } from '../support/start-maru.ts';
 import { tempFolder } from '../support/temp-folder.ts';
@@ -368,42 +366,5 @@ describe('a Kafka that asks who one is', { timeout: 240_000, skip: skipWithout('
     await notReady(`http://127.0.0.1:${httpPort}`, /[Aa]uthentication/);
     wrong.signal('SIGKILL');
     await wrong.exited;
-  });
-});
-
-describe('two zones behind Kafka', { timeout: 240_000, skip: skipWithout('kafka') }, () => {
-  let broker: KafkaBroker;
-  let cluster: Cluster;
-  before(async () => {
-    broker = await startKafka();
-    cluster = await startCluster({
-      zones: ['a', 'b'],
-      partitions: 2,
-      replicationFactor: 2,
-      args: ['--ingest.log=kafka', `--kafka.brokers=${broker.address}`, '--kafka.partitions=2'],
-    });
-  });
-  after(async () => {
-    await cluster?.[Symbol.asyncDispose]();
-    await broker?.[Symbol.asyncDispose]();
-  });
-
-  it('one zone is killed: writes and reads go on, complete; it is back and the other one is killed', async () => {
-    const ledger = new Ledger('zones', cluster.distributor.baseUrl, cluster.querier.queryUrl);
-    const zone = (name: string): Maru[] =>
-      [...cluster.ingesters].flatMap(([key, maru]) => (key.startsWith(name) ? [maru] : []));
-    await ledger.mustWrite(5);
-    await ledger.check();
-    await Promise.all(zone('a').map((maru) => maru.kill()));
-    await ledger.mustWrite(5);
-    await ledger.check();
-    for (const maru of zone('a')) maru.launch();
-    await healed(cluster);
-    await Promise.all(zone('b').map((maru) => maru.kill()));
-    await ledger.mustWrite(5);
-    await ledger.check();
-    for (const maru of zone('b')) maru.launch();
-    await healed(cluster);
-    await ledger.check();
   });
 });
