@@ -1,6 +1,6 @@
 /**
  * A case of failure for each row of the table of what a lost part may cost, in both modes, while known series are written and asked for all
- * the time. All cases: `node test/cluster/failures/run-matrix.ts`.
+ * the time. All cases: `node_modules/.bin/node test/cluster/failures/run-matrix.ts --results=<file>`.
  */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -12,7 +12,7 @@ const holdMs = 1_500;
 
 for (const mode of ['replicas', 'kafka'] as const) {
   const skip = skipWithout('versitygw', 'redis', ...(mode === 'kafka' ? (['kafka'] as const) : []));
-  describe(`failures, writes through ${mode}`, { skip, timeout: 240_000 }, () => {
+  describe(`failures, writes through ${mode}`, { skip, timeout: 480_000 }, () => {
     for (const shape of ['three zones', 'two zones', 'one zone'] as const) {
       it(shape, async (t) => {
         const cases = failureCases.filter((one) => one.shape === shape && one.isShort === true);
