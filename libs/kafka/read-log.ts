@@ -18,7 +18,12 @@ export interface ReadRecord {
 
 /** The log is not the one that was read so far, or does not have what comes next. */
 export class LogGap extends Error {
-  override readonly name = 'LogGap';
+  override readonly name: string = 'LogGap';
+}
+
+/** Records that were read are not in the log any more: what it holds now says nothing of them. */
+export class LogCut extends LogGap {
+  override readonly name = 'LogCut';
 }
 
 export interface ReadLogOptions {
@@ -146,7 +151,7 @@ async function fetchOnce(
     .find(({ partitionIndex }) => partitionIndex === partition);
   const diverging = found?.divergingEpoch;
   if (diverging !== undefined && diverging.endOffset >= 0n) {
-    throw new LogGap(
+    throw new LogCut(
       `${nameOf(options)} was cut short: it was read up to ${position}, and of leader epoch ${diverging.epoch} it has only what lies before ${diverging.endOffset}`,
     );
   }
@@ -167,7 +172,7 @@ export function checkRange(name: string, position: number, begin: number, end: n
     );
   }
   if (position > end) {
-    throw new LogGap(`${name} was cut short: it ends at offset ${end}, and was read up to ${position} before`);
+    throw new LogCut(`${name} was cut short: it ends at offset ${end}, and was read up to ${position} before`);
   }
 }
 

@@ -8,7 +8,7 @@ import type { WriteBatch } from '../../libs/contracts/write-batch.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { Connection } from '../../libs/kafka/connect.ts';
 import type { LogOffsets } from '../../libs/kafka/end-offsets.ts';
-import { checkRange, LogGap, type ReadRecord, readLog } from '../../libs/kafka/read-log.ts';
+import { checkRange, LogCut, LogGap, type ReadRecord, readLog } from '../../libs/kafka/read-log.ts';
 import type { KafkaTopic } from '../../libs/kafka/topic.ts';
 import { parseTenantId, type TenantId } from '../../libs/model/tenant-id.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
@@ -20,6 +20,7 @@ import type { Tsdb } from '../../libs/tsdb/tsdb.ts';
 import { AliasRegistry } from '../../libs/wire/alias-registry.ts';
 import { clusterHeader, decodeLogRecord, traceHeader } from '../../libs/wire/log-record.ts';
 import type { DamagedRecords } from './damaged-records.ts';
+import type { FollowedMark } from './followed-mark.ts';
 import { LoggedBatches } from './logged-batch.ts';
 
 export interface FollowLogDeps {
@@ -34,6 +35,7 @@ export interface FollowLogDeps {
   readonly tsdb: Tsdb;
   readonly log: OutsideLog;
   readonly damaged: DamagedRecords;
+  readonly mark: FollowedMark;
   readonly logger: Logger;
   /** Nothing was acknowledged of this partition that is in no block yet: it is new, or had left. */
   readonly isUnwritten: boolean;
@@ -97,6 +99,7 @@ export class FollowLog {
   async stop(): Promise<void> {
     this.#abort.abort();
     await this.#running;
+    if (this.#hasStarted && this.#gap === undefined) await this.#deps.mark.write(this.position);
   }
 
   /** Why reads from here lack something, or will be late; undefined when it follows. */
@@ -173,8 +176,14 @@ export class FollowLog {
     } catch (error) {
       if (!(error instanceof LogGap)) throw error;
       this.#gap = error.message;
+      if (error instanceof LogCut) {
+        const { mark } = this.#deps;
+        this.#gap += `. To go on without what it lacks remove the folder ${mark.folder} and start again`;
+        const { position } = await mark.read();
+        await mark.write(Math.max(position, this.position), error.message);
+      }
       logger.error(
-        { partition, offset: this.position, reason: error.message },
+        { partition, offset: this.position, reason: this.#gap },
         'the log does not go on: nothing is skipped',
       );
     }
@@ -182,8 +191,10 @@ export class FollowLog {
 
   /** Finds where reading begins, however long the brokers and the bucket are away. @returns false when stopped @throws LogGap */
   async #findStart(): Promise<boolean> {
-    const { log, bucket, topicId, partition, offsets, logger, topic, isUnwritten } = this.#deps;
+    const { log, bucket, topicId, partition, offsets, logger, topic, isUnwritten, mark } = this.#deps;
     const { signal } = this.#abort;
+    const before = await mark.read();
+    if (before.cut !== undefined) throw new LogCut(before.cut);
     for (;;) {
       if (signal.aborted) return false;
       if (topic.fault !== undefined) throw new LogGap(topic.fault);
@@ -200,7 +211,9 @@ export class FollowLog {
         }
         // Of a partition that had left the log may hold what came too late to be acknowledged, or held it once.
         if (isUnwritten && this.position < begin) log.startAt(begin, -1);
-        checkRange(`partition ${partition} of topic ${topic.name}`, this.position, begin, end);
+        const name = `partition ${partition} of topic ${topic.name}`;
+        checkRange(name, this.position, begin, end);
+        checkRange(name, Math.max(this.position, before.position), begin, end);
         return true;
       } catch (error) {
         if (error instanceof LogGap) throw error;
@@ -314,6 +327,7 @@ export class FollowLog {
   #moved(end: number): void {
     this.end = end;
     const { position } = this;
+    this.#deps.mark.passed(position);
     for (const waiter of this.#waiters) if (waiter.offset <= position) waiter.resolve();
   }
 

@@ -28,6 +28,7 @@ import type { HeadConfig, IngesterConfig } from './config.ts';
 import { DamagedRecords } from './damaged-records.ts';
 import { Drain } from './drain.ts';
 import { DrainLog } from './drain-log.ts';
+import { FollowedMark } from './followed-mark.ts';
 import { IngesterHandler, reportFields } from './ingester-handler.ts';
 import { registerBlockMetrics, registerIngesterMetrics, registerLogMetrics } from './metrics.ts';
 import { BlockShipper } from './ship-blocks.ts';
@@ -243,6 +244,7 @@ export function createIngester(config: IngesterConfig, headConfig: HeadConfig, d
     // The client of Kafka takes long to load, and most processes do not need it.
     const { FollowLog } = await import('./follow-log.ts');
     const damaged = new DamagedRecords(realDisk, join(deps.dataDir, 'damaged'), topicId);
+    const mark = new FollowedMark(realDisk, outside.directory);
     const { bucket, nowMs, onFatal } = deps;
     handler.damagedRecords = damaged;
     handler.follow = new FollowLog({
@@ -253,6 +255,7 @@ export function createIngester(config: IngesterConfig, headConfig: HeadConfig, d
         tsdb,
         log: outside,
         damaged,
+        mark,
         logger: log,
         isUnwritten,
         nowMs,

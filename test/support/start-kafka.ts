@@ -14,6 +14,8 @@ import { GiveUp, waitFor } from './wait-until.ts';
 export interface KafkaBroker extends AsyncDisposable {
   /** `host:port` of the listener that needs neither TLS nor a name. */
   readonly address: string;
+  /** Where it keeps its topics. */
+  readonly dataFolder: string;
   pid(): number;
   /** SIGKILL, and resolves when it is gone. */
   kill(): Promise<void>;
@@ -42,7 +44,8 @@ export async function startKafka({ properties = [], secure }: KafkaOptions = {})
   const address = `127.0.0.1:${port}`;
   const file = join(folder.path, 'server.properties');
   const options = { properties, ...(secure && { secure }) };
-  await writeFile(file, kafkaProperties(join(folder.path, 'data'), port, controllerPort, options));
+  const dataFolder = join(folder.path, 'data');
+  await writeFile(file, kafkaProperties(dataFolder, port, controllerPort, options));
   const run = (heap: string, ...args: readonly string[]): RunningProcess =>
     runProcess(serverPath('kafka'), args, {
       cwd: folder.path,
@@ -81,6 +84,7 @@ export async function startKafka({ properties = [], secure }: KafkaOptions = {})
   }
   return {
     address,
+    dataFolder,
     pid: () => child?.pid ?? 0,
     kill,
     signal: (name) => child?.signal(name),

@@ -1,0 +1,182 @@
+/**
+ * A real Kafka that has lost what it had acknowledged, and an ingester that has lost its disk: what is missing is named and nothing is
+ * skipped, and what is in blocks already is not asked of the log again.
+ */
+import assert from 'node:assert/strict';
+import { rm, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { Kafka, logLevel } from 'kafkajs';
+import { Ledger } from '../support/cluster-ledger.ts';
+import { skipWithout } from '../support/find-server.ts';
+import { push } from '../support/push-client.ts';
+import { type KafkaBroker, startKafka } from '../support/start-kafka.ts';
+import { type Maru, startMaru } from '../support/start-maru.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+import { waitFor } from '../support/wait-until.ts';
+
+const topic = 'maru-ingest';
+
+const startBehind = (broker: KafkaBroker, ...args: readonly string[]): Promise<Maru> =>
+  startMaru({
+    args: [
+      '--ingest.log=kafka',
+      `--kafka.brokers=${broker.address}`,
+      '--kafka.partitions=1',
+      '--self-metrics.tenant=none',
+      ...args,
+    ],
+  });
+
+const ledgerOf = (maru: Maru, name: string, ageMs?: number): Ledger =>
+  new Ledger({ distributor: maru, querier: maru }, name, ageMs);
+
+const metricOf = async (maru: Maru, name: string): Promise<number> => {
+  const text = await (await fetch(`${maru.baseUrl}/metrics`)).text();
+  return Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (.+)$`, 'm').exec(text)?.[1] ?? Number.NaN);
+};
+
+/** What /ready says once it says that. */
+function notReady(maru: Maru, pattern: RegExp): Promise<string> {
+  return waitFor(`/ready says ${pattern}`, async () => {
+    const response = await fetch(`${maru.baseUrl}/ready`);
+    const text = await response.text();
+    return response.status === 503 && pattern.test(text) ? text : undefined;
+  });
+}
+
+/** Client of another maker. */
+const clientOf = (broker: KafkaBroker): Kafka =>
+  new Kafka({ clientId: 'test', brokers: [broker.address], logLevel: logLevel.NOTHING });
+
+/** As after a power cut: the broker is killed, and the end of what it had not synced is gone. */
+async function cutShort(broker: KafkaBroker, bytes: number): Promise<void> {
+  await broker.kill();
+  await truncate(join(broker.dataFolder, `${topic}-0`, '00000000000000000000.log'), bytes);
+  await broker.launch();
+}
+
+describe('a log that was cut short', { timeout: 240_000, skip: skipWithout('kafka') }, () => {
+  it('while its reader was away: named where it ends before what was read, and reads are errors', async () => {
+    await using broker = await startKafka();
+    await using maru = await startBehind(broker);
+    const ledger = ledgerOf(maru, 'cut');
+    await ledger.mustWrite(8);
+    await ledger.check();
+    await maru.stop();
+    await cutShort(broker, 2_000);
+    maru.launch();
+    await notReady(maru, /was cut short: it ends at offset \d, and was read up to 8 before/);
+    assert.equal((await ledger.read()).status, 503);
+    assert.equal(await metricOf(maru, 'maru_ingester_log_follows'), 0);
+  });
+
+  it('while it was read, and has other records now: they are not taken for those that were lost, until somebody accepts that', async () => {
+    await using broker = await startKafka();
+    await using maru = await startBehind(broker);
+    const ledger = ledgerOf(maru, 'other');
+    await ledger.mustWrite(8);
+    await ledger.check();
+    maru.signal('SIGSTOP');
+    await cutShort(broker, 2_000);
+    const producer = clientOf(broker).producer();
+    await producer.connect();
+    await producer.send({ topic, messages: Array.from({ length: 20 }, (_, i) => ({ key: 'x', value: `other ${i}` })) });
+    await producer.disconnect();
+    const foreign = 'maru_ingester_log_foreign_records_total';
+    maru.signal('SIGCONT');
+    const reason = /was cut short: it was read up to 8.* remove the folder (\S+) and start again/;
+    await notReady(maru, reason);
+    assert.equal(await metricOf(maru, foreign), 0, 'nothing behind the cut was read');
+    assert.equal((await ledger.read()).status, 503);
+    await maru.kill();
+    maru.launch();
+    const text = await notReady(maru, reason);
+    await maru.kill();
+    await rm(reason.exec(text)?.[1] ?? '', { recursive: true });
+    maru.launch();
+    await maru.ready();
+    const after = ledgerOf(maru, 'after');
+    await after.mustWrite(2);
+    await after.check();
+  });
+});
+
+describe('an ingester that lost its disk', { timeout: 240_000, skip: skipWithout('kafka') }, () => {
+  it('replays from the floor in the bucket, also where the log begins there', async () => {
+    await using broker = await startKafka();
+    await using bucket = await tempFolder('kafka-floor');
+    await using maru = await startBehind(
+      broker,
+      `--bucket.filesystem.directory=${bucket.path}`,
+      '--head.idle-delay=1s',
+      '--ingester.ship-interval=1s',
+      '--compactor.cleanup-interval=1s',
+      '--query.bucket-index-max-age=3s',
+      '--query.bucket-index-refresh=1s',
+      '--query.timeout=10s',
+    );
+    const old = ledgerOf(maru, 'old', 6 * 3_600_000);
+    await old.mustWrite(4);
+    // The block is cut and brought to the bucket, the index that names it is looked into once a minute, and readers must have heard of it.
+    await waitFor(
+      'the floor is behind what is in blocks',
+      async () => ((await metricOf(maru, 'maru_ingester_log_floor')) === 4 ? true : undefined),
+      { deadlineMs: 150_000 },
+    );
+    const young = ledgerOf(maru, 'young');
+    await young.mustWrite(3);
+    for (const isLogShorter of [false, true]) {
+      await maru.kill();
+      await rm(maru.dataDir, { recursive: true });
+      if (isLogShorter) {
+        const admin = clientOf(broker).admin();
+        await admin.connect();
+        // Without it the client does not know who leads.
+        await admin.fetchTopicOffsets(topic);
+        await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '4' }] });
+        await admin.disconnect();
+      }
+      maru.launch();
+      await maru.ready();
+      assert.equal(await metricOf(maru, 'maru_ingester_log_records_total'), 3, 'what is in blocks is not read again');
+      await young.check();
+      await old.checkOnceAnswered();
+    }
+  });
+});
+
+describe('a broker that takes small records', { timeout: 240_000, skip: skipWithout('kafka') }, () => {
+  it('gets a large write in several, and a sample that no record may hold is refused', async () => {
+    await using broker = await startKafka({ properties: ['message.max.bytes=20000'] });
+    await using maru = await startBehind(broker);
+    const t = Date.now() - 60_000;
+    const names = Array.from({ length: 1_000 }, (_, i) => `of a series with a rather long name, number ${i}`);
+    const series = names.map((name, i) => ({
+      labels: [
+        ['__name__', 'large'],
+        ['name', name],
+      ] as const,
+      samples: [{ t, v: i }],
+    }));
+    const { status, text } = await push(maru.baseUrl, series, { protocol: 'v2' });
+    assert.equal(status, 204, text);
+    const records = await metricOf(maru, 'maru_log_written_records_total');
+    assert.ok(records > 3, `${records} records`);
+    const form = new URLSearchParams({ query: 'large', time: String(t / 1000) });
+    const answer = (await (await fetch(`${maru.queryUrl}/api/v1/query?${form}`)).json()) as {
+      data: { result: { metric: Record<string, string>; value: [number, string] }[] };
+    };
+    const found = new Map(answer.data.result.map(({ metric, value }) => [metric['name'], Number(value[1])]));
+    assert.deepEqual(found, new Map(names.map((name, i) => [name, i])));
+    const huge = [{ labels: [['__name__', 'huge'], ...labelsOf(25)] as const, samples: [{ t, v: 1 }] }];
+    const refused = await push(maru.baseUrl, huge, { protocol: 'v2' });
+    assert.equal(refused.status, 413, refused.text);
+    assert.match(refused.text, /larger than a record of the log may be/);
+    assert.equal(await metricOf(maru, 'maru_log_written_records_total'), records, 'nothing of it was written');
+  });
+});
+
+/** Labels with values of 1,000 characters. */
+const labelsOf = (count: number): (readonly [string, string])[] =>
+  Array.from({ length: count }, (_, i) => [`label_${String(i).padStart(3, '0')}`, String(i).padEnd(1_000, 'x')]);
