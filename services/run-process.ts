@@ -16,6 +16,7 @@ import { type StartedModules, startModules } from '../libs/lifecycle/start-modul
 import { watchTenantLimits } from '../libs/limits/tenant-limits.ts';
 import { parseTenantId, type TenantId } from '../libs/model/tenant-id.ts';
 import { openBucket } from '../libs/object-store/open-bucket.ts';
+import { badLabelPath } from '../libs/query-api/bad-label-path.ts';
 import { startTraceExport } from '../libs/telemetry/export-traces.ts';
 import { createLogger } from '../libs/telemetry/log.ts';
 import { Metrics } from '../libs/telemetry/metrics.ts';
@@ -90,6 +91,7 @@ async function run(config: Config): Promise<void> {
     metrics,
     log: log.child({ component: 'http' }),
     tenantOf: tenantReader(missingHeader),
+    refusalOf: badLabelPath,
     notReady: () => {
       const reasons = notReady();
       return reasons.length === 0 && !isGreeted ? ['the process is starting'] : reasons;

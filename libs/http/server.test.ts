@@ -29,7 +29,13 @@ describe('the HTTP server', { timeout: 60_000 }, () => {
     );
     server = createHttpServer(
       { httpAddress: '127.0.0.1', httpPort: 0, readTimeout: 1000 },
-      { metrics: new Metrics('1.2.3'), log, tenantOf: tenantReader('anonymous'), notReady: () => notReady },
+      {
+        metrics: new Metrics('1.2.3'),
+        log,
+        tenantOf: tenantReader('anonymous'),
+        notReady: () => notReady,
+        refusalOf: (path) => (path === '/own/%ff' ? new Failure('bad_data', 'no such name') : undefined),
+      },
     );
     const held = new Promise<void>((resolve) => {
       release = resolve;
@@ -89,6 +95,9 @@ describe('the HTTP server', { timeout: 60_000 }, () => {
     assert.deepEqual([wrong.status, wrong.headers.get('allow')], [405, 'POST']);
     const broken = await ask('/%ff');
     assert.deepEqual([broken.status, broken.text], [400, "'/%ff' is not a valid url component\n"]);
+    const own = await ask('/own/%ff');
+    const text = '{"status":"error","errorType":"bad_data","error":"no such name"}';
+    assert.deepEqual([own.status, own.text], [400, text]);
   });
 
   it('a slash too many changes nothing, as after a base URL that ends with one', async () => {

@@ -10,7 +10,7 @@ import { Failure } from '../errors/failure.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { version } from '../telemetry/version.ts';
-import { isUnexpected, sendFailure } from './failure-response.ts';
+import { isUnexpected, sendFailure, sendJsonFailure } from './failure-response.ts';
 import type { TenantOf } from './tenant-header.ts';
 import { traceRequests } from './trace-requests.ts';
 
@@ -49,11 +49,13 @@ export interface HttpDeps {
   readonly notReady: () => readonly string[];
   /** One line for each thing that is amiss although the process is ready: what needs it fails, the rest goes on. */
   readonly amiss?: () => readonly string[];
+  /** What an API says, in its own envelope, of a URL that cannot be decoded; undefined where it is none of its own. */
+  readonly refusalOf?: (url: string) => Failure | undefined;
 }
 
 export function createHttpServer(
   config: HttpConfig,
-  { metrics, log, tenantOf, notReady, amiss = () => [] }: HttpDeps,
+  { metrics, log, tenantOf, notReady, amiss = () => [], refusalOf = () => undefined }: HttpDeps,
 ): HttpServer {
   const app = fastify({
     logger: false,
@@ -69,7 +71,10 @@ export function createHttpServer(
     },
     routerOptions: { maxParamLength: 2048, ignoreDuplicateSlashes: true },
     // What fastify refuses before a route is found, such as a path with a broken percent escape.
-    frameworkErrors: (error, _request, reply) => sendFailure(reply, error),
+    frameworkErrors: (error, request, reply) => {
+      const refusal = refusalOf(request.raw.url ?? '');
+      return refusal === undefined ? sendFailure(reply, error) : sendJsonFailure(reply, refusal);
+    },
   });
   // The log and blocks need files, too.
   app.server.maxConnections = Math.min(connectionsMax, Math.floor(openFilesMax() / 2));
