@@ -31,7 +31,10 @@ export const configKeys = {
     grpcAddress: text('127.0.0.1', 'Address on which other processes of the cluster are listened to.'),
     grpcPort: integer(9095, 'Port for them; 0 picks a free one. Not opened by --target=all.', 0, 65_535),
     maxBodyBytes: bytes('100MB', 'Most bytes of a write request as received; more are answered 413.'),
-    readTimeout: duration('60s', 'A request that has not arrived whole within this is closed.'),
+    readTimeout: duration(
+      '60s',
+      'A request that has not arrived whole within this is closed, and so is one of whose answer nothing is taken for so long.',
+    ),
   },
   log: {
     level: oneOf(logLevels, 'info', 'Least level that is logged.'),

@@ -15,6 +15,8 @@ describe('the HTTP server', { timeout: 60_000 }, () => {
   let notReady: string[] = [];
   let logged = '';
   let release: () => void = () => undefined;
+  /** Settles when the connection is closed that was asked for much. */
+  let gone: Promise<void> = Promise.resolve();
 
   beforeEach(async () => {
     notReady = [];
@@ -41,6 +43,12 @@ describe('the HTTP server', { timeout: 60_000 }, () => {
       release = resolve;
     });
     server.app.post('/push', async () => 'pushed');
+    gone = new Promise<void>((resolve) => {
+      server.app.get('/large', (_request, reply) => {
+        reply.raw.once('close', () => resolve());
+        return reply.send(Buffer.alloc(64 << 20));
+      });
+    });
     server.app.get('/held', async () => {
       await held;
       return 'finished';
@@ -133,6 +141,16 @@ describe('the HTTP server', { timeout: 60_000 }, () => {
     });
     assert.equal((await ask('/push', 'POST')).status, 200);
     await Promise.all(slow);
+  });
+
+  it('closes connections that take nothing of their answer', async () => {
+    const socket = connect(Number(new URL(url).port), '127.0.0.1', () => {
+      socket.write('GET /large HTTP/1.1\r\nhost: x\r\n\r\n');
+      socket.pause();
+    });
+    socket.on('error', () => undefined); // a reset is a way to close
+    await gone;
+    socket.destroy();
   });
 
   it('finishes what it has when it closes, and takes nothing more', async () => {

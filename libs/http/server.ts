@@ -1,6 +1,6 @@
 /**
  * The process' HTTP server: what every room's routes share.
- * Owns timeouts against senders that never finish, the answer to what nobody handles, the operator's endpoints (/ready,
+ * Owns timeouts against senders that never finish and readers that never read, the answer to what nobody handles, the operator's endpoints (/ready,
  * /healthz, /metrics) and the end of connections. Does not own any other route: rooms register plugins. Surprising: it listens
  * before the rooms are ready, so that /ready can say why they are not.
  */
@@ -18,7 +18,7 @@ export interface HttpConfig {
   readonly httpAddress: string;
   /** 0 picks a free port. */
   readonly httpPort: number;
-  /** A request must have arrived whole within this. */
+  /** A request must have arrived whole within this, and of an answer something must be taken. */
   readonly readTimeout: number;
 }
 
@@ -84,6 +84,11 @@ export function createHttpServer(
     const methods = methodsOf.get(url) ?? new Set();
     for (const one of [method].flat()) methods.add(one);
     methodsOf.set(url, methods);
+  });
+  app.addHook('onSend', (request, _reply, payload, done) => {
+    // Counts while nothing can be written; node resets it when the answer is out.
+    request.raw.socket.setTimeout(config.readTimeout);
+    done(null, payload);
   });
   traceRequests(app, (url) => !operatorUrls.has(url), tenantOf, log);
   app.setErrorHandler((error, request, reply) => {

@@ -160,6 +160,23 @@ describe('answers', () => {
     assert.equal(await textOf(await second), 'hello');
   });
 
+  it('of a client that does not read give their worker to those who wait for one', async () => {
+    const hurried = newPool({ unreadMsMax: 50 });
+    const unread = await run(hurried, 'write 20000');
+    assert.equal(await ask(hurried, 'hello', { tenant: 'b' }), 'hello');
+    await assert.rejects(textOf(unread), failsWith('canceled', /was not read/));
+  });
+
+  it('that nobody reads take no more memory than they may: the one that has waited longest ends', async () => {
+    const small = newPool({ unreadBytesMax: 5_000_000 });
+    const first = await run(small, 'write 3000');
+    const second = await run(small, 'write 3000');
+    assert.equal(await ask(small, 'hello'), 'hello');
+    await assert.rejects(textOf(first), failsWith('canceled', /was not read/));
+    assert.equal((await textOf(second)).length, 3_000_000);
+    assert.equal((await textOf(await run(small, 'write 20000'))).length, 20_000_000);
+  });
+
   it('free the worker when the client stops reading half-way', async () => {
     const answer = await run(pool, 'write 20000');
     await answer.chunks.next();

@@ -19,7 +19,12 @@ import type { EvaluationRequest, QueryRequest } from './query-request.ts';
 import { ReadServer, select } from './serve-reads.ts';
 import type { SmallQueries } from './small-queries.ts';
 import type { JobMessage, JobStats, StartJob } from './worker-protocol.ts';
-import { ControlWord, controlWords, earlySelectsMax, StopReason } from './worker-protocol.ts';
+import { ControlWord, chunksUnderWayMax, controlWords, earlySelectsMax, StopReason } from './worker-protocol.ts';
+
+/** How long a worker may wait for its client, all in all, while others wait for a worker. */
+const unreadMsMaxDefault = 5_000;
+/** Bytes of answers that may wait for their clients. */
+const unreadBytesMaxDefault = 256 << 20;
 
 /** How long a worker may take to stop before it is killed. */
 const killAfterMs = 2_000;
@@ -42,6 +47,9 @@ export interface QueryPoolOptions {
   readonly outlineOf?: OutlineOf;
   /** Answers what is small without a worker. */
   readonly small?: SmallQueries;
+  /** Instead of the defaults. */
+  readonly unreadMsMax?: number;
+  readonly unreadBytesMax?: number;
 }
 
 export interface QueryJob {
@@ -99,11 +107,33 @@ class RunningJob {
   /** Whether its worker knows of it. */
   isHandedOver = false;
   killer: NodeJS.Timeout | undefined;
+  /** Chunks that came and were not taken. */
+  #unread = 0;
+  /** How long the worker has waited for the client, and since when it does. */
+  #unreadMs = 0;
+  #unreadSince: number | undefined;
 
   constructor(number: number, queued: QueuedJob, answer: ChunkQueue) {
     this.number = number;
     this.queued = queued;
     this.answer = answer;
+  }
+
+  /** A chunk has come, which is not the last. */
+  came(): void {
+    this.#unread++;
+    if (this.#unread >= chunksUnderWayMax) this.#unreadSince ??= performance.now();
+  }
+
+  /** The client has taken a chunk. */
+  taken(): void {
+    this.#unreadMs = this.unreadMs;
+    this.#unreadSince = undefined;
+    this.#unread--;
+  }
+
+  get unreadMs(): number {
+    return this.#unreadMs + (this.#unreadSince === undefined ? 0 : performance.now() - this.#unreadSince);
   }
 }
 
@@ -111,6 +141,11 @@ export class QueryPool {
   readonly #options: QueryPoolOptions;
   readonly #slots = new Set<Slot>();
   readonly #queue: TenantQueue<QueuedJob>;
+  /** Answers with chunks that wait for their client, those first that have waited longest. */
+  readonly #unread = new Set<ChunkQueue>();
+  #unreadBytes = 0;
+  /** Looks whether those who wait for a worker wait for clients of others. */
+  #looker: NodeJS.Timeout | undefined;
   #jobs = 0;
   #closed = false;
   /** Samples that all finished jobs have read. */
@@ -192,6 +227,7 @@ export class QueryPool {
       settle(queued);
       queued.reject(shuttingDown());
     }
+    clearTimeout(this.#looker);
     for (const { replacer } of this.#slots) clearTimeout(replacer);
     await Promise.all([...this.#slots].map((slot) => slot.worker.terminate()));
   }
@@ -199,10 +235,40 @@ export class QueryPool {
   #assign(): void {
     while (this.#queue.length > 0) {
       const slot = this.#idleSlot();
-      if (slot === undefined) return;
+      if (slot === undefined) {
+        this.#lookAgain();
+        return;
+      }
       const queued = this.#queue.shift();
       if (queued === undefined) return;
       queued.inTrace(() => this.#start(slot, queued));
+    }
+  }
+
+  /** While jobs wait for a worker: those whose clients keep one from them end. */
+  #lookAgain(): void {
+    const { unreadMsMax = unreadMsMaxDefault } = this.#options;
+    this.#looker ??= setTimeout(() => {
+      this.#looker = undefined;
+      if (this.#queue.length === 0 || this.#closed) return;
+      for (const { running } of this.#slots) {
+        if (running !== undefined && running.unreadMs > unreadMsMax) this.#stop(running.queued, StopReason.unread);
+      }
+      this.#lookAgain();
+    }, unreadMsMax / 5).unref();
+  }
+
+  /** Counts what waits for clients; where it is too much the answer ends that has waited longest. */
+  #noteUnread(answer: ChunkQueue, change: number): void {
+    this.#unreadBytes += change;
+    this.#unread.delete(answer);
+    if (answer.bytes > 0) this.#unread.add(answer);
+    const { unreadBytesMax = unreadBytesMaxDefault } = this.#options;
+    if (change <= 0 || this.#unreadBytes <= unreadBytesMax) return;
+    for (const oldest of this.#unread) {
+      oldest.fail(unreadAnswer());
+      void oldest.return();
+      return;
     }
   }
 
@@ -218,9 +284,11 @@ export class QueryPool {
     const answer = new ChunkQueue(
       () => {
         if (slot.running !== running) return;
+        running.taken();
         Atomics.add(slot.control, ControlWord.taken, 1);
         wake(slot.control);
       },
+      (change) => this.#noteUnread(answer, change),
       () => this.#stop(queued, StopReason.canceled),
     );
     const running = new RunningJob(number, queued, answer);
@@ -346,6 +414,7 @@ export class QueryPool {
       this.#finish(slot, running, message.bytes, message.stats);
       return;
     }
+    running.came();
     running.answer.push(message.bytes, undefined);
     this.#resolve(running, false);
   }
@@ -400,8 +469,8 @@ export class QueryPool {
   }
 
   /** Ends a job from outside: at once for its caller, soon for its worker. */
-  #stop(queued: QueuedJob, reason: typeof StopReason.canceled | typeof StopReason.timeout): void {
-    const end = reason === StopReason.timeout ? timedOut : canceled;
+  #stop(queued: QueuedJob, reason: Exclude<StopReason, typeof StopReason.none>): void {
+    const end = reason === StopReason.timeout ? timedOut : reason === StopReason.unread ? unreadAnswer : canceled;
     const slot = queued.slot;
     if (slot === undefined) {
       if (!this.#queue.remove(queued.tenant, queued)) return;
@@ -444,6 +513,10 @@ function shuttingDown(): Failure {
   return new Failure('unavailable', 'the querier is shutting down');
 }
 
+function unreadAnswer(): Failure {
+  return new Failure('canceled', 'the answer was not read while others waited');
+}
+
 function timedOut(where: string): Failure {
   return new Failure('timeout', `query timed out in ${where}`);
 }
@@ -451,21 +524,29 @@ function timedOut(where: string): Failure {
 /** The chunks that have come and were not yet taken. At most `chunksUnderWayMax` of a job are under way. */
 class ChunkQueue implements AsyncIterableIterator<Uint8Array> {
   readonly #onTaken: () => void;
+  readonly #onBytes: (change: number) => void;
   readonly #onReturn: () => void;
   readonly #chunks: Uint8Array[] = [];
   #failure: Failure | undefined;
   #ended = false;
   #wakeReader: (() => void) | undefined;
   stats: JobStats | undefined;
+  /** Of the chunks that wait. */
+  bytes = 0;
 
-  constructor(onTaken: () => void, onReturn: () => void) {
+  constructor(onTaken: () => void, onBytes: (change: number) => void, onReturn: () => void) {
     this.#onTaken = onTaken;
+    this.#onBytes = onBytes;
     this.#onReturn = onReturn;
   }
 
   /** `stats` come with the last chunk. */
   push(chunk: Uint8Array, stats: JobStats | undefined): void {
-    this.#chunks.push(chunk);
+    // Nobody takes what comes after a failure.
+    if (this.#failure === undefined) {
+      this.#chunks.push(chunk);
+      this.#count(chunk.length);
+    }
     if (stats !== undefined) {
       this.stats = stats;
       this.#ended = true;
@@ -474,7 +555,8 @@ class ChunkQueue implements AsyncIterableIterator<Uint8Array> {
   }
 
   fail(failure: Failure): void {
-    this.#failure = failure;
+    this.#failure ??= failure;
+    this.#forget();
     this.#wake();
   }
 
@@ -483,6 +565,7 @@ class ChunkQueue implements AsyncIterableIterator<Uint8Array> {
       if (this.#failure !== undefined) throw this.#failure;
       const chunk = this.#chunks.shift();
       if (chunk !== undefined) {
+        this.#count(-chunk.length);
         this.#onTaken();
         return { done: false, value: chunk };
       }
@@ -496,8 +579,18 @@ class ChunkQueue implements AsyncIterableIterator<Uint8Array> {
   async return(): Promise<IteratorResult<Uint8Array>> {
     if (!this.#ended) this.#onReturn();
     this.#ended = true;
-    this.#chunks.length = 0;
+    this.#forget();
     return { done: true, value: undefined };
+  }
+
+  #count(change: number): void {
+    this.bytes += change;
+    this.#onBytes(change);
+  }
+
+  #forget(): void {
+    this.#chunks.length = 0;
+    if (this.bytes > 0) this.#count(-this.bytes);
   }
 
   [Symbol.asyncIterator](): this {

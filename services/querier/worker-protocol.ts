@@ -20,7 +20,7 @@ export const ControlWord = {
 } as const;
 export const controlWords = 3;
 
-export const StopReason = { none: 0, canceled: 1, timeout: 2 } as const;
+export const StopReason = { none: 0, canceled: 1, timeout: 2, unread: 3 } as const;
 export type StopReason = (typeof StopReason)[keyof typeof StopReason];
 
 /** An answer's chunks that may be under way to a client that reads slowly; then the worker waits. */
