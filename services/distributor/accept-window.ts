@@ -12,14 +12,17 @@ export interface AcceptWindow {
   readonly maxT: number;
 }
 
+/** Nothing is further from the epoch (some 140,000 years): the range of two hours around it must be whole milliseconds, and a date. */
+const timeMax = 2 ** 52;
+
 /**
  * The window of a request.
  * @param pastGraceMs 0 is any age
  */
 export function acceptWindow(receiveTimeMs: number, pastGraceMs: number, creationGraceMs: number): AcceptWindow {
   return {
-    minT: pastGraceMs === 0 ? -Number.MAX_SAFE_INTEGER : receiveTimeMs - pastGraceMs,
-    maxT: Math.min(receiveTimeMs + creationGraceMs, Number.MAX_SAFE_INTEGER),
+    minT: pastGraceMs === 0 ? -timeMax : Math.max(receiveTimeMs - pastGraceMs, -timeMax),
+    maxT: Math.min(receiveTimeMs + creationGraceMs, timeMax),
   };
 }
 
