@@ -352,7 +352,10 @@ function followDeps({ config }: House, { connection, topic, offsets }: KafkaLog)
 }
 
 /** The one ingester of a process that runs alone, behind the log: as a ring of one partition with one owner. */
-function onlyIngesterOf(handler: IngesterHandler, house: House): IngesterContract & IngesterStatusContract {
+function onlyIngesterOf(
+  handler: IngesterHandler,
+  house: House,
+): IngesterContract & IngesterStatusContract & RecentChangesContract {
   const { id: clusterId, zone, instance } = house.config.cluster;
   const id = ordinalOf(instance) ?? 0;
   const owner = { instance, zone, address: '', incarnation: '', starts: 1, completeFromMs: 0 };
@@ -397,7 +400,7 @@ interface Ring {
 function ingestersOf(
   cluster: Cluster,
   house: House,
-): IngesterContract & IngesterStatusContract & Partial<RecentChangesContract> {
+): IngesterContract & IngesterStatusContract & RecentChangesContract {
   const ring: Ring = {
     table: () => cluster.table,
     isRead: (partition) => cluster.isRead(partition),
@@ -429,24 +432,11 @@ function ingestersOf(
     timeoutMs: house.config.cluster.writeTimeout,
     nowMs: () => performance.now(),
   });
-  // Where writes go through a log it is not known of what was read whether it has changed: nothing is kept.
-  const quorum = (tenant: TenantId, onRead?: (read: RecentRead) => void): QuorumSource => {
-    const { table, heardEpoch, refresh } = ring;
-    const peerOf = (owner: Owner): ReadPeer | undefined => ring.readPeerOf(owner, tenant);
-    const { zone } = house.config.cluster;
-    return new QuorumSource({ table, heardEpoch, refresh, peerOf, zone, freshness: undefined, onRead });
-  };
-  return {
-    ...readsOf(house, ring),
-    refEpoch: () => writes.refEpoch(),
-    push: (batch) => writes.push(batch),
-    witnessedSource: quorum,
-    isUnchanged: (tenant, reads, signal) => quorum(tenant).isUnchanged(reads, signal),
-  };
+  return { ...readsOf(house, ring), refEpoch: () => writes.refEpoch(), push: (batch) => writes.push(batch) };
 }
 
 /** Ingesters that follow a log: writes go there. */
-function ingestersBehind(house: House, ring: Ring): IngesterContract & IngesterStatusContract {
+function ingestersBehind(house: House, ring: Ring): IngesterContract & IngesterStatusContract & RecentChangesContract {
   const { kafka } = house;
   assert(kafka !== undefined, 'the log is built before the rooms that need it');
   const writes = new LogWrite({
@@ -466,20 +456,26 @@ function ingestersBehind(house: House, ring: Ring): IngesterContract & IngesterS
 function readsOf(
   house: House,
   { table, heardEpoch, refresh, readPeerOf }: Ring,
-): Omit<IngesterContract & IngesterStatusContract, 'push' | 'refEpoch'> {
+): Omit<IngesterContract & IngesterStatusContract & RecentChangesContract, 'push' | 'refEpoch'> {
   const { kafka, config } = house;
-  const sourceOf = (tenant: TenantId, consistency: ReadConsistency): QuorumSource => {
+  const sourceOf = (
+    tenant: TenantId,
+    consistency: ReadConsistency,
+    onRead?: (read: RecentRead) => void,
+  ): QuorumSource => {
     const freshness =
       kafka === undefined ? undefined : new LogFreshness({ consistency, ends: () => kafka.offsets.ends() });
     freshness?.begin();
     const peerOf = (owner: Owner): ReadPeer | undefined => readPeerOf(owner, tenant);
     const { zone } = config.cluster;
-    return new QuorumSource({ table, heardEpoch, refresh, peerOf, zone, freshness, onRead: undefined });
+    return new QuorumSource({ table, heardEpoch, refresh, peerOf, zone, freshness, onRead });
   };
   return {
     // An ingester says with its reply that it has dropped some, and all are forgotten.
     clearDropped: () => 0,
-    source: sourceOf,
+    source: (tenant, consistency) => sourceOf(tenant, consistency),
+    witnessedSource: (tenant, onRead) => sourceOf(tenant, 'default', onRead),
+    isUnchanged: (tenant, reads, signal) => sourceOf(tenant, 'default').isUnchanged(reads, signal),
     headStatus: (tenant, countMax, signal) => sourceOf(tenant, 'eventual').headStatus(countMax, signal),
     // Each ingester restores itself; who reads from all of them has nothing to restore.
     restoreProgress: () => ({ bytesDone: 0, bytesTotal: 0 }),

@@ -113,14 +113,7 @@ export class IngesterHandler
 
   /** @throws Failure that names a record of the log that is ours and could not be taken in */
   source(tenant: TenantId): RecentSource {
-    const damaged = this.damagedRecords?.of(tenant);
-    if (damaged !== undefined) {
-      throw new Failure(
-        'internal',
-        `the record at offset ${damaged.offset} of partition ${damaged.partition} of the log does not decode: what it holds is missing. ` +
-          `It lies in ${damaged.path}: start a release that can read it, or take the file away to give it up`,
-      );
-    }
+    this.#checkWhole(tenant);
     return recentSource(tenant, this.#open().source(tenant), this.#blocks);
   }
 
@@ -136,7 +129,9 @@ export class IngesterHandler
     return await follow.applied(offset, timeoutMs, signal);
   }
 
+  /** @throws Failure as source(): what it cannot answer it cannot vouch for */
   writeMarks(tenant: TenantId, spans: readonly TimeSpan[]): WriteMarksOf {
+    this.#checkWhole(tenant);
     const { writeMarks } = this.#open();
     return { run: writeMarks.run, writes: spans.map(({ minT, maxT }) => writeMarks.lastWrite(tenant, minT, maxT)) };
   }
@@ -150,6 +145,16 @@ export class IngesterHandler
   restoreProgress(): { readonly bytesDone: number; readonly bytesTotal: number } {
     const { bytesDone, bytesTotal } = this.#progress ?? { bytesDone: 0, bytesTotal: 0 };
     return { bytesDone: this.#tsdb === undefined ? bytesDone : bytesTotal, bytesTotal };
+  }
+
+  #checkWhole(tenant: TenantId): void {
+    const damaged = this.damagedRecords?.of(tenant);
+    if (damaged === undefined) return;
+    throw new Failure(
+      'internal',
+      `the record at offset ${damaged.offset} of partition ${damaged.partition} of the log does not decode: what it holds is missing. ` +
+        `It lies in ${damaged.path}: start a release that can read it, or take the file away to give it up`,
+    );
   }
 
   #open(): Tsdb {

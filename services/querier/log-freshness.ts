@@ -49,6 +49,16 @@ export class LogFreshness {
     });
   }
 
+  /** Behind the last record that a partition of the log had when the read came. @throws Failure where that cannot be known */
+  async endOf(partition: number): Promise<number> {
+    this.begin();
+    const ends = await this.#ends;
+    if (ends instanceof Failure) throw ends;
+    const end = ends?.[partition];
+    if (end === undefined) throw unavailable(`partition ${partition}: where the log ends is not known`);
+    return end;
+  }
+
   /**
    * The answer of one owner of a partition, asked in the order in which they come.
    * @throws Failure where none answers, or none is fresh enough for a strong read

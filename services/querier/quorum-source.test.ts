@@ -123,7 +123,11 @@ class Room {
         owners: zones.map((zone) => ownerOf(zone, id)),
       })),
     };
-    this.source = new QuorumSource({
+    this.source = this.sourceWith(freshness);
+  }
+
+  sourceWith(freshness: LogFreshness | undefined): QuorumSource {
+    return new QuorumSource({
       table: () => this.table,
       heardEpoch: () => Math.max(this.heard, this.table.epoch),
       refresh: async () => {
@@ -378,5 +382,32 @@ describe('a read of the ingesters', () => {
       partitions: [...room.table.partitions, { ...(first as (typeof room.table.partitions)[number]), id: 7 }],
     };
     assert.equal(await isUnchanged(), false, 'a partition that was not read');
+  });
+
+  it('says so behind a log only when the owner that answered has applied what it holds', async () => {
+    let end = 5;
+    let ends: () => Promise<readonly number[]> = async () => [end];
+    const freshness = (): LogFreshness => new LogFreshness({ consistency: 'default', ends: () => ends() });
+    const room = new Room(['a', 'b'], ['active'], freshness());
+    for (const peer of room.peers.values()) peer.position = end;
+    await room.source.select({ matchers: [], minT: 1_000, maxT: 2_000 }, noSignal);
+    const reads = [...room.reads];
+    const asked = reads[0]?.marks.map(({ owner }) => JSON.parse(owner)[0]) ?? [];
+    assert.deepEqual(asked, ['b0'], 'one owner, of the own zone');
+    const isUnchanged = () => room.sourceWith(freshness()).isUnchanged(reads, noSignal);
+    assert.equal(await isUnchanged(), true);
+    room.peer('a0').failure = away;
+    assert.equal(await isUnchanged(), true, 'the other owner has not answered');
+    end = 6;
+    assert.equal(await isUnchanged(), false, 'a record that is not applied yet may have changed it');
+    room.peer('b0').position = 6;
+    assert.equal(await isUnchanged(), true, 'it had nothing of that time');
+    room.peer('b0').lastWrite++;
+    assert.equal(await isUnchanged(), false, 'a write');
+    room.peer('b0').lastWrite--;
+    ends = () => Promise.reject(away);
+    assert.equal(await isUnchanged(), false, 'nobody knows where the log ends');
+    ends = async () => [];
+    assert.equal(await isUnchanged(), false, 'a partition that the log does not have');
   });
 });

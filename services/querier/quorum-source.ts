@@ -35,6 +35,8 @@ import { mergeExemplars, mergeLabelSets, mergeMetadata, mergeStatuses, mergeText
 const patienceMs = 400;
 /** Bytes of chunks that are there before an owner's answer counts: one that is lost while it is read is replaced until then. */
 const aheadBytes = 4 << 20;
+/** So long an owner is waited for that is to say whether anything changed: evaluating anew waits as well. */
+const catchUpMs = 2_000;
 /** Tables that may come one after another while a read is under way. */
 const repeatsMax = 5;
 /** Owners of a partition that is just beginning are waited for, so long and so often asked again. */
@@ -110,22 +112,31 @@ export class QuorumSource implements RecentSource {
 
   /**
    * Whether nothing was accepted since that could change what these reads found: of every partition there is now, so many owners
-   * as a read needs still have the marks they had.
+   * as a read needs still have the marks they had; where writes go through a log, the one that answered, when it has applied all that the
+   * log holds by now.
    */
   async isUnchanged(reads: readonly RecentRead[], signal: AbortSignal): Promise<boolean> {
-    const { table: tableNow, heardEpoch, peerOf } = this.#deps;
+    const { table: tableNow, heardEpoch, peerOf, freshness } = this.#deps;
     const table = tableNow();
     if (table === undefined || reads.length === 0) return false;
     const wanted = wantedPartitions(table, this.#asked(table));
     const owners = new Map(table.partitions.flatMap((one) => one.owners).map((owner) => [keyOf(owner), owner]));
     const marksNow = new Map<string, Promise<WriteMarksOf | undefined>>();
-    const ask = (key: string): Promise<WriteMarksOf | undefined> => {
+    const askPeer = async (peer: ReadPeer, partition: number): Promise<WriteMarksOf | undefined> => {
+      if (freshness !== undefined) {
+        const end = await freshness.endOf(partition);
+        if ((await peer.applied(end, catchUpMs, signal)) < end) return undefined;
+      }
+      return await peer.writeMarks(reads, signal);
+    };
+    const ask = (key: string, partition: number): Promise<WriteMarksOf | undefined> => {
       const owner = owners.get(key);
       const peer = owner === undefined ? undefined : peerOf(owner);
-      return peer === undefined ? Promise.resolve(undefined) : peer.writeMarks(reads, signal).catch(() => undefined);
+      // Who cannot be asked has not said that nothing changed.
+      return peer === undefined ? Promise.resolve(undefined) : askPeer(peer, partition).catch(() => undefined);
     };
-    for (const { owner } of reads.flatMap(({ marks }) => marks)) {
-      if (!marksNow.has(owner)) marksNow.set(owner, ask(owner));
+    for (const { owner, partition } of reads.flatMap(({ marks }) => marks)) {
+      if (!marksNow.has(owner)) marksNow.set(owner, ask(owner, partition));
     }
     for (const [index, { marks }] of reads.entries()) {
       for (const { partition, needed } of wanted) {
