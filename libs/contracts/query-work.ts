@@ -4,6 +4,7 @@
  */
 import type { Failure } from '../errors/failure.ts';
 import type { TenantId } from '../model/tenant-id.ts';
+import type { SeriesShard, ShardLabels } from '../series/series-shard.ts';
 import type { ReadConsistency } from './ingester.ts';
 
 /** A call of the read API, as it was asked. */
@@ -39,6 +40,28 @@ export interface PartWork {
   readonly wholeEndMs: number;
   /** 0 for the querier's own. */
   readonly lookbackMs: number;
+  /** Of the series of every selection; undefined for all. */
+  readonly shard?: SeriesShard | undefined;
+  /** Where a selection is heavier than this, nothing is evaluated and the answer says so. */
+  readonly weighing?: Weighing | undefined;
+  /** Series that do not come in the order of their labels are an error: in that of all series they do, and the order may show. */
+  readonly sorted: boolean;
+}
+
+/** What is asked first, where a part may be asked in shards. */
+export interface Weighing extends ShardLabels {
+  readonly weightMax: number;
+}
+
+/** A selection that is worth asking in shards. */
+export interface HeavySelection {
+  /** As so many series that are read for an hour. */
+  readonly weight: number;
+  readonly series: number;
+  /** How many of them are in the largest of the groups that are equal in the labels of the weighing. */
+  readonly largestGroup: number;
+  /** They come in the order of their labels. */
+  readonly sorted: boolean;
 }
 
 /** Whether answers that were kept are still what they were: answered by a JSON array of booleans. */

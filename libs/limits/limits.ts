@@ -32,6 +32,13 @@ export const limitKeys = {
   // ingester
   maxGlobalSeriesPerUser: integer(0, 'Most series a tenant may have in memory; 0 is no limit.'),
   maxGlobalExemplarsPerUser: integer(100_000, 'Exemplars kept for a tenant, the newest; 0 stores none.'),
+  // query-frontend
+  queryShardingTotalShards: integer(
+    16,
+    'Most shards of its series in which a heavy query is given to several queriers; 0 is none. Only with a query-frontend.',
+    0,
+    128,
+  ),
   // compactor
   compactorBlocksRetentionPeriod: duration(
     '0',

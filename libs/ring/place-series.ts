@@ -3,15 +3,8 @@
  * Owns the hash, which must never change: a series would move. A classic histogram stays together, since its buckets differ in `le`
  * alone; a partition more takes 1/(n+1) of the series of each other and moves nothing else.
  */
-import { hashBytes } from '../model/encoding/bytes.ts';
+import { hashBytes, mix } from '../model/encoding/bytes.ts';
 import type { TenantId } from '../model/tenant-id.ts';
-
-/** MurmurHash3's finisher (public domain). */
-export function mix(value: number): number {
-  let hash = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35 | 0);
-  return (hash ^ (hash >>> 16)) >>> 0;
-}
 
 /** The hash of a text, for tenants and metric names. */
 export function hashText(text: string): number {

@@ -3,7 +3,8 @@
  * Owns the order. One member more takes its share of each other and moves nothing else; when one goes, what it had is spread over all
  * that are left. Nothing is unsafe where two processes see different members for a moment: the work is the same wherever it is done.
  */
-import { hashText, mix } from './place-series.ts';
+import { mix } from '../model/encoding/bytes.ts';
+import { hashText } from './place-series.ts';
 
 /** The members by falling responsibility for `key`. Names are distinct. */
 export function rankMembers<T>(key: string, members: readonly T[], nameOf: (member: T) => string): T[] {

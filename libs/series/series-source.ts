@@ -7,12 +7,15 @@ import type { Exemplar } from '../model/exemplar.ts';
 import type { Labels } from '../model/labels.ts';
 import type { Matcher } from '../model/matcher.ts';
 import type { MetricMetadata } from '../model/metadata.ts';
+import type { SeriesShard } from './series-shard.ts';
 
 /** What a selector asks for. Both ends are inclusive: minT <= t <= maxT. */
 export interface SelectQuery {
   readonly matchers: readonly Matcher[];
   readonly minT: number;
   readonly maxT: number;
+  /** The series of this shard alone; the others are not read. */
+  readonly shard?: SeriesShard | undefined;
 }
 
 /**

@@ -3,17 +3,26 @@
  * Owns the way from work to a call and from an answer to a head and pieces.
  */
 import type { ReadConsistency } from '../../libs/contracts/ingester.ts';
-import type { CallWork, CheckWork, PartWork, TakenWork, WorkHead } from '../../libs/contracts/query-work.ts';
+import type {
+  CallWork,
+  CheckWork,
+  HeavySelection,
+  PartWork,
+  TakenWork,
+  WorkHead,
+} from '../../libs/contracts/query-work.ts';
 import { Failure, toFailure } from '../../libs/errors/failure.ts';
 import type { AnswerBody } from '../../libs/query-api/api-answer.ts';
 import type { ApiPath } from '../../libs/query-api/api-paths.ts';
 import type { CallReport } from '../../libs/query-api/api-routes.ts';
 import { RequestForm } from '../../libs/query-api/request-form.ts';
-import { encodeWitness } from '../../libs/wire/peer/part-message.ts';
+import { encodeHeavy, encodePartEnd } from '../../libs/wire/peer/part-message.ts';
 import type { ApiDeps } from './endpoint.ts';
 import { endpoints } from './endpoints.ts';
+import { partSource } from './part-source.ts';
 import type { WorkReply } from './pull-work.ts';
-import { countedSource, isStillTrue, ReadWitness } from './read-witness.ts';
+import type { QueryAnswer } from './query-pool.ts';
+import { isStillTrue, ReadWitness } from './read-witness.ts';
 
 /** Answers a piece of work. @throws Failure */
 export async function answerWork(
@@ -64,21 +73,33 @@ const partHead: WorkHead = {
 };
 
 async function answerPart(work: PartWork, signal: AbortSignal, deps: ApiDeps): Promise<WorkReply> {
-  const { tenant, query, startMs, endMs, stepMs, wholeStartMs, wholeEndMs, lookbackMs } = work;
+  const { tenant, query, startMs, endMs, stepMs, wholeStartMs, wholeEndMs, lookbackMs, shard, weighing, sorted } = work;
   const times = { startMs, endMs, stepMs, lookbackMs, whole: { startMs: wholeStartMs, endMs: wholeEndMs } };
   const { witnesses } = deps;
   const witness = new ReadWitness();
   const source = witnesses === undefined ? deps.sourceOf(tenant) : witnesses.sourceOf(tenant, witness);
-  const answer = await deps.pool.run({
+  let heavy: HeavySelection | undefined;
+  const onHeavy = (found: HeavySelection): void => {
+    heavy ??= found;
+  };
+  const job = {
     tenant,
-    request: { kind: 'evaluate', query, ...times, limit: 0, stats: '' },
-    source: countedSource(source, witness),
+    request: { kind: 'evaluate', query, ...times, limit: 0, stats: '' } as const,
+    source: partSource(source, { shard, weighing, sorted, witness, onHeavy }),
     signal,
     timeoutMs: deps.timeoutMs,
-  });
+  };
+  let answer: QueryAnswer;
+  try {
+    answer = await deps.pool.run(job);
+  } catch (error) {
+    if (heavy === undefined) throw error;
+    return { head: partHead, body: piecesOf(encodeHeavy(heavy)) };
+  }
   async function* body(): AsyncGenerator<Uint8Array> {
     yield* answer.chunks;
-    if (witnesses !== undefined) yield encodeWitness(witness.textOf(witnesses.settings));
+    const text = witnesses === undefined ? '' : witness.textOf(witnesses.settings);
+    yield encodePartEnd({ witness: text, sharded: shard !== undefined });
   }
   return { head: partHead, body: body() };
 }

@@ -7,7 +7,6 @@ import { createHash } from 'node:crypto';
 import type { BucketIndex } from '../../libs/blocks/bucket-index.ts';
 import type { RecentChangesContract, RecentRead, TimeSpan } from '../../libs/contracts/ingester.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
-import type { SeriesSource } from '../../libs/series/series-source.ts';
 import { neededBlocks } from './block-consistency.ts';
 
 interface BlocksRead extends TimeSpan {
@@ -19,25 +18,6 @@ interface WitnessText {
   readonly settings: string;
   readonly recent: readonly RecentRead[];
   readonly blocks: readonly BlocksRead[];
-}
-
-/** A source whose selects are counted: whatever else is asked of it has no witness. */
-export function countedSource(source: SeriesSource, witness: ReadWitness): SeriesSource {
-  const unwitnessed = (): SeriesSource => {
-    witness.isWhole = false;
-    return source;
-  };
-  return {
-    select: (query, signal) => {
-      witness.selects++;
-      return source.select(query, signal);
-    },
-    labelNames: (query, signal) => unwitnessed().labelNames(query, signal),
-    labelValues: (name, query, signal) => unwitnessed().labelValues(name, query, signal),
-    series: (query, signal) => unwitnessed().series(query, signal),
-    exemplars: (query, signal) => unwitnessed().exemplars(query, signal),
-    metadata: (metric, limit, limitPerMetric) => unwitnessed().metadata(metric, limit, limitPerMetric),
-  };
 }
 
 /** Gathers while an answer is made. */
@@ -89,14 +69,24 @@ export interface WitnessCheck {
   readonly indexOf: (tenant: TenantId, signal: AbortSignal) => Promise<BucketIndex>;
 }
 
-/** Whether the answer with this witness is what an evaluation would say now. @throws Failure where that cannot be found out */
+/** Whether the answer with this witness, or with several in lines of a text, is what an evaluation would say now. @throws Failure where that cannot be found out */
 export async function isStillTrue(
   tenant: TenantId,
   witness: string,
   { settings, changes, indexOf }: WitnessCheck,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const text = JSON.parse(witness) as WitnessText;
+  const texts = witness.split('\n').map((text) => JSON.parse(text) as WitnessText);
+  for (const text of texts) if (!(await holds(tenant, text, { settings, changes, indexOf }, signal))) return false;
+  return true;
+}
+
+async function holds(
+  tenant: TenantId,
+  text: WitnessText,
+  { settings, changes, indexOf }: WitnessCheck,
+  signal: AbortSignal,
+): Promise<boolean> {
   if (text.settings !== settings) return false;
   if (text.recent.length > 0 && !(await changes.isUnchanged(tenant, text.recent, signal))) return false;
   if (text.blocks.length === 0) return true;

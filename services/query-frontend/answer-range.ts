@@ -1,15 +1,18 @@
 /**
  * A range query answered in parts: cells that are kept and still true, and the rest cut by days, each part evaluated by whichever
- * querier has time; joined.
+ * querier has time, or by several where it is heavy, each a shard of the series; joined.
  * Owns what is asked for, in which order: what is kept is checked first, by a querier, who asks the ingesters; an evaluation is kept in
  * cells with what it rests on. Whatever goes wrong in a way that the whole might tell otherwise is asked again as a whole.
  */
+import type { HeavySelection, PartWork } from '../../libs/contracts/query-work.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import { mapBounded } from '../../libs/std/bounded.ts';
 import { decodePart, type PartAnswer } from '../../libs/wire/peer/part-message.ts';
 import { type Cell, cellsOf } from './cells.ts';
+import { chooseShards, type Unjoinable, weighingFor } from './choose-shards.ts';
 import { type Joined, joinParts } from './join-parts.ts';
+import { joinShards } from './join-shards.ts';
 import { type ResultsCache, sliceAnswer } from './results-cache.ts';
 import type { RangeQuestion } from './rewritable.ts';
 import type { WorkAnswer, WorkRunner } from './run-work.ts';
@@ -26,6 +29,11 @@ export interface RangeDeps {
   readonly cache: ResultsCache | undefined;
   /** Most points that an answer may have, 0 for any number. */
   readonly samplesMax: number;
+  /** Most shards that a tenant's queries are asked in; less than two is none. */
+  readonly shardsMaxOf: (tenant: TenantId) => number;
+  /** Weight of a shard: series of an hour. */
+  readonly shardWeight: number;
+  readonly unjoinable: Unjoinable;
   readonly counts: RewriteCounts;
   readonly nowMs: () => number;
 }
@@ -33,6 +41,9 @@ export interface RangeDeps {
 export interface RewriteCounts {
   /** Parts that were asked for. */
   parts: number;
+  /** Parts that were heavy and asked in shards, and the shards. */
+  sharded: number;
+  shards: number;
   /** Queries that were answered in parts, and those that had to be asked as a whole after all. */
   split: number;
   undone: number;
@@ -56,46 +67,91 @@ export async function answerRange(
   call: RangeCall,
   deps: RangeDeps,
 ): Promise<Joined | undefined> {
-  const { counts, samplesMax, cache, runner } = deps;
+  const { counts, samplesMax, cache, runner, unjoinable, shardWeight } = deps;
   const keeps = cache !== undefined && !call.noStore && question.isIndependent;
   const cells = cellsOf(question, deps.nowMs(), keeps ? call.tenant : undefined);
   const known = keeps ? await keptAnswers(cells, call, cache, deps) : cells.map(() => undefined);
-  const parts = partsOf(cells, known);
-  if (parts.length === 1 && parts[0]?.known === undefined && parts[0]?.cells.every(({ key }) => key === undefined)) {
-    return undefined;
-  }
+  const parts = question.hasSteps ? partsOf(cells, known) : [{ steps: question, cells: [], known: undefined }];
+  // More of them than queries can be evaluated at once would only wait for each other.
+  const shardsMax = Math.min(deps.shardsMaxOf(call.tenant), runner.queue.evaluators);
+  const name = JSON.stringify([call.tenant, question.query]);
+  const weighing = unjoinable.has(name) ? undefined : weighingFor(question.split, shardsMax, shardWeight);
+  const isWhole = parts.length === 1 && parts[0]?.known === undefined;
+  if (isWhole && weighing === undefined && parts[0]?.cells.every(({ key }) => key === undefined)) return undefined;
   const deadline = performance.now() + call.timeoutMs;
   const stop = new AbortController();
   const signal = AbortSignal.any([call.signal, stop.signal]);
   let joined: Joined | undefined;
+  let isSharded = false;
   try {
     let asked = 0;
-    const answers = await mapBounded(parts, partsAtOnceMax, async (part) => {
-      if (part.known !== undefined) return part.known;
-      counts.parts++;
+    const ask = async ({ steps }: Part, what: HowAsked): Promise<PartAnswer> => {
       try {
         const options = { timeoutMs: deadline - performance.now(), signal, isLetIn: asked++ > 0 };
-        const answer = await evaluatePart(question, part.steps, call.tenant, runner, options);
-        if (cache !== undefined && keeps) keep(cache, part.cells, answer);
-        return answer;
+        return await evaluatePart(question, steps, what, call.tenant, runner, options);
       } catch (error) {
         stop.abort(error);
         throw error;
       }
+    };
+    const answers = await mapBounded(parts, partsAtOnceMax, async (part) => {
+      if (part.known !== undefined) return part.known;
+      counts.parts++;
+      const answer = await ask(part, { weighing, sorted: false });
+      if (keeps && answer.heavy === undefined) keep(cache, part.cells, answer);
+      return answer;
     });
-    joined = joinParts(answers, question.query, samplesMax);
+    const heavies = parts.flatMap((part, i) => {
+      const heavy = answers[i]?.heavy;
+      return heavy === undefined ? [] : [{ part, i, heavy }];
+    });
+    isSharded = heavies.length > 0;
+    const wholes = isSharded ? await askHeavy(question, heavies, shardsMax, ask, deps) : [];
+    for (const [at, { part, i }] of heavies.entries()) {
+      const whole = wholes[at];
+      if (whole === undefined) continue;
+      answers[i] = whole;
+      if (keeps) keep(cache, part.cells, whole);
+    }
+    if (answers.every(({ heavy }) => heavy === undefined)) joined = joinParts(answers, question.query, samplesMax);
   } catch (error) {
     // Which of several mistakes is told of is the whole's to say.
     const first = stop.signal.aborted ? stop.signal.reason : error;
     if (!isOfTheQuestion(first)) throw first;
   }
+  if (joined === undefined && isSharded) unjoinable.add(name);
   if (joined === undefined) counts.undone++;
   else counts.split++;
   return joined;
 }
 
+/** The answers of parts that were found heavy, from those of their shards; undefined where these cannot be put together. */
+async function askHeavy(
+  { split }: RangeQuestion,
+  heavies: readonly { readonly part: Part; readonly heavy: HeavySelection }[],
+  shardsMax: number,
+  ask: (part: Part, what: HowAsked) => Promise<PartAnswer>,
+  { counts, shardWeight }: RangeDeps,
+): Promise<(PartAnswer | undefined)[]> {
+  const shardings = heavies.map(({ heavy }) => split && chooseShards(split, heavy, shardsMax, shardWeight));
+  const pieces = heavies.flatMap(({ part, heavy }, i) => {
+    const shards = shardings[i]?.shards ?? [undefined];
+    return shards.map((shard) => ({ i, part, shard, sorted: shard !== undefined && heavy.sorted }));
+  });
+  for (const sharding of shardings) if (sharding !== undefined) counts.sharded++;
+  counts.shards += pieces.length;
+  const found = await mapBounded(pieces, partsAtOnceMax, ({ part, shard, sorted }) => ask(part, { shard, sorted }));
+  return heavies.map(({ part }, i) => {
+    const own = found.filter((_, at) => pieces[at]?.i === i);
+    const sharding = shardings[i];
+    return sharding === undefined ? own[0] : joinShards(own, sharding.join, part.steps);
+  });
+}
+
 const isOfTheQuestion = (error: unknown): boolean =>
   error instanceof Failure && ['bad_data', 'execution', 'query_limit', 'not_acceptable'].includes(error.kind);
+
+type HowAsked = Pick<PartWork, 'shard' | 'weighing' | 'sorted'>;
 
 interface Part {
   readonly steps: Steps;
@@ -181,13 +237,16 @@ function keep(cache: ResultsCache, cells: readonly Cell[], answer: PartAnswer): 
 async function evaluatePart(
   { query, lookbackMs, startMs: wholeStartMs, endMs: wholeEndMs }: RangeQuestion,
   { startMs, endMs, stepMs }: Steps,
+  what: HowAsked,
   tenant: TenantId,
   runner: WorkRunner,
   options: { readonly timeoutMs: number; readonly signal: AbortSignal; readonly isLetIn: boolean },
 ): Promise<PartAnswer> {
   const steps = { startMs, endMs, stepMs };
-  const work = { kind: 'part', tenant, query, ...steps, wholeStartMs, wholeEndMs, lookbackMs } as const;
-  return decodePart(await gathered(await runner.run(work, options)), steps);
+  const work = { kind: 'part', tenant, query, ...steps, wholeStartMs, wholeEndMs, lookbackMs, ...what } as const;
+  const answer = decodePart(await gathered(await runner.run(work, options)), steps);
+  if (what.shard === undefined || answer.sharded === true) return answer;
+  throw new Failure('not_acceptable', 'a querier of another release knows no shards');
 }
 
 async function gathered({ pieces }: WorkAnswer): Promise<Buffer> {

@@ -34,7 +34,7 @@ export function createFrontendMetrics(metrics: Metrics, queue: () => QueueState)
     { value: queue().inHand },
   ]);
   const counts: FrontendCounts = {
-    ...{ retries: 0, parts: 0, split: 0, undone: 0, hits: 0, stale: 0, misses: 0 },
+    ...{ retries: 0, parts: 0, sharded: 0, shards: 0, split: 0, undone: 0, hits: 0, stale: 0, misses: 0 },
     waited: (lane, waited) => waits.observe({ lane }, waited),
     answered: createCallMetrics(metrics, 'query_frontend', 'a querier'),
   };
@@ -49,6 +49,18 @@ export function createFrontendMetrics(metrics: Metrics, queue: () => QueueState)
     'Parts of range queries that queriers were asked for.',
     [],
     () => [{ value: counts.parts }],
+  );
+  metrics.counterOf(
+    'maru_query_frontend_sharded_parts_total',
+    'Parts that were so heavy that several queriers were asked for them, each for some of the series.',
+    [],
+    () => [{ value: counts.sharded }],
+  );
+  metrics.counterOf(
+    'maru_query_frontend_shards_total',
+    'Shards of such parts that queriers were asked for.',
+    [],
+    () => [{ value: counts.shards }],
   );
   metrics.counterOf(
     'maru_query_frontend_split_queries_total',

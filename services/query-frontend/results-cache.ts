@@ -4,7 +4,7 @@
  * so each time (answer-range.ts). Two stores: this process' memory, and a Redis that all frontends share; one that is away is passed by.
  */
 import type { ByteCache } from '../../libs/kv/byte-cache.ts';
-import { decodePart, encodePart, encodeWitness, type PartAnswer } from '../../libs/wire/peer/part-message.ts';
+import { decodePart, encodePart, encodePartEnd, type PartAnswer } from '../../libs/wire/peer/part-message.ts';
 import type { Steps } from './split-steps.ts';
 
 /** Goes with every name: cells of another form are not found. */
@@ -52,7 +52,11 @@ function encodeCell(answer: PartAnswer, { startMs, endMs, stepMs }: Steps): Buff
   head.writeDoubleLE(startMs, 0);
   head.writeDoubleLE(endMs, 8);
   head.writeDoubleLE(stepMs, 16);
-  return Buffer.concat([head, encodePart(answer, { startMs, endMs, stepMs }), encodeWitness(answer.witness)]);
+  return Buffer.concat([
+    head,
+    encodePart(answer, { startMs, endMs, stepMs }),
+    encodePartEnd({ witness: answer.witness }),
+  ]);
 }
 
 function decodeCell(bytes: Uint8Array): PartAnswer {

@@ -1,10 +1,11 @@
 /**
- * Which calls are range queries whose steps may be evaluated apart.
- * Owns that judgement over a request; over an expression it is libs/promql/plan/split-by-time.ts. What cannot be read here goes to
+ * Which calls are range queries whose steps, or whose series, may be evaluated apart.
+ * Owns that judgement over a request; over an expression it is libs/promql/plan/split-by-time.ts and split-by-series.ts. What cannot be read here goes to
  * a querier as it is, which says what is wrong with it.
  */
 import { Failure } from '../../libs/errors/failure.ts';
 import { hasCostlyShape } from '../../libs/model/pattern-cost.ts';
+import { type SeriesSplit, splitBySeries } from '../../libs/promql/plan/split-by-series.ts';
 import { maySplitByTime } from '../../libs/promql/plan/split-by-time.ts';
 import { type ParseOptions, parseExpr } from '../../libs/promql/syntax/parser.ts';
 import { readLimit, readLookbackMs, readSteps } from '../../libs/query-api/query-parameters.ts';
@@ -25,6 +26,10 @@ export interface RangeQuestion extends Steps {
   readonly limit: number;
   /** What it says at a step does not depend on where the range begins and ends. */
   readonly isIndependent: boolean;
+  /** Its steps may be evaluated apart. */
+  readonly hasSteps: boolean;
+  /** How its series may be; undefined where they may not. */
+  readonly split: SeriesSplit | undefined;
 }
 
 export interface Language {
@@ -42,8 +47,12 @@ export function rewritableQuestion(form: RequestForm, { syntax, subqueryStepMs }
     const steps = readSteps(form);
     const expr = parseExpr(query, syntax);
     if (expr.type !== 'vector' && expr.type !== 'scalar') return undefined;
-    if (!maySplitByTime(expr, { ...steps, subqueryStepMs })) return undefined;
-    return { query, ...steps, limit, lookbackMs: readLookbackMs(form), isIndependent: !wordsOfRange.test(query) };
+    const times = { ...steps, subqueryStepMs };
+    const hasSteps = maySplitByTime(expr, times);
+    const split = splitBySeries(expr, times);
+    if (!hasSteps && split === undefined) return undefined;
+    const isIndependent = hasSteps && !wordsOfRange.test(query);
+    return { query, ...steps, limit, lookbackMs: readLookbackMs(form), isIndependent, hasSteps, split };
   } catch (error) {
     if (error instanceof Failure) return undefined;
     throw error;

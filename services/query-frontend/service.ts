@@ -3,16 +3,19 @@
  * Owns nothing but the putting together: routes, queue, metrics. It evaluates nothing itself; queriers take its work.
  */
 import type { FastifyInstance } from 'fastify';
-import { bytes, type ValuesOf } from '../../libs/config/config-key.ts';
+import { bytes, integer, type ValuesOf } from '../../libs/config/config-key.ts';
 import type { QueryWorkContract } from '../../libs/contracts/query-work.ts';
 import type { TenantOf } from '../../libs/http/tenant-header.ts';
 import { type ByteCache, MemoryCache } from '../../libs/kv/byte-cache.ts';
 import type { Service } from '../../libs/lifecycle/service.ts';
+import type { TenantLimits } from '../../libs/limits/tenant-limits.ts';
+import type { TenantId } from '../../libs/model/tenant-id.ts';
 import { subqueryStepMs, syntaxOf } from '../../libs/promql/settings.ts';
 import { apiRoutes } from '../../libs/query-api/api-routes.ts';
 import { logFailure } from '../../libs/query-api/log-failures.ts';
 import type { Logger } from '../../libs/telemetry/log.ts';
 import type { Metrics } from '../../libs/telemetry/metrics.ts';
+import { Unjoinable } from './choose-shards.ts';
 import { createFrontendMetrics } from './metrics.ts';
 import { ResultsCache } from './results-cache.ts';
 import { answerQuery } from './run-query.ts';
@@ -23,6 +26,11 @@ export const queryFrontendKeys = {
   resultsCacheMaxBytes: bytes(
     '256MiB',
     'Most memory that kept answers of range queries take; with redis.url they are kept there. 0 keeps none.',
+  ),
+  queryShardingTargetSeriesPerShard: integer(
+    10_000,
+    'Series that a shard of a heavy query has at least, where they are read for an hour; fewer where it is longer.',
+    1,
   ),
 };
 
@@ -42,6 +50,7 @@ export interface QueryFrontendDeps {
   readonly features: ReadonlySet<string>;
   readonly log: Logger;
   readonly metrics: Metrics;
+  readonly limits: TenantLimits;
   readonly nowMs: () => number;
   /** Keeps answers for all frontends; absent, each has its own memory. */
   readonly sharedCache: ByteCache | undefined;
@@ -50,7 +59,7 @@ export interface QueryFrontendDeps {
 /** Builds the room and registers its routes. */
 export function createQueryFrontend(
   config: QueryFrontendConfig,
-  { app, tenantOf, features, log, metrics, nowMs, sharedCache }: QueryFrontendDeps,
+  { app, tenantOf, features, log, metrics, limits, nowMs, sharedCache }: QueryFrontendDeps,
 ): { readonly service: Service; readonly work: QueryWorkContract } {
   const counts = createFrontendMetrics(metrics, () => runner.queue);
   const runner = new WorkRunner(config.maxQueued, config.maxQueuedPerTenant, counts);
@@ -59,6 +68,9 @@ export function createQueryFrontend(
   const onProblem = (error: unknown): void => log.debug({ error: String(error) }, 'the results cache was passed by');
   const query = {
     ...{ runner, counts, nowMs, timeoutMs: config.timeout, samplesMax: config.maxSamples },
+    shardsMaxOf: (tenant: TenantId) => limits.of(tenant).queryShardingTotalShards,
+    shardWeight: config.queryShardingTargetSeriesPerShard,
+    unjoinable: new Unjoinable(),
     cache: store === undefined ? undefined : new ResultsCache(store, onProblem),
     // With these labels a name is not all that goes when names are dropped.
     language: features.has('type-and-unit-labels') ? undefined : { syntax: syntaxOf(features), subqueryStepMs },

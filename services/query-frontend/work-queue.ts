@@ -56,6 +56,11 @@ export class WorkQueue<T extends Waiting> {
     return count;
   }
 
+  /** Evaluations that could run at once: those that do, and those that queriers wait for. */
+  get evaluators(): number {
+    return this.inHand + this.#laneOf('evaluations').takers.size;
+  }
+
   /** Queriers that wait for work or do some. */
   get queriers(): number {
     const names = new Set(this.#inHand.keys());

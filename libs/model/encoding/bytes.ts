@@ -46,3 +46,10 @@ export function hashBytes(bytes: DataView, begin: number, end: number): number {
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35 | 0);
   return (hash ^ (hash >>> 16)) >>> 0;
 }
+
+/** MurmurHash3's finisher (public domain). */
+export function mix(value: number): number {
+  let hash = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35 | 0);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}

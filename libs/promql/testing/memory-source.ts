@@ -19,6 +19,7 @@ import { compareLabels, Labels } from '../../model/labels.ts';
 import { compileMatcher } from '../../model/matcher-predicate.ts';
 import { normalNaNHi, normalNaNLo, staleNaNHi, staleNaNLo } from '../../model/stale.ts';
 import type { ReadQuery, SeriesReader, SeriesSelection } from '../../series/series-reader.ts';
+import { seriesOfShard } from '../../series/series-shard.ts';
 import type { ChunkBatch, LabelTable } from '../../series/series-source.ts';
 import type { SequenceValue } from '../syntax/series-description.ts';
 import { convertClassicHistograms } from './classic-to-custom.ts';
@@ -193,9 +194,9 @@ export class MemorySource implements SeriesReader {
     this.#byKey.clear();
   }
 
-  select({ matchers, minT, maxT, labels }: ReadQuery): SeriesSelection {
+  select({ matchers, minT, maxT, labels, shard }: ReadQuery): SeriesSelection {
     const predicates = matchers.map((matcher) => ({ name: matcher.name, predicate: compileMatcher(matcher) }));
-    const found: { labels: Labels; chunks: ClosedChunk[] }[] = [];
+    let found: { labels: Labels; chunks: ClosedChunk[] }[] = [];
     for (const series of this.#byKey.values()) {
       const { labels } = series;
       if (!predicates.every(({ name, predicate }) => predicate.matches(labels.get(name)))) continue;
@@ -203,6 +204,10 @@ export class MemorySource implements SeriesReader {
       if (chunks.length > 0) found.push({ labels, chunks });
     }
     found.sort((a, b) => compareLabels(a.labels, b.labels));
+    if (shard !== undefined) {
+      const kept = new Set(seriesOfShard(labelTable(found.map((series) => series.labels)), shard));
+      found = found.filter((_, i) => kept.has(i));
+    }
     let first = 0;
     return {
       labels: projected(

@@ -42,6 +42,12 @@ for (const memory of memories) {
         const query = { matchers: randomMatchers(prng, 12, 40), minT, maxT: minT + prng.below(6_000_000) };
         const found = (await selectRows(block.source, query)).filter(([, rows]) => rows.length > 0);
         assert.deepEqual(found, expectedSelection(series, query), `run ${run}: ${JSON.stringify(query)}`);
+        const shards: typeof found = [];
+        for (let index = 0; index < 4; index++) {
+          const shard = { names: ['zone', 'instance'], without: run % 2 === 0, index, count: 4 };
+          shards.push(...(await selectRows(block.source, { ...query, shard })).filter(([, rows]) => rows.length > 0));
+        }
+        assert.deepEqual(shards.sort(), found.toSorted(), 'every series is in one shard, with its samples');
       }
     });
 

@@ -16,6 +16,7 @@ import type {
 } from '../../series/series-source.ts';
 import type { RangeReader } from '../../std/range-reader.ts';
 import type { IndexLookup } from './index-lookup.ts';
+import { keepShard } from './keep-shard.ts';
 import { type ChunkReaders, locatedChunks, readChunks } from './read-chunks.ts';
 import { selectPlaces, unitePlaces } from './select-places.ts';
 import type { SeriesColumns } from './series-columns.ts';
@@ -48,13 +49,14 @@ export class BlockSource implements SeriesSource {
   }
 
   /** Series come in the order of their labels. */
-  async select({ matchers, minT, maxT }: SelectQuery, signal: AbortSignal): Promise<SelectedSeries> {
+  async select({ matchers, minT, maxT, shard }: SelectQuery, signal: AbortSignal): Promise<SelectedSeries> {
     const block = this.#block;
     const nothing = { labels: noLabels, warnings: [], chunks: async function* () {} };
     if (minT >= block.maxTime || maxT < block.minTime) return nothing;
     const lookup = await block.lookup(signal);
     const places = await selectPlaces(lookup, block.index, matchers, signal);
-    const { labels, chunks } = await this.#read(lookup, places, minT, maxT, signal);
+    const found = await this.#read(lookup, places, minT, maxT, signal);
+    const { labels, chunks } = shard === undefined ? found : keepShard(found, shard);
     const located = locatedChunks(chunks, block);
     const selected = { labels, warnings: [], chunks: (stop: AbortSignal) => readChunks(chunks, block, stop) };
     return located === undefined ? selected : { ...selected, located };

@@ -54,6 +54,10 @@ export class ByteStrings {
     return this.#rows.get(id, lengthWord);
   }
 
+  hash(id: number): number {
+    return this.#rows.get(id, hashWord) >>> 0;
+  }
+
   tag(id: number): number {
     return this.#rows.pages[id >>> rowPageShift][(id & rowMask) * rowWords + tagWord];
   }

@@ -9,6 +9,7 @@ import type { Matcher } from '../../model/matcher.ts';
 import { compileMatcher } from '../../model/matcher-predicate.ts';
 import type { MetricMetadata } from '../../model/metadata.ts';
 import { parseTenantId } from '../../model/tenant-id.ts';
+import { keepSeries, seriesOfShard } from '../../series/series-shard.ts';
 import type { LabelTable } from '../../series/series-source.ts';
 import { ByteSink } from '../../std/byte-sink.ts';
 import { HeadSource } from './head-source.ts';
@@ -110,6 +111,17 @@ describe('a head as a source', () => {
         const { labels } = await source.select({ matchers, ...always }, signal);
         const expected = naive(all, matchers, -Infinity, Infinity);
         assert.deepEqual(texts(labelSetsOf(labels)), texts(expected));
+        for (const without of [true, false]) {
+          const shards: Labels[] = [];
+          for (let index = 0; index < 3; index++) {
+            const shard = { names: ['a', '__name__'], without, index, count: 3 };
+            const selected = await source.select({ matchers, shard, ...always }, signal);
+            const kept = keepSeries(labels, seriesOfShard(labels, shard));
+            assert.deepEqual(texts(labelSetsOf(selected.labels)), texts(labelSetsOf(kept)));
+            shards.push(...labelSetsOf(selected.labels));
+          }
+          assert.deepEqual(texts(shards), texts(expected), 'every series is in one shard');
+        }
         const query = { selectors: [matchers], limit: 0, ...always };
         assert.deepEqual(texts((await source.series(query, signal)).values), texts(expected));
         assert.deepEqual(

@@ -22,7 +22,7 @@ import { copyBatch } from './copy-batch.ts';
 import type { HeadRange } from './head-range.ts';
 import { IdMarks } from './id-marks.ts';
 import { labelsOf, labelTableOf, projectedTableOf } from './label-table.ts';
-import { firstHasSamples, pairsWithSamples, selectIds, withSamples } from './select-ids.ts';
+import { firstHasSamples, inShard, pairsWithSamples, selectIds, withSamples } from './select-ids.ts';
 import { nextTurn, runInSlices, type Steps, sortInSteps, sortTextsInSteps } from './steps.ts';
 import type { TenantHead } from './tenant-head.ts';
 import { ValueLists } from './value-lists.ts';
@@ -53,7 +53,7 @@ export class HeadSource implements SeriesSource {
   }
 
   async #select(
-    { matchers, minT, maxT }: SelectQuery,
+    { matchers, minT, maxT, shard }: SelectQuery,
     names: readonly string[] | undefined,
     signal: AbortSignal,
   ): Promise<SelectedSeries> {
@@ -61,7 +61,8 @@ export class HeadSource implements SeriesSource {
     const ranges = this.#head.rangesBetween(minT, maxT);
     const ids = await runInSlices(
       (function* () {
-        return yield* withSamples(yield* selectIds(series, matchers), ranges, minT, maxT);
+        const found = yield* withSamples(yield* selectIds(series, matchers), ranges, minT, maxT);
+        return shard === undefined ? found : yield* inShard(series, found, shard);
       })(),
       signal,
     );

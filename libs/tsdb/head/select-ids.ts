@@ -5,6 +5,7 @@
  */
 import type { Matcher } from '../../model/matcher.ts';
 import { compileMatcher, type MatcherPredicate } from '../../model/matcher-predicate.ts';
+import { countsForShard, type SeriesShard, shardOf } from '../../series/series-shard.ts';
 import type { HeadRange } from './head-range.ts';
 import { IdMarks } from './id-marks.ts';
 import type { SeriesTable } from './series-table.ts';
@@ -235,6 +236,26 @@ export function firstHasSamples(
 function hasSamples(id: number, ranges: readonly HeadRange[], minT: number, maxT: number): boolean {
   for (let r = 0; r < ranges.length; r++) if (ranges[r].hasSamples(id, minT, maxT)) return true;
   return false;
+}
+
+/** Of these series, those of a shard. */
+export function* inShard(series: SeriesTable, ids: Uint32Array, shard: SeriesShard): Steps<Uint32Array> {
+  const counts: boolean[] = [];
+  const kept = new Uint32Array(ids.length);
+  let count = 0;
+  for (let i = 0; i < ids.length; i++) {
+    const labels = series.labelCount(ids[i]);
+    let sum = 0;
+    for (let j = 0; j < labels; j++) {
+      const pair = series.pairAt(ids[i], j);
+      const name = series.nameOfPair(pair);
+      counts[name] ??= countsForShard(shard, series.nameText(name));
+      if (counts[name]) sum = (sum + series.pairHash(pair)) >>> 0;
+    }
+    if (shardOf(sum, shard.count) === shard.index) kept[count++] = ids[i];
+    if (i % stepItems === 0) yield;
+  }
+  return kept.subarray(0, count);
 }
 
 /** Of these series, those that may have samples from minT to maxT in one of the ranges. */

@@ -205,6 +205,11 @@ export class SeriesTable {
     return true;
   }
 
+  /** hashBytes of the canonical bytes of a pair. */
+  pairHash(pair: number): number {
+    return this.#pairs.hash(pair);
+  }
+
   /** Length of the canonical bytes of a pair. */
   pairBytes(pair: number): number {
     return this.#pairs.length(pair);

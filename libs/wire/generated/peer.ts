@@ -497,6 +497,31 @@ export const peerDescriptor: object = {
            "rule": "repeated",
            "type": "string",
            "id": 5
+          },
+          "shard": {
+           "type": "Shard",
+           "id": 6
+          }
+         }
+        },
+        "Shard": {
+         "fields": {
+          "index": {
+           "type": "uint32",
+           "id": 1
+          },
+          "count": {
+           "type": "uint32",
+           "id": 2
+          },
+          "names": {
+           "rule": "repeated",
+           "type": "string",
+           "id": 3
+          },
+          "without": {
+           "type": "bool",
+           "id": 4
           }
          }
         },
@@ -1011,6 +1036,57 @@ export const peerDescriptor: object = {
            "type": "double",
            "id": 8,
            "protoName": "lookback_ms"
+          },
+          "shard": {
+           "type": "Shard",
+           "id": 9
+          },
+          "weighing": {
+           "type": "Weighing",
+           "id": 10
+          },
+          "sorted": {
+           "type": "bool",
+           "id": 11
+          }
+         }
+        },
+        "Weighing": {
+         "fields": {
+          "weightMax": {
+           "type": "double",
+           "id": 1,
+           "protoName": "weight_max"
+          },
+          "names": {
+           "rule": "repeated",
+           "type": "string",
+           "id": 2
+          },
+          "without": {
+           "type": "bool",
+           "id": 3
+          }
+         }
+        },
+        "HeavySelection": {
+         "fields": {
+          "weight": {
+           "type": "double",
+           "id": 1
+          },
+          "series": {
+           "type": "uint32",
+           "id": 2
+          },
+          "largestGroup": {
+           "type": "uint32",
+           "id": 3,
+           "protoName": "largest_group"
+          },
+          "sorted": {
+           "type": "bool",
+           "id": 4
           }
          }
         },
@@ -1035,6 +1111,14 @@ export const peerDescriptor: object = {
           "witness": {
            "type": "string",
            "id": 4
+          },
+          "heavy": {
+           "type": "HeavySelection",
+           "id": 5
+          },
+          "sharded": {
+           "type": "bool",
+           "id": 6
           }
          }
         },

@@ -6,6 +6,8 @@ import { Failure } from '../../errors/failure.ts';
 import { Labels } from '../../model/labels.ts';
 import { parseTenantId } from '../../model/tenant-id.ts';
 import { helloCodec } from './greeting-messages.ts';
+import { decodePart, encodeHeavy } from './part-message.ts';
+import { decodeWork, encodeWork } from './query-work-messages.ts';
 import {
   decodeLabelQuery,
   decodeMetadataQuery,
@@ -37,6 +39,23 @@ describe('cold messages between processes', () => {
     ] as const;
     const query = { matchers, minT: Number.NEGATIVE_INFINITY, maxT: -0.5 };
     assert.deepEqual(decodeSelect(encodeSelect(tenant, query, ['b'])), { tenant, query, blocks: ['b'] });
+    const shard = { names: ['a'], without: true, index: 1, count: 2 };
+    const ofShard = { ...query, shard };
+    assert.deepEqual(decodeSelect(encodeSelect(tenant, ofShard, [])), { tenant, query: ofShard, blocks: [] });
+    const none = encodeSelect(tenant, { ...query, shard: { ...shard, index: 2 } }, []);
+    assert.throws(() => decodeSelect(none), /no shard 2 of 2/);
+    const part = { kind: 'part', tenant, query: 'x', startMs: 1, endMs: 2, stepMs: 1, lookbackMs: 0 } as const;
+    const whole = { wholeStartMs: 0, wholeEndMs: 5, sorted: true };
+    for (const work of [
+      { ...part, ...whole },
+      { ...part, ...whole, shard },
+      { ...part, ...whole, weighing: { names: [], without: false, weightMax: 1.5 } },
+    ]) {
+      const taken = { work, timeoutMs: 3, traceparent: 't' };
+      assert.deepEqual(decodeWork(encodeWork(7, taken)), { ...taken, id: 7 });
+    }
+    const heavy = { weight: 1.5, series: 3, largestGroup: 2, sorted: true };
+    assert.deepEqual(decodePart(encodeHeavy(heavy), { startMs: 0, endMs: 0, stepMs: 1 }).heavy, heavy);
     const labels = { selectors: [matchers, []], minT: 0, maxT: Number.POSITIVE_INFINITY, limit: 3 };
     assert.deepEqual(decodeLabelQuery(encodeLabelQuery(tenant, 'job', labels, ['b'])), {
       tenant,

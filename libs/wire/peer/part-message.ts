@@ -2,6 +2,7 @@
  * The answer to some steps of a range query, as columns on their way to a query-frontend (proto/peer.proto: PartAnswer).
  * Owns the way from the engine's columns, which have times, to steps and back. Bits of values stay as they are.
  */
+import type { HeavySelection } from '../../contracts/query-work.ts';
 import { Failure } from '../../errors/failure.ts';
 import type { Histogram, ResetHint } from '../../model/histogram.ts';
 import { Labels } from '../../model/labels.ts';
@@ -16,9 +17,17 @@ export interface PartSteps {
   readonly stepMs: number;
 }
 
-export interface PartAnswer extends Pick<QueryResult, 'series' | 'annotations' | 'sourceWarnings'> {
+/** What is known of an answer when it has been evaluated. */
+export interface PartEnd {
   /** What it rests on; '' where it may not be kept. */
   readonly witness: string;
+  /** It is of the shard that was asked for. */
+  readonly sharded?: boolean;
+}
+
+export interface PartAnswer extends PartEnd, Pick<QueryResult, 'series' | 'annotations' | 'sourceWarnings'> {
+  /** Nothing was evaluated: it is to be asked in shards. */
+  readonly heavy?: HeavySelection | undefined;
 }
 
 interface SeriesMessage {
@@ -44,32 +53,42 @@ interface HistogramMessage {
   readonly customValues: readonly number[];
 }
 
-interface PartMessage extends Omit<PartAnswer, 'series' | 'witness'> {
+interface PartMessage extends Omit<PartAnswer, 'series' | 'witness' | 'heavy'> {
   readonly witness?: string;
+  readonly heavy?: HeavySelection | null;
   readonly series: readonly SeriesMessage[];
 }
 
-const witnessCodec: MessageCodec<{ readonly witness: string }> = codecOf('PartAnswer');
+const endCodec: MessageCodec<PartEnd> = codecOf('PartAnswer');
 const partCodec: MessageCodec<PartMessage> = codecOf('PartAnswer');
 const nothing = new Uint8Array(0);
 
 export function encodePart(
-  { series, annotations, sourceWarnings }: Omit<PartAnswer, 'witness'>,
+  { series, annotations, sourceWarnings }: Omit<PartAnswer, 'witness' | 'heavy'>,
   steps: PartSteps,
 ): Uint8Array {
   return partCodec.encode({ series: series.map((one) => seriesMessage(one, steps)), annotations, sourceWarnings });
 }
 
-/** Bytes to put behind those of an encoded answer: a message and a further field of it are one message. */
-export function encodeWitness(witness: string): Uint8Array {
-  return witnessCodec.encode({ witness });
+/** Bytes to put behind those of an encoded answer: a message and further fields of it are one message. */
+export function encodePartEnd(end: PartEnd): Uint8Array {
+  return endCodec.encode(end);
+}
+
+export function encodeHeavy(heavy: HeavySelection): Uint8Array {
+  return partCodec.encode({ series: [], annotations: [], sourceWarnings: [], heavy });
 }
 
 /** @throws Failure `bad_data` where the bytes are no such answer */
 export function decodePart(bytes: Uint8Array, steps: PartSteps): PartAnswer {
-  const { series, annotations, sourceWarnings, witness = '' } = partCodec.decode(bytes);
+  const { series, annotations, sourceWarnings, witness = '', sharded = false, heavy } = partCodec.decode(bytes);
   const everyStep = timesOf(steps);
-  return { series: series.map((one) => seriesOf(one, everyStep)), annotations, sourceWarnings, witness };
+  return {
+    series: series.map((one) => seriesOf(one, everyStep)),
+    ...{ annotations, sourceWarnings, witness },
+    ...(sharded ? { sharded } : {}),
+    ...(heavy === undefined || heavy === null ? {} : { heavy }),
+  };
 }
 
 /** The time of each step. */

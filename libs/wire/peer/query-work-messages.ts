@@ -13,6 +13,7 @@ import { Failure } from '../../errors/failure.ts';
 import { parseTenantId } from '../../model/tenant-id.ts';
 import type { CallFailureMessage } from './greeting-messages.ts';
 import { codecOf, type MessageCodec } from './message-codec.ts';
+import { shardField } from './source-messages.ts';
 
 type Unbranded<T> = Omit<T, 'kind' | 'tenant'> & { readonly tenant: string };
 
@@ -21,7 +22,12 @@ interface QueryWorkMessage {
   readonly timeoutMs: number;
   readonly traceparent: string;
   readonly call?: (Omit<Unbranded<CallWork>, 'consistency'> & { readonly consistency: string }) | null;
-  readonly part?: Unbranded<PartWork> | null;
+  readonly part?:
+    | (Omit<Unbranded<PartWork>, 'shard' | 'weighing'> & {
+        readonly shard?: PartWork['shard'] | null;
+        readonly weighing?: PartWork['weighing'] | null;
+      })
+    | null;
   readonly check?: Unbranded<CheckWork> | null;
 }
 
@@ -67,7 +73,11 @@ export function decodeWork(bytes: Uint8Array): WorkToDo & { readonly id: number 
     const consistency = readConsistencies.find((one) => one === call.consistency) ?? 'default';
     return { ...head, work: { kind: 'call', ...call, tenant, consistency } };
   }
-  if (part !== undefined && part !== null) return { ...head, work: { kind: 'part', ...part, tenant } };
+  if (part !== undefined && part !== null) {
+    const { shard, weighing, ...rest } = part;
+    const work = { kind: 'part', ...rest, tenant, ...shardField(shard) } as const;
+    return { ...head, work: weighing === undefined || weighing === null ? work : { ...work, weighing } };
+  }
   if (check !== undefined && check !== null) return { ...head, work: { kind: 'check', ...check, tenant } };
   throw new Failure('not_acceptable', 'work of a kind that is not known here');
 }

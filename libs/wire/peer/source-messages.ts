@@ -7,6 +7,7 @@ import { Labels } from '../../model/labels.ts';
 import type { Matcher, MatcherType } from '../../model/matcher.ts';
 import { type MetricMetadata, metricTypes } from '../../model/metadata.ts';
 import { parseTenantId, type TenantId } from '../../model/tenant-id.ts';
+import type { SeriesShard } from '../../series/series-shard.ts';
 import type { ExemplarSeries, LabelQuery, Listed, SelectQuery } from '../../series/series-source.ts';
 import { codecOf, type MessageCodec } from './message-codec.ts';
 
@@ -23,6 +24,7 @@ interface SelectMessage {
   readonly minT: number;
   readonly maxT: number;
   readonly blocks: readonly string[];
+  readonly shard?: SeriesShard | null | undefined;
 }
 
 interface LabelMessage {
@@ -76,13 +78,21 @@ export function encodeSelect(tenant: TenantId, query: SelectQuery, blocks: reado
   return selectCodec.encode({ tenant, ...query, matchers: query.matchers.map(matcherMessage), blocks });
 }
 
+/** The field of a shard, where there is one. @throws Failure `bad_data` where it is none */
+export function shardField(shard: SeriesShard | null | undefined): { readonly shard?: SeriesShard } {
+  if (shard === undefined || shard === null) return {};
+  if (shard.index >= shard.count) throw new Failure('bad_data', `there is no shard ${shard.index} of ${shard.count}`);
+  return { shard };
+}
+
 export function decodeSelect(bytes: Uint8Array): {
   readonly tenant: TenantId;
   readonly query: SelectQuery;
   readonly blocks: readonly string[];
 } {
-  const { tenant, matchers, minT, maxT, blocks } = selectCodec.decode(bytes);
-  return { tenant: parseTenantId(tenant), query: { matchers: matchers.map(matcherOf), minT, maxT }, blocks };
+  const { tenant, matchers, minT, maxT, blocks, shard } = selectCodec.decode(bytes);
+  const query = { matchers: matchers.map(matcherOf), minT, maxT, ...shardField(shard) };
+  return { tenant: parseTenantId(tenant), query, blocks };
 }
 
 /** @param blocks as encodeSelect */
