@@ -1,3 +1,5 @@
+import { RecentlyUsed } from '../std/recently-used.ts';
+
 /**
  * Bytes under names, kept as long as there is room: in the memory of this process, or in a Redis that many share (redis-cache.ts).
  * Nothing may rest on finding something again.
@@ -10,50 +12,29 @@ export interface ByteCache {
   close(): Promise<void>;
 }
 
-/** What a name costs beside its bytes. */
-const overheadBytes = 200;
-
 /** Keeps what was used last, within so many bytes. */
 export class MemoryCache implements ByteCache {
   readonly #bytesMax: number;
-  /** In the order of their last use. */
-  readonly #kept = new Map<string, Uint8Array>();
-  bytes = 0;
+  #kept: RecentlyUsed<Uint8Array>;
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
+    this.#kept = new RecentlyUsed(bytesMax);
+  }
+
+  get bytes(): number {
+    return this.#kept.bytes;
   }
 
   async get(names: readonly string[]): Promise<(Uint8Array | undefined)[]> {
-    return names.map((name) => {
-      const bytes = this.#kept.get(name);
-      if (bytes === undefined) return undefined;
-      this.#kept.delete(name);
-      this.#kept.set(name, bytes);
-      return bytes;
-    });
+    return names.map((name) => this.#kept.get(name));
   }
 
   async put(name: string, bytes: Uint8Array): Promise<void> {
-    this.#drop(name);
-    if (bytes.length + overheadBytes > this.#bytesMax) return;
-    this.#kept.set(name, bytes);
-    this.bytes += bytes.length + overheadBytes;
-    for (const oldest of this.#kept.keys()) {
-      if (this.bytes <= this.#bytesMax) break;
-      this.#drop(oldest);
-    }
+    this.#kept.set(name, bytes, bytes.length);
   }
 
   async close(): Promise<void> {
-    this.#kept.clear();
-    this.bytes = 0;
-  }
-
-  #drop(name: string): void {
-    const bytes = this.#kept.get(name);
-    if (bytes === undefined) return;
-    this.#kept.delete(name);
-    this.bytes -= bytes.length + overheadBytes;
+    this.#kept = new RecentlyUsed(this.#bytesMax);
   }
 }
