@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { type ByteBudget, ByteTable } from './byte-table.ts';
 import { viewOf } from './bytes.ts';
+import { CountingView, sameHash } from './same-hash.testing.ts';
 
 const keys = fc.array(fc.uint8Array({ maxLength: 300 }), { minLength: 1, maxLength: 400 });
 
@@ -58,5 +59,19 @@ describe('ByteTable', () => {
         assert.equal(table.find(view, begins[0] ?? 0, begins[1] ?? 0), 0);
       }),
     );
+  });
+
+  it('knows some of many with one hash, and looks at few for each', () => {
+    const table = new ByteTable({ used: 0, max: 1 << 30 });
+    const all = sameHash(new Uint8Array(8), 3_000);
+    let known = 0;
+    for (const bytes of all) {
+      const view = new CountingView(bytes.buffer as ArrayBuffer);
+      const id = table.intern(view, 0, bytes.length);
+      if (id !== 0) assert.equal(id, ++known);
+      assert.equal(table.find(view, 0, bytes.length), id);
+      assert.ok(view.looks < 4_000, `${view.looks} looks`);
+    }
+    assert.ok(known > 0 && table.count === known);
   });
 });

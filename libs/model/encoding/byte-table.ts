@@ -13,6 +13,8 @@ export interface ByteBudget {
 
 const pageBytes = 1 << 18;
 const firstPageBytes = 1 << 9;
+/** An entry stands no further from its own slot than this: whoever makes many of one hash is not remembered, and keeps nobody busy. */
+const distanceMax = 256;
 /** Page, place, length, hash and successor of an entry, its share of the hash table, and room to grow. */
 const entryOverheadBytes = 36;
 
@@ -55,7 +57,7 @@ export class ByteTable {
     return this.#probe(bytes, begin, end, hashBytes(bytes, begin, end));
   }
 
-  /** Number of bytes[begin, end), taken in if it is new; 0 if the budget has no room for it. */
+  /** Number of bytes[begin, end), taken in if it is new; 0 if the budget, or its place in the table, has no room for it. */
   intern(bytes: DataView, begin: number, end: number): number {
     const hash = hashBytes(bytes, begin, end);
     const known = this.#probe(bytes, begin, end, hash);
@@ -63,9 +65,12 @@ export class ByteTable {
     const length = end - begin;
     const cost = length + entryOverheadBytes;
     if (this.#budget.used + cost > this.#budget.max) return 0;
+    if ((this.count + 1) * 2 > this.#slots.length) this.#rehash();
+    const id = this.count + 1;
+    if (!this.#place(id, hash)) return 0;
     this.#budget.used += cost;
     this.#taken += cost;
-    const id = ++this.count;
+    this.count = id;
     if (id >= this.#capacity) this.#growColumns();
     let page = this.#pages.at(-1);
     if (page === undefined || this.#pageUsed + length > page.byteLength) {
@@ -81,8 +86,6 @@ export class ByteTable {
     this.#length[id] = length;
     this.#hash[id] = hash;
     this.#pageUsed += length;
-    if (id * 2 > this.#slots.length) this.#rehash();
-    else this.#place(id, hash);
     return id;
   }
 
@@ -105,19 +108,23 @@ export class ByteTable {
   #probe(bytes: DataView, begin: number, end: number, hash: number): number {
     const slots = this.#slots;
     const mask = slots.length - 1;
-    for (let at = hash & mask; ; at = (at + 1) & mask) {
+    for (let at = hash & mask, left = distanceMax; left > 0; at = (at + 1) & mask, left--) {
       const id = slots[at] as number;
       if (id === 0) return 0;
       if (this.#hash[id] === hash && this.is(id, bytes, begin, end)) return id;
     }
+    return 0;
   }
 
-  #place(id: number, hash: number): void {
+  #place(id: number, hash: number): boolean {
     const slots = this.#slots;
     const mask = slots.length - 1;
-    let at = hash & mask;
-    while (slots[at] !== 0) at = (at + 1) & mask;
-    slots[at] = id;
+    for (let at = hash & mask, left = distanceMax; left > 0; at = (at + 1) & mask, left--) {
+      if (slots[at] !== 0) continue;
+      slots[at] = id;
+      return true;
+    }
+    return false;
   }
 
   #rehash(): void {

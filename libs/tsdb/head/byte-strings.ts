@@ -13,14 +13,26 @@ const hashWord = 2;
 const tagWord = 3;
 const rowWords = 4;
 const firstSlots = 16;
+/**
+ * A string stands no further from its own slot than this: who makes many of one hash would keep everybody busy. What finds no slot is
+ * found by its text.
+ */
+const distanceMax = 256;
 
 export class ByteStrings {
   readonly #arena = new ByteArena();
   readonly #rows = new RowTable(rowWords);
   #slots = new Uint32Array(firstSlots);
+  /** Strings without a slot by their bytes, a character for each. */
+  readonly #strays = new Map<string, number>();
 
   get count(): number {
     return this.#rows.count;
+  }
+
+  /** Whether there is room for the labels of one more series. */
+  get hasRoom(): boolean {
+    return this.#arena.hasRoom;
   }
 
   /** Memory taken. */
@@ -80,7 +92,7 @@ export class ByteStrings {
     const mask = slots.length - 1;
     const length = end - begin;
     const { pages } = this.#rows;
-    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+    for (let slot = hash & mask, left = distanceMax; left > 0; slot = (slot + 1) & mask, left--) {
       const id = slots[slot];
       if (id === 0) return 0;
       const page = pages[id >>> rowPageShift];
@@ -90,19 +102,31 @@ export class ByteStrings {
       const view = this.#arena.views[address >>> arenaPageShift];
       if (equalBytes(view, address & arenaOffsetMask, bytes, begin, length)) return id;
     }
+    if (this.#strays.size === 0) return 0;
+    return this.#strays.get(charactersOf(bytes, begin, length)) ?? 0;
   }
 
   #place(id: number, hash: number): void {
     const slots = this.#slots;
     const mask = slots.length - 1;
-    let slot = hash & mask;
-    while (slots[slot] !== 0) slot = (slot + 1) & mask;
-    slots[slot] = id;
+    for (let slot = hash & mask, left = distanceMax; left > 0; slot = (slot + 1) & mask, left--) {
+      if (slots[slot] !== 0) continue;
+      slots[slot] = id;
+      return;
+    }
+    const address = this.#rows.get(id, addressWord);
+    const view = this.#arena.views[address >>> arenaPageShift];
+    this.#strays.set(charactersOf(view, address & arenaOffsetMask, this.#rows.get(id, lengthWord)), id);
   }
 
   #rehash(): void {
+    this.#strays.clear();
     this.#slots = new Uint32Array(this.#slots.length * 2);
     const { count } = this;
     for (let id = 1; id <= count; id++) this.#place(id, this.#rows.get(id, hashWord));
   }
+}
+
+function charactersOf({ buffer, byteOffset }: DataView, begin: number, length: number): string {
+  return Buffer.from(buffer, byteOffset + begin, length).toString('latin1');
 }

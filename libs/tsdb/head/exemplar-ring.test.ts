@@ -2,7 +2,18 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { sameHash } from '../../model/encoding/same-hash.testing.ts';
 import { ExemplarRing } from './exemplar-ring.ts';
+
+/** Counts how often it is compared with others. */
+class CountingBytes extends Uint8Array {
+  looks = 0;
+
+  override subarray(begin?: number, end?: number): Uint8Array<ArrayBuffer> {
+    this.looks++;
+    return new Uint8Array(this).subarray(begin, end);
+  }
+}
 
 function contents(ring: ExemplarRing): string[] {
   return Array.from({ length: ring.count }, (_, i) => {
@@ -44,5 +55,24 @@ describe('a ring of exemplars', () => {
     }
     assert.ok(!ring.add(1, 0, 0, new Uint8Array(2000), 0, 2000));
     assert.ok(!new ExemplarRing(0).add(1, 0, 0, new Uint8Array(1), 0, 1));
+  });
+
+  it('of one hash are compared with few others, and the ring stays what it is', () => {
+    const ring = new ExemplarRing(2_000);
+    const all = sameHash(new Uint8Array(8), 5_000);
+    for (const bytes of all) {
+      const labels = new CountingBytes(bytes);
+      assert.ok(ring.add(1, 1, 0, labels, 0, labels.length));
+      assert.ok(labels.looks < 1_000, `${labels.looks} looks`);
+    }
+    assert.deepEqual(
+      contents(ring),
+      all.slice(-2_000).map((bytes) => `1 1 0 ${[...bytes]}`),
+    );
+    for (let t = 2; t < 6_000; t++) {
+      assert.ok(ring.add(1, t, 0, new Uint8Array(1), 0, 1));
+      // When those of one hash have left all are known again.
+      if (t > 2_500) assert.ok(!ring.add(1, t, 0, new Uint8Array(1), 0, 1));
+    }
   });
 });

@@ -10,6 +10,11 @@ import type { ByteSource } from '../../std/byte-source.ts';
 const firstCapacity = 16;
 /** Room for labels per exemplar, on average: a trace id and a span id with their names. */
 const labelBytesEach = 160;
+/**
+ * A row stands no further from its own slot than this: who makes many of one hash would keep everybody busy. One without a slot is
+ * not known again.
+ */
+const distanceMax = 256;
 
 export class ExemplarRing {
   readonly #max: number;
@@ -151,7 +156,7 @@ export class ExemplarRing {
     const slots = this.#slots;
     const mask = slots.length - 1;
     if (mask < 0) return false;
-    for (let slot = hash & mask; slots[slot] !== 0; slot = (slot + 1) & mask) {
+    for (let slot = hash & mask, left = distanceMax; left > 0 && slots[slot] !== 0; slot = (slot + 1) & mask, left--) {
       const row = slots[slot] - 1;
       if (this.#hash[row] !== hash || this.#series[row] !== series || this.#t[row] !== t) continue;
       if (!Object.is(this.#v[row], value) || this.#labelLength[row] !== end - begin) continue;
@@ -163,19 +168,27 @@ export class ExemplarRing {
   #place(row: number): void {
     const slots = this.#slots;
     const mask = slots.length - 1;
-    let slot = this.#hash[row] & mask;
-    while (slots[slot] !== 0) slot = (slot + 1) & mask;
-    slots[slot] = row + 1;
+    for (let slot = this.#hash[row] & mask, left = distanceMax; left > 0; slot = (slot + 1) & mask, left--) {
+      if (slots[slot] !== 0) continue;
+      slots[slot] = row + 1;
+      return;
+    }
   }
 
   #dropOldest(): void {
-    const row = this.#first;
+    this.#freeSlot(this.#first);
+    this.#first = (this.#first + 1) % this.#capacity;
+    this.#count--;
+  }
+
+  #freeSlot(row: number): void {
     const slots = this.#slots;
     const mask = slots.length - 1;
     let hole = this.#hash[row] & mask;
-    while (slots[hole] !== row + 1) hole = (hole + 1) & mask;
-    // Those behind the hole that belong before it move up, so that no search ends too early.
+    for (let left = distanceMax; slots[hole] !== row + 1; hole = (hole + 1) & mask) if (--left === 0) return;
+    // Those behind the hole that belong before it move up, so that no search ends too early. None further behind than this could.
     for (let slot = (hole + 1) & mask; slots[slot] !== 0; slot = (slot + 1) & mask) {
+      if (((slot - hole) & mask) >= distanceMax) break;
       const home = this.#hash[slots[slot] - 1] & mask;
       if (((slot - home) & mask) >= ((slot - hole) & mask)) {
         slots[hole] = slots[slot];
@@ -183,8 +196,6 @@ export class ExemplarRing {
       }
     }
     slots[hole] = 0;
-    this.#first = (row + 1) % this.#capacity;
-    this.#count--;
   }
 
   /** Room for labels in the ring of bytes; drops the oldest that stand in the way. */

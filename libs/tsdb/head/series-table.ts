@@ -6,6 +6,7 @@
  * out of a table: what is gone goes when the table is built anew from the series that are left (drop-series.ts), and
  * whoever reads the old one meanwhile finds it whole.
  */
+import { randomInt } from 'node:crypto';
 import { viewOf } from '../../model/encoding/bytes.ts';
 import { assert } from '../../std/assert.ts';
 import { ByteSink } from '../../std/byte-sink.ts';
@@ -62,6 +63,11 @@ export class SeriesTable {
   /** The greatest number ever given. */
   get lastId(): number {
     return this.#lastId;
+  }
+
+  /** Whether there is room for the labels of a new series. */
+  get hasRoom(): boolean {
+    return this.#pairs.hasRoom && this.#names.hasRoom;
   }
 
   /** Numbers up to this one are not given any more. */
@@ -392,9 +398,12 @@ export class SeriesTable {
   }
 }
 
+/** Drawn at every start: who knew it could choose series that are all of one hash. */
+const hashSeed = randomInt(2 ** 32);
+
 /** Hash of the first `count` pairs; finished like MurmurHash3 (public domain). */
 function hashOf(pairs: Uint32Array, count: number): number {
-  let hash = count;
+  let hash = count ^ hashSeed;
   for (let i = 0; i < count; i++) {
     hash = Math.imul(hash ^ pairs[i], 0x9e3779b1 | 0);
     hash ^= hash >>> 15;
