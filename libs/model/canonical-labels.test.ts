@@ -384,3 +384,22 @@ describe('labels of exemplars', () => {
     });
   }
 });
+
+it('of a series with more labels than there may be each is counted, none is sorted and not all are kept', () => {
+  const count = 300_000;
+  const pairs: Pair[] = Array.from({ length: count }, (_, i) => [`n${count - i}`, 'v']);
+  for (const make of [scanV1, scanV2]) {
+    for (const limits of [{ ...noLimits, labelNamesPerSeriesMax: 30 }, noLimits]) {
+      const scan = make([['__name__', 'up'], ...pairs]);
+      const out = new ByteSink();
+      const fault = (make === scanV1 ? canonicalizeV1 : canonicalizeV2)(scan, 0, out, limits);
+      assert.equal(labelFaultId(fault), 'max-label-names-per-series');
+      assert.equal(out.length, 0);
+      const { order } = scan.labelScratch;
+      assert.ok(order.length < count / 2, `room for ${order.length} labels`);
+      for (let i = 0; i < 1_000; i++) assert.equal(order[i], i);
+      const most = limits.labelNamesPerSeriesMax || 131_072;
+      assert.match(labelFaultText(fault, scan, 0, limits), new RegExp(`\\(actual: ${count + 1}, limit: ${most}\\)`));
+    }
+  }
+});

@@ -81,11 +81,15 @@ const faultIds = [
 /** OpenMetrics: code points of all names and values of an exemplar's labels together. */
 const exemplarCodePointsMax = 128;
 
+/** Most labels of a series whatever its limits are: a body of a few megabytes may bring tens of millions. */
+const labelsMax = 1 << 17;
+
 /** Below this many labels an insertion sort wins, and bounds its own square. */
 const insertionSortMax = 48;
 
 /** Labels of one series as ranges of its request's bytes: memory for one call, reused by the next. */
 export class LabelScratch {
+  /** Those beyond `labelsMax` are counted, and nothing is known of them. */
   count = 0;
   nameBegin: Uint32Array = new Uint32Array(32);
   nameEnd: Uint32Array = new Uint32Array(32);
@@ -99,6 +103,10 @@ export class LabelScratch {
 
   add(nameBegin: number, nameEnd: number, valueBegin: number, valueEnd: number): void {
     const at = this.count;
+    if (at >= labelsMax) {
+      this.count++;
+      return;
+    }
     if (at === this.order.length) this.#grow();
     this.nameBegin[at] = nameBegin;
     this.nameEnd[at] = nameEnd;
@@ -146,6 +154,7 @@ export function canonicalizeExemplar(scan: LabelScan, exemplar: LabelRange, out:
   if (scan.version === 1) readLabelFields(scan, labelsBegin, labelsEnd);
   else readLabelRefs(scan, scan.exemplarRefs, labelsBegin, labelsEnd);
   const { bytes, labelScratch: labels } = scan;
+  if (labels.count > exemplarCodePointsMax) return false;
   let codePoints = 0;
   for (let i = 0; i < labels.count; i++) {
     codePoints += countCodePoints(bytes, labels.nameBegin[i] as number, labels.nameEnd[i] as number);
@@ -212,7 +221,7 @@ export function labelFaultText(fault: LabelFault, scan: LabelScan, row: number, 
     case tooManyLabels:
       return withLimit(
         `received a series whose number of labels exceeds the limit (actual: ${labels.count}, limit: ` +
-          `${limits.labelNamesPerSeriesMax}) series: '${series}'`,
+          `${limits.labelNamesPerSeriesMax || labelsMax}) series: '${series}'`,
         fault,
         'limits.max-label-names-per-series',
       );
@@ -360,7 +369,6 @@ function readLabelRefs(scan: LabelScan, refs: Uint32Array, begin: number, end: n
 
 function writeSeries(scan: LabelScan, ascii: boolean, out: ByteSink, limits: LabelLimits): LabelFault {
   const { bytes, labelScratch: labels } = scan;
-  sortByName(bytes, labels);
   labels.faultLabel = -1;
   const metric = findMetricName(scan);
   if (metric < 0) return missingMetricName;
@@ -375,6 +383,9 @@ function writeSeries(scan: LabelScan, ascii: boolean, out: ByteSink, limits: Lab
     if (!endsInInfo(bytes, nameBegin, nameEnd)) return tooManyLabels;
     if (labelNamesPerInfoSeriesMax > 0 && labels.count > labelNamesPerInfoSeriesMax) return tooManyInfoLabels;
   }
+  if (labels.count > labelsMax) return tooManyLabels;
+  // Not before it is known that there are no more than there may be.
+  sortByName(bytes, labels);
   const fault = checkLabels(scan, ascii, limits);
   if (fault === noFault) write(bytes, labels, out);
   return fault;
@@ -436,7 +447,7 @@ function sortByName(bytes: Uint8Array, labels: LabelScratch): void {
 /** Position of the label `__name__`, -1 if there is none. */
 function findMetricName(scan: LabelScan): number {
   const { view, labelScratch: labels } = scan;
-  for (let i = 0; i < labels.count; i++) {
+  for (let i = 0; i < Math.min(labels.count, labelsMax); i++) {
     const begin = labels.nameBegin[i] as number;
     // "__na" and "me__", little-endian.
     if (
