@@ -22,4 +22,20 @@ describe('AliasRegistry', () => {
     assert.notEqual(registry.of(gone), ofGone);
     assert.equal(registry.of(steady), ofSteady);
   });
+
+  it('keeps for no tenant what its largest request needed', () => {
+    const registry = new AliasRegistry(1 << 24, () => 0);
+    const references = 1 << 20;
+    const before = process.memoryUsage().arrayBuffers;
+    const refs = new Uint32Array(references);
+    const [symbolBegin, symbolEnd, row] = [new Uint32Array(1), Uint32Array.of(1), new Uint32Array(1)];
+    const bytes = new DataView(new ArrayBuffer(1));
+    for (let i = 0; i < 40; i++) {
+      const aliases = registry.of(parseTenantId(`tenant-${i}`));
+      const begins = Uint32Array.of(0, references);
+      assert.equal(aliases.resolveV2(bytes, symbolBegin, symbolEnd, 1, refs, begins, 1, row, row.slice()), 1);
+    }
+    const grown = process.memoryUsage().arrayBuffers - before;
+    assert.ok(grown < 10 * references * 4, `${grown} bytes more`);
+  });
 });

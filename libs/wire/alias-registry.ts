@@ -4,7 +4,7 @@
  */
 import type { ByteBudget } from '../model/encoding/byte-table.ts';
 import type { TenantId } from '../model/tenant-id.ts';
-import { SeriesAliases } from './series-aliases.ts';
+import { LookupScratch, SeriesAliases } from './series-aliases.ts';
 
 /** The budget counts as spent from here on. */
 const spentShare = 0.98;
@@ -14,6 +14,7 @@ const tenantsMax = 10_000;
 
 export class AliasRegistry {
   readonly #budget: ByteBudget;
+  readonly #scratch = new LookupScratch();
   readonly #nowMs: () => number;
   readonly #byTenant = new Map<TenantId, SeriesAliases>();
   #forgotAtMs = Number.NEGATIVE_INFINITY;
@@ -31,7 +32,7 @@ export class AliasRegistry {
 
   of(tenant: TenantId): SeriesAliases {
     const known = this.#byTenant.get(tenant);
-    const aliases = known ?? new SeriesAliases(this.#budget);
+    const aliases = known ?? new SeriesAliases(this.#budget, this.#scratch);
     if (known !== undefined) this.#byTenant.delete(tenant);
     this.#byTenant.set(tenant, aliases);
     if (this.#byTenant.size > tenantsMax) this.#dropOldest();

@@ -12,6 +12,35 @@ const judgedLookups = 1 << 17;
 /** Stands for a symbol that found no room. */
 const noSymbol = 0xffffffff;
 
+/** What one request needs while its series are looked up. All tenants share it: each with its own would keep that of its largest one. */
+export class LookupScratch {
+  /** Number of each symbol of the request under way: 0 not asked yet, noSymbol without a number. */
+  symbolIds: Uint32Array<ArrayBuffer> = new Uint32Array(64);
+  keys: Uint32Array<ArrayBuffer> = new Uint32Array(32);
+  keyBytes: DataView = new DataView(this.keys.buffer);
+  keyBegin: Uint32Array<ArrayBuffer> = new Uint32Array(16);
+
+  /** Makes room for a request. */
+  begin(symbolCount: number, keyCount: number, seriesCount: number): void {
+    this.symbolIds = roomy(this.symbolIds, symbolCount);
+    const keys = roomy(this.keys, keyCount);
+    if (keys !== this.keys) {
+      this.keys = keys;
+      this.keyBytes = new DataView(keys.buffer);
+    }
+    this.keyBegin = roomy(this.keyBegin, seriesCount + 1);
+  }
+}
+
+/** Words that are kept from request to request; more is given back. */
+const keptWordsMax = 1 << 20;
+
+/** The column, or another one where it has too little room or far too much. What stood in it means nothing. */
+function roomy(column: Uint32Array<ArrayBuffer>, needed: number): Uint32Array<ArrayBuffer> {
+  if (needed <= column.length && (column.length <= keptWordsMax || needed > keptWordsMax)) return column;
+  return new Uint32Array(Math.max(needed, Math.min(needed * 2, keptWordsMax)));
+}
+
 export class SeriesAliases {
   /** Regions of v1 label fields. */
   readonly #v1: ByteTable;
@@ -27,16 +56,13 @@ export class SeriesAliases {
   #lookups = 0;
   /** Series among them that found no room to be remembered. */
   #notKept = 0;
-  /** Number of each symbol of the request under way: 0 not asked yet, noSymbol without a number. */
-  #symbolIds = new Uint32Array(64);
+  readonly #scratch: LookupScratch;
   #lastSymbol = 0;
-  #keys = new Uint32Array(32);
-  #keyBegin = new Uint32Array(16);
-  #keyBytes = new DataView(this.#keys.buffer);
   /** Counts how often everything was forgotten: an alias number of another generation means nothing. */
   generation = 1;
 
-  constructor(budget: ByteBudget) {
+  constructor(budget: ByteBudget, scratch = new LookupScratch()) {
+    this.#scratch = scratch;
     this.#v1 = new ByteTable(budget);
     this.#symbols = new ByteTable(budget);
     this.#v2 = new ByteTable(budget);
@@ -99,27 +125,19 @@ export class SeriesAliases {
     aliases: Uint32Array,
   ): number {
     // Only symbols that a series uses are taken in: those of exemplars never come again.
-    if (symbolCount > this.#symbolIds.length) this.#symbolIds = new Uint32Array(symbolCount * 2);
-    const ids = this.#symbolIds.fill(0, 0, symbolCount);
-    this.#lastSymbol = 0;
     const total = begins[count] as number;
-    if (total > this.#keys.length) {
-      this.#keys = new Uint32Array(total * 2);
-      this.#keyBytes = new DataView(this.#keys.buffer);
-    }
-    const keys = this.#keys;
+    this.#scratch.begin(symbolCount, total, count);
+    const { keys, keyBegin, keyBytes } = this.#scratch;
+    const ids = this.#scratch.symbolIds.fill(0, 0, symbolCount);
+    this.#lastSymbol = 0;
     for (let i = 0; i < total; i++) {
       const symbol = refs2[i] as number;
       const id = ids[symbol] as number;
       keys[i] =
         id !== 0 ? id : this.#symbolId(symbol, bytes, symbolBegin[symbol] as number, symbolEnd[symbol] as number);
     }
-    if (count + 1 > this.#keyBegin.length) {
-      this.#keyBegin = new Uint32Array((count + 1) * 2);
-    }
-    const keyBegin = this.#keyBegin;
     for (let i = 0; i <= count; i++) keyBegin[i] = (begins[i] as number) * 4;
-    return this.#resolve(this.#v2, this.#v2Refs, this.#keyBytes, keyBegin, keyBegin.subarray(1), count, refs, aliases);
+    return this.#resolve(this.#v2, this.#v2Refs, keyBytes, keyBegin, keyBegin.subarray(1), count, refs, aliases);
   }
 
   /** Remembers the key of series `row` of the request that was resolved last. @returns its alias, 0 if there is no room */
@@ -127,11 +145,11 @@ export class SeriesAliases {
     const begin = begins[row] as number;
     const end = begins[row + 1] as number;
     for (let i = begin; i < end; i++) {
-      if (this.#keys[i] !== noSymbol) continue;
+      if (this.#scratch.keys[i] !== noSymbol) continue;
       this.#notKept++;
       return 0;
     }
-    const alias = this.#v2.intern(this.#keyBytes, begin * 4, end * 4);
+    const alias = this.#v2.intern(this.#scratch.keyBytes, begin * 4, end * 4);
     if (alias === 0) this.#notKept++;
     if (alias >= this.#v2Refs.length) {
       this.#v2Refs = grown(this.#v2Refs, alias);
@@ -160,7 +178,7 @@ export class SeriesAliases {
     symbolEnd: Uint32Array,
   ): boolean {
     if (alias === 0) return true;
-    const ids = this.#symbolIds;
+    const ids = this.#scratch.symbolIds;
     const helpId = ids[help] || this.#symbolId(help, bytes, symbolBegin[help] as number, symbolEnd[help] as number);
     const unitId = ids[unit] || this.#symbolId(unit, bytes, symbolBegin[unit] as number, symbolEnd[unit] as number);
     const at = alias * 3;
@@ -184,7 +202,7 @@ export class SeriesAliases {
     const guess = last === 0 ? 0 : (symbols.next[last] as number);
     const known = guess !== 0 && symbols.is(guess, bytes, begin, end) ? guess : symbols.intern(bytes, begin, end);
     const id = known === 0 ? noSymbol : known;
-    this.#symbolIds[symbol] = id;
+    this.#scratch.symbolIds[symbol] = id;
     if (known !== 0) {
       if (last !== 0) symbols.next[last] = known;
       this.#lastSymbol = known;
