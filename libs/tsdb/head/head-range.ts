@@ -62,6 +62,8 @@ const noPage = new Uint32Array(0);
 const startTimeWords = 4;
 /** Late floats that become a chunk are compared with so many chunks, the newest: a sender repeats what it sent last. */
 const comparedChunksMax = 8;
+/** And so many are looked at for these: one series may have hundreds of thousands. */
+const lookedAtChunksMax = 256;
 
 /** The encoders write a sample here, from the byte on in which the chunk now ends; then it goes to the fragments. */
 const scratchChunk = new Uint8Array(128);
@@ -696,7 +698,9 @@ export class HeadRange {
       }
     };
     let compared = 0;
+    let lookedAt = 0;
     for (let chunk = this.#word(slot, Slot.closed); chunk !== 0; chunk = this.#closed.previous(chunk)) {
+      if (lookedAt++ === lookedAtChunksMax) break;
       if (this.#closed.minT(chunk) > to || this.#closed.maxT(chunk) < from) continue;
       if (compared++ === comparedChunksMax) break;
       const begin = this.#closed.offset(chunk);
