@@ -308,4 +308,21 @@ describe('how large a head is', () => {
     assert.deepEqual(found.bytesByLabel[0], { name: '__name__', count: bytes });
     assert.equal((await status(head, 1000)).seriesByPair.length, 305);
   });
+
+  it('has the values of a range that left the head while they were put in order', async () => {
+    const head = new TenantHead({ exemplarsMax: 0 });
+    const given = Array.from({ length: 30_000 }, (_, i) => ({
+      labels: Labels.from([
+        ['__name__', 'up'],
+        ['i', String((i * 7919) % 30_000)],
+      ]),
+      t: begin,
+    }));
+    push(head, given);
+    const values = new HeadSource(head).labelValues('i', { selectors: [], minT: begin, maxT: begin, limit: 0 }, signal);
+    const [index = 0] = head.openRanges.keys();
+    head.freeze(index, 1);
+    head.drop(1);
+    assert.equal((await values).values.length, given.length);
+  });
 });

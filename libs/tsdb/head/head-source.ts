@@ -125,10 +125,13 @@ export class HeadSource implements SeriesSource {
     const name = series.findName(nameText);
     if (name === 0) return [];
     if (query.selectors.length > 0) return yield* this.#valuesOf(name, query);
-    const { pairs, texts } = yield* this.#lists.of(series, name);
-    if (this.#coversAll(query)) return texts;
     const { minT, maxT } = query;
-    const found = yield* pairsWithSamples(series, pairs, this.#head.rangesBetween(minT, maxT), minT, maxT);
+    // Now: a range that leaves the head from here on is in a block that was not asked.
+    const ranges = this.#head.rangesBetween(minT, maxT);
+    const coversAll = this.#coversAll(query);
+    const { pairs, texts } = yield* this.#lists.of(series, name);
+    if (coversAll) return texts;
+    const found = yield* pairsWithSamples(series, pairs, ranges, minT, maxT);
     return found.length === texts.length ? texts : found.map((i) => texts[i]);
   }
 
