@@ -468,6 +468,16 @@ describe('Tsdb', () => {
     assert.match(outcome.rejected[0]?.reason ?? '', /^no new series: this ingester has given all of its 2147483647/);
   });
 
+  it('refuses new series when there is no room for their labels, and takes samples of the others', async (test) => {
+    const { tsdb } = await open(new FaultyDisk());
+    await tsdb.push(batch(tenantA, [['a', start, 1]]));
+    test.mock.getter(TenantHead.prototype, 'hasRoom', () => false);
+    const rows = [['b', start, 2] as const, ['a', start + 1, 3] as const];
+    const outcome = await tsdb.push(batch(tenantA, rows));
+    assert.deepEqual([...outcome.refs], [0, 1]);
+    assert.match(outcome.rejected[0]?.reason ?? '', /^no new series: there is no room for their labels/);
+  });
+
   it('has numbers up to the last', () => {
     const head = new TenantHead({ exemplarsMax: 0 });
     head.startAfter(seriesNumberMax - 1);

@@ -327,7 +327,8 @@ export class Tsdb {
         histogramsOf ??= countByRow(batch.histograms, seriesCount);
         hasSamples = histogramsOf[i] !== 0;
       }
-      if (!hasSamples || (seriesMax > 0 && head.seriesCount >= seriesMax) || !head.hasNumbers) {
+      const isFull = (seriesMax > 0 && head.seriesCount >= seriesMax) || !head.hasNumbers || !head.hasRoom;
+      if (!hasSamples || isFull) {
         ids[i] = head.findSeries(batch.labelBytes, begin, end);
         if (ids[i] === 0) {
           left--;
@@ -347,9 +348,7 @@ export class Tsdb {
     if (left < seriesCount) {
       const exemplarsOf = countByRow(batch.exemplars, seriesCount);
       histogramsOf ??= countByRow(batch.histograms, seriesCount);
-      const reason = head.hasNumbers
-        ? this.#options.seriesRefusal(batch.tenant)
-        : `no new series: this ingester has given all of its ${seriesNumberMax} series numbers to tenant ${batch.tenant}; one with an empty data folder begins anew`;
+      const reason = cannotTakeSeries(head, batch.tenant) ?? this.#options.seriesRefusal(batch.tenant);
       for (const series of refused) {
         rejected.push({
           series,
@@ -766,6 +765,15 @@ export class Tsdb {
     await disk.rename(path, to);
     log.error({ file: path, now: to }, 'a damaged file was set aside; what could be read of it was kept');
   }
+}
+
+/** Why a head can have no new series, whatever the limits are. */
+function cannotTakeSeries(head: TenantHead, tenant: TenantId): string | undefined {
+  if (!head.hasNumbers) {
+    return `no new series: this ingester has given all of its ${seriesNumberMax} series numbers to tenant ${tenant}; one with an empty data folder begins anew`;
+  }
+  if (head.hasRoom) return undefined;
+  return `no new series: there is no room for their labels, of which this ingester can hold 4 GiB for a tenant, until some of tenant ${tenant} have left it`;
 }
 
 /** How many of `samples` each row has. */

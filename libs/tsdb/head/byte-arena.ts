@@ -11,6 +11,8 @@ export const arenaOffsetMask = pageBytes - 1;
 const firstPageBytes = 256;
 /** Addresses are kept in 32 bits. */
 const pagesMax = 2 ** (32 - arenaPageShift);
+/** More than the labels of one series take. */
+const pagesSpare = 2048;
 
 export class ByteArena {
   /** Byte `address & arenaOffsetMask` of page `address >>> arenaPageShift`. Replaced when the first page grows. */
@@ -23,6 +25,11 @@ export class ByteArena {
   /** Memory taken. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Whether there is room for the labels of one more series, whatever they are. */
+  get hasRoom(): boolean {
+    return this.pages.length <= pagesMax - pagesSpare;
   }
 
   /** Takes `count` bytes and returns their address. Larger ones than a page get a page of their own. */

@@ -72,6 +72,11 @@ export class TenantHead {
     return this.series.lastId < seriesNumberMax;
   }
 
+  /** Whether there is room for the labels of a new series. */
+  get hasRoom(): boolean {
+    return this.series.hasRoom;
+  }
+
   /** Memory outside the V8 heap. */
   bytes(): number {
     let bytes = this.series.bytes + this.exemplars.bytes;
