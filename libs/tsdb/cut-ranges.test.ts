@@ -149,6 +149,36 @@ describe('cutting ranges', () => {
     await tsdb.close();
   });
 
+  it('cuts the other ranges of a tenant where one cannot be written, and that one when it can', async () => {
+    const world = newWorld();
+    const errors: object[] = [];
+    const log = { info: () => undefined, warn: () => undefined, error: (fields: object) => void errors.push(fields) };
+    const tsdb = await open(world, { log });
+    for (let range = 0; range < 3; range++) await tsdb.push(batch(tenant, [['a', start + range * rangeMs, range]]));
+    world.now = start + 3 * rangeMs + hourMs;
+    const write = world.blocks.write.bind(world.blocks);
+    world.blocks.write = async (tenant, head, range) => {
+      if (range.begin === start) throw new Error('it has something that cannot be written');
+      return write(tenant, head, range);
+    };
+    await tsdb.cutDue();
+    assert.deepEqual(
+      world.blocks.blocks.map(({ range }) => range * rangeMs),
+      [start + rangeMs, start + 2 * rangeMs],
+    );
+    assert.equal(errors.length, 1);
+    assert.deepEqual(tsdb.cutCounters, { ranges: 2, failures: 1, seconds: tsdb.cutCounters?.seconds });
+    assert.equal((await everything(tsdb, world)).get('a')?.size, 3);
+    await tsdb.cutDue();
+    assert.equal(errors.length, 1, 'it is left alone for a while');
+    world.blocks.write = write;
+    world.now += 60_000;
+    await tsdb.cutDue();
+    assert.equal(world.blocks.blocks.length, 3);
+    assert.equal((await everything(tsdb, world)).get('a')?.size, 3);
+    await tsdb.close();
+  });
+
   it('keeps few ranges open though samples of any time come', async () => {
     const world = newWorld();
     const tsdb = await open(world);

@@ -5,7 +5,9 @@
  * written again, what is in a block and not dropped is dropped. Does not own how a block is written (its `BlockKeeper`).
  * Comes from services/ingester's timer through tsdb.ts; goes to local-blocks.ts.
  */
+import { Failure } from '../errors/failure.ts';
 import type { TenantId } from '../model/tenant-id.ts';
+import { isDiskFull } from '../std/disk.ts';
 import { type HeadRange, rangeMs } from './head/head-range.ts';
 import type { TenantHead } from './head/tenant-head.ts';
 
@@ -129,19 +131,13 @@ export class RangeCutter {
     let dropped = 0;
     for (const tenant of [...this.#target.heads.keys()]) {
       if (this.#abort.signal.aborted) return;
-      if ((this.#retryAtMs.get(tenant) ?? Number.NEGATIVE_INFINITY) > this.#options.nowMs()) continue;
-      try {
-        dropped += await this.#cutTenant(tenant, indexesOf);
-        this.#retryAtMs.delete(tenant);
-      } catch (error) {
-        if (this.#abort.signal.aborted) return;
-        this.counters.failures++;
-        this.#retryAtMs.set(tenant, this.#options.nowMs() + retryMs);
-        this.#log.error(
-          { tenant, error: String(error) },
-          'a range could not be written to a block: it stays in the head',
-        );
-      }
+      const retryInMs = (this.#retryAtMs.get(tenant) ?? Number.NEGATIVE_INFINITY) - this.#options.nowMs();
+      // A clock that was set back makes nobody wait longer.
+      if (retryInMs > 0 && retryInMs <= retryMs) continue;
+      const failures = this.counters.failures;
+      dropped += await this.#cutTenant(tenant, indexesOf);
+      if (this.counters.failures === failures) this.#retryAtMs.delete(tenant);
+      else this.#retryAtMs.set(tenant, this.#options.nowMs() + retryMs);
     }
     if (dropped > 0) this.#target.snapshotSoon();
   }
@@ -168,22 +164,38 @@ export class RangeCutter {
     if (await this.#options.blocks.verify(tenant, block)) await this.#target.dropFrozen(tenant, generation, block);
   }
 
+  /** Ranges that cannot be written stay; the others go. @returns how many went */
   async #cutTenant(tenant: TenantId, indexesOf: (head: TenantHead) => number[]): Promise<number> {
     const head = this.#target.heads.get(tenant);
     if (head === undefined) return 0;
     let dropped = 0;
-    for (const range of [...head.frozenRanges.values()]) {
-      await this.#finish(tenant, head, range);
-      dropped++;
-    }
-    for (const index of indexesOf(head)) {
+    const frozen = [...head.frozenRanges.values()];
+    for (const cut of [...frozen, ...indexesOf(head)]) {
       if (this.#abort.signal.aborted) return dropped;
-      const range = await this.#target.freeze(tenant, index);
-      if (range === undefined) continue;
-      await this.#finish(tenant, head, range);
-      dropped++;
+      try {
+        const range = typeof cut === 'number' ? await this.#target.freeze(tenant, cut) : cut;
+        if (range === undefined) continue;
+        await this.#finish(tenant, head, range);
+        dropped++;
+      } catch (error) {
+        if (this.#abort.signal.aborted) return dropped;
+        this.counters.failures++;
+        const from = new Date(typeof cut === 'number' ? cut * rangeMs : cut.begin).toISOString();
+        this.#log.error(
+          { tenant, from, error: String(error) },
+          'a range could not be written to a block: it stays in the head',
+        );
+        // No other one would find room, or a log that takes its records.
+        if (isDiskFull(error) || (error instanceof Failure && error.kind === 'unavailable')) return dropped;
+      }
     }
-    for (let tries = 0; tries < dropTriesMax && !(await this.#target.dropEmptySeries(tenant)); tries++);
+    try {
+      for (let tries = 0; tries < dropTriesMax && !(await this.#target.dropEmptySeries(tenant)); tries++);
+    } catch (error) {
+      if (this.#abort.signal.aborted) return dropped;
+      this.counters.failures++;
+      this.#log.error({ tenant, error: String(error) }, 'series without samples could not leave the head');
+    }
     return dropped;
   }
 
