@@ -6,7 +6,8 @@ import type { Histogram } from './histogram.ts';
 
 /** Index of the bucket of the lower schema that contains a bucket of the higher one. */
 export function bucketIndexInSchema(index: number, schemaFrom: number, schemaTo: number): number {
-  return ((index - 1) >> (schemaFrom - schemaTo)) + 1;
+  // A shift counts modulo 32, and a sender's schema may be higher by more.
+  return ((index - 1) >> Math.min(31, schemaFrom - schemaTo)) + 1;
 }
 
 interface SpannedBuckets {
