@@ -149,6 +149,12 @@ async function run(config: Config): Promise<void> {
     });
   }
 
+  // As Prometheus does, which reads its files again and goes on.
+  process.on('SIGHUP', () => {
+    log.info({ signal: 'SIGHUP' }, 'reading the overrides of limits again');
+    limits.reload();
+  });
+
   const house: House = {
     config: { ...config, dataDir },
     app: http.app,

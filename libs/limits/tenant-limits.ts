@@ -17,7 +17,7 @@ export interface TenantLimits {
 }
 
 export interface WatchedLimits extends TenantLimits {
-  /** Reads the file now; the timer calls it. */
+  /** Reads the file now, where there is one; the timer calls it. */
   reload(): void;
   stop(): void;
 }
@@ -41,6 +41,7 @@ export function watchTenantLimits(
   let limits: ReadonlyMap<TenantId, Limits> = new Map();
   let failure: string | undefined;
   const reload = (): void => {
+    if (config.file === '') return;
     const before = failure;
     failure = undefined;
     try {

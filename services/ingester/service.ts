@@ -202,7 +202,7 @@ export function createIngester(config: IngesterConfig, headConfig: HeadConfig, d
     if (torn !== undefined) {
       log.warn(
         { file: torn.path, offset: torn.offset, bytes: torn.bytes },
-        'cut off the torn end of the log: it was never acknowledged',
+        'cut off the end of the log behind the last whole record: a write that was under way when the process ended, and was not acknowledged, unless the file was damaged',
       );
     }
     for (const damage of report.damages) {

@@ -56,3 +56,20 @@ it('a file of overrides that cannot be understood ends the start', { timeout: 30
     /overrides\.yaml:3: key overrides\.small\.max_label_value_lenght: no such key; the nearest known one is max_label_value_length/,
   );
 });
+
+it('SIGHUP has the file read at once, and ends nothing', { timeout: 60_000 }, async () => {
+  await using folder = await tempFolder('overrides');
+  const path = join(folder.path, 'overrides.yaml');
+  writeFileSync(path, '');
+  await using maru = await startMaru({ args: [`--runtime-config.file=${path}`, '--runtime-config.reload-period=1h'] });
+  let number = 0;
+  const statusNow = async () => {
+    const labels: [string, string][] = [['__name__', `longer_than_three_${number++}`]];
+    return (await push(maru.baseUrl, [{ labels, samples: [{ t: Date.now(), v: 1 }] }], { protocol: 'v1' })).status;
+  };
+  assert.equal(await statusNow(), 204);
+  writeFileSync(path, 'overrides:\n  anonymous:\n    max_label_value_length: 3\n');
+  maru.signal('SIGHUP');
+  await waitFor('the new limits', async () => ((await statusNow()) === 400 ? true : undefined));
+  assert.deepEqual(await maru.stop(), { code: 0, signal: null });
+});
