@@ -14,12 +14,23 @@ import type { AnswerBody, ApiAnswer } from './api-answer.ts';
 import { type ApiCall, apiDress, type Dress } from './api-call.ts';
 import { type ApiPath, type ApiRow, apiRows } from './api-paths.ts';
 import { acceptedEncoding, compressBody } from './compress-body.ts';
+import { encodedFields } from './multipart-form.ts';
 import { RequestForm } from './request-form.ts';
 
 const prefixes = ['/prometheus', ''];
 /** Every answer ends with it, as a rule after all is sent: made once, because an error with a stack is not cheap. */
 const clientLeft = new Failure('canceled', 'the client has left');
 const formType = 'application/x-www-form-urlencoded';
+const multipartType = 'multipart/form-data';
+
+/** Parameters of a body, with those that stand in the URL coming before them. */
+class MultipartForm {
+  readonly encoded: string;
+
+  constructor(encoded: string) {
+    this.encoded = encoded;
+  }
+}
 
 /** What is told about every call when it has ended. */
 export interface CallReport {
@@ -42,10 +53,16 @@ export interface RouteDeps {
 /** A fastify plugin with all routes of the API. */
 export function apiRoutes(deps: RouteDeps): (app: FastifyInstance) => Promise<void> {
   return async (app) => {
-    // Only a form has parameters, as in Go.
+    // Only forms have parameters, as in Go.
     app.removeAllContentTypeParsers();
     const bodyLimit = deps.maxFormBytes;
     app.addContentTypeParser(formType, { parseAs: 'string', bodyLimit }, (_request, body, done) => done(null, body));
+    app.addContentTypeParser(
+      multipartType,
+      { parseAs: 'buffer', bodyLimit },
+      async (request: FastifyRequest, body: Buffer<ArrayBuffer>) =>
+        new MultipartForm(await encodedFields(request.headers['content-type'] ?? '', body)),
+    );
     app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit }, (_request, body, done) => done(null, body));
     app.setErrorHandler((error, request, reply) => {
       // Fastify would close the connection under a body that is too large: a client that still sends would see that and no answer.
@@ -134,6 +151,7 @@ function readForm(request: FastifyRequest): RequestForm {
   if (typeof request.body === 'string') form.append(request.body);
   const question = request.raw.url?.indexOf('?') ?? -1;
   if (question >= 0) form.append(request.raw.url?.slice(question + 1) ?? '');
+  if (request.body instanceof MultipartForm) form.append(request.body.encoded);
   return form;
 }
 

@@ -197,6 +197,17 @@ describe('the label endpoints', () => {
     const ignored = await post('/api/v1/labels?limit=1', 'limit=x', 'text/plain');
     assert.equal(ignored.statusCode, 200);
   });
+
+  it('take multipart forms, behind the parameters of the URL', async () => {
+    const field = (name: string, value: string) =>
+      `--b\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`;
+    const type = 'multipart/form-data; boundary=b';
+    const labels = `${field('match[]', 'down')}${field('limit', '1')}--b--\r\n`;
+    assert.match((await post('/api/v1/labels', labels, type)).body, /"data":\["__name__"\]/);
+    assert.match((await post('/api/v1/labels?limit=2', labels, type)).body, /"data":\["__name__","job"\]/);
+    const cutOff = await post('/api/v1/labels', field('limit', '1'), type);
+    assert.equal(cutOff.body, success('["__name__","a.b","job"]'));
+  });
 });
 
 describe('the endpoints of what is not there yet', () => {
