@@ -61,3 +61,21 @@ export const endpoints: Readonly<Record<ApiPath, Endpoint>> = {
   '/api/v1/admin/tsdb/clean_tombstones': noAdmin,
   '/api/v1/admin/tsdb/snapshot': noAdmin,
 };
+
+/** What the main thread answers itself from all that a tenant has. */
+const listed: ReadonlySet<ApiPath> = new Set<ApiPath>([
+  '/api/v1/labels',
+  '/api/v1/label/:name/values',
+  '/api/v1/series',
+  '/api/v1/query_exemplars',
+  '/api/v1/search/metric_names',
+  '/api/v1/search/label_names',
+  '/api/v1/search/label_values',
+  '/api/v1/metadata',
+  '/api/v1/status/tsdb',
+]);
+
+/** Whether an endpoint is such a one: queries have the pool, the others cost nothing. */
+export function isListed(path: ApiPath): boolean {
+  return listed.has(path);
+}

@@ -31,8 +31,9 @@ import { answerWork } from './answer-work.ts';
 import type { BlockAccess } from './block-source.ts';
 import type { QuerierConfig } from './config.ts';
 import type { ApiDeps } from './endpoint.ts';
-import { endpoints } from './endpoints.ts';
+import { endpoints, isListed } from './endpoints.ts';
 import type { EvaluationOptions } from './evaluate-query.ts';
+import { ListedReads } from './listed-reads.ts';
 import { mergedSource, witnessedSource } from './merged-source.ts';
 import { createQuerierMetrics } from './metrics.ts';
 import { outlinesOf } from './outline-job.ts';
@@ -138,6 +139,7 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Querier
     ...api,
     sourceOf: (tenant) => mergedSource(tenant, deps.ingester, access, consistency),
   });
+  const listed = new ListedReads({ waitingMax: config.maxQueuedPerTenant, timeoutMs: config.timeout });
   const report = (call: CallReport): void => {
     count(call);
     logFailure(deps.log, call);
@@ -145,7 +147,10 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Querier
   if (deps.hasRoutes) {
     deps.app.register(
       apiRoutes({
-        answer: (path, call) => endpoints[path](call, apiOf(call.consistency)),
+        answer: (path, call) => {
+          const answer = (signal: AbortSignal) => endpoints[path]({ ...call, signal }, apiOf(call.consistency));
+          return isListed(path) ? listed.take(call.tenant, call.signal, answer) : answer(call.signal);
+        },
         maxFormBytes: config.maxFormBytes,
         tenantOf: deps.tenantOf,
         report,

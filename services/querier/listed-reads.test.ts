@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Failure } from '../../libs/errors/failure.ts';
+import { parseTenantId } from '../../libs/model/tenant-id.ts';
+import { ListedReads } from './listed-reads.ts';
+
+const [greedy, modest] = [parseTenantId('greedy'), parseTenantId('modest')];
+const never = new AbortController().signal;
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+/** A read that goes on until it is told to end. */
+class Read {
+  hasBegun = false;
+  end: (text: string) => void = () => undefined;
+  readonly #done = new Promise<string>((resolve) => {
+    this.end = resolve;
+  });
+
+  readonly run = async (signal: AbortSignal): Promise<string> => {
+    this.hasBegun = true;
+    signal.addEventListener('abort', () => this.end('given up'));
+    return await this.#done;
+  };
+}
+
+describe('reads that the main thread answers', () => {
+  const options = { waitingMax: 3, timeoutMs: 60_000 };
+
+  it('of one tenant go on four at a time, whatever others do, and no more wait than may', async () => {
+    const listed = new ListedReads(options);
+    const reads = Array.from({ length: 7 }, () => new Read());
+    const answers = reads.map((read) => listed.take(greedy, never, read.run));
+    const isLimited = (error: unknown) => error instanceof Failure && error.kind === 'rate_limited';
+    await assert.rejects(listed.take(greedy, never, new Read().run), isLimited);
+    assert.equal(await listed.take(modest, never, async () => 'at once'), 'at once');
+    const begun = () => reads.filter(({ hasBegun }) => hasBegun).length;
+    assert.equal(begun(), 4);
+    for (let ended = 0; ended < reads.length; ended++) {
+      reads[ended]?.end(`${ended}`);
+      assert.equal(await answers[ended], `${ended}`);
+      await turn();
+      assert.equal(begun(), Math.min(reads.length, 5 + ended));
+    }
+    assert.equal(await listed.take(greedy, never, async () => 'again'), 'again');
+  });
+
+  it('that fail, and whose clients leave, make room', async () => {
+    const listed = new ListedReads(options);
+    const failing = listed.take(greedy, never, async () => {
+      throw new Error('no');
+    });
+    await assert.rejects(failing, /no/);
+    const client = new AbortController();
+    const reads = Array.from({ length: 6 }, () => new Read());
+    const answers = reads.map((read, i) => listed.take(greedy, i % 2 === 0 ? client.signal : never, read.run));
+    const left = Promise.allSettled(answers.filter((_, i) => i % 2 === 0));
+    client.abort(new Error('left'));
+    assert.deepEqual(
+      (await left).map(({ status }) => status),
+      ['fulfilled', 'fulfilled', 'rejected'],
+    );
+    await turn();
+    assert.deepEqual(
+      reads.map(({ hasBegun }) => hasBegun),
+      [true, true, true, true, false, true],
+    );
+    for (const read of reads) read.end('done');
+    await Promise.allSettled(answers);
+  });
+
+  it('end when they take too long, waiting included', async () => {
+    const listed = new ListedReads({ waitingMax: 3, timeoutMs: 20 });
+    assert.equal(await listed.take(modest, never, new Read().run), 'given up');
+    for (let i = 0; i < 4; i++) void listed.take(greedy, never, () => new Promise(() => undefined));
+    const isLate = (error: unknown) => error instanceof Failure && error.kind === 'timeout';
+    await assert.rejects(listed.take(greedy, never, new Read().run), isLate);
+  });
+});
