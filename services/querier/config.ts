@@ -3,7 +3,10 @@ import type { ValuesOf } from '../../libs/config/config-key.ts';
 import { bytes, duration, integer, list } from '../../libs/config/config-key.ts';
 
 export const querierKeys = {
-  timeout: duration('2m', 'Longest time a query may take, waiting for a worker included; a request may ask for less.'),
+  timeout: duration(
+    '2m',
+    'Longest time a query, or a list of labels or series, may take, waiting included; a query may ask for less.',
+  ),
   frontendAddresses: list(
     '',
     'Addresses (host:port, of gRPC) of the query-frontends that a querier takes queries from, all that a name stands for; none: it only answers itself.',
@@ -14,7 +17,11 @@ export const querierKeys = {
     1,
   ),
   maxQueued: integer(2000, 'Most queries that wait for a worker; beyond them the answer is 429.', 1),
-  maxQueuedPerTenant: integer(1000, 'Most queries of one tenant that wait for a worker.', 1),
+  maxQueuedPerTenant: integer(
+    1000,
+    'Most queries of one tenant that wait for a worker, and most lists of labels or series that wait for their turn.',
+    1,
+  ),
   maxSamples: integer(50_000_000, 'Most samples that one query may hold in memory at a time.', 1),
   maxMemoryBytes: bytes(
     '0',
