@@ -3,6 +3,7 @@
  * Owns the order of things on the worker's thread. Does not own what a job does: that is `execute` (query-worker.ts).
  * The thread makes way for others, because a push that waits for a query costs more than a query that waits for a push.
  */
+import { flushCompileCache } from 'node:module';
 import { getHeapStatistics } from 'node:v8';
 import type { MessagePort } from 'node:worker_threads';
 import { parentPort, workerData } from 'node:worker_threads';
@@ -101,10 +102,11 @@ function heldBytes(begin: number): number | undefined {
   return total_heap_size + external_memory;
 }
 
-/** A step a turn of the event loop: a job that has come meanwhile goes first. */
+/** A step a turn of the event loop: a job that has come meanwhile goes first. What was compiled is kept for the next worker. */
 function goOn(steps: Iterator<void>): void {
   setImmediate(() => {
     if (steps.next().done !== true) goOn(steps);
+    else flushCompileCache();
   });
 }
 
