@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { healed, ingesterOf, Ledger } from '../support/cluster-ledger.ts';
 import { skipWithout } from '../support/find-server.ts';
@@ -12,7 +12,7 @@ import { push } from '../support/push-client.ts';
 import { queryAt } from '../support/query-client.ts';
 import { type Cluster, startCluster } from '../support/start-cluster.ts';
 import { startMaru } from '../support/start-maru.ts';
-import { startRedis } from '../support/start-redis.ts';
+import { type RedisServer, startRedis } from '../support/start-redis.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { waitFor } from '../support/wait-until.ts';
 
@@ -33,11 +33,20 @@ const waitForLeases = (cluster: Cluster, wanted: string): Promise<true> =>
       : undefined,
   );
 
-describe('leases of a cluster', { skip: skipWithout('redis'), timeout: 120_000 }, () => {
-  it('say who is alive; without Redis everything goes on, also a process that starts meanwhile', async () => {
-    await using redis = await startRedis();
+describe('leases of a cluster', { skip: skipWithout('redis'), timeout: 240_000 }, () => {
+  let redis: RedisServer;
+  let cluster: Cluster;
+  before(async () => {
+    redis = await startRedis();
     const args = [`--redis.url=${redis.url}`, `--cluster.lease-duration=${leaseMs}ms`];
-    await using cluster = await startCluster({ zones: ['a', 'b', 'c'], partitions: 1, replicationFactor: 3, args });
+    cluster = await startCluster({ zones: ['a', 'b', 'c'], partitions: 1, replicationFactor: 3, args });
+  });
+  after(async () => {
+    await cluster?.[Symbol.asyncDispose]();
+    await redis?.[Symbol.asyncDispose]();
+  });
+
+  it('say who is alive; without Redis everything goes on, also a process that starts meanwhile', async () => {
     const now = Math.floor(Date.now() / 1000);
     let written = 0;
     const write = async (baseUrl: string): Promise<void> => {
@@ -82,9 +91,6 @@ describe('leases of a cluster', { skip: skipWithout('redis'), timeout: 120_000 }
   });
 
   it('of a frozen process run out and come back with it; twenty of their lengths without Redis change nothing', async () => {
-    await using redis = await startRedis();
-    const args = [`--redis.url=${redis.url}`, `--cluster.lease-duration=${leaseMs}ms`];
-    await using cluster = await startCluster({ zones: ['a', 'b', 'c'], partitions: 1, replicationFactor: 3, args });
     const ledger = new Ledger(cluster, 'away');
     await waitForLeases(cluster, 'a true, b true, c true');
     await ledger.mustWrite(3);

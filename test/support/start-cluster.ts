@@ -22,6 +22,8 @@ export interface ClusterOptions {
   readonly frontends?: number;
   readonly storeGateways?: number;
   readonly compactors?: number;
+  /** `together`: one process has all rooms but the ingesters, and what is said of their numbers does not count. */
+  readonly rooms?: 'apart' | 'together';
   /** The bucket; a folder where there is none. */
   readonly s3?: S3Server;
   /** Further flags of every process. */
@@ -34,6 +36,8 @@ export interface ClusterOptions {
   /** Where a process keeps its data; a folder of the cluster's where undefined. */
   readonly dataDirOf?: (instance: string) => string | undefined;
 }
+
+const roomsTogether = 'distributor,querier,query-frontend,store-gateway,compactor';
 
 /** A process of a cluster. */
 export interface Place {
@@ -109,24 +113,46 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     const names = options.zones.flatMap((zone) =>
       Array.from({ length: options.partitions }, (_, partition) => ({ zone, partition })),
     );
-    const [ingesterPlaces, frontendPlaces, gatewayPlaces, compactorPlaces] = await Promise.all([
-      Promise.all(names.map(({ zone, partition }) => listening('ingester', ingesterOf(zone, partition)))),
-      listeningAll('query-frontend', options.frontends),
-      listeningAll('store-gateway', options.storeGateways),
-      listeningAll('compactor', options.compactors),
-    ]);
+    const ingesterPlaces = await Promise.all(
+      names.map(({ zone, partition }) => listening('ingester', ingesterOf(zone, partition))),
+    );
     const startAll = (places: typeof ingesterPlaces): Promise<Maru[]> =>
       Promise.all(places.map(({ target, place, port }) => start(target, place, [`--server.grpc-port=${port}`])));
-    const frontendAddresses = frontendPlaces.map(({ port }) => `127.0.0.1:${port}`);
-    const takes = frontendAddresses.length === 0 ? [] : [`--query.frontend-addresses=${frontendAddresses.join(',')}`];
-    const ingesters = await startAll(ingesterPlaces);
-    const [frontends, storeGateways, compactors, distributors, queriers] = await Promise.all([
-      startAll(frontendPlaces),
-      startAll(gatewayPlaces),
-      startAll(compactorPlaces),
-      Promise.all(placesOf('distributor', options.distributors ?? 1).map((place) => start('distributor', place, []))),
-      Promise.all(placesOf('querier', options.queriers ?? 1).map((place) => start('querier', place, takes))),
-    ]);
+    const startApart = async () => {
+      const [frontendPlaces, gatewayPlaces, compactorPlaces] = await Promise.all([
+        listeningAll('query-frontend', options.frontends),
+        listeningAll('store-gateway', options.storeGateways),
+        listeningAll('compactor', options.compactors),
+      ]);
+      const frontendAddresses = frontendPlaces.map(({ port }) => `127.0.0.1:${port}`);
+      const takes = frontendAddresses.length === 0 ? [] : [`--query.frontend-addresses=${frontendAddresses.join(',')}`];
+      const ingesters = await startAll(ingesterPlaces);
+      const [frontends, storeGateways, compactors, distributors, queriers] = await Promise.all([
+        startAll(frontendPlaces),
+        startAll(gatewayPlaces),
+        startAll(compactorPlaces),
+        Promise.all(placesOf('distributor', options.distributors ?? 1).map((place) => start('distributor', place, []))),
+        Promise.all(placesOf('querier', options.queriers ?? 1).map((place) => start('querier', place, takes))),
+      ]);
+      return { ingesters, frontendAddresses, frontends, storeGateways, compactors, distributors, queriers };
+    };
+    const startTogether = async (): Promise<Awaited<ReturnType<typeof startApart>>> => {
+      const places = [await listening(roomsTogether, { instance: 'rooms', zone: zoneOf(0) })];
+      const ingesters = await startAll(ingesterPlaces);
+      const one = await startAll(places);
+      const frontendAddresses = places.map(({ port }) => `127.0.0.1:${port}`);
+      return {
+        ingesters,
+        frontendAddresses,
+        frontends: one,
+        storeGateways: one,
+        compactors: one,
+        distributors: one,
+        queriers: one,
+      };
+    };
+    const { ingesters, frontendAddresses, frontends, storeGateways, compactors, distributors, queriers } =
+      await (options.rooms === 'together' ? startTogether() : startApart());
     return {
       ingesters: new Map(names.map(({ zone, partition }, i) => [`${zone}-${partition}`, ingesters[i] as Maru])),
       distributors,

@@ -94,17 +94,18 @@ export async function openScene(mode: Mode, shape: Shape): Promise<Scene> {
   ]);
   for (const server of [redis, s3, broker]) opened.use(server);
   const clocks = new ShiftedClocks(folder.path);
-  // Where cases are about owners alone one of each will do.
-  const doors = zones.length === 3 ? 2 : 1;
+  // Where cases are about owners alone one process is enough for the other rooms.
+  const rooms = zones.length === 3 ? 'apart' : 'together';
   const onSmallDisk = `ingester-${zones.at(-1)}-0`;
   const cluster = await startCluster({
     zones,
     partitions: 1,
     replicationFactor: zones.length,
-    distributors: doors,
-    queriers: doors,
-    frontends: doors,
-    storeGateways: doors,
+    rooms,
+    distributors: 2,
+    queriers: 2,
+    frontends: 2,
+    storeGateways: 2,
     compactors: 1,
     s3,
     onListener: network.add,
