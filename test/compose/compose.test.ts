@@ -182,7 +182,8 @@ describe('docker-compose.yml', { skip, timeout: 1_200_000 }, () => {
         await up();
       });
 
-      after(() => compose?.('down', '--volumes', '--timeout=20'));
+      // Nothing of it is wanted any more.
+      after(() => compose?.('down', '--volumes', '--timeout=0'));
 
       it('every process writes to its volumes only, and has a maximum of memory', async () => {
         const ids = (await compose('ps', '--quiet')).trim().split('\n');
