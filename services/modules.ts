@@ -136,7 +136,8 @@ const among: Readonly<Record<string, ModuleRow<House>>> = {
         ...ingesterDeps(house),
         beforeOpen: (found) => cluster.join(found, () => handler.tsdb?.durableSeq),
         hasReadersElsewhere: true,
-        sharersOf: (tenant) => cluster.partitionsSharing(house.limits.of(tenant).ingestionPartitionsTenantShardSize),
+        sharersOf: (tenant) =>
+          cluster.partitionsSharing(tenant, house.limits.of(tenant).ingestionPartitionsTenantShardSize),
       });
       const leave = cluster.leavesWith(drain, flush);
       drainRoute(house.app, { begin: () => leave.begin(), state: () => leave.state() });

@@ -9,9 +9,10 @@ import { ConfigError } from '../../libs/config/config-error.ts';
 import type { FoundData, JoinedPlace } from '../../libs/contracts/ingester.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { Service } from '../../libs/lifecycle/service.ts';
+import type { TenantId } from '../../libs/model/tenant-id.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
 import { countStart, type Incarnation } from '../../libs/ring/incarnation.ts';
-import { partitionsSharing } from '../../libs/ring/partition-share.ts';
+import { partitionsSharing, ShardSizes } from '../../libs/ring/partition-share.ts';
 import { rankInZones, rankMembers } from '../../libs/ring/rank-members.ts';
 import {
   activated,
@@ -117,6 +118,7 @@ export class Cluster {
   #heardEpoch = 0;
   /** When each partition was last known to be active, by the bucket or by an owner of it. */
   readonly #seenActiveMs = new Map<number, number>();
+  readonly #shardSizes = new ShardSizes();
   #leases: Leases | undefined;
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
@@ -350,9 +352,10 @@ export class Cluster {
     return members === undefined || rankMembers(key, members, (name) => name)[0] === this.identity.instance;
   }
 
-  /** Partitions that share what a tenant may have in memory. @param shardSize partitions that it may be spread over; 0 is all */
-  partitionsSharing(shardSize: number): number {
-    return partitionsSharing(this.table, shardSize, this.#deps.nowMs());
+  /** Partitions that share what a tenant may have in memory. @param shardSize partitions that it is spread over; 0 is all */
+  partitionsSharing(tenant: TenantId, shardSize: number): number {
+    const nowMs = this.#deps.nowMs();
+    return partitionsSharing(this.table, this.#shardSizes.settled(tenant, shardSize, nowMs), nowMs);
   }
 
   /** Distributors that share what a tenant may send, as far as leases tell; without Redis each has it for itself. */

@@ -36,6 +36,8 @@ describe('the partitions that a tenant is spread over', { timeout: 120_000 }, ()
       replicationFactor: 1,
       args: [
         '--self-metrics.tenant=none',
+        // What one partition holds when the tenant is spread over more is more than a third of it.
+        '--limits.max-global-series-per-user=60',
         `--runtime-config.file=${join(folder.path, 'runtime.yaml')}`,
         '--runtime-config.reload-period=50ms',
       ],
