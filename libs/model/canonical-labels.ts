@@ -179,7 +179,8 @@ export function canonicalizeLabels(labels: Labels, out: ByteSink): void {
   for (const text of labels.pairs) out.writeText(text);
 }
 
-const textDecoder = new TextDecoder('utf-8', { fatal: true });
+// A byte order mark is a character of a label like any other.
+const textDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** The labels that bytes[begin, end) are the canonical form of. Trusts them: they were made here. */
 export function labelsOfCanonical(bytes: Uint8Array, begin: number, end: number): Labels {
@@ -272,7 +273,7 @@ function withLimit(text: string, fault: LabelFault, key: string): string {
   return `${withId(text, fault)}. To adjust the related per-tenant limit, configure ${key}, or contact your service administrator.`;
 }
 
-const lenientDecoder = new TextDecoder();
+const lenientDecoder = new TextDecoder('utf-8', { ignoreBOM: true });
 const excerptBytes = 200;
 
 /** At most 200 bytes as text; what is not UTF-8 shows as U+FFFD. */

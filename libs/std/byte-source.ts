@@ -8,7 +8,8 @@ export class ByteSourceError extends Error {
   override readonly name = 'ByteSourceError';
 }
 
-const textDecoder = new TextDecoder('utf-8', { fatal: true });
+// Without this a text that begins with a byte order mark would come back without it.
+const textDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 export class ByteSource {
   readonly bytes: Uint8Array;

@@ -8,7 +8,7 @@ import type { MetricMetadata } from '../../libs/model/metadata.ts';
 import type { SeriesAliases } from '../../libs/wire/series-aliases.ts';
 import { type WriteScan, wireMetricTypes } from '../../libs/wire/write-scan.ts';
 
-const decoder = new TextDecoder('utf-8', { fatal: true });
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** The metadata list of a v1 request. */
 export function scanMetadataV1(scan: WriteScan, lengthMax: number): MetricMetadata[] {

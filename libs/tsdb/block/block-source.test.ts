@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { type TempFolder, tempFolder } from '../../../test/support/temp-folder.ts';
 import { Failure } from '../../errors/failure.ts';
-import { Labels } from '../../model/labels.ts';
+import { compareLabels, Labels } from '../../model/labels.ts';
 import { realDisk } from '../../std/disk.ts';
 import { KeptReads } from '../../std/kept-reads.ts';
 import { Prng } from '../../std/testing/prng.ts';
-import { labelsText, type TestSeries, ulidOf, writeTestBlock } from './block.testing.ts';
+import { labelsText, readTestBlock, type TestSeries, ulidOf, writeTestBlock } from './block.testing.ts';
 import { blockBegin, expectedSelection, gridOfSeries, randomMatchers, selectRows } from './block-source.testing.ts';
 import { type BlockMemory, type LocalBlock, openLocalBlock } from './local-block.ts';
+import { openBlockFolder } from './read-block.ts';
 import { SeriesMemory } from './series-columns.ts';
 import { encodeTombstones } from './tombstones.ts';
 
@@ -87,6 +88,31 @@ for (const memory of memories) {
         { type: '=~', name: 'job', value: '(' },
       ] as const;
       await assert.rejects(block.source.select({ matchers, ...whole }, signal), { kind: 'bad_data' });
+    });
+
+    it('a byte order mark at the begin of a name or a value is a part of it', async () => {
+      await using other = await tempFolder('block-source');
+      const texts = ['x', '\ufeffx', '\ufeff', 'x\ufeff'];
+      const marked = texts.flatMap((text) =>
+        [text, 'y'].map((name) => ({
+          labels: Labels.from([
+            ['__name__', 'm'],
+            [name, text],
+          ]),
+          samples: [{ t: blockBegin, v: 1 }],
+        })),
+      );
+      marked.sort((a, b) => compareLabels(a.labels, b.labels));
+      const ulid = ulidOf(new Prng(2));
+      await writeTestBlock({ disk: realDisk, directory: other.path, ulid, series: marked });
+      await using held = await openLocalBlock(realDisk, join(other.path, ulid), memory);
+      const query = { matchers: [], ...whole };
+      assert.deepEqual(await selectRows(held.source, query), expectedSelection(marked, query));
+      const all = { selectors: [], ...whole, limit: 0 };
+      assert.deepEqual((await held.source.labelNames(all, signal)).values, ['__name__', ...texts, 'y'].sort());
+      assert.deepEqual((await held.source.labelValues('y', all, signal)).values, texts.toSorted());
+      await using files = await openBlockFolder(realDisk, join(other.path, ulid));
+      assert.equal((await readTestBlock(files)).size, marked.length);
     });
 
     it('answers again after its lookup was let go', async () => {

@@ -25,7 +25,8 @@ interface NameRows {
 }
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder('utf-8');
+// A byte order mark is a character of a label like any other.
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 export class IndexLookup {
   readonly index: BlockIndex;

@@ -130,7 +130,7 @@ class SymbolTexts {
   readonly #file: string;
   readonly #symbols: Symbols;
   readonly #names = new Map<number, string>();
-  readonly #decoder = new TextDecoder('utf-8');
+  readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
   constructor(file: string, symbols: Symbols) {
     this.#file = file;
