@@ -9,6 +9,7 @@ import { Failure } from '../../errors/failure.ts';
 import { crc32c } from '../../model/encoding/crc32c.ts';
 import { type Histogram, staleHistogram } from '../../model/histogram.ts';
 import { Labels } from '../../model/labels.ts';
+import { ByteSink } from '../../std/byte-sink.ts';
 import { memoryReader, type RangeReader } from '../../std/range-reader.ts';
 import { Prng } from '../../std/testing/prng.ts';
 import { FaultyDisk } from '../wal/faulty-disk.testing.ts';
@@ -17,7 +18,7 @@ import { CorruptBlock } from './corrupt-block.ts';
 import { openIndex, PostingsTableScanner, SeriesScanner } from './index-reader.ts';
 import { type BlockMeta, parseMeta } from './meta.ts';
 import { type BlockFiles, readBlockSeries } from './read-block.ts';
-import { encodeTombstones, parseTombstones } from './tombstones.ts';
+import { encodeTombstones, parseTombstones, touches } from './tombstones.ts';
 import { verifyBlock } from './verify-block.ts';
 
 const { signal } = new AbortController();
@@ -133,6 +134,15 @@ function repaired(bytes: Uint8Array, checked: readonly (readonly [number, number
   return bytes;
 }
 
+/** A file of tombstones with these entries. */
+function tombstonesOf(entries: Uint8Array): Uint8Array {
+  const empty = encodeTombstones(new Map());
+  const bytes = new Uint8Array(empty.length + entries.length);
+  bytes.set(empty.subarray(0, 5));
+  bytes.set(entries, 5);
+  return repaired(bytes, [[5, bytes.length - 4]]);
+}
+
 /** A reader that counts what is asked of it, and gives up on one who never ends. */
 function guarded(name: string, bytes: Uint8Array): RangeReader {
   const reader = memoryReader(name, bytes);
@@ -205,6 +215,31 @@ describe('damaged blocks', () => {
       ]),
     );
     assert.deepEqual(parseTombstones('t', tombstones).get(5), Float64Array.of(1, 2, 7, 9));
+    // In no order, some empty, some that touch: what is deleted is the same.
+    const times = fc.integer({ min: 0, max: 30 });
+    const lists = fc.array(fc.tuple(fc.integer({ min: 1, max: 4 }), times, times), { maxLength: 20 });
+    fc.assert(
+      fc.property(lists, (entries) => {
+        const sink = new ByteSink();
+        for (const [ref, minT, maxT] of entries) {
+          sink.writeUvarint(ref);
+          sink.writeVarint(minT);
+          sink.writeVarint(maxT);
+        }
+        const parsed = parseTombstones('t', tombstonesOf(sink.bytes.subarray(0, sink.length)));
+        for (let ref = 0; ref < 6; ref++) {
+          const intervals = parsed.get(ref) ?? new Float64Array(0);
+          for (let t = 0; t <= 31; t++) {
+            const isDeleted = entries.some(([of, minT, maxT]) => of === ref && minT <= t && t <= maxT);
+            assert.equal(touches(intervals, t, t), isDeleted);
+          }
+          for (let i = 2; i < intervals.length; i += 2) assert.ok(intervals[i] > intervals[i - 1] + 1);
+        }
+        assert.equal(parsed.size, new Set(entries.filter(([, minT, maxT]) => minT <= maxT).map(([ref]) => ref)).size);
+      }),
+    );
+    // As many as fit into the file would take gigabytes.
+    assert.throws(() => parseTombstones('t', tombstonesOf(new Uint8Array(3 * (16 << 20) + 3))), /16777217 entries/);
     await fc.assert(
       fc.asyncProperty(damages, fc.boolean(), async (changes, repair) => {
         const bytes = damaged(tombstones, changes);
