@@ -154,6 +154,37 @@ describe('a range as a block', () => {
     await blocks.sweep(-1);
     assert.equal((await disk.list(block.path)).length, 0);
   });
+
+  it('and where their deletion breaks off nothing is missed, and the rest goes with the next start', async () => {
+    for (let kept = 0; kept < 4; kept++) {
+      /** One that is killed when some files of a folder are gone. */
+      class BreakingDisk extends FaultyDisk {
+        override async removeTree(directory: string): Promise<void> {
+          const paths = [...this.files.keys()].filter((path) => path.startsWith(`${directory}/`));
+          if (paths.length === 0) return;
+          for (const path of paths.toSpliced(kept, 1)) this.files.delete(path);
+          throw new Error('killed');
+        }
+      }
+      const disk = new BreakingDisk();
+      const head = new TenantHead({ exemplarsMax: 0 });
+      pushInParts(head, [{ series: 1, t: 1000, st: 0, hi: 0, lo: 1, h: null }], 1);
+      const range = head.freeze(0, 7);
+      assert.ok(range !== undefined);
+      const blocks = blocksOn(disk);
+      await blocks.write(tenant, head, range, signal);
+      const [block] = blocks.of(tenant);
+      assert.ok(block !== undefined);
+      blocks.remove(block);
+      await assert.rejects(blocks.sweep(-1), /killed/);
+      assert.equal(disk.files.size, 1);
+      const left = new FaultyDisk();
+      for (const [path, content] of disk.files) left.files.set(path, content);
+      const again = blocksOn(left);
+      assert.deepEqual(await again.recover(), []);
+      assert.deepEqual([[...again.missing], again.damaged, left.files.size], [[], 0, 0]);
+    }
+  });
 });
 
 /** A disk that stops for good at its n-th change: whoever waits for it waits for ever, and nothing of later changes is there. */

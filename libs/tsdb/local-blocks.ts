@@ -18,6 +18,7 @@ import type { BlockMeta } from './block/meta.ts';
 import { openBlockFolder, readMeta } from './block/read-block.ts';
 import { SeriesMemory } from './block/series-columns.ts';
 import { isUlid, makeUlid, type Ulid } from './block/ulid.ts';
+import { removeBlock } from './block/write-block.ts';
 import type { BlockKeeper, CutBlock } from './cut-ranges.ts';
 import type { HeadRange } from './head/head-range.ts';
 import { rangeMs } from './head/head-range.ts';
@@ -299,7 +300,7 @@ export class LocalBlocks implements BlockKeeper {
     for (const [block, removedAtMs] of [...this.#leaving]) {
       if (removedAtMs > before) continue;
       await block.closeIdle(Number.POSITIVE_INFINITY);
-      await this.#options.disk.removeTree(block.path);
+      await removeBlock(this.#options.disk, block.path);
       this.#leaving.delete(block);
     }
   }

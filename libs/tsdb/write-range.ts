@@ -18,7 +18,7 @@ import { openBlockFolder } from './block/read-block.ts';
 import { compareBytes } from './block/symbols.ts';
 import type { Ulid } from './block/ulid.ts';
 import { verifyBlock } from './block/verify-block.ts';
-import { type BlockWriter, createBlock } from './block/write-block.ts';
+import { type BlockWriter, createBlock, removeBlock } from './block/write-block.ts';
 import { rangeMs } from './head/head-range.ts';
 import type { LabelSlice, RangeFeed } from './range-feed.ts';
 
@@ -72,7 +72,7 @@ export async function writeRange(feed: RangeFeed, options: WriteRangeOptions, si
     assert(meta.stats.numSamples === samples, 'every sample of the range is in the block');
     await verifyFolder(disk, `${directory}/${ulid}`, signal);
   } catch (error) {
-    await disk.removeTree(`${directory}/${ulid}`);
+    await removeBlock(disk, `${directory}/${ulid}`);
     throw error;
   }
   return meta;

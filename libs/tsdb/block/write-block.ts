@@ -8,7 +8,7 @@ import { ChunkEncoding } from '../../model/encoding/chunk.ts';
 import { compareCanonicalLabels } from '../../model/label-order.ts';
 import type { ChunkBatch } from '../../series/series-source.ts';
 import { assert } from '../../std/assert.ts';
-import type { Disk } from '../../std/disk.ts';
+import { type Disk, errorCode } from '../../std/disk.ts';
 import { ChunksWriter, countSamples, defaultSegmentBytes } from './chunks-file.ts';
 import { FileSink } from './file-sink.ts';
 import { type ChunkRefs, IndexWriter } from './index-writer.ts';
@@ -34,6 +34,19 @@ const unsealedSuffix = '.tmp';
 /** Name of the folder in which a block is written. What ends so after a crash may be removed. */
 function unsealedName(ulid: Ulid): string {
   return ulid + unsealedSuffix;
+}
+
+/**
+ * Removes the folder of a block that was sealed. Wherever that breaks off, what is left is no half of a block; no error if there is none.
+ */
+export async function removeBlock(disk: Disk, path: string): Promise<void> {
+  const leaving = path + unsealedSuffix;
+  try {
+    await disk.rename(path, leaving);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+  }
+  await disk.removeTree(leaving);
 }
 
 /**
