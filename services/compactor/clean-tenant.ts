@@ -3,7 +3,12 @@
  * deleted, if what it was merged into still stands; uploads that nobody finished; everything, where the tenant itself is deleted.
  * Owns the decisions and their order. Does not own the order in which one block's objects go (libs/blocks/deletion-mark.ts).
  */
-import { type BucketIndex, type IndexedMark, updateBucketIndex } from '../../libs/blocks/bucket-index.ts';
+import {
+  type BucketIndex,
+  type IndexedBlock,
+  type IndexedMark,
+  updateBucketIndex,
+} from '../../libs/blocks/bucket-index.ts';
 import { deleteBlock, markForDeletion, readDeletionMark } from '../../libs/blocks/deletion-mark.ts';
 import type { TenantListing } from '../../libs/blocks/fetch-metas.ts';
 import {
@@ -58,9 +63,11 @@ export async function cleanTenant(
     .sort((a, b) => a.markedAtMs - b.markedAtMs);
   const held: Ulid[] = [];
   const deletable: Ulid[] = [];
-  const indexed = new Set(index.blocks.map(({ ulid }) => ulid));
+  const indexed = new Map(index.blocks.map((block) => [block.ulid, block]));
   for (const { ulid } of due) {
-    if (indexed.has(ulid) && !covered.has(ulid)) {
+    const block = indexed.get(ulid);
+    const isWanted = block !== undefined && !isBeyondRetention(block, nowMs - deletionDelayMs, options);
+    if (isWanted && !covered.has(ulid)) {
       const mark = await readDeletionMark(bucket, tenant, ulid, signal);
       // The mark was taken away again, or says that others hold what the block does, which they do not.
       if (mark === undefined || needsCover(mark.details)) {
@@ -102,22 +109,29 @@ async function isLeftBehind(
   return true;
 }
 
+/** Whether a block was older than anybody wants at a time. */
+function isBeyondRetention({ maxTime }: IndexedBlock, atMs: number, { retentionMs }: CleanOptions): boolean {
+  return retentionMs > 0 && maxTime <= atMs - retentionMs;
+}
+
 /** Marks what is covered, and what is older than anybody wants. */
 async function markBlocks(
   bucket: Bucket,
   tenant: TenantId,
   index: BucketIndex,
   covered: ReadonlyMap<Ulid, readonly Ulid[]>,
-  { nowMs, retentionMs }: CleanOptions,
+  options: CleanOptions,
   signal: AbortSignal,
 ): Promise<IndexedMark[]> {
+  const { nowMs, retentionMs } = options;
   const known = new Set(index.deletionMarks.map(({ ulid }) => ulid));
   const markedAtMs = Math.floor(nowMs / 1000) * 1000;
   const marked: IndexedMark[] = [];
-  for (const { ulid, maxTime } of index.blocks) {
+  for (const block of index.blocks) {
+    const { ulid } = block;
     if (known.has(ulid)) continue;
     const outputs = covered.get(ulid);
-    const isOld = retentionMs > 0 && maxTime <= nowMs - retentionMs;
+    const isOld = isBeyondRetention(block, nowMs, options);
     if (outputs === undefined && !isOld) continue;
     const details = isOld ? `beyond the retention of ${retentionMs / 1000} s` : compactedDetails(outputs ?? []);
     await markForDeletion(bucket, tenant, ulid, { nowMs: markedAtMs, details }, signal);

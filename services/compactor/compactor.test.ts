@@ -265,6 +265,62 @@ describe('the compactor', () => {
     assert.equal(await compactor.compact(signal), 1);
   });
 
+  it('one that was damaged after its merge covers nothing any more', async () => {
+    const room = new Room();
+    const sources = [await room.upload(0), await room.upload(0)];
+    const compactor = room.compactor();
+    await compactor.clean(signal);
+    room.nowMs += defaults.firstLevelCompactionWaitPeriod;
+    await compactor.compact(signal);
+    const merged = (await room.index()).blocks.find(({ compactionLevel }) => compactionLevel === 2);
+    assert.ok(merged !== undefined);
+    await room.bucket.delete(blockKey(tenant, sources[1] as Ulid, 'chunks/000001'), signal);
+    await compactor.clean(signal);
+    const { blocks } = await room.index();
+    assert.ok(
+      blocks.every(({ details }) => details !== undefined),
+      'a source that is damaged is not missed',
+    );
+    const key = blockKey(tenant, merged.ulid, 'chunks/000001');
+    const { bytes } = await room.bucket.get(key, { bytesMax: 1e9, signal });
+    await room.bucket.delete(key, signal);
+    room.nowMs += defaults.deletionDelay + 1000;
+    await compactor.clean(signal);
+    const { broken, held } = compactor.state.tenants.get(tenant) ?? {};
+    assert.deepEqual([broken, held], [1, 2]);
+    for (const ulid of sources) assert.ok((await room.objectsOf(ulid)).length > 1, 'the sources stay');
+    await room.bucket.put(key, bytes, { signal });
+    await compactor.clean(signal);
+    assert.deepEqual(await room.blocks(), ['0-2 level 2']);
+    assert.deepEqual(await room.objectsOf(sources[0] as Ulid), []);
+  });
+
+  it('one that was listed while somebody still copied it is known by its files, once they are all there', async () => {
+    const room = new Room();
+    const whole = await room.upload(0);
+    const bodies = new Map<string, Uint8Array>();
+    for (const key of await room.objectsOf(whole)) {
+      bodies.set(
+        key.slice(`${tenant}/${whole}/`.length),
+        (await room.bucket.get(key, { bytesMax: 1e9, signal })).bytes,
+      );
+    }
+    const copied = ulidOf(room.prng);
+    const { thanos: _, ulid: __, ...meta } = JSON.parse(new TextDecoder().decode(bodies.get('meta.json')));
+    // As Prometheus writes it: without a list of files.
+    bodies.set('meta.json', new TextEncoder().encode(JSON.stringify({ ...meta, ulid: copied })));
+    const put = (relPath: string, bytes: Uint8Array) =>
+      room.bucket.put(blockKey(tenant, copied, relPath), bytes, { signal });
+    const compactor = room.compactor();
+    for (const [relPath, bytes] of bodies) await put(relPath, relPath === 'meta.json' ? bytes : bytes.subarray(0, 100));
+    await compactor.clean(signal);
+    for (const [relPath, bytes] of bodies) await put(relPath, bytes);
+    await compactor.clean(signal);
+    const details = new Map((await room.index()).blocks.map((block) => [block.ulid, block.details]));
+    assert.deepEqual(details.get(copied)?.indexBytes, bodies.get('index')?.length);
+    assert.deepEqual(details.get(copied)?.segmentBytes, [bodies.get('chunks/000001')?.length]);
+  });
+
   it('keeps what is due, as long as what it was merged into is not there', async () => {
     const room = new Room();
     const sources = [await room.upload(0), await room.upload(0)];
@@ -279,6 +335,13 @@ describe('the compactor', () => {
     await compactor.clean(signal);
     for (const ulid of sources) assert.notDeepEqual(await room.objectsOf(ulid), []);
     assert.equal(compactor.state.tenants.get(tenant)?.held, 2);
+    // Until nobody wants it any more.
+    room.retentionMs = room.nowMs - (begin + 2 * hour);
+    await compactor.clean(signal);
+    assert.equal(compactor.state.tenants.get(tenant)?.held, 2, 'readers know that for the delay, too');
+    room.nowMs += defaults.deletionDelay;
+    await compactor.clean(signal);
+    for (const ulid of sources) assert.deepEqual(await room.objectsOf(ulid), []);
   });
 
   it('deletes what is beyond the retention, uploads that were not finished, and tenants', async () => {

@@ -7,6 +7,7 @@ import { damageOfFiles } from '../../libs/blocks/block-files.ts';
 import {
   type BucketIndex,
   type IndexedBlock,
+  type IndexedDetails,
   type IndexedMark,
   indexedBlock,
   readBucketIndex,
@@ -19,6 +20,7 @@ import { Failure } from '../../libs/errors/failure.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
 import { mapBounded } from '../../libs/std/bounded.ts';
+import { segmentName } from '../../libs/tsdb/block/chunks-file.ts';
 import type { Ulid } from '../../libs/tsdb/block/ulid.ts';
 
 const requestsAtOnceMax = 16;
@@ -58,7 +60,12 @@ export async function refreshIndex(
 ): Promise<RefreshedIndex> {
   const known = new Map(before?.blocks.map((block) => [block.ulid, block]));
   const complete = [...listing.blocks].filter(([, { uploadedAtMs }]) => uploadedAtMs !== undefined);
-  const unknown = complete.filter(([ulid]) => known.get(ulid)?.details === undefined);
+  const unknown = complete.filter(([ulid, { files }]) => {
+    const details = known.get(ulid)?.details;
+    if (details === undefined) return true;
+    // One that is on its way out is passed over by readers where others hold what it does: what they know of it must stay.
+    return !listing.deletionMarks.has(ulid) && !isAsListed(details, files);
+  });
   const problems: string[] = [];
   const broken: Ulid[] = [];
   const found = await mapBounded(unknown, requestsAtOnceMax, async ([ulid, block]) => {
@@ -100,6 +107,15 @@ export async function refreshIndex(
   if (stored === undefined)
     throw new Failure('unavailable', `${bucket.name} has no index of ${tenant} after it was written`);
   return { index: stored.index, problems, broken };
+}
+
+/** Whether the files of a block are those that the index knows: one that was copied here may have been listed before it was whole. */
+function isAsListed(details: IndexedDetails, files: ReadonlyMap<string, number>): boolean {
+  const { indexBytes, segmentBytes, tombstonesBytes } = details;
+  if (files.get('index') !== indexBytes || (files.get('tombstones') ?? 0) !== tombstonesBytes) return false;
+  const segmentCount = [...files.keys()].filter((relPath) => relPath.startsWith('chunks/')).length;
+  if (segmentCount !== segmentBytes.length) return false;
+  return segmentBytes.every((bytes, i) => files.get(`chunks/${segmentName(i)}`) === bytes);
 }
 
 async function newMarks(

@@ -27,6 +27,7 @@ import { KeptSeries } from '../../libs/tsdb/block/kept-series.ts';
 import type { SeriesMemory } from '../../libs/tsdb/block/series-columns.ts';
 import { parseTombstones, type Tombstones, tombstonesBytesMax } from '../../libs/tsdb/block/tombstones.ts';
 import type { Ulid } from '../../libs/tsdb/block/ulid.ts';
+import type { BlockOrigin } from './fall-back.ts';
 import type { HeaderFiles } from './header-files.ts';
 import { cachedReader, countedReader, type MemoryPageCache, type ReadCounts } from './page-cache.ts';
 
@@ -83,6 +84,8 @@ export class GatewayBlock {
   /** Of a header: the next one is built when it is over. */
   #removing: Promise<unknown> | undefined;
   usedAtMs = 0;
+  /** As its meta.json says, where that was read. */
+  origin: BlockOrigin | undefined;
 
   constructor(tenant: TenantId, ulid: Ulid, deps: OpenBlockDeps) {
     this.tenant = tenant;
@@ -267,6 +270,7 @@ export class GatewayBlock {
     const { bucket } = this.#deps;
     try {
       const meta = await fetchMeta(bucket, this.tenant, this.ulid, signal);
+      this.origin = { sources: meta.compaction.sources, resolutionMs: meta.thanos.resolutionMs };
       const sizes = await blockFileSizes(bucket, this.tenant, meta, signal);
       const segmentBytes: number[] = [];
       for (

@@ -321,6 +321,37 @@ describe('the store-gateway', () => {
     }
   });
 
+  it('and so is one of which the index says no more than that it is damaged', async () => {
+    await using folder = await tempFolder('gateway');
+    const bucket = new MemoryBucket();
+    const series = gridOfSeries(3, 10, 50);
+    const sources = [
+      await ship(bucket, folder.path, 1, series.slice(0, 10)),
+      await ship(bucket, folder.path, 2, series.slice(10)),
+    ];
+    const merged = ulidOf(new Prng(3));
+    const extras = { compaction: { level: 2, sources } };
+    await writeTestBlock({ disk: realDisk, directory: folder.path, ulid: merged, series, extras });
+    const { meta } = await uploadBlock(bucket, tenant, merged, join(folder.path, merged), signal);
+    for (const lost of ['chunks/000001', 'index']) {
+      await bucket.delete(`team-a/${merged}/${lost}`, signal);
+      const entry = indexedBlock(meta, 1_000, new Map());
+      assert.equal(entry.details, undefined);
+      await updateBucketIndex(
+        bucket,
+        tenant,
+        1_000,
+        (old = emptyBucketIndex) => ({ ...old, blocks: [...old.blocks.filter(({ ulid }) => ulid !== merged), entry] }),
+        signal,
+      );
+      await using rig = rigOf(bucket, join(folder.path, lost));
+      const { source, reads } = rig.handler.source(tenant, [merged]);
+      assert.deepEqual(await selectRows(source, whole), expectedSelection(series, whole), lost);
+      assert.ok(reads().blocks.includes(merged));
+      assert.deepEqual(rig.quarantined, [merged]);
+    }
+  });
+
   it('a block that is gone, and a bucket that is away, are told apart', async () => {
     await using folder = await tempFolder('gateway');
     const bucket = new MemoryBucket();

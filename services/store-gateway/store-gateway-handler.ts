@@ -136,9 +136,11 @@ export class StoreGatewayHandler implements StoreGatewayContract {
       signal: AbortSignal,
       act: (source: SeriesSource) => Promise<T>,
     ): Promise<T> => {
-      const isAside = (name: Ulid): boolean => this.#blocks.get(tenant)?.get(name)?.quarantine !== undefined;
+      const blocks = this.#blocks.get(tenant);
+      const isAside = (name: Ulid): boolean => blocks?.get(name)?.quarantine !== undefined;
       if (!isAside(ulid)) throw error;
-      const substitutes = substitutesOf(await this.#deps.indexes.of(tenant, signal), ulid, isAside);
+      const index = await this.#deps.indexes.of(tenant, signal);
+      const substitutes = substitutesOf(index, ulid, isAside, blocks?.get(ulid)?.origin);
       if (substitutes === undefined) throw error;
       const asked = substitutes.filter(({ minTime, maxTime }) => minTime <= maxT && maxTime > minT);
       const answer = await act(mergeSources(asked.map((other) => this.#blockSource(tenant, other.ulid, counts, read))));
