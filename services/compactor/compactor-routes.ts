@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import { tenantDeletionMarkKey } from '../../libs/blocks/paths.ts';
 import { Failure } from '../../libs/errors/failure.ts';
-import type { TenantOf } from '../../libs/http/tenant-header.ts';
+import { tenantReader } from '../../libs/http/tenant-header.ts';
 import { parseTenantId } from '../../libs/model/tenant-id.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
 import { isoTime } from '../../libs/std/iso-time.ts';
@@ -11,10 +11,12 @@ import type { Compactor } from './compactor.ts';
 export interface CompactorRoutesDeps {
   readonly compactor: Compactor;
   readonly bucket: Bucket;
-  readonly tenantOf: TenantOf;
   readonly nowMs: () => number;
   readonly signal: AbortSignal;
 }
+
+/** Also where requests without a header belong to somebody: what cannot be undone is not done to whom nobody named. */
+const namedTenantOf = tenantReader('reject');
 
 export function registerCompactorRoutes(app: FastifyInstance, deps: CompactorRoutesDeps): void {
   const { compactor, bucket, signal } = deps;
@@ -51,7 +53,7 @@ export function registerCompactorRoutes(app: FastifyInstance, deps: CompactorRou
   });
 
   app.post('/compactor/delete_tenant', async (request, reply) => {
-    const tenant = deps.tenantOf(request.headers);
+    const tenant = namedTenantOf(request.headers);
     const body = new TextEncoder().encode(JSON.stringify({ deletion_time: Math.floor(deps.nowMs() / 1000) }));
     try {
       await bucket.put(tenantDeletionMarkKey(tenant), body, { condition: 'absent', signal });

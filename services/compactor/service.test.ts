@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import fastify from 'fastify';
 import { ConfigError } from '../../libs/config/config-error.ts';
-import { parseTenantId } from '../../libs/model/tenant-id.ts';
 import { MemoryBucket } from '../../libs/object-store/memory.ts';
 import { createLogger } from '../../libs/telemetry/log.ts';
 import { Metrics } from '../../libs/telemetry/metrics.ts';
 import { tempFolder } from '../../test/support/temp-folder.ts';
 import { parseRanges } from './block-ranges.ts';
+import type { Compactor } from './compactor.ts';
+import { registerCompactorRoutes } from './compactor-routes.ts';
 import { type CompactorConfig, compactorKeys } from './config.ts';
 import { checkDeletionTiming } from './deletion-timing.ts';
 import { FailedJobs } from './failed-jobs.ts';
@@ -65,6 +66,29 @@ describe('failed jobs', () => {
   });
 });
 
+describe('the deletion of a tenant', () => {
+  it('is of one that the request names, and of nobody where it names none', async () => {
+    const app = fastify();
+    const bucket = new MemoryBucket();
+    const { signal } = new AbortController();
+    const compactor = undefined as unknown as Compactor;
+    registerCompactorRoutes(app, { compactor, bucket, nowMs: Date.now, signal });
+    const post = (headers: Record<string, string>) =>
+      app.inject({ method: 'POST', url: '/compactor/delete_tenant', headers });
+    assert.notEqual((await post({})).statusCode, 200);
+    const keys: string[] = [];
+    const list = async () => {
+      for await (const entry of bucket.list('', { delimiter: false, signal }))
+        if (entry.kind === 'object') keys.push(entry.key);
+      return keys;
+    };
+    assert.deepEqual(await list(), []);
+    assert.equal((await post({ 'x-scope-orgid': 'team-a' })).statusCode, 200);
+    assert.deepEqual(await list(), ['team-a/markers/tenant-deletion-mark.json']);
+    await app.close();
+  });
+});
+
 describe('the folder of the compactor', () => {
   it('is its own, below the one that was given: nothing else in that is touched', async () => {
     await using folder = await tempFolder('compactor-folder');
@@ -79,7 +103,6 @@ describe('the folder of the compactor', () => {
         limits: { of: () => assert.fail('there is no tenant') },
         log: createLogger({ level: 'error', format: 'json' }),
         metrics: new Metrics('0'),
-        tenantOf: () => parseTenantId('a'),
         nowMs: Date.now,
         dataDir: '/nowhere',
         readers: { indexAgeMaxMs: hour, longestQueryMs: minute },

@@ -7,7 +7,6 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
-import type { TenantOf } from '../../libs/http/tenant-header.ts';
 import type { Service } from '../../libs/lifecycle/service.ts';
 import type { TenantLimits } from '../../libs/limits/tenant-limits.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
@@ -27,7 +26,6 @@ export interface CompactorRoomDeps {
   readonly limits: TenantLimits;
   readonly log: Logger;
   readonly metrics: Metrics;
-  readonly tenantOf: TenantOf;
   readonly nowMs: () => number;
   readonly dataDir: string;
   /** As CompactorDeps; absent: all of it is for this one. */
