@@ -179,6 +179,20 @@ describe('cutting ranges', () => {
     await tsdb.close();
   });
 
+  it('cuts what came late although the clock was set back meanwhile', async () => {
+    const world = newWorld();
+    const tsdb = await open(world);
+    const dayMs = 24 * hourMs;
+    await tsdb.push({ ...batch(tenant, [['a', start - 90 * dayMs, 1]]), receiveTimeMs: world.now });
+    world.now -= 30 * dayMs;
+    await tsdb.cutDue();
+    assert.equal(world.blocks.blocks.length, 0, 'more may come');
+    world.now += 300_000;
+    await tsdb.cutDue();
+    assert.equal(world.blocks.blocks.length, 1);
+    await tsdb.close();
+  });
+
   it('keeps few ranges open though samples of any time come', async () => {
     const world = newWorld();
     const tsdb = await open(world);

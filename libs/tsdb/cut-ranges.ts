@@ -217,7 +217,11 @@ export class RangeCutter {
 function dueRanges(head: TenantHead, nowMs: number, { cutDelayMs, idleMs }: CutOptions): number[] {
   const due: number[] = [];
   const others: number[] = [];
-  for (const [index, { end, openedAtMs, appendedAtMs }] of head.openRanges) {
+  for (const [index, range] of head.openRanges) {
+    // Where a clock was set back nothing waits until it is as late again.
+    range.openedAtMs = Math.min(range.openedAtMs, nowMs);
+    range.appendedAtMs = Math.min(range.appendedAtMs, nowMs);
+    const { end, openedAtMs, appendedAtMs } = range;
     const dueAtMs = end + cutDelayMs;
     const wasThere = openedAtMs < dueAtMs;
     const isDue =
