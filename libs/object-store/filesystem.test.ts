@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { tempFolder } from '../../test/support/temp-folder.ts';
+import { breakLock } from './break-lock.ts';
 import { bucketCases } from './bucket.cases.ts';
 import { FilesystemBucket } from './filesystem.ts';
+import { whileLocked } from './folder-lock.ts';
 
 const { signal } = new AbortController();
 
@@ -46,6 +48,58 @@ describe('filesystem bucket', () => {
     for await (const entry of new FilesystemBucket(folder.path).list('', { delimiter: true, signal })) {
       assert.fail(`${entry.kind} is listed`);
     }
+  });
+
+  it('a tenant may be a link to a folder elsewhere, and a link that leads back is not followed for ever', async () => {
+    await using folder = await tempFolder('bucket');
+    const root = join(folder.path, 'bucket');
+    const elsewhere = join(folder.path, 'other-disk');
+    await mkdir(elsewhere);
+    await mkdir(root);
+    await symlink(elsewhere, join(root, 'linked'));
+    await symlink(join(folder.path, 'nowhere'), join(root, 'dangling'));
+    await symlink(root, join(elsewhere, 'back'));
+    const bucket = new FilesystemBucket(root);
+    await bucket.put('linked/x', new Uint8Array(3), { signal });
+    await bucket.put('plain/x', new Uint8Array(3), { signal });
+    const list = async (prefix: string, delimiter: boolean) => {
+      const found: string[] = [];
+      for await (const entry of bucket.list(prefix, { delimiter, signal }))
+        found.push(entry.kind === 'prefix' ? entry.prefix : entry.key);
+      return found;
+    };
+    assert.deepEqual(await list('', true), ['linked/', 'plain/']);
+    assert.deepEqual(await list('linked/', false), ['linked/x']);
+    assert.deepEqual(await list('', false), ['linked/x', 'plain/x']);
+    await bucket.delete('linked/x', signal);
+    assert.deepEqual(await list('', true), ['plain/']);
+  });
+
+  it('a lock that was left behind is broken, by whatever clock it was made, and never one that was taken since', async () => {
+    await using folder = await tempFolder('bucket');
+    const path = join(folder.path, 'lock');
+    const held = () => assert.rejects(whileLocked(path, AbortSignal.timeout(60), async () => undefined, 10_000));
+    for (const offsetMs of [-3_600_000, 0, 3_600_000]) {
+      await writeFile(path, '');
+      const madeAt = new Date(Date.now() + offsetMs);
+      await utimes(path, madeAt, madeAt);
+      await held();
+      assert.equal(await whileLocked(path, signal, async (isMine) => isMine(), 50), true);
+      assert.deepEqual(await readdir(folder.path), []);
+    }
+    await writeFile(path, '');
+    const { ino, mtimeNs } = await stat(path, { bigint: true });
+    // Two saw that it stands too long; the other was faster, and somebody has the lock again.
+    await rm(path);
+    await whileLocked(path, signal, async (isMine) => {
+      await breakLock(path, `${ino}-${mtimeNs}`);
+      assert.ok(await isMine());
+    });
+    // Whoever was stopped for so long that his lock was broken does not write any more.
+    await whileLocked(path, signal, async (isMine) => {
+      await whileLocked(path, signal, async () => assert.equal(await isMine(), false), 50);
+      assert.equal(await isMine(), false);
+    });
   });
 
   it('a folder that is away is not taken for one without objects, nor made anew', async () => {

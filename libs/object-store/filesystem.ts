@@ -25,17 +25,15 @@ import {
   type PutOptions,
 } from './bucket.ts';
 import { FolderIdentity } from './folder-identity.ts';
+import { whileLocked } from './folder-lock.ts';
 
 /** No tenant can be called so: the tilde is not one of their characters. */
 const stagingFolder = '~staging';
 const identityName = 'identity';
 /** A folder may vanish between its making and the rename into it, when its last object is deleted. */
 const placeAttemptsMax = 10;
-const lockPollMs = 20;
 /** No put takes so long: a file this old in the staging folder is nobody's. */
 const abandonedMs = 24 * 3_600_000;
-/** A lock older than this was left by a process that died; holding one takes milliseconds. */
-const lockStaleMs = 30_000;
 
 export class FilesystemBucket implements Bucket {
   readonly name: string;
@@ -98,7 +96,7 @@ export class FilesystemBucket implements Bucket {
       await this.#swept;
       await writeStaged(staged, body);
       signal.throwIfAborted();
-      await this.#place(staged, path, key, condition);
+      await this.#place(staged, path, key, condition, signal);
       return { version: versionOf(await lstat(path, { bigint: true })) };
     } catch (error) {
       await rm(staged, { force: true });
@@ -173,13 +171,21 @@ export class FilesystemBucket implements Bucket {
   }
 
   /** Moves a written and synced file to where its key says, if the condition holds. */
-  async #place(staged: string, path: string, key: string, condition: PutOptions['condition']): Promise<void> {
+  async #place(
+    staged: string,
+    path: string,
+    key: string,
+    condition: PutOptions['condition'],
+    signal: AbortSignal,
+  ): Promise<void> {
     if (typeof condition === 'object') {
-      await this.#whileLocked(key, async () => {
+      const lock = join(dirname(staged), `lock-${createHash('sha256').update(key).digest('hex')}`);
+      await whileLocked(lock, signal, async (isMine) => {
         const standing = await stat(path, { bigint: true }).catch(() => undefined);
         if (standing === undefined || versionOf(standing) !== condition.version) {
           throw new Failure('precondition_failed', `another version of ${key} is there`);
         }
+        if (!(await isMine())) throw new Failure('unavailable', `the lock of ${key} was held too long`);
         await realDisk.rename(staged, path);
       });
       return;
@@ -203,26 +209,6 @@ export class FilesystemBucket implements Bucket {
     }
   }
 
-  async #whileLocked(key: string, act: () => Promise<void>): Promise<void> {
-    const lock = join(this.#root, stagingFolder, `lock-${createHash('sha256').update(key).digest('hex')}`);
-    for (;;) {
-      try {
-        await (await open(lock, 'wx')).close();
-        break;
-      } catch (error) {
-        if (errorCode(error) !== 'EEXIST') throw error;
-        const held = await stat(lock).catch(() => undefined);
-        if (held !== undefined && Date.now() - held.mtimeMs > lockStaleMs) await rm(lock, { force: true });
-        await new Promise((resolve) => setTimeout(resolve, lockPollMs));
-      }
-    }
-    try {
-      await act();
-    } finally {
-      await rm(lock, { force: true });
-    }
-  }
-
   async *#listFolder(
     folder: string,
     begin: string,
@@ -230,18 +216,21 @@ export class FilesystemBucket implements Bucket {
     signal: AbortSignal,
   ): AsyncGenerator<ListEntry> {
     signal.throwIfAborted();
-    let names: { name: string; isFolder: boolean }[];
+    const names: { name: string; isFolder: boolean }[] = [];
     try {
-      const found = await readdir(join(this.#root, folder), { withFileTypes: true });
-      names = found
-        .filter(({ name }) => name.startsWith(begin) && !(folder === '' && name === stagingFolder))
+      for (const entry of await readdir(join(this.#root, folder), { withFileTypes: true })) {
+        if (!entry.name.startsWith(begin) || (folder === '' && entry.name === stagingFolder)) continue;
+        // A tenant may lie on another disk. Links below are not followed: they might lead back.
+        const isFolder =
+          entry.isDirectory() || (folder === '' && entry.isSymbolicLink() && (await this.#isFolder(entry.name)));
         // A folder stands where the keys below it do: behind its slash.
-        .map((entry) => ({ name: entry.isDirectory() ? `${entry.name}/` : entry.name, isFolder: entry.isDirectory() }))
-        .sort((a, b) => compareUtf8(a.name, b.name));
+        names.push({ name: isFolder ? `${entry.name}/` : entry.name, isFolder });
+      }
     } catch (error) {
       if (isAbsent(error)) return;
       throw failureOf(error, folder);
     }
+    names.sort((a, b) => compareUtf8(a.name, b.name));
     for (const { name, isFolder } of names) {
       const key = folder + name;
       if (isFolder && !delimiter) {
@@ -258,6 +247,11 @@ export class FilesystemBucket implements Bucket {
         if (info !== undefined) yield { kind: 'object', ...info };
       }
     }
+  }
+
+  /** Where a link leads; one that leads nowhere is no folder. */
+  async #isFolder(name: string): Promise<boolean> {
+    return (await stat(join(this.#root, name)).catch(() => undefined))?.isDirectory() === true;
   }
 
   /** A folder without a file in it is no prefix: a store without folders would not know it either. */
