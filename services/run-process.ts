@@ -73,7 +73,12 @@ async function run(config: Config): Promise<void> {
     config.tenancy.missingHeader === 'auto' ? (isAll ? 'anonymous' : 'reject') : config.tenancy.missingHeader;
   const selfTenant = selfTenantOf(config.selfMetrics.tenant, isAll);
   const metrics = new Metrics(version);
-  const { bucket, identity } = await openBucket(config.bucket, dataDir, metrics, join(dataDir, 'bucket-id'));
+  const { bucket, identity, awayReason } = await openBucket(
+    config.bucket,
+    dataDir,
+    metrics,
+    join(dataDir, 'bucket-id'),
+  );
   const limits = watchTenantLimits(config.runtimeConfig, config.limits, {
     log: log.child({ component: 'limits' }),
     metrics,
@@ -98,7 +103,7 @@ async function run(config: Config): Promise<void> {
     },
     // Writes and reads of what is recent go on without a bucket, reads on a full disk: whoever routes by /ready must not leave.
     amiss: () => {
-      const reason = identity?.awayReason();
+      const reason = awayReason();
       return [...(started?.amiss() ?? []), ...(reason === undefined ? [] : [`bucket: ${reason}`])];
     },
   });
