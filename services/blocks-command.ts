@@ -2,6 +2,7 @@
  * `maru blocks list|verify|dump`: what lies in a bucket, whether it is sound, and what is in it.
  * Owns the command line and its two forms, text and JSON. It reads only; a block that is damaged is named, and the rest goes on.
  */
+import { stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { damageOfFiles } from '../libs/blocks/block-files.ts';
 import { openBucketBlock } from '../libs/blocks/bucket-block.ts';
@@ -110,6 +111,7 @@ async function open(
   const config = readConfig(configKeys, { args: options.rest, env: process.env }, '--config.file');
   if (options.folder === undefined) return withTenants(await bucketOf(config.bucket, config.dataDir), options);
   const folder = resolve(options.folder);
+  if (!(await isFolder(folder))) throw new ConfigError(`--folder: ${folder} is no folder`);
   const inFolder = (directory: string): Promise<Bucket> => {
     const filesystem = { ...config.bucket.filesystem, directory };
     return bucketOf({ ...config.bucket, backend: 'filesystem', filesystem }, config.dataDir);
@@ -123,6 +125,10 @@ async function open(
     return { bucket: await inFolder(dirname(folder)), tenants: [name], foreign: [] };
   }
   return withTenants(bucket, options);
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() === true;
 }
 
 async function withTenants(
@@ -142,7 +148,7 @@ async function findBlocks(
   const listing = await listTenant(bucket, tenant, signal);
   if (listing.foreignCount > 0) {
     warn(
-      `${tenant}: ${listing.foreignCount} objects are no part of a block: ${listing.foreign.slice(0, 5).join(', ')}`,
+      `${tenant}: ${listing.foreignCount} objects are no part of a block: ${namesText(listing.foreign.slice(0, 5))}`,
     );
   }
   const blocks: FoundBlock[] = [];
@@ -153,6 +159,15 @@ async function findBlocks(
     blocks.push({ tenant, ulid, files, bytes, isComplete: uploadedAtMs !== undefined, isMarked });
   }
   return blocks;
+}
+
+/** What a terminal takes for more than a text. */
+const unprintable = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+/** Names that anybody may have chosen. */
+function namesText(names: readonly string[]): string {
+  const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return names.map((name) => name.replace(unprintable, escaped)).join(', ');
 }
 
 class Output {
@@ -178,7 +193,7 @@ async function run(options: Options): Promise<boolean> {
   const out = new Output();
   const { bucket, tenants, foreign } = await open(options);
   const warn = (text: string): void => progress.say(`maru: ${text}`);
-  if (foreign.length > 0) warn(`no tenants: ${foreign.slice(0, 10).join(', ')}`);
+  if (foreign.length > 0) warn(`no tenants: ${namesText(foreign.slice(0, 10))}`);
   let found = 0;
   let bad = 0;
   for (const tenant of tenants) {

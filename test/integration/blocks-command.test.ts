@@ -93,7 +93,21 @@ describe('maru blocks', () => {
     assert.match(dumped.out, /^\{__name__="metric_0000", instance="host-00001", job="web"\} 0\.\d+ \d{13}$/m);
   });
 
+  it('names of strangers reach no terminal as they are', async () => {
+    await using folder = await tempFolder('blocks-command');
+    const bell = '\u001b]0;owned\u0007\u009b31m\u202e';
+    await mkdir(join(folder.path, 'team-a'));
+    await mkdir(join(folder.path, `x${bell}`));
+    for (const path of [join('team-a', bell), join(`x${bell}`, 'y')]) await writeFile(join(folder.path, path), 'x');
+    const { code, out, error } = await maruBlocks(['list', `--folder=${folder.path}`]);
+    assert.equal(code, 0, error);
+    assert.match(error, /no tenants: x\\u001b\]0;owned\\u0007\\u009b31m\\u202e\//);
+    assert.match(error, /team-a: 1 objects are no part of a block: team-a\/\\u001b/);
+    assert.doesNotMatch(out + error, /[\u0007\u001b\u009b\u202e]/);
+  });
+
   for (const [args, said] of [
+    [['list', '--folder=/nowhere/at/all'], /\/nowhere\/at\/all is no folder/],
     [[], /wants one of list, verify, dump/],
     [['erase'], /wants one of/],
     [['list', '--tenant=../x'], /tenant ID contains a character/],
