@@ -5,6 +5,7 @@
  * before the rooms are ready, so that /ready can say why they are not.
  */
 import { readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { type FastifyInstance, fastify, type RouteHandler } from 'fastify';
 import { Failure } from '../errors/failure.ts';
 import type { Logger } from '../telemetry/log.ts';
@@ -86,8 +87,9 @@ export function createHttpServer(
     methodsOf.set(url, methods);
   });
   app.addHook('onSend', (request, _reply, payload, done) => {
-    // Counts while nothing can be written; node resets it when the answer is out.
-    request.raw.socket.setTimeout(config.readTimeout);
+    // Counts while nothing can be written; node resets it when the answer is out. A request that was given up has no socket any more.
+    const socket: Socket | null = request.raw.socket;
+    socket?.setTimeout(config.readTimeout);
     done(null, payload);
   });
   traceRequests(app, (url) => !operatorUrls.has(url), tenantOf, log);
