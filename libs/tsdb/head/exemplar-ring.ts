@@ -14,7 +14,7 @@ const labelBytesEach = 160;
  * A row stands no further from its own slot than this: who makes many of one hash would keep everybody busy. One without a slot is
  * not known again.
  */
-const distanceMax = 256;
+const distanceMax = 64;
 
 export class ExemplarRing {
   readonly #max: number;
