@@ -22,6 +22,7 @@ const prefixes = ['/prometheus', ''];
 const clientLeft = new Failure('canceled', 'the client has left');
 const formType = 'application/x-www-form-urlencoded';
 const multipartType = 'multipart/form-data';
+const mediaType = /^\s*[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(;|$)/;
 
 /** Parameters of a body, with those that stand in the URL coming before them. */
 class MultipartForm {
@@ -64,6 +65,12 @@ export function apiRoutes(deps: RouteDeps): (app: FastifyInstance) => Promise<vo
         new MultipartForm(await encodedFields(request.headers['content-type'] ?? '', body)),
     );
     app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit }, (_request, body, done) => done(null, body));
+    app.addHook('onRequest', (request, _reply, done) => {
+      // Fastify refuses what is no type; in Go it is none of a form.
+      const type = request.headers['content-type'];
+      if (type !== undefined && !mediaType.test(type)) request.headers['content-type'] = 'application/octet-stream';
+      done();
+    });
     app.setErrorHandler((error, request, reply) => {
       // Fastify would close the connection under a body that is too large: a client that still sends would see that and no answer.
       reply.removeHeader('connection');

@@ -198,6 +198,11 @@ describe('the label endpoints', () => {
     assert.equal(ignored.statusCode, 200);
   });
 
+  it('take no parameters from a body of a type that is none', async () => {
+    for (const type of ['garbage;;;', 'a/b/c', ';'])
+      assert.match((await post('/api/v1/labels?limit=2', 'limit=1', type)).body, /"data":\["__name__","a.b"\]/);
+  });
+
   it('take multipart forms, behind the parameters of the URL', async () => {
     const field = (name: string, value: string) =>
       `--b\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`;
