@@ -6,10 +6,9 @@
 import { Failure } from '../../libs/errors/failure.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 
-/** Of one tenant. */
-const atOnceMax = 4;
-
 export interface ListedReadsOptions {
+  /** Most that go on at once of one tenant. */
+  readonly atOnceMax: number;
   /** Most that wait of one tenant. */
   readonly waitingMax: number;
   /** Waiting included. */
@@ -37,7 +36,7 @@ export class ListedReads {
   async take<T>(tenant: TenantId, signal: AbortSignal, read: (signal: AbortSignal) => Promise<T>): Promise<T> {
     signal.throwIfAborted();
     const reads = this.#byTenant.get(tenant) ?? { running: 0, waiting: new Set() };
-    if (reads.running >= atOnceMax && reads.waiting.size >= this.#options.waitingMax) {
+    if (reads.running >= this.#options.atOnceMax && reads.waiting.size >= this.#options.waitingMax) {
       throw new Failure('rate_limited', 'too many outstanding requests', { retryAfterSeconds: 1 });
     }
     this.#byTenant.set(tenant, reads);
@@ -47,7 +46,7 @@ export class ListedReads {
     }, this.#options.timeoutMs);
     const ended = AbortSignal.any([signal, late.signal]);
     try {
-      if (reads.running < atOnceMax) reads.running++;
+      if (reads.running < this.#options.atOnceMax) reads.running++;
       else if (!(await hasTurn(reads, ended))) throw ended.reason;
       try {
         ended.throwIfAborted();

@@ -47,6 +47,8 @@ const prewarmAfterMs = 500;
 const drainMs = 10_000;
 /** Fewer would let one long query hold up all others. */
 const workersMin = 2;
+/** Of a tenant's lists of labels and series: each takes the main thread for two milliseconds at a time, or waits for the bucket. */
+const listedAtOnceMax = 16;
 /** JavaScript objects of one query; its samples lie outside of this. */
 const workerHeapMb = 1024;
 
@@ -139,7 +141,11 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Querier
     ...api,
     sourceOf: (tenant) => mergedSource(tenant, deps.ingester, access, consistency),
   });
-  const listed = new ListedReads({ waitingMax: config.maxQueuedPerTenant, timeoutMs: config.timeout });
+  const listed = new ListedReads({
+    atOnceMax: listedAtOnceMax,
+    waitingMax: config.maxQueuedPerTenant,
+    timeoutMs: config.timeout,
+  });
   const report = (call: CallReport): void => {
     count(call);
     logFailure(deps.log, call);
