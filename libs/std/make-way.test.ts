@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { Pauses } from './make-way.ts';
+import { arrivals, noteArrival, Pauses } from './make-way.ts';
 
 describe('making way', () => {
   it('lowers the priority of the thread that asks, from that of its process', {
@@ -31,19 +31,42 @@ describe('making way', () => {
   });
 
   it('pauses every millisecond of long work, not at every piece of it, and not in short work', () => {
-    let nowMs = 100;
-    const pausedAtMs: number[] = [];
-    const pauses = new Pauses(
-      () => nowMs,
-      () => {
-        pausedAtMs.push(nowMs);
-        nowMs += 0.25;
-      },
-    );
+    const { pauses, pausedAtMs, workUntil } = workOf();
     for (const end of [109, 122.5]) {
       pauses.begin();
-      for (; nowMs < end; nowMs += 0.25) pauses.takeIfDue();
+      noteArrival();
+      workUntil(end);
     }
     assert.deepEqual(pausedAtMs, [119, 120.25, 121.5]);
   });
+
+  it('does not pause where nobody comes but who asked for the work', () => {
+    const { pauses, pausedAtMs, workUntil } = workOf();
+    noteArrival();
+    pauses.begin();
+    workUntil(5_000);
+    assert.deepEqual(pausedAtMs, []);
+    noteArrival();
+    workUntil(12_000);
+    assert.ok(pausedAtMs.length > 0);
+    assert.ok(pausedAtMs.every((ms) => ms >= 5_000 && ms < 6_002));
+  });
 });
+
+/** Work in parts of a quarter of a millisecond, by a clock of its own; a pause takes as long. */
+function workOf() {
+  let nowMs = 100;
+  const pausedAtMs: number[] = [];
+  const pauses = new Pauses(
+    arrivals,
+    () => nowMs,
+    () => {
+      pausedAtMs.push(nowMs);
+      nowMs += 0.25;
+    },
+  );
+  const workUntil = (endMs: number): void => {
+    for (; nowMs < endMs; nowMs += 0.25) pauses.takeIfDue();
+  };
+  return { pauses, pausedAtMs, workUntil };
+}

@@ -21,6 +21,16 @@ export function lowerPriority(niceness: number): void {
   }
 }
 
+/** Rises whenever somebody comes who waits for this process; threads that compute are given it when they are started. */
+export const arrivals: Int32Array = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+
+/** Somebody has come who waits: whatever computes for long makes way for a while. */
+export function noteArrival(): void {
+  Atomics.add(arrivals, 0, 1);
+}
+
+/** So long after an arrival others are thought to come: who sends once sends often. */
+const expectMs = 1_000;
 /** How long a thread computes between two pauses. */
 const stretchMs = 1;
 /** The system makes some 60 us of it. */
@@ -28,27 +38,41 @@ const pauseMs = 0.01;
 /** Work that is over sooner needs none. */
 const freeMs = 10;
 
-/** Pauses of one thread, which must be one that may block. */
+/** Pauses of one thread, which must be one that may block. Where nobody else comes there are none. */
 export class Pauses {
+  readonly #arrivals: Int32Array;
   readonly #nowMs: () => number;
   readonly #pause: () => void;
   #dueAtMs = 0;
+  #arrived = 0;
+  #expectUntilMs = Number.NEGATIVE_INFINITY;
 
-  /** @param nowMs a monotonic clock */
-  constructor(nowMs = () => performance.now(), pause = sleepForAMoment) {
+  /**
+   * @param arrivals of the thread that started this one
+   * @param nowMs a monotonic clock
+   */
+  constructor(arrivals: Int32Array, nowMs = () => performance.now(), pause = sleepForAMoment) {
+    this.#arrivals = arrivals;
     this.#nowMs = nowMs;
     this.#pause = pause;
   }
 
-  /** Before a piece of work of any length. */
+  /** Before a piece of work of any length, whose asker has arrived. */
   begin(): void {
     this.#dueAtMs = this.#nowMs() + freeMs;
+    this.#arrived = Atomics.load(this.#arrivals, 0);
   }
 
   /** To be called between parts of it that take less than a stretch. */
   takeIfDue(): void {
-    if (this.#nowMs() < this.#dueAtMs) return;
-    this.#pause();
+    const nowMs = this.#nowMs();
+    if (nowMs < this.#dueAtMs) return;
+    const arrived = Atomics.load(this.#arrivals, 0);
+    if (arrived !== this.#arrived) {
+      this.#arrived = arrived;
+      this.#expectUntilMs = nowMs + expectMs;
+    }
+    if (nowMs < this.#expectUntilMs) this.#pause();
     this.#dueAtMs = this.#nowMs() + stretchMs;
   }
 }

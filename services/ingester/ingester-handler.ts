@@ -19,6 +19,7 @@ import type {
 import type { WriteBatch } from '../../libs/contracts/write-batch.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
+import { noteArrival } from '../../libs/std/make-way.ts';
 import type { RestoreProgress, RestoreReport, Tsdb } from '../../libs/tsdb/tsdb.ts';
 import type { DamagedRecords } from './damaged-records.ts';
 import type { FollowLog } from './follow-log.ts';
@@ -108,6 +109,7 @@ export class IngesterHandler
     if (!this.#takesWrites) {
       throw new Failure('unavailable', 'this ingester is draining and takes no writes', { retryAfterSeconds: 1 });
     }
+    noteArrival();
     return this.#open().push(batch);
   }
 

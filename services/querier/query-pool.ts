@@ -13,6 +13,7 @@ import type { TenantId } from '../../libs/model/tenant-id.ts';
 import type { QueryOutline } from '../../libs/promql/engine.ts';
 import { TenantQueue } from '../../libs/query-api/tenant-queue.ts';
 import type { SelectedSeries, SeriesSource } from '../../libs/series/series-source.ts';
+import { arrivals, noteArrival } from '../../libs/std/make-way.ts';
 import { type InTrace, keepTrace } from '../../libs/telemetry/trace.ts';
 import type { OutlineOf } from './outline-job.ts';
 import type { EvaluationRequest, QueryRequest } from './query-request.ts';
@@ -216,6 +217,7 @@ export class QueryPool {
         return;
       }
       job.signal.addEventListener('abort', onAbort, { once: true });
+      noteArrival();
       this.#assign();
     });
   }
@@ -300,7 +302,12 @@ export class QueryPool {
     const { request } = queued;
     const { outlineOf, small } = this.#options;
     const outline = outlineOf?.(request);
-    if (small !== undefined && outline !== undefined && request.kind === 'evaluate' && small.mayBe(outline)) {
+    if (
+      small !== undefined &&
+      outline !== undefined &&
+      request.kind === 'evaluate' &&
+      small.mayBe(request.query, outline)
+    ) {
       void this.#answerIfSmall(slot, running, small, { request, outline, queuedSeconds });
     } else {
       this.#handOver(slot, running, outline, queuedSeconds);
@@ -341,7 +348,7 @@ export class QueryPool {
       // One after the other, as ReadServer does; a worker can begin with the first ones.
       for (const query of outline.selects) {
         selected.push(await select({ source, signal }, query));
-        isSmall = small.is(outline, selected);
+        isSmall = small.is(request.query, outline, selected);
         if (!isSmall) break;
       }
       if (isSmall && slot.running === running) {
@@ -365,7 +372,7 @@ export class QueryPool {
     const control = new Int32Array(new SharedArrayBuffer(controlWords * Int32Array.BYTES_PER_ELEMENT));
     const { port1, port2 } = new MessageChannel();
     const worker = new Worker(this.#options.workerUrl, {
-      workerData: { control, port: port2, options: this.#options.workerData },
+      workerData: { control, port: port2, arrivals, options: this.#options.workerData },
       transferList: [port2],
       resourceLimits: { maxOldGenerationSizeMb: this.#options.heapMb, stackSizeMb },
     });

@@ -25,6 +25,7 @@ const options: EvaluationOptions = {
 };
 
 let nowMs = () => 0;
+const small = new SmallQueries(options, () => nowMs());
 /** Its worker evaluates nothing: it answers with the text of the query. */
 const pool = new QueryPool({
   workersMax: 1,
@@ -34,7 +35,7 @@ const pool = new QueryPool({
   workerUrl: new URL('./scripted-worker.testing.ts', import.meta.url),
   workerData: undefined,
   outlineOf: outlinesOf(createEngine(options.engine), options.syntax),
-  small: new SmallQueries(options, () => nowMs()),
+  small,
 });
 after(() => pool.close());
 
@@ -160,7 +161,8 @@ describe('what is more goes to a worker', () => {
       },
     });
   const few = new MemorySource(seriesOf(2));
-  for (const { name, query = 'm', source = few, over = {} } of [
+  // Each its own text: that of a query which was more is remembered.
+  for (const { name, query = `m # ${name}`, source = few, over = {} } of [
     { name: 'many series', source: new MemorySource(seriesOf(1000)) },
     { name: 'many steps', over: { endMs: 50_000_000, stepMs: 1000 } },
     { name: 'many steps of a subquery', query: 'max_over_time(m[1d:1s])' },
@@ -179,11 +181,25 @@ describe('what is more goes to a worker', () => {
   }
 });
 
-it('what takes long goes to a worker', async () => {
+it('what takes long goes to a worker, and may be quick the next time', async () => {
+  const request = { ...at, query: 'm # long' };
   let looks = 0;
   nowMs = () => 10 * looks++;
-  assert.equal(await ask({ ...at, query: 'm' }, new MemorySource(seriesOf(2))), 'm');
+  assert.equal(await ask(request, new MemorySource(seriesOf(2))), request.query);
   nowMs = () => 0;
+  assert.match(await ask(request, new MemorySource(seriesOf(2))), /success/);
+});
+
+it('what was more goes to a worker at once the next time, over the same steps', async (t) => {
+  const is = t.mock.method(small, 'is');
+  const request = { ...at, query: 'm # more' };
+  const large = new MemorySource(seriesOf(1000));
+  await ask(request, large);
+  assert.equal(is.mock.callCount(), 1);
+  assert.equal(await ask(request, large), request.query);
+  assert.equal(is.mock.callCount(), 1);
+  await ask({ ...request, endMs: 9000, stepMs: 2000 }, large);
+  assert.equal(is.mock.callCount(), 2);
 });
 
 const noChunks = {

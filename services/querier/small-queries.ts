@@ -17,6 +17,7 @@ import {
   type SelectedSeries,
   seriesCountOf,
 } from '../../libs/series/series-source.ts';
+import { RecentlyUsed } from '../../libs/std/recently-used.ts';
 import { type CountedReader, type EvaluationOptions, evaluateQuery } from './evaluate-query.ts';
 import { GzipPieces } from './gzip-pieces.ts';
 import type { EvaluationRequest } from './query-request.ts';
@@ -35,6 +36,9 @@ const histogramWeight = 8;
 /** A query that takes longer than it should is given up. Of this thread's own time: a machine that is busy makes no query large. */
 const answerMsMax = 5;
 
+/** What texts of queries may take that proved to be no small ones. */
+const largeBytesMax = 256 << 10;
+
 export interface SmallAnswer {
   readonly bytes: Uint8Array;
   readonly stats: JobStats;
@@ -47,6 +51,7 @@ export class SmallQueries {
   readonly #options: EvaluationOptions;
   readonly #engine: Engine;
   readonly #nowMs: () => number;
+  readonly #large = new RecentlyUsed<true>(largeBytesMax);
 
   /** @param nowMs how long this thread has worked */
   constructor(options: EvaluationOptions, nowMs = () => process.threadCpuUsage().user / 1000) {
@@ -55,20 +60,23 @@ export class SmallQueries {
     this.#engine = createEngine(options.engine);
   }
 
-  /** Whether a query may be small, as far as that is known before its series are. */
-  mayBe({ selects, steps }: QueryOutline): boolean {
-    return selects.length <= selectsMax && steps <= workMax;
+  /** Whether a query may be small, as far as that is known before its series are: what proved to be more is so the next time, too. */
+  mayBe(query: string, { selects, steps }: QueryOutline): boolean {
+    return selects.length <= selectsMax && steps <= workMax && !this.#large.get(`${steps} ${query}`);
   }
 
   /** Whether it is, now that they are: nothing was read of their chunks. */
-  is({ steps }: QueryOutline, selected: readonly SelectedSeries[]): boolean {
+  is(query: string, outline: QueryOutline, selected: readonly SelectedSeries[]): boolean {
+    const { steps } = outline;
     let series = 0;
     let chunks = 0;
     for (const one of selected) {
       series += seriesCountOf(one.labels);
       for (const { located } of one.parts?.selections ?? [one]) chunks += located?.ref.length ?? 0;
     }
-    return series <= seriesMax && chunks <= locatedChunksMax && steps * Math.max(1, series) <= workMax;
+    if (series <= seriesMax && chunks <= locatedChunksMax && steps * Math.max(1, series) <= workMax) return true;
+    this.#noteLarge(query, outline);
+    return false;
   }
 
   /**
@@ -78,17 +86,21 @@ export class SmallQueries {
    */
   async answer(
     request: EvaluationRequest,
-    { selects }: QueryOutline,
+    outline: QueryOutline,
     selected: readonly SelectedSeries[],
     { gzip, queuedSeconds, signal }: { gzip: boolean; queuedSeconds: number; signal: AbortSignal },
   ): Promise<SmallAnswer | undefined> {
+    const { selects } = outline;
     const read: ChunkBatch[][] = [];
     let bytes = 0;
     for (const one of selected) {
       const batches: ChunkBatch[] = [];
       for await (const batch of one.chunks(signal)) {
         bytes += weightOf(batch);
-        if (bytes > chunkBytesMax) return undefined;
+        if (bytes > chunkBytesMax) {
+          this.#noteLarge(request.query, outline);
+          return undefined;
+        }
         batches.push(batch);
       }
       read.push(batches);
@@ -116,6 +128,11 @@ export class SmallQueries {
       if (error instanceof Failure && error !== notSmall) throw error;
       return undefined;
     }
+  }
+
+  /** A dashboard that asks it again and again does not wait for its series before a worker begins. That it took long tells nothing: code was cold. */
+  #noteLarge(query: string, { steps }: QueryOutline): void {
+    this.#large.set(`${steps} ${query}`, true, 2 * query.length);
   }
 }
 

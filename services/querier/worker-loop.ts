@@ -36,6 +36,7 @@ export interface WorkerWork {
 interface WorkerData {
   readonly control: Int32Array;
   readonly port: MessagePort;
+  readonly arrivals: Int32Array;
   readonly options: unknown;
 }
 
@@ -50,9 +51,9 @@ const longJobMs = 50;
 export function runWorker(makeWork: (options: unknown) => WorkerWork): void {
   if (parentPort === null) throw new Error('this module runs in a worker thread');
   const jobs = parentPort;
-  const { control, port, options } = workerData as WorkerData;
+  const { control, port, arrivals, options } = workerData as WorkerData;
   lowerPriority(workerNiceness);
-  const pauses = new Pauses();
+  const pauses = new Pauses(arrivals);
   const { execute, warmUp } = makeWork(options);
   jobs.on('message', ({ job, request, gzip, queuedSeconds, early }: StartJob) => {
     const send = (message: JobMessage, transfer: ArrayBuffer[]) => jobs.postMessage(message, transfer);
