@@ -24,6 +24,12 @@ export class ClassicBuckets {
     this.counts = new Float64Array(capacity);
   }
 
+  /** Takes all buckets away. */
+  clear(): void {
+    this.count = 0;
+    this.forced = false;
+  }
+
   /** Adds a bucket; bounds must not decrease. Equal bounds are one bucket. */
   add(bound: number, count: number): void {
     const last = this.count - 1;

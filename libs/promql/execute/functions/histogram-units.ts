@@ -46,12 +46,15 @@ interface Unit {
   readonly metric: string;
   /** Upper bounds of its buckets, as they were met. */
   readonly bounds: number[];
+  /** At one step alone: the counts there, of those buckets that have one. */
+  readonly counts: number[];
+  /** At several steps. */
   readonly buckets: StepColumn[];
   native: StepColumn | undefined;
   /** Number of the series that is the native histogram, where one is. */
   nativeIndex: number;
   /** Steps at which the buckets had to be mended: said once, however many numbers are asked for. */
-  readonly mendedAt: Set<number>;
+  mendedAt: Set<number> | undefined;
   /** Series that have not come yet. */
   pending: number;
   /** Outputs that have not been given yet. */
@@ -72,6 +75,10 @@ export class HistogramUnits implements VectorOperator {
   readonly #forced: ForcedNotes;
   #inputs: readonly OutputSeries[] = [];
   #bounds: (number | undefined)[] = [];
+  /** Whether there is one step alone: then so many buckets are held that each is a number and no column. */
+  readonly #isInstant: boolean;
+  #order = new Uint32Array(64);
+  #classic = new ClassicBuckets(64);
   #units: Unit[] = [];
   #unitOf = new Int32Array(0);
   /** What each series with an upper bound is, should it turn out to be a native histogram. */
@@ -93,6 +100,7 @@ export class HistogramUnits implements VectorOperator {
     this.#grid = grid;
     this.#place = place;
     this.#prepare = prepare;
+    this.#isInstant = grid.stepCount === 1;
     this.#forced = new ForcedNotes(context.annotations, place, grid);
   }
 
@@ -101,7 +109,7 @@ export class HistogramUnits implements VectorOperator {
     this.#inputs = this.#input.series();
     this.#findUnits();
     let units = this.#units;
-    const perNumber = this.#grid.stepCount === 1;
+    const perNumber = this.#isInstant;
     if (perNumber) {
       while (this.#read < this.#inputs.length) this.#readOne();
       // An instant query shows the order: native histograms come first.
@@ -132,7 +140,7 @@ export class HistogramUnits implements VectorOperator {
     const { unit, number } = this.#outputs[this.#given++] as Output;
     while (unit.pending > 0) this.#readOne();
     this.#evaluate(unit, number, out);
-    this.#context.worked(out.stepCount * (unit.buckets.length + 1));
+    this.#context.worked(out.stepCount * (unit.bounds.length + 1));
     unit.unread--;
     if (unit.unread === 0) this.#release(unit);
   }
@@ -147,7 +155,7 @@ export class HistogramUnits implements VectorOperator {
   #findUnits(): void {
     const numbers = new Map<string, number>();
     this.#unitOf = new Int32Array(this.#inputs.length);
-    this.#bounds = this.#inputs.map(({ labels }) => parseBucketBound(labels.get('le')));
+    this.#bounds = this.#parseBounds();
     let last: Labels | undefined;
     let lastNumber = -1;
     this.#inputs.forEach(({ labels }, i) => {
@@ -169,10 +177,24 @@ export class HistogramUnits implements VectorOperator {
     });
     this.#ownUnits = new Array<Unit | undefined>(this.#inputs.length).fill(undefined);
     // In an instant query all is read before anything is given: they are made where they are needed.
-    if (this.#grid.stepCount === 1) return;
+    if (this.#isInstant) return;
     // Behind all others, so that all is read when their turn comes; nearly always they have nothing to give.
     this.#inputs.forEach(({ labels }, i) => {
       if (this.#bounds[i] !== undefined) this.#ownUnits[i] = this.#newOwnUnit(labels);
+    });
+  }
+
+  #parseBounds(): (number | undefined)[] {
+    // There are few of them, again and again.
+    const known = new Map<string, number | undefined>();
+    return this.#inputs.map(({ labels }) => {
+      const text = labels.get('le');
+      let bound = known.get(text);
+      if (bound === undefined && !known.has(text)) {
+        bound = parseBucketBound(text);
+        known.set(text, bound);
+      }
+      return bound;
     });
   }
 
@@ -198,8 +220,16 @@ export class HistogramUnits implements VectorOperator {
       return;
     }
     if (isNative) this.#separateNative(index, column);
-    unit.bounds.push(bound);
-    unit.buckets.push(column);
+    if (!this.#isInstant) {
+      unit.bounds.push(bound);
+      unit.buckets.push(column);
+      return;
+    }
+    if (column.kinds[0] === PointKind.float) {
+      unit.bounds.push(bound);
+      unit.counts.push(column.values[0]);
+    }
+    this.#context.giveColumn(column);
   }
 
   /** A native histogram that has a label `le` for itself is no bucket, whatever the label says. */
@@ -220,21 +250,21 @@ export class HistogramUnits implements VectorOperator {
 
   #evaluate(unit: Unit, number: HistogramNumber, out: StepColumn): void {
     const { native } = unit;
-    if (native === undefined && unit.buckets.length === 0) return;
+    if (native === undefined && unit.bounds.length === 0) return;
     const metric = this.#context.flags.delayedNameRemoval ? unit.metric : '';
     const notes: HistogramNotes = { nan: (what) => this.#noteNaN(what, metric) };
-    const order = Array.from(unit.bounds.keys()).sort(
-      (a, b) => (unit.bounds[a] as number) - (unit.bounds[b] as number),
-    );
-    const bounds = order.map((i) => unit.bounds[i] as number);
-    const columns = order.map((i) => unit.buckets[i] as StepColumn);
-    const buckets = new ClassicBuckets(columns.length);
+    const { bounds, counts, buckets: columns } = unit;
+    const order = this.#byBound(bounds);
+    const buckets = this.#classic;
     for (let step = 0; step < out.stepCount; step++) {
       if (!number.isAt(step)) continue;
-      buckets.count = 0;
-      for (let i = 0; i < columns.length; i++) {
-        const column = columns[i] as StepColumn;
-        if (column.kinds[step] === PointKind.float) buckets.add(bounds[i] as number, column.values[step]);
+      buckets.clear();
+      for (let i = 0; i < bounds.length; i++) {
+        const at = order[i];
+        if (this.#isInstant) buckets.add(bounds[at] as number, counts[at] as number);
+        else if ((columns[at] as StepColumn).kinds[step] === PointKind.float) {
+          buckets.add(bounds[at] as number, (columns[at] as StepColumn).values[step]);
+        }
       }
       const histogram =
         native !== undefined && native.kinds[step] === PointKind.histogram ? native.histogramAt(step) : null;
@@ -244,11 +274,24 @@ export class HistogramUnits implements VectorOperator {
         out.setFloat(step, number.ofNative(step, histogram, notes));
       } else if (buckets.count > 0) {
         out.setFloat(step, number.ofClassic(step, buckets));
-        if (!buckets.forced || unit.mendedAt.has(step)) continue;
+        if (!buckets.forced || unit.mendedAt?.has(step) === true) continue;
+        unit.mendedAt ??= new Set();
         unit.mendedAt.add(step);
         this.#forced.add(metric, step, buckets);
       }
     }
+  }
+
+  /** Places of these bounds in rising order, for as many buckets as there is room. */
+  #byBound(bounds: readonly number[]): Uint32Array {
+    const count = bounds.length;
+    if (count > this.#order.length) {
+      this.#order = new Uint32Array(count * 2);
+      this.#classic = new ClassicBuckets(count * 2);
+    }
+    const order = this.#order.subarray(0, count);
+    for (let i = 0; i < count; i++) order[i] = i;
+    return order.sort((a, b) => (bounds[a] as number) - (bounds[b] as number));
   }
 
   #noteNaN(what: 'result' | 'skew' | 'fraction', metric: string): void {
@@ -264,6 +307,7 @@ export class HistogramUnits implements VectorOperator {
   #release(unit: Unit): void {
     for (const column of unit.buckets) this.#context.giveColumn(column);
     unit.buckets.length = 0;
+    unit.counts.length = 0;
     unit.bounds.length = 0;
     if (unit.native !== undefined) this.#context.giveColumn(unit.native);
     unit.native = undefined;
@@ -275,10 +319,11 @@ function newUnit(labels: Labels): Unit {
     labels,
     metric: labels.get(metricName),
     bounds: [],
+    counts: [],
     buckets: [],
     native: undefined,
     nativeIndex: -1,
-    mendedAt: new Set(),
+    mendedAt: undefined,
     pending: 0,
     unread: 0,
   };
