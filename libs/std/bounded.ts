@@ -12,6 +12,7 @@ export async function mapBounded<T, R>(
   atOnce: number,
   act: (item: T, index: number) => Promise<R>,
 ): Promise<R[]> {
+  if (items.length <= atOnce) return allOf(items.map(async (item, index) => act(item, index)));
   const results = new Array<R>(items.length);
   let next = 0;
   let failed = false;
@@ -26,8 +27,16 @@ export async function mapBounded<T, R>(
       }
     }
   };
-  const workers = Array.from({ length: Math.min(atOnce, items.length) }, work);
-  const outcomes = await Promise.allSettled(workers);
-  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+  await allOf(Array.from({ length: atOnce }, work));
+  return results;
+}
+
+/** What all come to, when all have ended. @throws the first failure in their order */
+async function allOf<R>(running: readonly Promise<R>[]): Promise<R[]> {
+  const results: R[] = [];
+  for (const outcome of await Promise.allSettled(running)) {
+    if (outcome.status === 'rejected') throw outcome.reason;
+    results.push(outcome.value);
+  }
   return results;
 }

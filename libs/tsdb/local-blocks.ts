@@ -12,6 +12,7 @@ import type { ChunkBatch, SelectedSeries, SeriesSource } from '../series/series-
 import { type Disk, errorCode } from '../std/disk.ts';
 import { KeptReads } from '../std/kept-reads.ts';
 import { openFileReader } from '../std/range-reader.ts';
+import { RecentlyUsed } from '../std/recently-used.ts';
 import { CorruptBlock } from './block/corrupt-block.ts';
 import { type BlockMemory, type LocalBlock, openLocalBlock } from './block/local-block.ts';
 import type { BlockMeta } from './block/meta.ts';
@@ -32,6 +33,8 @@ const openIdleMs = 5 * 60_000;
 const keptSeriesBytesMax = 128 << 20;
 /** What small reads of blocks may take that are kept: a few kilobytes a series that a dashboard shows, and lists of series. */
 const keptReadBytesMax = 16 << 20;
+/** What values of labels may take that are kept: what fills the drop-down lists of dashboards, of every block. */
+const keptListBytesMax = 16 << 20;
 
 interface LocalBlocksLog {
   error(fields: object, message: string): void;
@@ -174,6 +177,7 @@ export class LocalBlocks implements BlockKeeper {
   readonly #memory: BlockMemory = {
     series: new SeriesMemory(keptSeriesBytesMax),
     reads: new KeptReads(keptReadBytesMax),
+    lists: new RecentlyUsed(keptListBytesMax),
   };
   /** Removed, but queries that began before may still read them. */
   readonly #leaving = new Map<HeldBlock, number>();

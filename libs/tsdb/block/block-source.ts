@@ -32,6 +32,8 @@ export interface BlockReaders extends ChunkReaders {
    * @param wanted how many series the query looks at
    */
   columns?(wanted: number): Promise<SeriesColumns | undefined>;
+  /** All values of a label: what was made for it before, where that is kept. */
+  listOnce?(name: string, make: () => readonly string[]): readonly string[];
   readonly seriesCount: number;
   /** Samples lie in [minTime, maxTime). */
   readonly minTime: number;
@@ -83,10 +85,8 @@ export class BlockSource implements SeriesSource {
     if (!this.#overlaps(query)) return { values: [], warnings: [] };
     if (query.selectors.length === 0 && this.#isCovered(query)) {
       const lookup = await this.#block.lookup(signal);
-      const rows = lookup.rowsOf(name);
-      const values: string[] = [];
-      for (let row = rows?.begin ?? 0; row < (rows?.end ?? 0); row++) values.push(lookup.valueText(row));
-      return limited(values, query.limit);
+      const all = (): readonly string[] => lookup.valuesOf(name);
+      return limited(this.#block.listOnce?.(name, all) ?? all(), query.limit);
     }
     const places = await this.#placesOf(query, signal);
     const columns = await this.#block.columns?.(places?.length ?? this.#block.seriesCount);

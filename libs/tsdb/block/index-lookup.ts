@@ -36,6 +36,7 @@ export class IndexLookup {
   readonly #values: SortedSymbols;
   readonly #listOffset: Float64Array;
   readonly #names: readonly NameRows[];
+  #nameTexts: readonly string[] | undefined;
   /** Memory taken, about. */
   readonly bytes: number;
 
@@ -98,7 +99,8 @@ export class IndexLookup {
 
   /** Names of labels in order, without the empty one that stands for all series. */
   get names(): readonly string[] {
-    return this.#names.map(({ text }) => text).filter((text) => text !== '');
+    this.#nameTexts ??= this.#names.map(({ text }) => text).filter((text) => text !== '');
+    return this.#nameTexts;
   }
 
   /** Rows of a name's values; undefined where no series has the label. */
@@ -131,6 +133,12 @@ export class IndexLookup {
   /** The number of a text as series refer to it; -1 where it is no symbol. */
   symbolOf(text: string): number {
     return indexOf(this.symbols, encoder.encode(text), 0, this.symbols.count);
+  }
+
+  /** All values of a name, in order. */
+  valuesOf(name: string): string[] {
+    const { begin, end } = this.rowsOf(name) ?? { begin: 0, end: 0 };
+    return Array.from({ length: end - begin }, (_, i) => this.valueText(begin + i));
   }
 
   valueText(row: number): string {

@@ -7,6 +7,7 @@ import type { SeriesSource } from '../../series/series-source.ts';
 import { type Disk, errorCode } from '../../std/disk.ts';
 import type { KeptReads } from '../../std/kept-reads.ts';
 import type { RangeReader } from '../../std/range-reader.ts';
+import type { RecentlyUsed } from '../../std/recently-used.ts';
 import { BlockSource } from './block-source.ts';
 import { checkChunksHeader, chunksHeaderBytes } from './chunks-file.ts';
 import { CorruptBlock } from './corrupt-block.ts';
@@ -31,6 +32,8 @@ export interface BlockMemory {
   /** Where kept series are counted; without it none are kept. */
   readonly series?: SeriesMemory;
   readonly reads?: KeptReads;
+  /** Values of labels, by folder and name. */
+  readonly lists?: RecentlyUsed<readonly string[]>;
 }
 
 /**
@@ -70,12 +73,21 @@ export async function openLocalBlock(disk: Disk, directory: string, memory: Bloc
     );
     return loading;
   };
+  const listOnce = (name: string, make: () => readonly string[]): readonly string[] => {
+    const key = `${directory} ${name}`;
+    const known = memory.lists?.get(key);
+    if (known !== undefined) return known;
+    const list = make();
+    memory.lists?.set(key, list, bytesOfTexts(list));
+    return list;
+  };
   const { meta, tombstones } = files;
   const series = memory.series === undefined ? undefined : new KeptSeries(memory.series, meta.stats, lookup);
   const source = new BlockSource({
     lookup,
     index: kept(files.index),
     ...(series === undefined ? {} : { columns: (wanted: number) => series.columns(wanted) }),
+    listOnce,
     segment,
     tombstones,
     directory: join(directory, 'chunks'),
@@ -100,6 +112,15 @@ export async function openLocalBlock(disk: Disk, directory: string, memory: Bloc
       await files[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Beside the characters of a text. */
+const textBytes = 24;
+
+function bytesOfTexts(texts: readonly string[]): number {
+  let bytes = 0;
+  for (const text of texts) bytes += text.length + textBytes;
+  return bytes;
 }
 
 async function openSegment(files: BlockFiles, index: number): Promise<RangeReader & Partial<AsyncDisposable>> {

@@ -91,13 +91,10 @@ export class HeadSource implements SeriesSource {
     return { values: this.#head.metadata.list(metric, limit, limitPerMetric), warnings: [] };
   }
 
-  *#labelNames(query: LabelQuery): Steps<string[]> {
+  *#labelNames(query: LabelQuery): Steps<readonly string[]> {
     const { series } = this.#head;
     const texts: string[] = [];
-    if (query.selectors.length === 0 && this.#coversAll(query)) {
-      for (let name = 1; name <= series.nameCount; name++) texts.push(series.nameText(name));
-      return yield* sortTextsInSteps(texts);
-    }
+    if (query.selectors.length === 0 && this.#coversAll(query)) return (yield* this.#lists.names(series)).texts;
     if (query.selectors.length === 0) {
       const { minT, maxT } = query;
       const ranges = this.#head.rangesBetween(minT, maxT);
@@ -129,7 +126,7 @@ export class HeadSource implements SeriesSource {
     // Now: a range that leaves the head from here on is in a block that was not asked.
     const ranges = this.#head.rangesBetween(minT, maxT);
     const coversAll = this.#coversAll(query);
-    const { pairs, texts } = yield* this.#lists.of(series, name);
+    const { numbers: pairs, texts } = yield* this.#lists.of(series, name);
     if (coversAll) return texts;
     const found = yield* pairsWithSamples(series, pairs, ranges, minT, maxT);
     return found.length === texts.length ? texts : found.map((i) => texts[i]);
@@ -146,7 +143,7 @@ export class HeadSource implements SeriesSource {
     }
     const values: string[] = [];
     if (seen.size * sortedFactor >= series.pairCountOfName(name)) {
-      const { pairs, texts } = yield* this.#lists.of(series, name);
+      const { numbers: pairs, texts } = yield* this.#lists.of(series, name);
       for (let i = 0; i < pairs.length; i++) {
         if (seen.has(pairs[i])) values.push(texts[i]);
         if (i % (stepItems * 8) === 0) yield;

@@ -34,13 +34,22 @@ it('a list has every value in order, whatever has come since it was made', async
           const key = `${round % 2}${name}`;
           known.set(key, (known.get(key) ?? new Set()).add(text));
         }
+        const { numbers, texts } = await runInSlices(lists.names(table), signal);
+        assert.deepEqual(
+          texts,
+          ['a', 'b'].filter((name) => known.has(`${round % 2}${name}`)),
+        );
+        assert.deepEqual(
+          texts,
+          Array.from(numbers, (name) => table.nameText(name)),
+        );
         for (const name of ['a', 'b']) {
           const expected = [...(known.get(`${round % 2}${name}`) ?? [])].sort(compareUtf8);
           if (expected.length === 0) continue;
-          const { pairs, texts } = await listOf(lists, table, name);
+          const { numbers, texts } = await listOf(lists, table, name);
           assert.deepEqual(texts, expected);
           assert.deepEqual(
-            [...pairs].map((pair) => `${table.pairName(pair)} ${table.pairValue(pair)}`),
+            [...numbers].map((pair) => `${table.pairName(pair)} ${table.pairValue(pair)}`),
             expected.map((text) => `${name} ${text}`),
           );
         }

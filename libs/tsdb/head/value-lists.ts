@@ -1,5 +1,5 @@
 /**
- * The values of labels in their order: what fills the drop-down lists of dashboards, and is too long to be sorted for each of them.
+ * The names and values of labels in their order: what fills the drop-down lists of dashboards, and is too long to be sorted for each of them.
  * Owns what is kept of all heads of a process, and bringing a list up to date: only new values are sorted, and merged into those that were
  * known. A table of series never loses a pair (series-table.ts); when another stands in its place, the lists of the old one are not asked
  * for any more.
@@ -13,9 +13,9 @@ import { type Steps, sortInSteps, textOrder } from './steps.ts';
 const valueBytes = 28;
 const stepItems = 512;
 
-/** The pairs of one label name, and their values: both in the order of the values. */
+/** Numbers of pairs or names, and their texts: both in the order of the texts. */
 export interface ValueList {
-  readonly pairs: Uint32Array;
+  readonly numbers: Uint32Array;
   readonly texts: readonly string[];
 }
 
@@ -24,7 +24,7 @@ interface KeptList extends ValueList {
 }
 
 interface Value {
-  readonly pair: number;
+  readonly number: number;
   readonly text: string;
 }
 
@@ -38,27 +38,48 @@ export class ValueLists {
     this.#lists = new RecentlyUsed(bytesMax);
   }
 
-  /** All pairs that a name has now. */
-  *of(series: SeriesTable, name: number): Steps<ValueList> {
-    let number = this.#numbers.get(series);
-    if (number === undefined) {
-      number = ++this.#tables;
-      this.#numbers.set(series, number);
+  /** All pairs that a name has now, by their values. */
+  of(series: SeriesTable, name: number): Steps<ValueList> {
+    return this.#list(series, String(name), series.pairCountOfName(name), {
+      numbers: () => series.pairsOfName(name),
+      text: (pair) => series.pairValue(pair),
+    });
+  }
+
+  /** All names that there are now. */
+  names(series: SeriesTable): Steps<ValueList> {
+    return this.#list(series, 'names', series.nameCount, {
+      numbers: () => Uint32Array.from({ length: series.nameCount }, (_, i) => i + 1),
+      text: (name) => series.nameText(name),
+    });
+  }
+
+  /** @param what all of them in the order in which they came, and the text of one */
+  *#list(
+    series: SeriesTable,
+    name: string,
+    count: number,
+    { numbers, text: textOf }: { readonly numbers: () => Uint32Array; readonly text: (number: number) => string },
+  ): Steps<ValueList> {
+    let table = this.#numbers.get(series);
+    if (table === undefined) {
+      table = ++this.#tables;
+      this.#numbers.set(series, table);
     }
-    const key = `${number} ${name}`;
+    const key = `${table} ${name}`;
     const known = this.#lists.get(key);
-    const knownCount = known?.pairs.length ?? 0;
-    if (known !== undefined && series.pairCountOfName(name) === knownCount) return known;
-    const all = series.pairsOfName(name);
+    const knownCount = known?.numbers.length ?? 0;
+    if (known !== undefined && count === knownCount) return known;
+    const all = numbers();
     const added: Value[] = [];
     // Those that came since stand at the end.
     for (let i = knownCount; i < all.length; i++) {
-      added.push({ pair: all[i], text: series.pairValue(all[i]) });
+      added.push({ number: all[i], text: textOf(all[i]) });
       if (i % stepItems === 0) yield;
     }
     const compare = yield* orderOf(known, added);
     const sorted = yield* sortInSteps(added, (a, b) => compare(a.text, b.text));
-    const list = yield* merged(known ?? { pairs: new Uint32Array(0), texts: [], compare }, sorted, compare);
+    const list = yield* merged(known ?? { numbers: new Uint32Array(0), texts: [], compare }, sorted, compare);
     let bytes = 0;
     for (const text of list.texts) bytes += text.length + valueBytes;
     this.#lists.set(key, list, bytes);
@@ -73,18 +94,18 @@ function* orderOf(known: KeptList | undefined, added: readonly Value[]): Steps<K
 }
 
 function* merged(known: KeptList, added: readonly Value[], compare: KeptList['compare']): Steps<KeptList> {
-  const count = known.pairs.length + added.length;
-  const pairs = new Uint32Array(count);
+  const count = known.numbers.length + added.length;
+  const numbers = new Uint32Array(count);
   const texts: string[] = [];
   for (let i = 0, j = 0; i + j < count; ) {
-    if (j === added.length || (i < known.pairs.length && compare(known.texts[i], added[j].text) < 0)) {
-      pairs[i + j] = known.pairs[i];
+    if (j === added.length || (i < known.numbers.length && compare(known.texts[i], added[j].text) < 0)) {
+      numbers[i + j] = known.numbers[i];
       texts.push(known.texts[i++]);
     } else {
-      pairs[i + j] = added[j].pair;
+      numbers[i + j] = added[j].number;
       texts.push(added[j++].text);
     }
     if (texts.length % (stepItems * 8) === 0) yield;
   }
-  return { pairs, texts, compare };
+  return { numbers, texts, compare };
 }
