@@ -55,8 +55,8 @@ interface CaseFigures {
   readonly error: string | undefined;
 }
 
-const warmUpAsksMax = 100;
-const warmUpSeconds = 0.5;
+const warmUpAsksMax = 1_000;
+const warmUpSeconds = 2;
 const warmAsksMax = 100;
 const warmAsksMin = 3;
 const warmSeconds = 1;
@@ -370,7 +370,7 @@ function suiteTable(
     }
   }
   return (
-    `${title}; here ${seriesCount} series, ${scrapes} scrapes every ${intervalMs / 1000} s. Latency until the last byte; warm is the median after half a second of the same, of up to ` +
+    `${title}; here ${seriesCount} series, ${scrapes} scrapes every ${intervalMs / 1000} s. Latency until the last byte; warm is the median after up to two seconds of the same, of up to ` +
     `${warmAsksMax}, cold the first asking after a start. CPU and peak (anonymous memory above idle) are of the warm askings.\n\n${lines.join('\n')}\n\n${remarks.join('\n\n')}\n`
   );
 }
