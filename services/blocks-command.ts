@@ -21,6 +21,7 @@ import { isTenantId, parseTenantId, type TenantId } from '../libs/model/tenant-i
 import type { Bucket } from '../libs/object-store/bucket.ts';
 import type { BucketConfig } from '../libs/object-store/config.ts';
 import { openBucket } from '../libs/object-store/open-bucket.ts';
+import { quoteText } from '../libs/promql/syntax/go-text.ts';
 import { parseMetricSelector } from '../libs/promql/syntax/parser.ts';
 import { makeColumns } from '../libs/series/merge.ts';
 import type { SampleColumns } from '../libs/series/sample-columns.ts';
@@ -161,13 +162,9 @@ async function findBlocks(
   return blocks;
 }
 
-/** What a terminal takes for more than a text. */
-const unprintable = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
-
-/** Names that anybody may have chosen. */
+/** Names that anybody may have chosen: nothing that a terminal takes for more than a text. */
 function namesText(names: readonly string[]): string {
-  const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  return names.map((name) => name.replace(unprintable, escaped)).join(', ');
+  return names.map((name) => quoteText(name).slice(1, -1)).join(', ');
 }
 
 class Output {
@@ -348,8 +345,8 @@ function labelsRecord({ pairs }: Labels): Record<string, string> {
 function labelsText({ pairs }: Labels): string {
   const parts: string[] = [];
   for (let i = 0; i < pairs.length; i += 2) {
-    const name = /^[a-zA-Z_][a-zA-Z0-9_]*$/.test(pairs[i]) ? pairs[i] : JSON.stringify(pairs[i]);
-    parts.push(`${name}=${JSON.stringify(pairs[i + 1])}`);
+    const name = /^[a-zA-Z_][a-zA-Z0-9_]*$/.test(pairs[i]) ? pairs[i] : quoteText(pairs[i]);
+    parts.push(`${name}=${quoteText(pairs[i + 1])}`);
   }
   return `{${parts.join(', ')}}`;
 }

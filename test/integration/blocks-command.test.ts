@@ -5,6 +5,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { uploadBlock } from '../../libs/blocks/upload-block.ts';
+import { Labels } from '../../libs/model/labels.ts';
 import { parseTenantId } from '../../libs/model/tenant-id.ts';
 import { FilesystemBucket } from '../../libs/object-store/filesystem.ts';
 import { realDisk } from '../../libs/std/disk.ts';
@@ -101,9 +102,14 @@ describe('maru blocks', () => {
     for (const path of [join('team-a', bell), join(`x${bell}`, 'y')]) await writeFile(join(folder.path, path), 'x');
     const { code, out, error } = await maruBlocks(['list', `--folder=${folder.path}`]);
     assert.equal(code, 0, error);
-    assert.match(error, /no tenants: x\\u001b\]0;owned\\u0007\\u009b31m\\u202e\//);
-    assert.match(error, /team-a: 1 objects are no part of a block: team-a\/\\u001b/);
+    assert.match(error, /no tenants: x\\x1b\]0;owned\\a\\u009b31m\\u202e\//);
+    assert.match(error, /team-a: 1 objects are no part of a block: team-a\/\\x1b/);
     assert.doesNotMatch(out + error, /[\u0007\u001b\u009b\u202e]/);
+    const series = [{ labels: Labels.from([['i', `\ufeff${bell}é`]]), samples: [{ t: 1000, v: 1 }] }];
+    await writeTestBlock({ disk: realDisk, directory: join(folder.path, 'team-b'), ulid: ulidOf(new Prng(4)), series });
+    const dumped = await maruBlocks(['dump', `--folder=${folder.path}`, '--tenant=team-b']);
+    // As promtool writes it.
+    assert.equal(dumped.out.trimEnd(), String.raw`{i="\ufeff\x1b]0;owned\a\u009b31m\u202eé"} 1 1000`);
   });
 
   for (const [args, said] of [
