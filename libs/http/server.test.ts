@@ -1,5 +1,6 @@
 /** The server as its rooms and its operator meet it, over real sockets. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -163,4 +164,27 @@ describe('the HTTP server', { timeout: 60_000 }, () => {
     assert.deepEqual([(await held).status, (await held).text], [200, 'finished']);
     await closed;
   });
+
+  it('answers what comes over a connection that it has while it closes, and says that it ends', async () => {
+    const socket = connect(Number(new URL(url).port), '127.0.0.1', () => socket.write(requestOf('/held')));
+    let said = '';
+    socket.setEncoding('utf8').on('data', (text: string) => {
+      said += text;
+    });
+    const ended = new Promise((resolve) => socket.once('close', resolve));
+    await ask('/healthz');
+    const closed = server.close();
+    await assert.rejects(fetch(`${url}/healthz`, { headers: { connection: 'close' } }));
+    const arrived = once(server.app.server, 'request');
+    socket.write(requestOf('/healthz'));
+    await arrived;
+    release();
+    await closed;
+    await ended;
+    const [held, other] = said.split(/(?=HTTP\/1\.1 )/);
+    assert.match(held ?? '', /^HTTP\/1\.1 200 .*finished/s);
+    assert.match(other ?? '', /^HTTP\/1\.1 200 .*connection: close.*ok\n/is);
+  });
 });
+
+const requestOf = (path: string): string => `GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`;

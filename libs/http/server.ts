@@ -62,6 +62,8 @@ export function createHttpServer(
     logger: false,
     exposeHeadRoutes: false,
     forceCloseConnections: 'idle',
+    // The rooms are there until the last connection has gone.
+    return503OnClosing: false,
     keepAliveTimeout: keepAliveTimeoutMs,
     requestTimeout: config.readTimeout,
     http: {
