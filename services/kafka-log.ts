@@ -43,6 +43,7 @@ export class KafkaLog {
       connection: this.connection,
       topic: this.topic,
       compression: config.compression,
+      timeoutMs: config.timeout,
     });
     this.#register(metrics);
   }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { describe, it } from 'node:test';
 import { Failure } from '../errors/failure.ts';
 import { LogProducer } from './produce.ts';
@@ -25,6 +26,7 @@ describe('records into the log', () => {
       connection: { clientId: 'test', bootstrapBrokers: ['127.0.0.1:1'], retries: 0, retryDelay: 1 },
       topic,
       compression: 'none',
+      timeoutMs: 10_000,
     });
     const record = { key: Buffer.from('tenant'), value: Buffer.from('value') };
     for (let round = 0; round < 2; round++) {
@@ -36,4 +38,46 @@ describe('records into the log', () => {
     }
     await producer.stop();
   });
+
+  it('of a broker that takes connections and says nothing are refused in time, also those behind them, and these are not sent later', async () => {
+    await using broker = await startSilentBroker();
+    const producer = new LogProducer({
+      connection: {
+        clientId: 'test',
+        bootstrapBrokers: [broker.address],
+        requestTimeout: 60_000,
+        retries: 0,
+        retryDelay: 1,
+      },
+      topic: new FakeTopic(),
+      compression: 'none',
+      timeoutMs: 50,
+    });
+    const record = { key: Buffer.from('tenant'), value: Buffer.from('value') };
+    const first = producer.append(0, record);
+    await broker.connected;
+    const refusal = { kind: 'unavailable', message: /not acknowledged within 50 ms/, retryAfterSeconds: 1 };
+    await Promise.all([first, producer.append(0, record)].map((one) => assert.rejects(one, refusal)));
+    assert.equal(producer.waitingRecords, 0);
+    await producer.stop();
+  });
 });
+
+async function startSilentBroker(): Promise<AsyncDisposable & { address: string; connected: Promise<void> }> {
+  const sockets: Socket[] = [];
+  const { promise: connected, resolve } = Promise.withResolvers<void>();
+  const server = createServer((socket) => {
+    sockets.push(socket);
+    socket.on('error', () => undefined);
+    resolve();
+  });
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  return {
+    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    connected,
+    [Symbol.asyncDispose]: async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((closed) => server.close(closed));
+    },
+  };
+}

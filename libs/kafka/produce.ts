@@ -19,6 +19,8 @@ export interface ProducerOptions {
   readonly connection: Connection;
   readonly topic: Pick<KafkaTopic, 'name' | 'problem' | 'check' | 'look'>;
   readonly compression: 'none' | 'zstd';
+  /** A record that was not acknowledged within this is given up; the client repeats its requests for longer. */
+  readonly timeoutMs: number;
 }
 
 /** Records that wait may take this much memory; beyond it none is taken. */
@@ -80,15 +82,37 @@ export class LogProducer {
       this.#lanes.set(leader, lane);
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    lane.waiting.push({ partition, record, bytes, resolve, reject });
+    const one: Waiting = { partition, record, bytes, resolve, reject };
+    lane.waiting.push(one);
     this.#waitingBytes += bytes;
     if (!lane.isSending) void this.#run(lane);
-    await promise;
+    const timer = setTimeout(() => this.#giveUp(lane, one), this.#options.timeoutMs);
+    try {
+      await promise;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Records that no request has taken yet. */
+  get waitingRecords(): number {
+    let count = 0;
+    for (const { waiting } of this.#lanes.values()) count += waiting.length;
+    return count;
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
     await Promise.all([...this.#lanes.values()].map(({ producer }) => producer.close(true).catch(() => undefined)));
+  }
+
+  /** One that waits is not sent any more; one that was sent may come into the log all the same. */
+  #giveUp(lane: Lane, one: Waiting): void {
+    const words = `Kafka: a write was not acknowledged within ${this.#options.timeoutMs} ms`;
+    const failure = new Failure('unavailable', words, { retryAfterSeconds: 1 });
+    const place = lane.waiting.indexOf(one);
+    if (place === -1) one.reject(failure);
+    else this.#settle(lane.waiting.splice(place, 1), failure);
   }
 
   async #run(lane: Lane): Promise<void> {
