@@ -9,20 +9,27 @@ import { compareUtf8 } from '../../model/labels.ts';
 /** Work that yields now and then and returns its result. */
 export type Steps<T> = Generator<void, T, void>;
 
-/** How long work may go on before others get their turn. */
+/** How long work may go on before others get their turn: all that is under way together, and each for a step at least. */
 const sliceMs = 2;
+/** Works that are under way. */
+let underWay = 0;
 
 /** Runs the work in slices. @throws what `signal` was aborted with */
 export async function runInSlices<T>(steps: Steps<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
-  let begin = performance.now();
-  for (;;) {
-    const step = steps.next();
-    if (step.done === true) return step.value;
-    if (performance.now() - begin < sliceMs) continue;
-    await nextTurn();
-    signal.throwIfAborted();
-    begin = performance.now();
+  underWay++;
+  try {
+    let begin = performance.now();
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) return step.value;
+      if (performance.now() - begin < sliceMs / underWay) continue;
+      await nextTurn();
+      signal.throwIfAborted();
+      begin = performance.now();
+    }
+  } finally {
+    underWay--;
   }
 }
 
