@@ -333,6 +333,24 @@ describe('switches', () => {
     assert.match(failureOf(() => ask(source, `count(${equal})`, range)).message, /same labelset/);
   });
 
+  it('with it, a float and a histogram may be there at one time: a range has both, an instant the histogram', () => {
+    const source = sourceOf('load 1m\n a{x="1"} 5 6\n h{x="1"} {{count:2 buckets:[1 1]}} {{count:2 buckets:[1 1]}}');
+    const flags = { delayedNameRemoval: true };
+    for (const text of ['a * 1 or on (__name__) h * 1', 'h * 1 or on (__name__) a * 1']) {
+      const { series, ...rest } = ask(source, text, { flags });
+      assert.deepEqual(
+        series.map(({ labels, t, h }) => [labels.pairs, [...t], h?.map((one) => one?.count)]),
+        [[['x', '1'], [0], [2]]],
+        JSON.stringify(rest),
+      );
+      const range = ask(source, text, { flags, endMs: 60_000, stepMs: 60_000 }).series;
+      assert.deepEqual(
+        range.map(({ t, h }) => [[...t], h?.filter((one) => one !== null).length]),
+        [[[0, 0, 60_000, 60_000], 2]],
+      );
+    }
+  });
+
   it('with types and units, the type says what is a counter', () => {
     const source = sourceOf('load 1m\n g_total{__type__="gauge"} 1 2\n c{__type__="counter"} 1 2');
     const asked = { startMs: 60_000, flags: { typeAndUnitLabels: true } };

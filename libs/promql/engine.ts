@@ -14,12 +14,12 @@ import { type EvaluationFlags, ExecutionContext, type QueryLimits } from './exec
 import { gatherRange } from './execute/gather-range.ts';
 import { type Grid, makeGrid } from './execute/grid.ts';
 import type { OutputSeries, VectorOperator } from './execute/operator.ts';
+import { joinSameLabels } from './execute/same-labels.ts';
 import { SampleCounts } from './execute/sample-counts.ts';
 import { plannedSelects, plannedSteps } from './execute/scan/select-queries.ts';
 import { mergeReads } from './execute/scan/share-reads.ts';
 import { dropMetadata } from './execute/series-labels.ts';
 import { PointKind, type StepColumn } from './execute/step-column.ts';
-import { UniqueSeries } from './execute/unique-series.ts';
 import { buildPlan } from './plan/build-plan.ts';
 import { type PlanNode, valueType } from './plan/logical-plan.ts';
 import { optimise } from './plan/optimise.ts';
@@ -209,12 +209,20 @@ function run(
     return { type, series: sorted(context, gatherRange(context, builder, plan)) };
   }
   const operator = builder.vector(plan);
-  const named = context.flags.delayedNameRemoval
-    ? new UniqueSeries(context, new FinalNames(operator), grid, 'merge')
-    : operator;
-  const series = gather(context, named, grid);
-  if (isInstant) return { type, series };
+  const { delayedNameRemoval } = context.flags;
+  const series = delayedNameRemoval
+    ? joinSameLabels(gather(context, new FinalNames(operator), grid))
+    : gather(context, operator, grid);
+  if (isInstant) return { type, series: series.map(onePoint) };
   return { type: 'matrix', series: sorted(context, series) };
+}
+
+/** In an instant vector a series has one point: the histogram, where it has a float at that time, too. */
+function onePoint(series: ResultSeries): ResultSeries {
+  const { labels, t, v, h } = series;
+  if (t.length < 2) return series;
+  const row = h?.findIndex((histogram) => histogram !== null) ?? 0;
+  return { labels, t: t.slice(row, row + 1), v: v.slice(row, row + 1), h: h?.slice(row, row + 1) ?? null };
 }
 
 /** Labels without the names that were marked to be dropped. */

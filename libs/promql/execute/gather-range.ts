@@ -10,9 +10,9 @@ import type { OperatorBuilder } from './build-operators.ts';
 import { type ExecutionContext, histogramSamples } from './execution-context.ts';
 import { extendedWindow, windowEdges } from './functions/extended-rate.ts';
 import { type RangeWindows, windowEndMs } from './operator.ts';
+import { joinSameLabels } from './same-labels.ts';
 import { type RangeSamples, unpackSamples, WindowBounds } from './scan/range-samples.ts';
 import { dropMetadata } from './series-labels.ts';
-import { sameLabelset } from './unique-series.ts';
 
 /** The windows' samples, unsorted; series without any are left out. The builder's grid has one step. */
 export function gatherRange(context: ExecutionContext, builder: OperatorBuilder, plan: PlanNode): ResultSeries[] {
@@ -34,7 +34,7 @@ export function gatherRange(context: ExecutionContext, builder: OperatorBuilder,
     result.push({ labels: dropName ? dropMetadata(labels) : labels, ...points });
   }
   source.done();
-  return merged(result);
+  return joinSameLabels(result);
 }
 
 /** Samples that the points count for. */
@@ -45,37 +45,6 @@ function sizeOf(histograms: NonNullable<ResultSeries['h']>): number {
 }
 
 type Points = Omit<ResultSeries, 'labels'>;
-
-/** Series that have become one by losing their names. @throws Failure where they have two floats or two histograms at one time */
-function merged(series: readonly ResultSeries[]): ResultSeries[] {
-  const byKey = new Map<string, ResultSeries>();
-  for (const one of series) {
-    const same = byKey.get(one.labels.key);
-    byKey.set(one.labels.key, same === undefined ? one : { labels: one.labels, ...mergedPoints(same, one) });
-  }
-  return [...byKey.values()];
-}
-
-function mergedPoints(a: Points, b: Points): Points {
-  const count = a.t.length + b.t.length;
-  const t = new Float64Array(count);
-  const v = new Float64Array(count);
-  const h: (Histogram | null)[] = [];
-  let inA = 0;
-  let inB = 0;
-  for (let row = 0; row < count; row++) {
-    const takeA = inB === b.t.length || (inA < a.t.length && a.t[inA] <= b.t[inB]);
-    const from = takeA ? a : b;
-    const at = takeA ? inA++ : inB++;
-    t[row] = from.t[at];
-    v[row] = from.v[at];
-    h.push(from.h?.[at] ?? null);
-    for (let earlier = row - 1; earlier >= 0 && t[earlier] === t[row]; earlier--) {
-      if ((h[earlier] === null) === (h[row] === null)) throw new Failure('execution', sameLabelset);
-    }
-  }
-  return { t, v, h: a.h === null && b.h === null ? null : h };
-}
 
 function pointsOf(samples: RangeSamples, bounds: WindowBounds, windows: RangeWindows, node: PlanNode): Points {
   const floatBegin = bounds.floatBegin[0];
