@@ -276,7 +276,10 @@ for (const carrier of carriers) {
         assert.equal(ended[0], 'stream');
         assert.equal(ended[1], 'canceled');
         while (room.answered.length < 3) await new Promise((resolve) => setTimeout(resolve, 2));
-        assert.deepEqual(room.answered, ['forever canceled', 'wait canceled', 'wait timeout']);
+        const [first, second, third] = room.answered;
+        assert.deepEqual([first, second], ['forever canceled', 'wait canceled']);
+        // Both ends look at their clocks: it is open which of them ends the call.
+        assert.match(third ?? '', /^wait (timeout|canceled)$/);
       } finally {
         await room.close();
       }
