@@ -23,7 +23,7 @@ import type { TenantId } from '../../libs/model/tenant-id.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
 import type { Ulid } from '../../libs/tsdb/block/ulid.ts';
 import { coveredBlocks } from './coverage.ts';
-import { compactedDetails, needsCover } from './run-job.ts';
+import { compactedDetails, coverOf } from './run-job.ts';
 
 export interface CleanOptions {
   readonly nowMs: number;
@@ -63,14 +63,16 @@ export async function cleanTenant(
     .sort((a, b) => a.markedAtMs - b.markedAtMs);
   const held: Ulid[] = [];
   const deletable: Ulid[] = [];
-  const indexed = new Map(index.blocks.map((block) => [block.ulid, block]));
+  const indexed = new Map<string, IndexedBlock>(index.blocks.map((block) => [block.ulid, block]));
+  const setAside = new Set<string>(index.noCompact);
+  const stands = (ulid: string): boolean => indexed.get(ulid)?.details !== undefined && !setAside.has(ulid);
   for (const { ulid } of due) {
     const block = indexed.get(ulid);
     const isWanted = block !== undefined && !isBeyondRetention(block, nowMs - deletionDelayMs, options);
     if (isWanted && !covered.has(ulid)) {
       const mark = await readDeletionMark(bucket, tenant, ulid, signal);
       // The mark was taken away again, or says that others hold what the block does, which they do not.
-      if (mark === undefined || needsCover(mark.details)) {
+      if (mark === undefined || coverOf(mark.details)?.every(stands) === false) {
         held.push(ulid);
         continue;
       }

@@ -203,6 +203,22 @@ describe('the compactor', () => {
     assert.deepEqual(await room.content(), content);
   });
 
+  it('deletes what was split after the delay, also where one shard has all the series', async () => {
+    const room = new Room();
+    room.shards = 2;
+    const sources = [await room.upload(0, 1), await room.upload(1, 1)];
+    const compactor = room.compactor();
+    await compactor.clean(signal);
+    const content = await room.content();
+    room.nowMs += defaults.firstLevelCompactionWaitPeriod;
+    await compactor.compact(signal);
+    room.nowMs += defaults.deletionDelay + 1000;
+    await compactor.clean(signal);
+    assert.equal(compactor.state.tenants.get(tenant)?.held, 0);
+    for (const ulid of sources) assert.deepEqual(await room.objectsOf(ulid), []);
+    assert.deepEqual(await room.content(), content);
+  });
+
   for (const damage of ['flipped', 'cut off', 'gone'])
     it(`a damaged block (${damage}) is set aside by name, and the others are merged`, async () => {
       const room = new Room();

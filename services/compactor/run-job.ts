@@ -180,7 +180,8 @@ export function compactedDetails(outputs: readonly Ulid[]): string {
   return compactedWords + outputs.join(', ');
 }
 
-/** Whether a mark says that its block may go because others hold what it does: then they must, when it goes. */
-export function needsCover(details: string): boolean {
-  return details.startsWith(compactedWords) && details !== emptiedDetails;
+/** The blocks that hold what a marked block does, as its mark says: they must be there when it goes. Undefined where it says no such thing. */
+export function coverOf(details: string): string[] | undefined {
+  if (!details.startsWith(compactedWords) || details === emptiedDetails) return undefined;
+  return details.slice(compactedWords.length).split(', ');
 }

@@ -4,6 +4,7 @@
  */
 import type { BucketIndex, IndexedBlock } from '../../libs/blocks/bucket-index.ts';
 import { Failure } from '../../libs/errors/failure.ts';
+import { shardLabel } from '../../libs/tsdb/block/label-shard.ts';
 
 /**
  * Names of the blocks whose samples belong into an answer over [minT, maxT].
@@ -36,17 +37,34 @@ function isThereInFull({ details }: IndexedBlock, blocks: readonly IndexedBlock[
   );
 }
 
-/** Whether all samples of a marked block stand in the outputs of one job. */
+/** Whether all samples of a marked block stand in what was made out of it. */
 function isReplaced(block: IndexedBlock, others: readonly IndexedBlock[], standing: ReadonlySet<string>): boolean {
   const sources = block.details?.sources;
   if (sources === undefined || sources.length === 0) return false;
-  return others.some(({ ulid, details }) => {
-    if (details === undefined || ulid === block.ulid || !standing.has(ulid)) return false;
-    if (!sources.every((source) => details.sources.includes(source))) return false;
-    // Where a job split its series, one of its outputs has a part of them only.
-    return details.jobOutputs.length > 0 && details.jobOutputs.every((output) => standing.has(output));
+  const made = others.filter(({ ulid, details }) => {
+    if (details === undefined || details.jobOutputs.length === 0 || ulid === block.ulid) return false;
+    return sources.every((source) => details.sources.includes(source));
   });
+  // One shard of them all has every series of that shard, and none of another.
+  const hasShard = (shard: string): boolean => made.some((one) => standing.has(one.ulid) && shardOf(one) === shard);
+  const shard = shardOf(block);
+  if (shard !== undefined) return hasShard(shard);
+  const isThere = (name: string): boolean => {
+    if (standing.has(name)) return true;
+    const became = shardOf(made.find(({ ulid }) => ulid === name));
+    return became !== undefined && hasShard(became);
+  };
+  return made.some((output) => isMadeOf(output, block) && output.details?.jobOutputs.every(isThere) === true);
 }
+
+/** Whether the outputs of the job that made `output` are all that an unsplit block was made into, not one shard of it merged further. */
+function isMadeOf(output: IndexedBlock, { compactionLevel }: IndexedBlock): boolean {
+  if (shardOf(output) === undefined) return true;
+  // The only shard that has series is told from a later one by its level.
+  return (output.details?.jobOutputs.length ?? 0) > 1 || output.compactionLevel === compactionLevel + 1;
+}
+
+const shardOf = (block: IndexedBlock | undefined): string | undefined => block?.labels.get(shardLabel);
 
 /** @throws Failure `internal` that names a block that was needed and not read */
 export function checkAllRead(needed: readonly string[], read: readonly string[]): void {

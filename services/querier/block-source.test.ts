@@ -22,7 +22,7 @@ const { signal } = new AbortController();
 const hourMs = 3_600_000;
 const now = 1_800_000_000_000;
 const ulid = (n: number) => parseUlid(`01JDKQ00000000000000000${String(n).padStart(3, '0')}`);
-const [a, b, c, d] = [ulid(1), ulid(2), ulid(3), ulid(4)];
+const [a, b, c, d, e] = [ulid(1), ulid(2), ulid(3), ulid(4), ulid(5)];
 
 function indexed(
   name: IndexedBlock['ulid'],
@@ -152,6 +152,57 @@ describe('the blocks of the bucket for a query', () => {
     ] as const) {
       const asked: string[][] = [];
       const source = await sourceOf(new MemoryBucket(() => now), { ...marks, blocks }, gatewayOf(asked));
+      await source.select(between(10, 9), signal);
+      assert.deepEqual(asked, [expected]);
+    }
+  });
+
+  it('are those that are marked, too, where only other shards of what was made out of them stand', async () => {
+    const sharded = (
+      name: IndexedBlock['ulid'],
+      shard: string,
+      level: number,
+      change: Partial<IndexedBlock['details'] & object>,
+    ) => ({
+      ...indexed(name, 10, change),
+      compactionLevel: level,
+      labels: new Map([['__compactor_shard_id__', shard]]),
+    });
+    const split = { sources: [a], jobOutputs: [b, c] };
+    const first = sharded(b, '1_of_2', 2, split);
+    const second = sharded(c, '2_of_2', 2, split);
+    const merged = (name: IndexedBlock['ulid'], shard: string) =>
+      sharded(name, shard, 3, { sources: [a], jobOutputs: [name] });
+    for (const [blocks, marked, expected] of [
+      // What the first shard was merged into is gone.
+      [
+        [first, second, merged(d, '2_of_2')],
+        [b, c],
+        [b, d],
+      ],
+      [[indexed(a, 10), merged(d, '2_of_2')], [a], [a, d]],
+      [
+        [indexed(a, 10), first, second, merged(d, '2_of_2')],
+        [a, b, c],
+        [a, b, d],
+      ],
+      // One shard was merged further, the other had nothing to be merged with.
+      [
+        [indexed(a, 10), first, second, merged(d, '2_of_2')],
+        [a, c],
+        [b, d],
+      ],
+      [
+        [indexed(a, 10), first, second, merged(d, '2_of_2'), merged(e, '1_of_2')],
+        [a, b, c],
+        [d, e],
+      ],
+      // The other shard had no series.
+      [[indexed(a, 10), sharded(b, '1_of_2', 2, { sources: [a], jobOutputs: [b] })], [a], [b]],
+    ] as const) {
+      const asked: string[][] = [];
+      const deletionMarks = marked.map((name) => ({ ulid: name, markedAtMs: now }));
+      const source = await sourceOf(new MemoryBucket(() => now), { deletionMarks, blocks }, gatewayOf(asked));
       await source.select(between(10, 9), signal);
       assert.deepEqual(asked, [expected]);
     }
