@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { tempFolder } from '../../test/support/temp-folder.ts';
@@ -9,6 +10,8 @@ import { FilesystemBucket } from './filesystem.ts';
 import { whileLocked } from './folder-lock.ts';
 
 const { signal } = new AbortController();
+/** In memory: another file system than that of temporary folders. */
+const otherDisk = '/dev/shm';
 
 bucketCases('filesystem', async () => {
   const folder = await tempFolder('bucket');
@@ -73,6 +76,31 @@ describe('filesystem bucket', () => {
     assert.deepEqual(await list('', false), ['linked/x', 'plain/x']);
     await bucket.delete('linked/x', signal);
     assert.deepEqual(await list('', true), ['plain/']);
+  });
+
+  it('a tenant may lie on another disk', { skip: !existsSync(otherDisk) }, async () => {
+    await using folder = await tempFolder('bucket');
+    const elsewhere = await mkdtemp(join(otherDisk, 'maru-bucket-'));
+    try {
+      await symlink(elsewhere, join(folder.path, 'linked'));
+      const bucket = new FilesystemBucket(folder.path);
+      const { version } = await bucket.put('linked/x', new Uint8Array(3), { signal });
+      await bucket.put('linked/x', new Uint8Array(4), { condition: { version }, signal });
+      await bucket.put('linked/a/y', new Uint8Array(5), { condition: 'absent', signal });
+      const again = bucket.put('linked/a/y', new Uint8Array(5), { condition: 'absent', signal });
+      await assert.rejects(again, { kind: 'precondition_failed' });
+      await assert.rejects(bucket.put('linked/~staging/x', new Uint8Array(1), { signal }), { kind: 'bad_data' });
+      const found: string[] = [];
+      for await (const entry of bucket.list('', { delimiter: false, signal })) {
+        if (entry.kind === 'object') found.push(`${entry.key} ${entry.bytes}`);
+      }
+      assert.deepEqual(found, ['linked/a/y 5', 'linked/x 4']);
+      await bucket.delete('linked/x', signal);
+      await bucket.delete('linked/a/y', signal);
+      for await (const entry of bucket.list('', { delimiter: true, signal })) assert.fail(JSON.stringify(entry));
+    } finally {
+      await rm(elsewhere, { recursive: true });
+    }
   });
 
   it('a lock that was left behind is broken, by whatever clock it was made, and never one that was taken since', async () => {

@@ -1,7 +1,7 @@
 /**
  * A bucket in a folder: an object is a file, a key its path. The default of a process that runs alone.
  * Owns atomicity (written beside, synced, then linked or renamed into place, folders synced too) and the one name no key may
- * begin with, where files are while they are written. A version is what tells two files of one name apart: inode, time, size.
+ * begin with, where files are while they are written: at the top, and in the folder of a tenant that lies on another disk. A version is what tells two files of one name apart: inode, time, size.
  * A conditional put holds a lock file meanwhile, so that processes which share a folder do not both win. Before it says that something
  * is absent, and before it writes, it looks whether this is the folder that it knows (folder-identity.ts).
  */
@@ -40,7 +40,8 @@ export class FilesystemBucket implements Bucket {
   /** Whether it is the folder that was there before; undefined where nobody remembers. */
   readonly identity: FolderIdentity | undefined;
   readonly #root: string;
-  #swept: Promise<void> | undefined;
+  /** By staging folder. */
+  readonly #swept = new Map<string, Promise<void>>();
 
   /**
    * @param directory an absolute path; made with the first object
@@ -87,21 +88,34 @@ export class FilesystemBucket implements Bucket {
   ): Promise<{ readonly version: string }> {
     signal.throwIfAborted();
     const path = this.#path(key);
-    const staging = join(this.#root, stagingFolder);
-    const staged = join(staging, randomUUID());
+    let staged: string | undefined;
     try {
       await this.identity?.establish();
-      await realDisk.makeDirectory(staging);
-      this.#swept ??= sweep(staging);
-      await this.#swept;
+      const staging = await this.#stagingOf(key);
+      const swept = this.#swept.get(staging) ?? sweep(staging);
+      this.#swept.set(staging, swept);
+      await swept;
+      staged = join(staging, randomUUID());
       await writeStaged(staged, body);
       signal.throwIfAborted();
       await this.#place(staged, path, key, condition, signal);
       return { version: versionOf(await lstat(path, { bigint: true })) };
     } catch (error) {
-      await rm(staged, { force: true });
+      if (staged !== undefined) await rm(staged, { force: true });
       throw failureOf(error, key);
     }
+  }
+
+  /** A folder for files under way, on the disk of their key: a tenant may lie on another one, and nothing is moved from disk to disk at once. */
+  async #stagingOf(key: string): Promise<string> {
+    const staging = join(this.#root, stagingFolder);
+    await realDisk.makeDirectory(staging);
+    const tenant = join(this.#root, key.slice(0, Math.max(0, key.indexOf('/'))));
+    const there = await stat(tenant).catch(() => undefined);
+    if (there?.isDirectory() !== true || there.dev === (await stat(staging)).dev) return staging;
+    const elsewhere = join(tenant, stagingFolder);
+    await realDisk.makeDirectory(elsewhere);
+    return elsewhere;
   }
 
   async *list(
@@ -141,10 +155,11 @@ export class FilesystemBucket implements Bucket {
 
   #path(key: string): string {
     checkObjectKey(key);
-    if (key === stagingFolder || key.startsWith(`${stagingFolder}/`)) {
-      throw new Failure('bad_data', `no key begins with ${stagingFolder}`);
+    const names = key.split('/');
+    if (names[0] === stagingFolder || names[1] === stagingFolder) {
+      throw new Failure('bad_data', `no key begins with ${stagingFolder}, nor that of an object of a tenant`);
     }
-    return join(this.#root, ...key.split('/'));
+    return join(this.#root, ...names);
   }
 
   async #withFile<T>(
@@ -179,7 +194,7 @@ export class FilesystemBucket implements Bucket {
     signal: AbortSignal,
   ): Promise<void> {
     if (typeof condition === 'object') {
-      const lock = join(dirname(staged), `lock-${createHash('sha256').update(key).digest('hex')}`);
+      const lock = join(this.#root, stagingFolder, `lock-${createHash('sha256').update(key).digest('hex')}`);
       await whileLocked(lock, signal, async (isMine) => {
         const standing = await stat(path, { bigint: true }).catch(() => undefined);
         if (standing === undefined || versionOf(standing) !== condition.version) {
@@ -217,9 +232,10 @@ export class FilesystemBucket implements Bucket {
   ): AsyncGenerator<ListEntry> {
     signal.throwIfAborted();
     const names: { name: string; isFolder: boolean }[] = [];
+    const isShallow = folder.indexOf('/') === folder.lastIndexOf('/');
     try {
       for (const entry of await readdir(join(this.#root, folder), { withFileTypes: true })) {
-        if (!entry.name.startsWith(begin) || (folder === '' && entry.name === stagingFolder)) continue;
+        if (!entry.name.startsWith(begin) || (isShallow && entry.name === stagingFolder)) continue;
         // A tenant may lie on another disk. Links below are not followed: they might lead back.
         const isFolder =
           entry.isDirectory() || (folder === '' && entry.isSymbolicLink() && (await this.#isFolder(entry.name)));
