@@ -591,8 +591,8 @@ describe('several compactors that share the work', () => {
   });
 });
 
-describe('an index that is lost while a job runs', () => {
-  it('is not written anew with the outputs of the job alone', async () => {
+describe('an index that is lost meanwhile', () => {
+  it('is not written anew with the outputs of a job alone', async () => {
     const room = new Room();
     // Two that are merged, and one for itself.
     for (const range of [0, 0, 30]) await room.upload(range);
@@ -611,5 +611,19 @@ describe('an index that is lost while a job runs', () => {
     await room.compactor().clean(signal);
     assert.deepEqual(await room.content(), before);
     assert.deepEqual(await room.blocks(), ['0-2 level 2', '60-62 level 1']);
+  });
+
+  it('nor by a cleaning with what came since alone', async () => {
+    const room = new Room();
+    const known = await room.upload(0);
+    await room.compactor().clean(signal);
+    const added = await room.upload(1);
+    const list = room.bucket.list.bind(room.bucket);
+    room.bucket.list = (...args) => {
+      if (args[0] === `${tenant}/`) void room.bucket.delete(`${tenant}/bucket-index.json.gz`, signal);
+      return list(...args);
+    };
+    await room.compactor().clean(signal);
+    assert.deepEqual((await room.index()).blocks.map(({ ulid }) => ulid).sort(), [known, added].sort());
   });
 });

@@ -101,7 +101,8 @@ export async function refreshIndex(
     bucket,
     tenant,
     nowMs,
-    (old) => changed(old, { added, marks, gone, listing, markedBefore: before?.deletionMarks ?? [] }),
+    // Where it was lost meanwhile those that were known before were not looked at: an index without them would hide them.
+    (old) => changed(old ?? before, { added, marks, gone, listing, markedBefore: before?.deletionMarks ?? [] }),
     signal,
   );
   if (stored === undefined)
