@@ -12,6 +12,9 @@ const judgedLookups = 1 << 17;
 /** Stands for a symbol that found no room. */
 const noSymbol = 0xffffffff;
 
+/** Type, symbol of help, symbol of unit. */
+const metadataWords = 3;
+
 /** What one request needs while its series are looked up. All tenants share it: each with its own would keep that of its largest one. */
 export class LookupScratch {
   /** Number of each symbol of the request under way: 0 not asked yet, noSymbol without a number. */
@@ -50,7 +53,7 @@ export class SeriesAliases {
   readonly #v2: ByteTable;
   #v1Refs = new Uint32Array(0);
   #v2Refs = new Uint32Array(0);
-  /** Metadata that came with a v2 series last: type, symbol of help, symbol of unit. */
+  /** Metadata that came with a v2 series last: room for that of every alias in `#v2Refs`. */
   #v2Metadata = new Uint32Array(0);
   #refEpoch = 0;
   #lookups = 0;
@@ -153,7 +156,7 @@ export class SeriesAliases {
     if (alias === 0) this.#notKept++;
     if (alias >= this.#v2Refs.length) {
       this.#v2Refs = grown(this.#v2Refs, alias);
-      this.#v2Metadata = grown(this.#v2Metadata, alias * 3 + 2);
+      this.#v2Metadata = resized(this.#v2Metadata, this.#v2Refs.length * metadataWords);
     }
     return alias;
   }
@@ -181,7 +184,7 @@ export class SeriesAliases {
     const ids = this.#scratch.symbolIds;
     const helpId = ids[help] || this.#symbolId(help, bytes, symbolBegin[help] as number, symbolEnd[help] as number);
     const unitId = ids[unit] || this.#symbolId(unit, bytes, symbolBegin[unit] as number, symbolEnd[unit] as number);
-    const at = alias * 3;
+    const at = alias * metadataWords;
     const known = this.#v2Metadata;
     if (known[at] === type + 1 && known[at + 1] === helpId && known[at + 2] === unitId) return false;
     known[at] = type + 1;
@@ -192,7 +195,7 @@ export class SeriesAliases {
 
   /** Forgets what metadataChanged remembered last of an alias of this generation: it was not stored. */
   forgetMetadata(alias: number): void {
-    this.#v2Metadata[alias * 3] = 0;
+    this.#v2Metadata[alias * metadataWords] = 0;
   }
 
   /** Takes in a symbol of the request under way, trying first the one that followed the last taken. */
@@ -253,7 +256,11 @@ export class SeriesAliases {
 }
 
 function grown(column: Uint32Array, index: number): Uint32Array<ArrayBuffer> {
-  const next = new Uint32Array(Math.max(index + 1, 64, Math.ceil(column.length * 1.5)));
+  return resized(column, Math.max(index + 1, 64, Math.ceil(column.length * 1.5)));
+}
+
+function resized(column: Uint32Array, length: number): Uint32Array<ArrayBuffer> {
+  const next = new Uint32Array(length);
   next.set(column);
   return next;
 }

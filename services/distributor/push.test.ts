@@ -365,6 +365,23 @@ describe('push', () => {
     assert.equal(ingester.batches.at(-1)?.metadata, 1);
   });
 
+  it('tells the metadata of no series again, however many there are', async () => {
+    const { ingester, deps } = room();
+    const metrics = Array.from({ length: 1000 }, (_, i) => ({
+      ...up('a', 1),
+      labels: [['__name__', `metric_${i}`]] as [string, string][],
+      metadata: { type: 2, help: `What ${i} is.`, unit: '' },
+    }));
+    for (const count of [30, 100, 1000]) {
+      await send(deps, 'v2', metrics.slice(0, count));
+      await send(deps, 'v2', metrics.slice(0, count));
+    }
+    assert.deepEqual(
+      ingester.batches.map(({ metadata }) => metadata),
+      [30, 0, 70, 0, 900, 0],
+    );
+  });
+
   it('tells the metadata of a metric once, not for each of its new series', async () => {
     const { ingester, deps } = room();
     const metadata = { type: 2, help: 'Whether it is up.', unit: '' };
