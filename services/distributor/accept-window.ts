@@ -3,7 +3,9 @@
  * Owns the rule and the slow path that leaves samples out. Nobody behind this asks a clock again.
  */
 import type { WriteBatch } from '../../libs/contracts/write-batch.ts';
+import { Failure } from '../../libs/errors/failure.ts';
 import { seriesText } from '../../libs/model/canonical-labels.ts';
+import { rangeMs } from '../../libs/tsdb/head/head-range.ts';
 import type { WriteScan } from '../../libs/wire/write-scan.ts';
 
 export interface AcceptWindow {
@@ -24,6 +26,29 @@ export function acceptWindow(receiveTimeMs: number, pastGraceMs: number, creatio
     minT: pastGraceMs === 0 ? -timeMax : Math.max(receiveTimeMs - pastGraceMs, -timeMax),
     maxT: Math.min(receiveTimeMs + creationGraceMs, timeMax),
   };
+}
+
+/** Each costs a head some kilobytes, and later a block. */
+const rangesMax = 4096;
+
+/**
+ * Where any age is accepted a few megabytes of samples could each have a range of their own.
+ * @throws Failure `too_large` where those inside the window would open more than there may be
+ */
+export function checkRanges(scan: WriteScan, { minT, maxT }: AcceptWindow): void {
+  if (Math.min(scan.maxT, maxT) - Math.max(scan.minT, minT) < (rangesMax - 1) * rangeMs) return;
+  const ranges = new Set<number>();
+  const note = (t: number): void => {
+    if (t < minT || t > maxT) return;
+    ranges.add(Math.floor(t / rangeMs));
+    if (ranges.size <= rangesMax) return;
+    throw new Failure(
+      'too_large',
+      `remote write: samples of more than ${rangesMax} ranges of two hours in one request; send smaller ones`,
+    );
+  };
+  for (let i = 0; i < scan.sampleCount; i++) note(scan.sampleT[i] as number);
+  for (const { t } of scan.histograms) note(t);
 }
 
 export interface OutsideWindow {

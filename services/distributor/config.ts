@@ -10,7 +10,7 @@ export const distributorKeys = {
   maxDecompressedBytes: bytes(
     '256MB',
     'Most bytes that one write request may have after decompression. Whatever this is, it may bring 250,000 samples, ' +
-      '100,000 series and 50,000 histograms at most; more are answered 413.',
+      '100,000 series and 50,000 histograms of 4,096 ranges of two hours at most; more are answered 413.',
   ),
   aliasCacheBytes: bytes(
     '512MB',

@@ -7,6 +7,7 @@ import { Failure } from '../../libs/errors/failure.ts';
 import { labelsOfCanonical } from '../../libs/model/canonical-labels.ts';
 import { parseTenantId, type TenantId } from '../../libs/model/tenant-id.ts';
 import { createLogger } from '../../libs/telemetry/log.ts';
+import { rangeMs } from '../../libs/tsdb/head/head-range.ts';
 import { AliasRegistry } from '../../libs/wire/alias-registry.ts';
 import { WriteScan } from '../../libs/wire/write-scan.ts';
 import { contentTypes, type Protocol, pushBody } from '../../test/support/push-client.ts';
@@ -363,6 +364,26 @@ describe('push', () => {
     ingester.failure = undefined;
     assert.equal((await send(deps, 'v2', [other])).status, 204);
     assert.equal(ingester.batches.at(-1)?.metadata, 1);
+  });
+
+  it('refuses a request whose samples would open more ranges of two hours than a head can have', async () => {
+    const spread = (count: number): SentSeries => ({
+      labels: [['__name__', 'old']],
+      samples: Array.from({ length: count }, (_, i) => ({ t: now - i * rangeMs, v: i })),
+    });
+    const { ingester, deps } = room({ pastGraceMs: 0 });
+    const tooMany = await send(deps, 'v1', [spread(4097)]);
+    assert.equal(tooMany.status, 413, tooMany.text);
+    assert.match(tooMany.text, /more than 4096 ranges of two hours/);
+    assert.equal(ingester.batches.length, 0, 'nothing is stored');
+    assert.equal((await send(deps, 'v1', [spread(4096)])).status, 204);
+    const dense = Array.from({ length: 5000 }, (_, i) => ({ t: now - i * 60_000, v: i }));
+    const sparse = [{ t: now - 10_000 * rangeMs, v: 1 }];
+    const far = await send(deps, 'v2', [{ labels: [['__name__', 'few']], samples: [...sparse, ...dense] }]);
+    assert.equal(far.status, 204, 'few ranges that lie far apart');
+    const refused = room();
+    const outside = await send(refused.deps, 'v1', [spread(4097)]);
+    assert.equal(outside.status, 400, 'what is too old opens none');
   });
 
   it('tells the metadata of no series again, however many there are', async () => {

@@ -13,7 +13,7 @@ import { ByteSink } from '../../libs/std/byte-sink.ts';
 import { traced } from '../../libs/telemetry/trace.ts';
 import type { SeriesAliases } from '../../libs/wire/series-aliases.ts';
 import type { WriteScan } from '../../libs/wire/write-scan.ts';
-import { acceptWindow, keepInside, outsideText } from './accept-window.ts';
+import { acceptWindow, checkRanges, keepInside, outsideText } from './accept-window.ts';
 import type { RateLimits } from './ingestion-rate.ts';
 import { Refusals } from './refusals.ts';
 import type { ResolvedSeries } from './resolve-series.ts';
@@ -48,7 +48,7 @@ export interface PushResult {
 
 /**
  * Stores what is good in `scan` and says what is not. The tenant's rates were asked before.
- * @throws Failure `unavailable` when it could not be made durable; SeriesForgotten when it could if it came again at once
+ * @throws Failure `too_large` where its times lie too far apart; `unavailable` when it could not be made durable; SeriesForgotten when it could if it came again at once
  */
 export async function push(
   tenant: TenantId,
@@ -57,6 +57,8 @@ export async function push(
   deps: PushDeps,
 ): Promise<PushResult> {
   const limits = deps.limitsOf(tenant);
+  const window = acceptWindow(receiveTimeMs, limits.pastGraceMs, limits.creationGraceMs);
+  checkRanges(scan, window);
   const refusals = new Refusals();
   const aliases = deps.aliasesOf(tenant);
   aliases.begin(deps.ingester.refEpoch());
@@ -67,7 +69,6 @@ export async function push(
   const toldMetadata: number[] = [];
   let batch = batchOf(tenant, receiveTimeMs, scan, resolved, aliases, limits, toldMetadata);
   if (!deps.keepsStartTimes) batch = withoutStartTimes(batch);
-  const window = acceptWindow(receiveTimeMs, limits.pastGraceMs, limits.creationGraceMs);
   if (scan.minT < window.minT || scan.maxT > window.maxT) {
     const inside = keepInside(batch, window, resolved.keep);
     batch = inside.batch;
