@@ -1,7 +1,7 @@
 /**
  * Bytes outside the V8 heap that are written once and freed all together: labels, closed chunks.
- * Owns pages and addresses. An address is one number below 2^32; what begins there never crosses a page, so that a reader
- * needs the page once. Surprising: the first page begins small and grows in place, as most tenants are small.
+ * Owns pages and addresses. An address is one number, below 2^32 where its user asks for no more; what begins there never crosses a page,
+ * so that a reader needs the page once. Surprising: the first page begins small and grows in place, as most tenants are small.
  */
 import { assert } from '../../std/assert.ts';
 
@@ -9,8 +9,6 @@ export const arenaPageShift = 18;
 const pageBytes = 1 << arenaPageShift;
 export const arenaOffsetMask = pageBytes - 1;
 const firstPageBytes = 256;
-/** Addresses are kept in 32 bits. */
-const pagesMax = 2 ** (32 - arenaPageShift);
 /** More than the labels of one series take. */
 const pagesSpare = 2048;
 
@@ -19,8 +17,14 @@ export class ByteArena {
   readonly pages: Uint8Array[] = [];
   /** The same memory. */
   readonly views: DataView[] = [];
+  readonly #pagesMax: number;
   #used = 0;
   #bytes = 0;
+
+  /** @param addressBits of every address that is given out */
+  constructor(addressBits = 32) {
+    this.#pagesMax = 2 ** (addressBits - arenaPageShift);
+  }
 
   /** Memory taken. */
   get bytes(): number {
@@ -29,7 +33,7 @@ export class ByteArena {
 
   /** Whether there is room for the labels of one more series, whatever they are. */
   get hasRoom(): boolean {
-    return this.pages.length <= pagesMax - pagesSpare;
+    return this.pages.length <= this.#pagesMax - pagesSpare;
   }
 
   /** Takes `count` bytes and returns their address. Larger ones than a page get a page of their own. */
@@ -51,7 +55,7 @@ export class ByteArena {
       this.#used += count;
       return address;
     }
-    assert(last + 1 < pagesMax, 'an arena holds less than 4 GiB');
+    assert(last + 1 < this.#pagesMax, 'an arena holds less than its addresses reach');
     let size = pageBytes;
     if (page === undefined) {
       size = firstPageBytes;

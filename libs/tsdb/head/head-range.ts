@@ -339,6 +339,7 @@ export class HeadRange {
       const chunkEncoding = encodingOf(source.readUint8());
       const minT = source.readUvarint();
       const maxT = source.readUvarint();
+      if (minT >= rangeMs || maxT >= rangeMs) throw new ByteSourceError('a chunk of a range ends behind it');
       const length = source.readUvarint();
       const begin = source.take(length);
       previous = this.#addClosed(previous, chunkEncoding, minT, maxT, source.bytes, begin, begin + length);
