@@ -145,6 +145,18 @@ describe('the optimisers', () => {
     });
   }
 
+  it('take memory that grows with the length of a query, not with its square', () => {
+    // Each text of a part that holds the texts of its own parts would come to two gigabytes here.
+    const long = `"${'x'.repeat(1_000)}"`;
+    const text = `requests{env=${long}}${` + requests{env=${long}}`.repeat(1_900)}`;
+    const expr = parseExpr(text, syntax);
+    const { startMs, endMs, stepMs } = grids[0] as (typeof grids)[number];
+    const before = process.memoryUsage().heapUsed;
+    const { selects } = createEngine(options).outline({ expr, startMs, endMs, stepMs });
+    assert.equal(selects.length, 1);
+    assert.ok(process.memoryUsage().heapUsed - before < 300e6, 'little memory');
+  });
+
   it('hand matchers over only where all labels match', () => {
     const matchersOf = (text: string) =>
       ask(text, grids[1] as (typeof grids)[number], 'all', false).reads[1]?.matchers.length;

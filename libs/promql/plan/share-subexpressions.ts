@@ -12,7 +12,7 @@ export function shareSubexpressions(root: PlanNode): PlanNode {
   if (!mayHaveTwins(root, new Set())) return root;
   const found = new Map<string, PlanNode[]>();
   const keys = new Map<PlanNode, string>();
-  collect(root, 'query', found, keys);
+  collect(root, 'query', found, keys, new Map());
   const shares = new Map<string, { readonly number: number; readonly uses: number; readonly expr: PlanNode }>();
   const replace = (node: PlanNode): PlanNode => {
     const key = keys.get(node);
@@ -55,20 +55,31 @@ function mayHaveTwins(node: PlanNode, seen: Set<string>): boolean {
   return children(node).some((child) => mayHaveTwins(child, seen));
 }
 
-/** Notes the parts worth sharing by what they are and where they are evaluated; returns the text of a part. */
-function collect(node: PlanNode, scope: string, found: Map<string, PlanNode[]>, keys: Map<PlanNode, string>): string {
+/**
+ * Notes the parts worth sharing by what they are and where they are evaluated; returns the number of what a part is. Parts are described
+ * by the numbers of their own parts: their texts would have all of the query in them, once for every level.
+ */
+function collect(
+  node: PlanNode,
+  scope: string,
+  found: Map<string, PlanNode[]>,
+  keys: Map<PlanNode, string>,
+  numbers: Map<string, number>,
+): number {
   // Subqueries and invariant parts have steps of their own.
-  const innerScope = node.kind === 'subquery' || node.kind === 'stepInvariant' ? `${scope} ${node.order}` : scope;
-  const parts = children(node).map((child) => collect(child, innerScope, found, keys));
+  const innerScope = node.kind === 'subquery' || node.kind === 'stepInvariant' ? String(node.order) : scope;
+  const parts = children(node).map((child) => collect(child, innerScope, found, keys, numbers));
   const text = `${describe(node)}(${parts.join(',')})`;
+  const number = numbers.get(text) ?? numbers.size;
+  numbers.set(text, number);
   if (isWorthSharing(node)) {
-    const key = `${scope}: ${text}`;
+    const key = `${scope}: ${number}`;
     keys.set(node, key);
     const twins = found.get(key);
     if (twins === undefined) found.set(key, [node]);
     else twins.push(node);
   }
-  return text;
+  return number;
 }
 
 function isWorthSharing(node: PlanNode): node is AggregateNode | CallNode | BinaryNode {
@@ -80,18 +91,24 @@ function selects(node: PlanNode): boolean {
   return node.kind === 'vectorSelector' || children(node).some(selects);
 }
 
+/** Of a node, what does not tell what it is: its place, and its children. */
+const besides: ReadonlySet<string> = new Set(['start', 'order', 'expr', 'param', 'lhs', 'rhs', 'args', 'selector']);
+
 /** What a node is, but for its children and its place. */
 function describe(node: PlanNode): string {
-  const own: Record<string, unknown> = { ...node };
-  for (const field of ['start', 'order', 'expr', 'param', 'lhs', 'rhs', 'args', 'selector']) delete own[field];
-  // JSON has neither NaN nor infinity nor -0, and takes undefined away: all of them may stand in a node.
-  return JSON.stringify(own, (_key, value: unknown) =>
-    value === undefined
-      ? 'undefined'
-      : typeof value === 'number'
-        ? Object.is(value, -0)
-          ? '-0'
-          : String(value)
-        : value,
-  );
+  let text = '';
+  for (const [field, value] of Object.entries(node) as Iterable<[string, unknown]>) {
+    if (!besides.has(field)) text += `${field} ${isPlain(value) ? told('', value) : JSON.stringify(value, told)} `;
+  }
+  return text;
+}
+
+/** JSON has neither NaN nor infinity nor -0, and takes undefined away: all of them may stand in a node. */
+function told(_field: string, value: unknown): unknown {
+  if (typeof value === 'number') return Object.is(value, -0) ? '-0' : String(value);
+  return value === undefined ? 'undefined' : value;
+}
+
+function isPlain(value: unknown): boolean {
+  return typeof value === 'number' || typeof value === 'boolean' || value === undefined;
 }
