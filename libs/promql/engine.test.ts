@@ -213,6 +213,30 @@ describe('limits', () => {
     }
   });
 
+  describe('what there could be of pairs is not made', () => {
+    const count = 3_000;
+    const load = (name: string) => Array.from({ length: count }, (_, i) => ` ${name}{job="x", i="${i}"} 1`).join('\n');
+    const source = sourceOf(`load 1m\n${load('a')}\n${load('b')}`);
+    const tooMany = /^found duplicate series for the match group \{job="x"\} on the right hand-side/;
+    for (const [text, outcome] of [
+      ['a + on (job) b', tooMany],
+      ['a * on (job) group_left (i) b', tooMany],
+      ['limit_ratio by (i) (1, a)', count],
+    ] as const) {
+      it(text, () => {
+        const held = (): number => process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers;
+        const before = held();
+        let most = before;
+        const checkCancelled = (): void => {
+          most = Math.max(most, held());
+        };
+        if (typeof outcome === 'number') assert.equal(ask(source, text, { checkCancelled }).series.length, outcome);
+        else assert.match(failureOf(() => ask(source, text, { checkCancelled })).message, outcome);
+        assert.ok(most - before < 60e6, 'little memory');
+      });
+    }
+  });
+
   it('after a query nothing is held', () => {
     for (const text of [
       'sum by (i) (m)',

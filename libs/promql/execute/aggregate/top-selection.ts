@@ -102,7 +102,7 @@ export class TopSelection implements VectorOperator {
   #select(inputs: readonly OutputSeries[], columns: readonly StepColumn[], params: Float64Array): number[] {
     const { op } = this.#node;
     const { groups, groupOf } = groupSeries(this.#context, inputs, this.#grouping);
-    if (op === 'limit_ratio') return this.#selectRatio(inputs, columns, params, groupOf);
+    if (op === 'limit_ratio') return this.#selectRatio(inputs, columns, params, { groups, groupOf });
     const ranked = op === 'topk' || op === 'bottomk';
     const kMax = params.reduce((a, b) => Math.max(a, Math.trunc(b)), 0);
     const heaps: (StepHeaps | undefined)[] = [];
@@ -181,9 +181,10 @@ export class TopSelection implements VectorOperator {
     inputs: readonly OutputSeries[],
     columns: readonly StepColumn[],
     params: Float64Array,
-    groupOf: Int32Array,
+    { groups, groupOf }: ReturnType<typeof groupSeries>,
   ): number[] {
     const heaps = new Map<number, StepHeaps>();
+    let heapBytes = 0;
     const all: number[] = [];
     columns.forEach(({ kinds, values }, i) => {
       this.#context.worked(workPerLabels + kinds.length);
@@ -199,10 +200,19 @@ export class TopSelection implements VectorOperator {
       all.push(i);
       if (this.#grid.stepCount > 1) return;
       // Prometheus keeps them in a heap for nothing, and gives them as they lie in it.
-      const heap = heaps.get(groupOf[i]) ?? new StepHeaps(1, columns.length, 'smallest first');
-      heaps.set(groupOf[i], heap);
+      const group = groupOf[i];
+      let heap = heaps.get(group);
+      if (heap === undefined) {
+        const { members } = groups[group] as { members: number };
+        const bytes = StepHeaps.bytes(1, members);
+        this.#context.takeMemory(bytes);
+        heapBytes += bytes;
+        heap = new StepHeaps(1, members, 'smallest first');
+        heaps.set(group, heap);
+      }
       heap.push(0, kinds[0] === PointKind.float ? values[0] : 0, i);
     });
+    this.#context.giveMemory(heapBytes);
     return this.#grid.stepCount > 1 ? all : [...heaps.values()].flatMap((heap) => heap.elements(0));
   }
 }

@@ -29,6 +29,9 @@ describe('between vectors', () => {
     eval instant at 0 a * ignoring(i) b
       expect fail msg: found duplicate series for the match group {} on the right hand-side of the operation: [{__name__="b", i="1"}, {__name__="b", i="3"}];many-to-many matching not allowed: matching labels must be unique on one side
 
+    eval instant at 0 a * on() group_left(i) b
+      expect fail msg: found duplicate series for the match group {} on the right hand-side of the operation: [{__name__="b", i="1"}, {__name__="b", i="3"}];many-to-many matching not allowed: matching labels must be unique on one side
+
     eval instant at 0 c + on(i) b
       expect fail msg: multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)`,
   );

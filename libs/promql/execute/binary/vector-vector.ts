@@ -13,10 +13,13 @@ import type { Place } from '../annotations.ts';
 import { type ExecutionContext, workPerLabels } from '../execution-context.ts';
 import type { Grid } from '../grid.ts';
 import type { OutputSeries, VectorOperator } from '../operator.ts';
-import { formatLabels, matchLabels } from '../series-labels.ts';
+import { formatLabels, matchKey, matchLabels } from '../series-labels.ts';
 import { PointKind, type StepColumn } from '../step-column.ts';
 import { ElementOperation } from './element-operation.ts';
 import { MatchGroups, resultLabels } from './match.ts';
+
+/** What an output takes, but for its labels' texts, which are those of its series. */
+const bytesPerOutput = 200;
 
 interface VectorVectorCall {
   readonly op: BinaryOp;
@@ -35,12 +38,18 @@ interface Side {
   read: number;
 }
 
+/** Series of the one side that give the same labels to a result. */
+interface Alike {
+  readonly labels: Labels;
+  readonly ones: readonly number[];
+}
+
 interface Output {
   readonly series: OutputSeries;
   /** Index on the many side, -1 where that is filled. */
   readonly many: number;
-  /** Indexes on the one side that may stand at a step. */
-  readonly ones: number[];
+  /** Indexes on the one side that may stand at a step, rising. */
+  ones: readonly number[];
   /** Where no series of the group stands on the one side, its fill value does. */
   fillsOne: boolean;
   readonly group: number;
@@ -60,7 +69,7 @@ export class VectorVectorOperation implements VectorOperator {
   /** Series of the one side by group. */
   #onesOf: number[][] = [];
   /** Outputs that still need the group. */
-  #usesOf = new Int32Array(0);
+  #usesOf: Int32Array = new Int32Array(0);
   /** Steps at which a group has had a match, where a fill value depends on it. */
   readonly #matched = new Map<number, Uint8Array>();
   #given = 0;
@@ -90,10 +99,12 @@ export class VectorVectorOperation implements VectorOperator {
     this.#one.groups.forEach((group, i) => {
       (this.#onesOf[group] as number[]).push(i);
     });
-    this.#usesOf = new Int32Array(groups.count);
-    this.#outputs = this.#makeOutputs();
-    for (const { group } of this.#outputs) this.#usesOf[group]++;
+    this.#usesOf = this.#seriesWithPartner(groups.count);
+    // Before the outputs: of a match by too few labels there would be as many as pairs of series.
     if (this.#onesOf.some((ones) => ones.length > 1)) this.#refuseAmbiguity();
+    this.#outputs = this.#makeOutputs();
+    this.#usesOf.fill(0);
+    for (const { group } of this.#outputs) this.#usesOf[group]++;
     return this.#outputs.map(({ series }) => series);
   }
 
@@ -101,7 +112,8 @@ export class VectorVectorOperation implements VectorOperator {
     const output = this.#outputs[this.#given++] as Output;
     const { many } = output;
     if (many >= 0) while (this.#many.read <= many) this.#read(this.#many);
-    for (const i of output.ones) while (this.#one.read <= i) this.#read(this.#one);
+    const lastOne = output.ones.at(-1) ?? -1;
+    while (this.#one.read <= lastOne) this.#read(this.#one);
     if (many >= 0) this.#match(output, this.#many.columns[many] as StepColumn, out);
     else this.#fillMany(output, out);
     this.#context.worked(this.#stepCount);
@@ -118,6 +130,7 @@ export class VectorVectorOperation implements VectorOperator {
     // What nothing matched has been evaluated too: it may have something to say.
     for (const side of [this.#one, this.#many]) while (side.read < side.series.length) this.#read(side);
     for (const side of [this.#many, this.#one]) for (let i = 0; i < side.series.length; i++) this.#drop(side, i);
+    this.#context.giveMemory(this.#outputs.length * bytesPerOutput);
     this.#operation.flushNotes();
     this.#many.operator.done();
     this.#one.operator.done();
@@ -138,6 +151,35 @@ export class VectorVectorOperation implements VectorOperator {
     this.#context.giveColumn(column);
   }
 
+  /** How many series of each group have something to be matched with: those of groups without any are not held. */
+  #seriesWithPartner(groupCount: number): Int32Array {
+    const { fillLhs, fillRhs } = this.#call.matching;
+    const counts = new Int32Array(groupCount);
+    for (const group of this.#many.groups) {
+      if (fillRhs !== undefined || (this.#onesOf[group] as number[]).length > 0) counts[group]++;
+    }
+    if (fillLhs !== undefined) for (const group of this.#one.groups) counts[group]++;
+    return counts;
+  }
+
+  #alikeOf(group: number): readonly Alike[] {
+    const ones = this.#onesOf[group] as number[];
+    const { include } = this.#call.matching;
+    const labelsAt = (i: number): Labels => (this.#one.series[i] as OutputSeries).labels;
+    if (ones.length === 0) return [];
+    if (include.length === 0) return [{ labels: labelsAt(ones[0] as number), ones }];
+    const names = new Set(include);
+    const alike = new Map<string, { readonly labels: Labels; readonly ones: number[] }>();
+    for (const i of ones) {
+      this.#context.worked(workPerLabels);
+      const key = matchKey(labelsAt(i), names, true);
+      const known = alike.get(key);
+      if (known === undefined) alike.set(key, { labels: labelsAt(i), ones: [i] });
+      else known.ones.push(i);
+    }
+    return [...alike.values()];
+  }
+
   #makeOutputs(): Output[] {
     const { op, matching, returnBool } = this.#call;
     const { delayedNameRemoval } = this.#context.flags;
@@ -147,6 +189,8 @@ export class VectorVectorOperation implements VectorOperator {
     /** Outputs of one group and label set, which must not meet; one-to-one, all of a group. */
     const rivals = new Map<string, Output[]>();
     const enter = (output: Output): void => {
+      this.#context.worked(2 * workPerLabels);
+      this.#context.takeMemory(bytesPerOutput);
       outputs.push(output);
       const key = matching.card === 'one-to-one' ? `${output.group}` : `${output.group} ${output.series.labels.key}`;
       const known = rivals.get(key);
@@ -157,10 +201,12 @@ export class VectorVectorOperation implements VectorOperator {
       labels: resultLabels(many, one, op, matching, dropName),
       dropName: returnBool,
     });
+    const alikeOf = new Map<number, readonly Alike[]>();
     this.#many.series.forEach(({ labels }, many) => {
-      this.#context.worked(4 * workPerLabels);
+      this.#context.worked(2 * workPerLabels);
       const group = this.#many.groups[many];
-      const ones = this.#onesOf[group] as number[];
+      const alike = alikeOf.get(group) ?? this.#alikeOf(group);
+      alikeOf.set(group, alike);
       const own = new Map<string, Output>();
       const outputFor = (one: Labels): Output => {
         const series = label(labels, one);
@@ -171,7 +217,7 @@ export class VectorVectorOperation implements VectorOperator {
         }
         return output;
       };
-      for (const i of ones) outputFor((this.#one.series[i] as OutputSeries).labels).ones.push(i);
+      for (const { labels: one, ones } of alike) outputFor(one).ones = ones;
       if (matching.fillRhs !== undefined) outputFor(matchLabels(labels, names, matching.on)).fillsOne = true;
       for (const output of own.values()) enter(output);
     });
@@ -297,6 +343,7 @@ export class VectorVectorOperation implements VectorOperator {
     for (let step = 0; step < this.#stepCount; step++) {
       if (manyAt[step] === 0 && !fills) continue;
       const seen = new Map<number, number>();
+      this.#context.worked(this.#one.columns.length);
       this.#one.columns.forEach((column, i) => {
         const group = this.#one.groups[i];
         if (!crowded.has(group) || column === undefined || column.kinds[step] === PointKind.none) return;

@@ -7,7 +7,7 @@
 import type { Histogram } from '../../../model/histogram.ts';
 import { type Labels, metricName } from '../../../model/labels.ts';
 import { type Annotations, forcedMonotonicityDetail, type Place, words } from '../annotations.ts';
-import type { ExecutionContext } from '../execution-context.ts';
+import { type ExecutionContext, workPerLabels } from '../execution-context.ts';
 import type { Grid } from '../grid.ts';
 import type { OutputSeries, VectorOperator } from '../operator.ts';
 import { dropMetadata, withLabel } from '../series-labels.ts';
@@ -159,6 +159,7 @@ export class HistogramUnits implements VectorOperator {
     let last: Labels | undefined;
     let lastNumber = -1;
     this.#inputs.forEach(({ labels }, i) => {
+      this.#context.worked(workPerLabels);
       const isBucket = this.#bounds[i] !== undefined;
       // The buckets of one histogram mostly follow one another.
       if (!isBucket || last === undefined || !areEqualBut(last, labels, 'le')) {

@@ -52,10 +52,12 @@ export function labelReplace(target: string, template: string, source: string, p
   }
   if (!isLabelName(target))
     throw new Failure('execution', `invalid destination label name in label_replace(): ${target}`);
+  // A match goes through all that the pattern may be at for each character of the text.
+  const workPerCharacter = 1 + (pattern.length >> 4);
   const parts = templateParts(template, regex.namedGroups() as Record<string, number>);
   return (one) => {
     const text = one.labels.get(source);
-    costs.worked(text.length);
+    costs.worked(text.length * workPerCharacter);
     const matcher = regex.matcher(text);
     if (!matcher.find()) return one;
     let length = 0;
