@@ -78,6 +78,27 @@ describe('filesystem bucket', () => {
     assert.deepEqual(await list('', true), ['plain/']);
   });
 
+  it('a tenant whose link leads nowhere is not taken for one without objects', async () => {
+    await using folder = await tempFolder('bucket');
+    await symlink(join(folder.path, 'not-mounted'), join(folder.path, 'linked'));
+    const bucket = new FilesystemBucket(folder.path);
+    await bucket.put('plain/x', new Uint8Array(3), { signal });
+    const list = async (prefix: string) => {
+      for await (const entry of bucket.list(prefix, { delimiter: false, signal })) assert.ok(entry);
+    };
+    const named = { kind: 'unavailable', message: /linked is a link that leads to no folder/ };
+    await assert.rejects(bucket.get('linked/x', { bytesMax: 9, signal }), named);
+    await assert.rejects(bucket.getRange('linked/x', 0, 1, signal), named);
+    await assert.rejects(bucket.stat('linked/x', signal), named);
+    await assert.rejects(list('linked/'), named);
+    await assert.rejects(bucket.delete('linked/x', signal), named);
+    for (const condition of [undefined, 'absent', { version: 'a' }] as const) {
+      await assert.rejects(bucket.put('linked/x', new Uint8Array(3), { condition, signal }), named);
+    }
+    await list('');
+    assert.equal(await bucket.stat('plain/y', signal), undefined);
+  });
+
   it('a tenant may lie on another disk', { skip: !existsSync(otherDisk) }, async () => {
     await using folder = await tempFolder('bucket');
     const elsewhere = await mkdtemp(join(otherDisk, 'maru-bucket-'));

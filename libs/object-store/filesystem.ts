@@ -3,7 +3,7 @@
  * Owns atomicity (written beside, synced, then linked or renamed into place, folders synced too) and the one name no key may
  * begin with, where files are while they are written: at the top, and in the folder of a tenant that lies on another disk. A version is what tells two files of one name apart: inode, time, size.
  * A conditional put holds a lock file meanwhile, so that processes which share a folder do not both win. Before it says that something
- * is absent, and before it writes, it looks whether this is the folder that it knows (folder-identity.ts).
+ * is absent, and before it writes, it looks whether this is the folder that it knows (folder-identity.ts), and whether a tenant's link leads anywhere.
  */
 
 import { createHash, randomUUID } from 'node:crypto';
@@ -76,7 +76,7 @@ export class FilesystemBucket implements Bucket {
       return infoOf(key, await stat(this.#path(key), { bigint: true }));
     } catch (error) {
       if (!isAbsent(error)) throw failureOf(error, key);
-      await this.identity?.check();
+      await this.#checkThere(key);
       return undefined;
     }
   }
@@ -91,6 +91,7 @@ export class FilesystemBucket implements Bucket {
     let staged: string | undefined;
     try {
       await this.identity?.establish();
+      await this.#checkLink(key);
       const staging = await this.#stagingOf(key);
       const swept = this.#swept.get(staging) ?? sweep(staging);
       this.#swept.set(staging, swept);
@@ -125,7 +126,7 @@ export class FilesystemBucket implements Bucket {
     checkKeyPrefix(prefix);
     const slash = prefix.lastIndexOf('/');
     yield* this.#listFolder(prefix.slice(0, slash + 1), prefix.slice(slash + 1), delimiter, signal);
-    await this.identity?.check();
+    await this.#checkThere(prefix);
   }
 
   async delete(key: string, signal: AbortSignal): Promise<void> {
@@ -135,7 +136,7 @@ export class FilesystemBucket implements Bucket {
       await unlink(path);
     } catch (error) {
       if (!isAbsent(error)) throw failureOf(error, key);
-      await this.identity?.check();
+      await this.#checkThere(key);
       return;
     }
     try {
@@ -151,6 +152,22 @@ export class FilesystemBucket implements Bucket {
 
   filePath(key: string): string {
     return this.#path(key);
+  }
+
+  /** Before it is said that something is not there. @throws Failure `unavailable` where that cannot be known */
+  async #checkThere(key: string): Promise<void> {
+    await this.identity?.check();
+    await this.#checkLink(key);
+  }
+
+  /** A tenant that is a link which leads nowhere is away, and not without objects. @throws Failure `unavailable` */
+  async #checkLink(key: string): Promise<void> {
+    const slash = key.indexOf('/');
+    if (slash < 0) return;
+    const name = key.slice(0, slash);
+    const link = await lstat(join(this.#root, name)).catch(() => undefined);
+    if (link?.isSymbolicLink() !== true || (await this.#isFolder(name))) return;
+    throw new Failure('unavailable', `${join(this.#root, name)} is a link that leads to no folder: is its disk there?`);
   }
 
   #path(key: string): string {
@@ -178,7 +195,7 @@ export class FilesystemBucket implements Bucket {
       return result;
     } catch (error) {
       const failure = failureOf(error, key);
-      if (failure instanceof Failure && failure.kind === 'not_found') await this.identity?.check();
+      if (failure instanceof Failure && failure.kind === 'not_found') await this.#checkThere(key);
       throw failure;
     } finally {
       await file?.close();
