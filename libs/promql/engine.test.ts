@@ -32,7 +32,7 @@ function ask(reader: SeriesReader, text: string, asked: Asked = {}): QueryResult
   const { startMs = 0, endMs = startMs, stepMs = 0, samplesMax = 0, memoryBytesMax = 0, lookbackMs = 300_000 } = asked;
   const limits = { samplesMax, memoryBytesMax };
   const checkCancelled = asked.checkCancelled ?? (() => {});
-  const expr = parseExpr(text, { experimentalFunctions: true });
+  const expr = parseExpr(text, { experimentalFunctions: true, extendedRangeSelectors: true });
   return engine.query({ expr, text, startMs, endMs, stepMs, lookbackMs, limits, reader, checkCancelled });
 }
 
@@ -213,6 +213,23 @@ describe('limits', () => {
     }
   });
 
+  describe('what the steps of a subquery take is counted', () => {
+    const steps = 60_000;
+    const points = 9 + 16;
+    for (const [text, bytesPerStep] of [
+      ['max_over_time(vector(time())[1m:1ms])', points + 8],
+      ['max_over_time(vector(time() + (time() + (time() + (time() + time()))))[1m:1ms])', points + 5 * 8],
+      ['max_over_time((hour() + scalar(m{i="1"}))[1m:1ms])', points + 8 + 9],
+      ['max_over_time((changes(m{i="1"}[5m]) + changes(m{i="2"}[5m]))[1m:1ms])', points + 2 * 16 + 9],
+      ['max_over_time((m{i="1"} smoothed)[1m:1ms])', points + 16],
+    ] as const) {
+      it(text, () => {
+        const { memoryBytesPeak } = ask(ten, text, { startMs: 3_600_000 }).stats;
+        assert.ok(memoryBytesPeak >= bytesPerStep * steps, `${memoryBytesPeak / steps} bytes a step`);
+      });
+    }
+  });
+
   describe('what there could be of pairs is not made', () => {
     const count = 3_000;
     const load = (name: string) => Array.from({ length: count }, (_, i) => ` ${name}{job="x", i="${i}"} 1`).join('\n');
@@ -234,6 +251,28 @@ describe('limits', () => {
         else assert.match(failureOf(() => ask(source, text, { checkCancelled })).message, outcome);
         assert.ok(most - before < 60e6, 'little memory');
       });
+    }
+  });
+
+  it('functions that go through all of a window tell of it', () => {
+    const steps = 1_000;
+    const source = sourceOf(
+      `load 1m\n m ${Array.from({ length: steps }, (_, i) => i % 2).join(' ')}\n h {{schema:0 sum:1 count:1 buckets:[1]}}+{{schema:0 sum:1 count:1 buckets:[1]}}x${steps}`,
+    );
+    const grid = { startMs: 0, endMs: (steps - 1) * 60_000, stepMs: 60_000 };
+    const checksOf = (text: string): number => {
+      let checks = 0;
+      ask(source, text, { ...grid, checkCancelled: () => void checks++ });
+      return checks;
+    };
+    const windows = (steps * steps) / 2;
+    for (const [text, work] of [
+      ['rate(m[1d])', windows / 2],
+      ['rate(m[1d] anchored)', windows],
+      ['rate(m[1d] smoothed)', windows],
+      ['rate(h[1d] anchored)', 10 * windows],
+    ] as const) {
+      assert.ok(checksOf(text) >= work / 10_000, `${text}: ${checksOf(text)}`);
     }
   });
 

@@ -98,16 +98,16 @@ export class OperatorBuilder {
   scalar(node: PlanNode): ScalarOperator {
     switch (node.kind) {
       case 'number':
-        return constantScalar(this.grid, node.value);
+        return constantScalar(this.context, this.grid, node.value);
       case 'stepInvariant':
         if (this.grid.isInstant) return this.scalar(node.expr);
         return stepInvariantScalar(this.context, this.#once().scalar(node.expr), this.grid.stepCount);
       case 'unary': {
         const operand = this.scalar(node.expr);
-        return node.op === '-' ? mapScalars([operand], (value) => -value) : operand;
+        return node.op === '-' ? mapScalars(this.context, [operand], (value) => -value) : operand;
       }
       case 'binary':
-        return mapScalars([this.scalar(node.lhs), this.scalar(node.rhs)], scalarOperation(node.op));
+        return mapScalars(this.context, [this.scalar(node.lhs), this.scalar(node.rhs)], scalarOperation(node.op));
       case 'call':
         return this.#scalarCall(node);
       default:
@@ -185,23 +185,25 @@ export class OperatorBuilder {
   #scalarCall({ name, args }: CallNode): ScalarOperator {
     switch (name) {
       case 'time':
-        return timeScalar(this.grid);
+        return timeScalar(this.context, this.grid);
       case 'pi':
-        return constantScalar(this.grid, Math.PI);
+        return constantScalar(this.context, this.grid, Math.PI);
       case 'min_of':
         return mapScalars(
+          this.context,
           args.map((arg) => this.scalar(arg)),
           goMin,
         );
       case 'max_of':
         return mapScalars(
+          this.context,
           args.map((arg) => this.scalar(arg)),
           goMax,
         );
       case 'scalar':
         return scalarOfVector(this.context, this.vector(args[0] as PlanNode), this.grid);
       default:
-        return scalarOf(this.grid, () => {
+        return scalarOf(this.context, this.grid, () => {
           throw new Error(`no scalar function ${name}`);
         });
     }

@@ -7,27 +7,38 @@ import type { Grid } from './grid.ts';
 import type { OutputSeries, ScalarOperator, VectorOperator } from './operator.ts';
 import { PointKind, type StepColumn } from './step-column.ts';
 
+/** A number for each step, of steps in a subquery too, which may be many: counted to the end of the query, or until `giveSteps`. */
+export function takeSteps(context: ExecutionContext, stepCount: number): Float64Array {
+  context.takeMemory(Float64Array.BYTES_PER_ELEMENT * stepCount);
+  return new Float64Array(stepCount);
+}
+
+function giveSteps(context: ExecutionContext, values: Float64Array): void {
+  context.giveMemory(values.byteLength);
+}
+
 /** A number that each step has by its index. */
-export function scalarOf(grid: Grid, valueAt: (step: number) => number): ScalarOperator {
+export function scalarOf(context: ExecutionContext, grid: Grid, valueAt: (step: number) => number): ScalarOperator {
   return {
     values: () => {
-      const values = new Float64Array(grid.stepCount);
+      const values = takeSteps(context, grid.stepCount);
       for (let step = 0; step < values.length; step++) values[step] = valueAt(step);
       return values;
     },
   };
 }
 
-export function constantScalar(grid: Grid, value: number): ScalarOperator {
-  return { values: () => new Float64Array(grid.stepCount).fill(value) };
+export function constantScalar(context: ExecutionContext, grid: Grid, value: number): ScalarOperator {
+  return { values: () => takeSteps(context, grid.stepCount).fill(value) };
 }
 
 /** Seconds since the epoch of each step. */
-export function timeScalar(grid: Grid): ScalarOperator {
-  return scalarOf(grid, (step) => (grid.startMs + step * grid.stepMs) / 1000);
+export function timeScalar(context: ExecutionContext, grid: Grid): ScalarOperator {
+  return scalarOf(context, grid, (step) => (grid.startMs + step * grid.stepMs) / 1000);
 }
 
 export function mapScalars(
+  context: ExecutionContext,
   operands: readonly ScalarOperator[],
   apply: (a: number, b: number) => number,
 ): ScalarOperator {
@@ -35,7 +46,9 @@ export function mapScalars(
     values: () => {
       const [a, b] = operands.map((operand) => operand.values());
       const values = a ?? new Float64Array(0);
+      context.worked(values.length);
       for (let step = 0; step < values.length; step++) values[step] = apply(values[step], b?.[step] ?? Number.NaN);
+      if (b !== undefined) giveSteps(context, b);
       return values;
     },
   };
@@ -45,7 +58,7 @@ export function mapScalars(
 export function scalarOfVector(context: ExecutionContext, vector: VectorOperator, grid: Grid): ScalarOperator {
   return {
     values: () => {
-      const values = new Float64Array(grid.stepCount).fill(Number.NaN);
+      const values = takeSteps(context, grid.stepCount).fill(Number.NaN);
       const counts = new Uint8Array(grid.stepCount);
       const column = context.takeColumn(grid.stepCount);
       for (const _series of vector.series()) {

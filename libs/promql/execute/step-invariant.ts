@@ -3,6 +3,7 @@
  */
 import { type ExecutionContext, histogramSamples } from './execution-context.ts';
 import type { OutputSeries, ScalarOperator, VectorOperator } from './operator.ts';
+import { takeSteps } from './scalars.ts';
 import { PointKind, type StepColumn } from './step-column.ts';
 
 export class StepInvariantVector implements VectorOperator {
@@ -65,5 +66,5 @@ export function stepInvariantScalar(
   stepCount: number,
 ): ScalarOperator {
   const value = (): number => context.counts.repeated(stepCount, () => inner.values()[0] ?? Number.NaN);
-  return { values: () => new Float64Array(stepCount).fill(value()) };
+  return { values: () => takeSteps(context, stepCount).fill(value()) };
 }

@@ -148,7 +148,7 @@ function instantCall(builder: OperatorBuilder, node: CallNode): VectorOperator {
   if (date !== undefined) {
     if (args.length > 0) return map(floatChange(date));
     const { startMs, stepMs } = grid;
-    return new ScalarVector(scalarOf(grid, (step) => date((startMs + step * stepMs) / 1000)));
+    return new ScalarVector(scalarOf(context, grid, (step) => date((startMs + step * stepMs) / 1000)));
   }
   const histogram = histogramFunctions.get(name);
   if (histogram !== undefined) {

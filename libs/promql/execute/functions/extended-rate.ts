@@ -10,6 +10,9 @@ import { extendedHistogramRate } from './extended-rate-histogram.ts';
 import type { RangeKernel } from './range-function.ts';
 import type { RateKind } from './rate.ts';
 
+/** How much more work a histogram is than a float. */
+const workPerHistogram = 50;
+
 /** What of the samples of an extended window counts. */
 export interface ExtendedWindow {
   readonly first: number;
@@ -117,6 +120,7 @@ export function extendedRateKernel(kind: RateKind): RangeKernel {
       const t = hasFloats ? samples.floatT : samples.histogramT;
       const window = extendedWindow(t, begin, end, windowBegin, windowEnd, smoothed);
       if (window === undefined || (smoothed && t[window.first] > windowEnd)) continue;
+      input.worked((end - begin) * (hasFloats ? 1 : workPerHistogram));
       if (hasFloats) {
         const change = floatChange(samples, begin, window, smoothed, kind.isCounter);
         out.setFloat(step, kind.isRate ? change / rangeSeconds : change);

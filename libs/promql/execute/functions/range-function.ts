@@ -133,6 +133,7 @@ export class RangeFunction implements VectorOperator {
   readonly #source: RangeOperator;
   readonly #call: RangeFunctionCall;
   readonly #bounds: WindowBounds;
+  readonly #boundsBytes: number;
   readonly #notes: KernelNotes;
   /** Samples that the histograms up to each count for together. */
   #sizes = new Float64Array(0);
@@ -146,7 +147,10 @@ export class RangeFunction implements VectorOperator {
     this.#context = context;
     this.#source = source;
     this.#call = call;
-    this.#bounds = new WindowBounds(source.windows.grid.stepCount);
+    const { stepCount } = source.windows.grid;
+    this.#boundsBytes = WindowBounds.stepBytes * stepCount;
+    context.takeMemory(this.#boundsBytes);
+    this.#bounds = new WindowBounds(stepCount);
     this.#notes = new KernelNotes(context.annotations, call.place);
   }
 
@@ -188,6 +192,7 @@ export class RangeFunction implements VectorOperator {
 
   done(): void {
     this.#source.done();
+    this.#context.giveMemory(this.#boundsBytes);
     this.#context.releaseSamples(this.#held);
   }
 

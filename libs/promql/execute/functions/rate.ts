@@ -49,7 +49,7 @@ function findOverlaps({ floatT, floatSt, floatCount }: RangeSamples): number[] {
 }
 
 function floatRates(input: KernelInput, { isCounter, isRate }: RateKind, out: StepColumn): void {
-  const { samples, bounds, windows, notes } = input;
+  const { samples, bounds, windows, notes, worked } = input;
   const { floatT, floatV, floatSt } = samples;
   const { floatBegin, floatEnd, histogramBegin, histogramEnd } = bounds;
   const resets = isCounter ? findResets(samples) : [];
@@ -71,7 +71,9 @@ function floatRates(input: KernelInput, { isCounter, isRate }: RateKind, out: St
     let increase = floatV[last] - floatV[begin];
     if (resets.length > 0) {
       while (firstReset < resets.length && resets[firstReset] <= begin) firstReset++;
-      for (let r = firstReset; r < resets.length && resets[r] < end; r++) increase += floatV[resets[r] - 1];
+      let next = firstReset;
+      for (; next < resets.length && resets[next] < end; next++) increase += floatV[resets[next] - 1];
+      worked(next - firstReset);
     }
     if (overlaps.length > 0) {
       while (firstOverlap < overlaps.length && overlaps[firstOverlap] <= begin) firstOverlap++;

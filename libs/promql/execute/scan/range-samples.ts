@@ -171,6 +171,8 @@ function reserve(out: RangeSamples, rows: number, withStarts: boolean, withHisto
 
 /** First and last + 1 sample of the window of each step, floats and histograms apart. */
 export class WindowBounds {
+  /** Bytes of a step. */
+  static readonly stepBytes = 4 * Int32Array.BYTES_PER_ELEMENT;
   readonly floatBegin: Int32Array;
   readonly floatEnd: Int32Array;
   readonly histogramBegin: Int32Array;

@@ -22,6 +22,7 @@ export class SmoothedSelectorScan implements VectorOperator {
   readonly #node: VectorSelectorNode;
   readonly #windows: RangeWindows;
   readonly #bounds: WindowBounds;
+  readonly #boundsBytes: number;
   readonly #samples = emptyRangeSamples();
   readonly #notes: KernelNotes;
   #selection: OpenSelection | undefined;
@@ -39,6 +40,8 @@ export class SmoothedSelectorScan implements VectorOperator {
       beforeMs: 0,
       afterMs: context.lookbackMs,
     };
+    this.#boundsBytes = WindowBounds.stepBytes * grid.stepCount;
+    context.takeMemory(this.#boundsBytes);
     this.#bounds = new WindowBounds(grid.stepCount);
     this.#notes = new KernelNotes(context.annotations, node);
   }
@@ -65,6 +68,7 @@ export class SmoothedSelectorScan implements VectorOperator {
 
   done(): void {
     this.#selection?.done();
+    this.#context.giveMemory(this.#boundsBytes);
     this.#context.releaseSamples(this.#held);
   }
 

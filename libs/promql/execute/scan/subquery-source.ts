@@ -12,6 +12,9 @@ import type { StepColumn } from '../step-column.ts';
 import { PointKind } from '../step-column.ts';
 import { emptyRangeSamples, type RangeSamples, samplesOfColumn } from './range-samples.ts';
 
+/** Time and value. */
+const bytesPerSample = 2 * Float64Array.BYTES_PER_ELEMENT;
+
 export class SubquerySource implements RangeOperator {
   readonly windows: RangeWindows;
   readonly #context: ExecutionContext;
@@ -38,8 +41,14 @@ export class SubquerySource implements RangeOperator {
   }
 
   series(): readonly OutputSeries[] {
+    this.#context.takeMemory(this.#samplesBytes);
     this.#column = this.#context.takeColumn(this.#innerGrid.stepCount);
     return this.#context.counts.within(this.#steps, () => this.#inner.series());
+  }
+
+  /** What the points take as samples, where every step has one. */
+  get #samplesBytes(): number {
+    return bytesPerSample * this.#innerGrid.stepCount;
   }
 
   next(): RangeSamples {
@@ -54,7 +63,10 @@ export class SubquerySource implements RangeOperator {
 
   done(): void {
     this.#inner.done();
-    if (this.#column !== undefined) this.#context.giveColumn(this.#column);
+    if (this.#column !== undefined) {
+      this.#context.giveColumn(this.#column);
+      this.#context.giveMemory(this.#samplesBytes);
+    }
     this.#column = undefined;
   }
 }
