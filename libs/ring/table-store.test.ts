@@ -7,7 +7,7 @@ import type { Bucket } from '../object-store/bucket.ts';
 import { MemoryBucket } from '../object-store/memory.ts';
 import { realDisk } from '../std/disk.ts';
 import { countStart } from './incarnation.ts';
-import type { RingTable } from './table.ts';
+import { encodeTable, type RingTable } from './table.ts';
 import { TableStore } from './table-store.ts';
 
 const tableOf = (epoch: number, clusterId = 'c'): RingTable => ({
@@ -60,6 +60,16 @@ describe('the table in the bucket', () => {
       assert.equal(store.current?.epoch, 5);
     }
     assert.equal((await storeOf(bucket, join(folder.path, 'late'))).current?.epoch, 5);
+  });
+
+  it('takes tables from many at once, and has the newest on its disk', async () => {
+    await using folder = await tempFolder('ring');
+    const bucket = fragile(new MemoryBucket());
+    const store = await storeOf(bucket, folder.path);
+    await Promise.all(Array.from({ length: 20 }, (_, i) => store.takeFromPeer(encodeTable(tableOf(i + 1)))));
+    assert.equal(store.current?.epoch, 20);
+    bucket.away = true;
+    assert.equal((await storeOf(bucket, folder.path)).current?.epoch, 20);
   });
 
   it('goes by the copy on its disk while the bucket is away, and then learns what it missed', async () => {

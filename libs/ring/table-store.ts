@@ -41,6 +41,8 @@ export class TableStore {
   readonly #listeners = new Set<(table: RingTable) => void>();
   #current: RingTable | undefined;
   #refreshing: Promise<void> | undefined;
+  /** Resolves when the copy on the disk is the one that was taken last. */
+  #written: Promise<void> = Promise.resolve();
   #newestAtMs = Number.NEGATIVE_INFINITY;
 
   private constructor(options: TableStoreOptions) {
@@ -188,7 +190,14 @@ export class TableStore {
 
   async #take(table: RingTable): Promise<void> {
     if (!this.#adopt(table)) return;
-    await writeWhole(this.#options.disk, this.#copyPath, encodeTable(table));
+    // Tables come from the bucket, from peers and from here, and a file has one writer at a time.
+    const written = this.#written.then(() => this.#writeCopy());
+    this.#written = written.catch(() => undefined);
+    await written;
+  }
+
+  async #writeCopy(): Promise<void> {
+    if (this.#current !== undefined) await writeWhole(this.#options.disk, this.#copyPath, encodeTable(this.#current));
   }
 
   /** @returns whether it is newer than what was known */
