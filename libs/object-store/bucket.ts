@@ -12,6 +12,7 @@ export interface ObjectInfo {
   readonly bytes: number;
   /** Changes with every put: the etag, or what a store has in its place. Only ever compared. */
   readonly version: string;
+  /** When it came into the bucket as it is. */
   readonly modifiedMs: number;
 }
 

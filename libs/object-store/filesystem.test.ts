@@ -78,6 +78,18 @@ describe('filesystem bucket', () => {
     assert.deepEqual(await list('', true), ['plain/']);
   });
 
+  it('what was copied here with the time of its source is as young as the copy', async () => {
+    await using folder = await tempFolder('bucket');
+    const bucket = new FilesystemBucket(folder.path);
+    await bucket.put('t/x', new Uint8Array(3), { signal });
+    await utimes(join(folder.path, 't', 'x'), 1, 1);
+    const hourAgo = Date.now() - 3_600_000;
+    assert.ok(((await bucket.stat('t/x', signal))?.modifiedMs ?? 0) > hourAgo);
+    for await (const entry of bucket.list('t/', { delimiter: false, signal })) {
+      assert.ok(entry.kind === 'object' && entry.modifiedMs > hourAgo);
+    }
+  });
+
   it('a tenant whose link leads nowhere is not taken for one without objects', async () => {
     await using folder = await tempFolder('bucket');
     await symlink(join(folder.path, 'not-mounted'), join(folder.path, 'linked'));

@@ -336,7 +336,8 @@ function versionOf(stats: BigIntStats): string {
 
 function infoOf(key: string, stats: BigIntStats): ObjectInfo | undefined {
   if (!stats.isFile()) return undefined;
-  return { key, bytes: Number(stats.size), version: versionOf(stats), modifiedMs: Number(stats.mtimeMs) };
+  // Of a copy that keeps the time of its source the other one says when it came here.
+  return { key, bytes: Number(stats.size), version: versionOf(stats), modifiedMs: Number(stats.ctimeMs) };
 }
 
 /** Whether an error says that nothing is there, or something that is no file. */
