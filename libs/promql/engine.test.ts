@@ -254,7 +254,19 @@ describe('limits', () => {
     }
   });
 
-  it('functions that go through all of a window tell of it', () => {
+  it('histograms of an answer are counted by their buckets', () => {
+    const buckets = Array.from({ length: 100 }, () => 1).join(' ');
+    const source = sourceOf(`load 1m\n h {{schema:0 sum:1 count:100 buckets:[${buckets}]}}x60`);
+    for (const [text, times] of [
+      ['h', hour],
+      ['h[1h]', { startMs: 3_600_000 }],
+    ] as const) {
+      const { memoryBytesPeak } = ask(source, text, times).stats;
+      assert.ok(memoryBytesPeak > 60 * 100 * 8, `${text}: ${memoryBytesPeak}`);
+    }
+  });
+
+  it('functions that go through all of a window, or all buckets, tell of it', () => {
     const steps = 1_000;
     const source = sourceOf(
       `load 1m\n m ${Array.from({ length: steps }, (_, i) => i % 2).join(' ')}\n h {{schema:0 sum:1 count:1 buckets:[1]}}+{{schema:0 sum:1 count:1 buckets:[1]}}x${steps}`,
@@ -271,6 +283,8 @@ describe('limits', () => {
       ['rate(m[1d] anchored)', windows],
       ['rate(m[1d] smoothed)', windows],
       ['rate(h[1d] anchored)', 10 * windows],
+      ['histogram_stddev(h)', 50 * steps],
+      ['histogram_quantile(0.9, h)', 100 * steps],
     ] as const) {
       assert.ok(checksOf(text) >= work / 10_000, `${text}: ${checksOf(text)}`);
     }

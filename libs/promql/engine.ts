@@ -10,7 +10,12 @@ import { compareLabels, type Labels } from '../model/labels.ts';
 import type { ReadQuery, SeriesReader } from '../series/series-reader.ts';
 import type { Annotation } from './execute/annotations.ts';
 import { OperatorBuilder } from './execute/build-operators.ts';
-import { type EvaluationFlags, ExecutionContext, type QueryLimits } from './execute/execution-context.ts';
+import {
+  type EvaluationFlags,
+  ExecutionContext,
+  histogramBytes,
+  type QueryLimits,
+} from './execute/execution-context.ts';
 import { gatherRange } from './execute/gather-range.ts';
 import { type Grid, makeGrid } from './execute/grid.ts';
 import type { OutputSeries, VectorOperator } from './execute/operator.ts';
@@ -261,8 +266,9 @@ function gather(context: ExecutionContext, operator: VectorOperator, grid: Grid)
     context.worked(grid.stepCount);
     const count = column.pointCount();
     if (count === 0) continue;
-    context.takeMemory(16 * count);
-    result.push({ labels, ...pointsOf(column, count, everyStep) });
+    const points = pointsOf(column, count, everyStep);
+    context.takeMemory(16 * count + histogramBytes(points.h));
+    result.push({ labels, ...points });
   }
   operator.done();
   context.giveColumn(column);

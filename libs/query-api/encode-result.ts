@@ -73,6 +73,8 @@ function deprecatedStats(value: string): string {
 }
 
 const seriesPerCheck = 256;
+/** A histogram has hundreds of numbers. */
+const histogramsPerCheck = 32;
 
 function writeVector(json: JsonBytes, series: readonly ResultSeries[], count: number, checkStopped: () => void): void {
   json.byte(0x5b);
@@ -98,17 +100,17 @@ function writeMatrix(json: JsonBytes, series: readonly ResultSeries[], count: nu
   for (let i = 0; i < count; i++) {
     checkStopped();
     if (i > 0) json.byte(0x2c);
-    writeMatrixSeries(json, series[i] as ResultSeries, heads);
+    writeMatrixSeries(json, series[i] as ResultSeries, heads, checkStopped);
   }
   json.byte(0x5d);
 }
 
-function writeMatrixSeries(json: JsonBytes, one: ResultSeries, heads: SampleHeads): void {
+function writeMatrixSeries(json: JsonBytes, one: ResultSeries, heads: SampleHeads, checkStopped: () => void): void {
   json.raw('{"metric":');
   writeLabels(json, one.labels.pairs);
   heads.of(one.t);
   if (one.h === null) writeFloats(json, one, heads);
-  else writeMixed(json, one, heads);
+  else writeMixed(json, one, heads, checkStopped);
   json.byte(0x7d);
 }
 
@@ -125,7 +127,7 @@ export async function* matrixAnswer(
   json.raw('{"status":"success","data":{"resultType":"matrix","result":[');
   for (let i = 0; i < count; i++) {
     if (i > 0) json.byte(0x2c);
-    writeMatrixSeries(json, series[i] as ResultSeries, heads);
+    writeMatrixSeries(json, series[i] as ResultSeries, heads, () => {});
     if (pieces.length > 0) {
       yield* pieces.splice(0);
       await new Promise((resolve) => setImmediate(resolve));
@@ -151,7 +153,12 @@ function writeFloats(json: JsonBytes, { t, v }: ResultSeries, heads: SampleHeads
   json.byte(0x5d);
 }
 
-function writeMixed(json: JsonBytes, { t, v, h }: ResultSeries, { bytes, begin }: SampleHeads): void {
+function writeMixed(
+  json: JsonBytes,
+  { t, v, h }: ResultSeries,
+  { bytes, begin }: SampleHeads,
+  checkStopped: () => void,
+): void {
   let written = 0;
   for (let i = 0; i < t.length; i++) {
     if ((h?.[i] ?? null) !== null) continue;
@@ -165,6 +172,7 @@ function writeMixed(json: JsonBytes, { t, v, h }: ResultSeries, { bytes, begin }
   for (let i = 0; i < t.length; i++) {
     const histogram = h?.[i] ?? null;
     if (histogram === null) continue;
+    if (written % histogramsPerCheck === 0) checkStopped();
     json.raw(written++ === 0 ? ',"histograms":[' : ',');
     json.copy(bytes, begin[i], begin[i + 1]);
     writeHistogram(json, histogram);

@@ -39,6 +39,7 @@ interface Peaks {
   memoryBytesPeak: number;
 }
 
+const bytesPerSample = 16;
 const bytesPerStep = 9;
 const bytesPerColumn = 300;
 /** A unit takes some tens of nanoseconds: asking every few tenths of a millisecond costs nothing. */
@@ -183,6 +184,13 @@ export function histogramSamples(h: Histogram): number {
   return samplesOfSize(h, h.positiveBuckets.length + h.negativeBuckets.length);
 }
 
+/** What the histograms among points take as memory. */
+export function histogramBytes(histograms: readonly (Histogram | null)[] | null): number {
+  let samples = 0;
+  for (const h of histograms ?? []) if (h !== null) samples += histogramSamples(h);
+  return bytesPerSample * samples;
+}
+
 /** As histogramSamples, of what has a shape. */
 export function packedSamples(shape: HistogramShape): number {
   return samplesOfSize(shape, shape.bucketCount);
@@ -192,5 +200,5 @@ function samplesOfSize({ positiveSpans, negativeSpans, customValues }: Histogram
   // Two numbers of four bytes a span.
   const spanBytes = 4 * (positiveSpans.length + negativeSpans.length);
   const bucketBytes = 8 * (bucketCount + customValues.length);
-  return Math.floor((168 + 8 + spanBytes + bucketBytes) / 16);
+  return Math.floor((168 + 8 + spanBytes + bucketBytes) / bytesPerSample);
 }

@@ -7,7 +7,7 @@ import type { Histogram } from '../../model/histogram.ts';
 import type { ResultSeries } from '../engine.ts';
 import type { PlanNode } from '../plan/logical-plan.ts';
 import type { OperatorBuilder } from './build-operators.ts';
-import { type ExecutionContext, histogramSamples } from './execution-context.ts';
+import { type ExecutionContext, histogramBytes, histogramSamples } from './execution-context.ts';
 import { extendedWindow, windowEdges } from './functions/extended-rate.ts';
 import { type RangeWindows, windowEndMs } from './operator.ts';
 import { joinSameLabels } from './same-labels.ts';
@@ -28,7 +28,7 @@ export function gatherRange(context: ExecutionContext, builder: OperatorBuilder,
     if (points.t.length === 0) continue;
     // The points of a subquery are held already, by what it is made of.
     if (node.kind === 'matrixSelector') context.holdSamples(points.t.length);
-    context.takeMemory(16 * points.t.length);
+    context.takeMemory(16 * points.t.length + histogramBytes(points.h));
     const size = points.h === null ? points.t.length : sizeOf(points.h);
     context.counts.addAt(0, size, node.kind === 'matrixSelector' ? size : 0);
     result.push({ labels: dropName ? dropMetadata(labels) : labels, ...points });

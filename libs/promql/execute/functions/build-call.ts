@@ -154,7 +154,7 @@ function instantCall(builder: OperatorBuilder, node: CallNode): VectorOperator {
   if (histogram !== undefined) {
     const delayed = context.flags.delayedNameRemoval;
     // Unlike all others, these keep type and unit.
-    const mapped = new SeriesMap(context, builder.vector(arg(0)), [], histogramChange(histogram), (series) =>
+    const mapped = new SeriesMap(context, builder.vector(arg(0)), [], histogramChange(context, histogram), (series) =>
       series.map(({ labels }) => ({ labels: delayed ? labels : dropMetricName(labels), dropName: true })),
     );
     return builder.uniqueUnlessDelayed(mapped, 'merge');

@@ -7,6 +7,7 @@ import { formatFloatGeneral } from '../../../model/format-float.ts';
 import { customBucketsSchema, type Histogram } from '../../../model/histogram.ts';
 import { allBuckets } from '../../../model/histogram-buckets.ts';
 import { type Annotations, type Place, words } from '../annotations.ts';
+import type { ExecutionContext } from '../execution-context.ts';
 import type { ColumnChange } from '../series-map.ts';
 import { PointKind } from '../step-column.ts';
 import type { HistogramNumber } from './histogram-units.ts';
@@ -38,12 +39,20 @@ function variance(h: Histogram): number {
   return (total.sum + total.lost) / h.count;
 }
 
+/** How much more work a histogram is than a float. */
+const workPerHistogram = 50;
+
 /** Applies a function to every histogram. */
-export function histogramChange(apply: (h: Histogram) => number): ColumnChange {
+export function histogramChange(
+  context: Pick<ExecutionContext, 'worked'>,
+  apply: (h: Histogram) => number,
+): ColumnChange {
   return (column) => {
     for (let step = 0; step < column.stepCount; step++) {
-      if (column.kinds[step] === PointKind.histogram) column.setFloat(step, apply(column.histogramAt(step)));
-      else column.remove(step);
+      if (column.kinds[step] === PointKind.histogram) {
+        context.worked(workPerHistogram);
+        column.setFloat(step, apply(column.histogramAt(step)));
+      } else column.remove(step);
     }
   };
 }

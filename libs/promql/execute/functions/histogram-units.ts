@@ -16,6 +16,9 @@ import { PointKind, type StepColumn } from '../step-column.ts';
 import { ClassicBuckets } from './classic-buckets.ts';
 import { parseBucketBound } from './parse-bucket-bound.ts';
 
+/** How much more work it is to go through the buckets of a native histogram than to pass a sample. */
+const workPerNative = 100;
+
 /** Whether two label sets differ in one label at most, which both have. */
 function areEqualBut({ pairs: a }: Labels, { pairs: b }: Labels, name: string): boolean {
   if (a.length !== b.length) return false;
@@ -272,6 +275,7 @@ export class HistogramUnits implements VectorOperator {
       if (histogram !== null && buckets.count > 0) {
         this.#context.annotations.warn(words.mixedClassicNative(metric), this.#place);
       } else if (histogram !== null) {
+        this.#context.worked(workPerNative);
         out.setFloat(step, number.ofNative(step, histogram, notes));
       } else if (buckets.count > 0) {
         out.setFloat(step, number.ofClassic(step, buckets));

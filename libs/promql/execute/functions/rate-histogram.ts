@@ -91,6 +91,11 @@ export class HistogramResets {
     }
   }
 
+  /** How many resets a window has. */
+  countWithin(begin: number, end: number): number {
+    return firstAbove(this.indexes, end - 1) - firstAbove(this.indexes, begin);
+  }
+
   /** Whether a window has no reset. */
   isWithout(begin: number, end: number): boolean {
     const { indexes } = this;

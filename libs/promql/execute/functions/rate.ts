@@ -184,7 +184,7 @@ function histogramRates(input: KernelInput, { isCounter, isRate }: RateKind, out
     let increase: Histogram | undefined;
     if (begin < last) {
       increase = histogramIncrease(samples, resets, begin, end, isCounter, notes);
-      worked(resets.isUniform ? workPerHistogram : workPerHistogram * (end - begin));
+      worked(workPerHistogram * (resets.isUniform ? 1 + resets.countWithin(begin, end) : end - begin));
       if (increase === undefined) continue;
     }
     const st = isCounter && histogramSt !== null ? histogramSt[begin] : 0;
