@@ -6,6 +6,7 @@ import { Labels } from '../model/labels.ts';
 import { parseTenantId, type TenantId } from '../model/tenant-id.ts';
 import { ByteSink } from '../std/byte-sink.ts';
 import { Prng } from '../std/testing/prng.ts';
+import { rangeMs } from './head/head-range.ts';
 import { seriesNumberMax } from './head/series-table.ts';
 import { TenantHead } from './head/tenant-head.ts';
 import { batch, contentsOf, Ledger } from './ledger.testing.ts';
@@ -533,6 +534,43 @@ describe('Tsdb', () => {
     await assert.rejects(push(again.tsdb, 'c'), /err-mimir-ingester-max-tenants/);
     await push(again.tsdb, 'b');
     await again.tsdb.close();
+  });
+
+  it('makes room for a tenant where another has no samples left, and gives none the series of before', async () => {
+    const disk = new FaultyDisk();
+    const { tsdb } = await open(disk, { tenantsMax: 2 });
+    const letGo = async (tenant: TenantId) => {
+      const range = await tsdb.freeze(tenant, Math.floor(start / rangeMs));
+      assert.ok(range !== undefined);
+      await tsdb.dropFrozen(tenant, range.generation, '');
+    };
+    const tenantC = parseTenantId('c');
+    const { refs } = await tsdb.push(batch(tenantA, [['x', start, 1]]));
+    await tsdb.push(batch(tenantB, [['x', start, 2]]));
+    await assert.rejects(tsdb.push(batch(tenantC, [['x', start, 3]])), /one more than the 2/);
+    await letGo(tenantA);
+    await tsdb.push(batch(tenantC, [['x', start, 3]]));
+    assert.deepEqual([...tsdb.heads.keys()], [tenantB, tenantC]);
+    const held = refs.slice();
+    assert.equal(tsdb.clearDropped(tenantA, held, 1), 1, 'a sender may still hold its number');
+    assert.equal(held[0], 0);
+
+    await letGo(tenantB);
+    const again = await tsdb.push(batch(tenantA, [['z', start + 1, 4]]));
+    assert.ok((again.refs[0] as number) > (refs[0] as number), 'no number is given twice');
+    assert.equal(tsdb.clearDropped(tenantA, refs.slice(), 1), 1);
+    assert.equal(tsdb.clearDropped(tenantA, again.refs.slice(), 1), 0);
+    await tsdb.push(batch(tenantA, [['x', start + 2, 5]]));
+    await tsdb.close();
+
+    const restarted = await open(disk, { tenantsMax: 2 });
+    assert.deepEqual(restarted.report.damages, []);
+    const found = await contents(restarted.tsdb, tenantA);
+    assert.deepEqual([...found.keys()].sort(), ['x', 'z']);
+    assert.equal(found.get('x')?.get(start + 2)?.[0], 5);
+    assert.equal(found.get('x')?.size, 1);
+    assert.equal((await contents(restarted.tsdb, tenantC)).get('x')?.get(start)?.[0], 3);
+    await restarted.tsdb.close();
   });
 
   it('takes no more when samples of thousands of ranges wait for blocks, and other tenants go on', async () => {

@@ -89,6 +89,8 @@ export interface RestoreReport {
 
 /** Open and frozen ranges of one tenant: a backfill that goes through them without order must wait until some are written. */
 const rangesMax = 4096;
+/** Tenants whose head is gone of whom the last number is remembered. */
+const tenantsGoneMax = 100_000;
 /** Log records in memory that wait for the disk; one more may come on top. */
 const pendingBytesMax = 256 << 20;
 /** Values of labels that are kept in order, of all heads: some 60 bytes a value. */
@@ -97,6 +99,11 @@ const valueListBytesMax = 32 << 20;
 export class Tsdb {
   readonly #options: TsdbOptions;
   readonly #heads = new Map<TenantId, TenantHead>();
+  /** Whether a head may have lost its last range since it was looked for one. */
+  #mayHaveIdleHeads = true;
+  /** The greatest series number of tenants whose head is gone, and of all those that had to be forgotten here: none is given twice. */
+  readonly #lastIdOfGone = new Map<TenantId, number>();
+  #lastIdOfForgotten = 0;
   readonly #valueLists = new ValueLists(valueListBytesMax);
   /** Series that a push made before it failed to be logged (memory ran out, say). */
   readonly #unlogged = new Map<TenantHead, Set<number>>();
@@ -178,7 +185,7 @@ export class Tsdb {
     // A tenant of whom nothing was ever kept leaves nothing behind.
     const known = this.#heads.get(batch.tenant);
     if (known === undefined) this.#checkTenants();
-    const head = known ?? new TenantHead(this.#options.headOptions(batch.tenant));
+    const head = known ?? this.#newHead(batch.tenant);
     if (head.openRanges.size + head.frozenRanges.size > rangesMax) {
       throw new Failure(
         'unavailable',
@@ -199,7 +206,10 @@ export class Tsdb {
       }
       throw error;
     }
-    if (known === undefined && applied.durable !== undefined) this.#heads.set(batch.tenant, head);
+    if (known === undefined && applied.durable !== undefined) {
+      this.#heads.set(batch.tenant, head);
+      this.#mayHaveIdleHeads ||= head.openRanges.size === 0;
+    }
     await applied.durable;
     this.#snapshotIfDue();
     return applied.outcome;
@@ -209,12 +219,42 @@ export class Tsdb {
   #checkTenants(): void {
     const { tenantsMax = Number.POSITIVE_INFINITY } = this.#options;
     if (this.#heads.size < tenantsMax) return;
+    this.#dropIdleHeads();
+    if (this.#heads.size < tenantsMax) return;
     throw new Failure(
       'unavailable',
       `the write request was refused: its tenant would be one more than the ${tenantsMax} that this ingester may have ` +
         '(err-mimir-ingester-max-tenants). To adjust the limit, configure ingester.instance-limits.max-tenants.',
       { retryAfterSeconds: 30 },
     );
+  }
+
+  /** Tenants without samples make room for others, else names that were made up once would keep it for good. Their exemplars and metadata go. */
+  #dropIdleHeads(): void {
+    if (!this.#mayHaveIdleHeads) return;
+    this.#mayHaveIdleHeads = false;
+    for (const [tenant, head] of this.#heads) {
+      if (head.openRanges.size + head.frozenRanges.size > 0) continue;
+      this.#heads.delete(tenant);
+      this.#unlogged.delete(head);
+      this.#lastIdOfGone.set(tenant, head.lastId);
+    }
+    if (this.#lastIdOfGone.size <= tenantsGoneMax) return;
+    for (const lastId of this.#lastIdOfGone.values()) {
+      this.#lastIdOfForgotten = Math.max(this.#lastIdOfForgotten, lastId);
+    }
+    this.#lastIdOfGone.clear();
+  }
+
+  /** Senders may hold numbers of a head that the tenant had before. */
+  #newHead(tenant: TenantId): TenantHead {
+    const head = new TenantHead(this.#options.headOptions(tenant));
+    const lastId = Math.max(this.#lastIdOfForgotten, this.#lastIdOfGone.get(tenant) ?? 0);
+    if (lastId > 0) {
+      head.startAfter(lastId);
+      head.hasDroppedSeries = true;
+    }
+    return head;
   }
 
   /**
@@ -407,11 +447,10 @@ export class Tsdb {
    */
   clearDropped(tenant: TenantId, refs: Uint32Array, count: number): number {
     const head = this.#heads.get(tenant);
-    if (head === undefined || !head.hasDroppedSeries) return 0;
-    const { series } = head;
+    if (head?.hasDroppedSeries === false) return 0;
     let cleared = 0;
     for (let i = 0; i < count; i++) {
-      if (refs[i] === 0 || series.has(refs[i] as number)) continue;
+      if (refs[i] === 0 || head?.series.has(refs[i] as number) === true) continue;
       refs[i] = 0;
       cleared++;
     }
@@ -454,6 +493,7 @@ export class Tsdb {
     writer.checkOpen();
     const durable = writer.append((out) => encodeDrop(tenant, generation, block, out));
     this.#heads.get(tenant)?.drop(generation);
+    this.#mayHaveIdleHeads = true;
     await durable;
   }
 

@@ -13,7 +13,7 @@ export const ingesterKeys = {
   instanceLimits: {
     maxTenants: integer(
       10_000,
-      'Most tenants that may have samples in one ingester, some 18 KB each; a write that would begin one more is answered 503.',
+      'Most tenants that may have samples in one ingester, some 18 KB each; a write that would begin one more is answered 503. One whose samples are all in blocks makes room.',
       1,
     ),
   },
