@@ -70,16 +70,21 @@ function decodeEscapes(text: string): string {
     return decodeURIComponent(text);
   } catch {
     // The escapes are well formed, so it is the UTF-8 that is not: replacement characters stand for it.
-    const bytes: number[] = [];
-    const raw = Buffer.from(text, 'utf8');
-    for (let i = 0; i < raw.length; i++) {
-      if (raw[i] !== 0x25) {
-        bytes.push(raw[i]);
+    const bytes = Buffer.from(text, 'utf8');
+    let length = 0;
+    for (let i = 0; i < bytes.length; i++) {
+      if (bytes[i] !== 0x25) {
+        bytes[length++] = bytes[i];
         continue;
       }
-      bytes.push(Number.parseInt(raw.toString('latin1', i + 1, i + 3), 16));
+      bytes[length++] = 16 * hexDigit(bytes[i + 1]) + hexDigit(bytes[i + 2]);
       i += 2;
     }
-    return Buffer.from(bytes).toString('utf8');
+    return bytes.toString('utf8', 0, length);
   }
+}
+
+/** What a digit stands for: 0-9, A-F or a-f. */
+function hexDigit(char: number): number {
+  return char <= 0x39 ? char - 0x30 : (char & 0xdf) - 0x37;
 }

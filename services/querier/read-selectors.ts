@@ -12,10 +12,19 @@ import { mayBeCostly } from './resolve-patterns.ts';
 
 type Selectors = readonly (readonly Matcher[])[];
 
-/** The selectors of `match[]`; of none, none. @throws Failure `bad_data`. */
+/** Selectors that one request may have: each is looked up by itself, on the thread that takes writes. */
+const selectorsMax = 10_000;
+/** Up to here all of them are parsed at once, in about a millisecond. */
+const charactersMax = 10_000;
+
+/** The selectors of `match[]`, each once; of none, none. @throws Failure `bad_data`. */
 export async function readMatches(call: ApiCall, deps: ApiDeps, range: TimeRangeMs): Promise<Selectors> {
-  const texts = call.form.all('match[]');
-  if (texts.some(mayBeCostly)) return resolveInWorker(call, deps, range, texts, false);
+  const texts = [...new Set(call.form.all('match[]'))];
+  if (texts.length > selectorsMax) {
+    throw new Failure('bad_data', `too many match[] parameters: ${texts.length}, at most ${selectorsMax} are allowed`);
+  }
+  const length = texts.reduce((sum, text) => sum + text.length, 0);
+  if (length > charactersMax || texts.some(mayBeCostly)) return resolveInWorker(call, deps, range, texts, false);
   return texts.map((text) => deps.syntax.parseSelector(text));
 }
 
