@@ -1,8 +1,8 @@
 /**
  * Which blocks are not needed any more because others hold all that they hold. Pure, from the bucket index alone.
  * A block is covered when one job has made blocks out of it, and all that this job has made are in the index. So a crash between the
- * upload of outputs and the marking of sources is mended by whoever looks next; and a source stays as long as an output is missing,
- * set aside or itself on its way out without something that covers it.
+ * upload of outputs and the marking of sources is mended by whoever looks next; and a source stays as long as an output is missing or
+ * set aside. That an output is marked changes nothing: either others cover it, or whoever marked it wants nothing of what it holds.
  */
 import type { IndexedBlock } from '../../libs/blocks/bucket-index.ts';
 import { shardLabel } from '../../libs/tsdb/block/label-shard.ts';
