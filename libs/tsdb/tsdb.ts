@@ -237,6 +237,7 @@ export class Tsdb {
       if (head.openRanges.size + head.frozenRanges.size > 0) continue;
       this.#heads.delete(tenant);
       this.#unlogged.delete(head);
+      head.metadata.clear();
       this.#lastIdOfGone.set(tenant, head.lastId);
     }
     if (this.#lastIdOfGone.size <= tenantsGoneMax) return;
@@ -653,6 +654,7 @@ export class Tsdb {
         log.error({ file: damage.path, offset: damage.offset, bytes: damage.bytes }, 'a snapshot is damaged');
       }
       if (loaded.damages.length > 0) {
+        for (const head of this.#heads.values()) head.metadata.clear();
         this.#heads.clear();
         await this.#setAside(loaded.path);
       } else {

@@ -3,6 +3,7 @@
  * Owns the start of the Tsdb (in the background: the process listens meanwhile and says how far it is), its upkeep and its end.
  */
 import { join } from 'node:path';
+import { getHeapStatistics } from 'node:v8';
 import { emptyBucketIndex, readBucketIndex } from '../../libs/blocks/bucket-index.ts';
 import { tenantDeletionMarkKey } from '../../libs/blocks/paths.ts';
 import { uploadBlock } from '../../libs/blocks/upload-block.ts';
@@ -20,6 +21,7 @@ import { realDisk } from '../../libs/std/disk.ts';
 import type { Logger } from '../../libs/telemetry/log.ts';
 import type { Metrics } from '../../libs/telemetry/metrics.ts';
 import { CutThread } from '../../libs/tsdb/cut-thread.ts';
+import { MetadataShare } from '../../libs/tsdb/head/metric-metadata.ts';
 import { LocalBlocks } from '../../libs/tsdb/local-blocks.ts';
 import type { AcceptedAges } from '../../libs/tsdb/lost-records.ts';
 import { OutsideLog } from '../../libs/tsdb/outside-log.ts';
@@ -74,6 +76,8 @@ export interface IngesterRoom {
 }
 
 const fullRetryMs = 1_000;
+/** Characters of metadata for each so many bytes that the heap may have: one takes a byte or two, and its objects as much again. */
+const metadataShareOfHeap = 16;
 const progressEveryMs = 2_000;
 /** How often it is looked for ranges whose time has come. */
 const cutEveryMs = 10_000;
@@ -160,6 +164,7 @@ export function createIngester(config: IngesterConfig, headConfig: HeadConfig, d
   const onDelay = deps.follow === undefined ? () => undefined : registerLogMetrics(deps.metrics, handler);
   registerBlockMetrics(deps.metrics, handler, blocks, shipper);
 
+  const metadataShare = new MetadataShare(Math.floor(getHeapStatistics().heap_size_limit / metadataShareOfHeap));
   const open = async (): Promise<void> => {
     let toldAtMs = performance.now();
     const progress = (state: RestoreProgress): void => {
@@ -192,6 +197,7 @@ export function createIngester(config: IngesterConfig, headConfig: HeadConfig, d
         }),
         headOptions: (tenant) => ({
           exemplarsMax: shareOf(tenant, deps.limits.of(tenant).maxGlobalExemplarsPerUser),
+          metadataShare,
         }),
         ...(outside === undefined ? {} : { outside: outside.log }),
         cut: { blocks, nowMs: deps.nowMs, cutDelayMs: headConfig.cutDelay, idleMs: headConfig.idleDelay },

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { MetadataStore } from './metric-metadata.ts';
+import { MetadataShare, MetadataStore } from './metric-metadata.ts';
 
 describe('metadata of a tenant', () => {
   it('takes no more than its share of the heap, whatever is sent, and the newest stays', () => {
@@ -25,6 +25,29 @@ describe('metadata of a tenant', () => {
     assert.deepEqual(store.list(undefined, 0, 0), []);
     store.add({ metric: 'small', type: 'gauge', help: 'again', unit: '' });
     assert.equal(store.list('small', 0, 0).length, 1);
+  });
+
+  it('all tenants together take no more than there is for them: who holds most gives', () => {
+    const share = new MetadataShare(1 << 20);
+    const small = new MetadataStore(share);
+    small.add({ metric: 'up', type: 'gauge', help: 'kept', unit: '' });
+    const stores = Array.from({ length: 300 }, () => new MetadataStore(share));
+    for (const [tenant, store] of stores.entries()) {
+      for (let i = 0; i < 50; i++) {
+        store.add({ metric: `metric_${i}`, type: 'counter', help: 'x'.repeat(1000), unit: String(tenant) });
+        assert.ok(share.characters <= 1 << 20);
+      }
+      assert.ok(store.list('metric_49', 0, 0).length === 1, 'the newest is kept');
+    }
+    assert.equal(small.list('up', 0, 0)[0]?.help, 'kept');
+    const held = [small, ...stores].reduce((sum, { characters }) => sum + characters, 0);
+    assert.equal(held, share.characters);
+    assert.ok(held > 1 << 19);
+    for (const store of stores) store.clear();
+    assert.equal(share.characters, small.characters);
+    assert.deepEqual(stores[0]?.list(undefined, 0, 0), []);
+    stores[0]?.add({ metric: 'up', type: 'gauge', help: 'anew', unit: '' });
+    assert.equal(stores[0]?.list('up', 0, 0).length, 1);
   });
 
   it('of a metric the newest ten entries stay', () => {

@@ -1,6 +1,6 @@
 /**
  * What senders said about the metrics of one tenant: type, unit, help. Targets may disagree, so a metric has a list.
- * Owns the lists and their maxima; the newest stays.
+ * Owns the lists and their maxima, of one tenant and of all; the newest stays.
  */
 import { type MetricMetadata, metricTypes } from '../../model/metadata.ts';
 import type { ByteSink } from '../../std/byte-sink.ts';
@@ -13,11 +13,47 @@ const charactersMax = 16 << 20;
 /** Counted for an entry beyond its texts: its objects. */
 const entryCharacters = 100;
 
+/** What the metadata of all tenants may take together: names of tenants can be made up. */
+export class MetadataShare {
+  /** Characters held by all. */
+  characters = 0;
+  readonly #max: number;
+  /** Those that hold any. */
+  readonly #stores = new Set<MetadataStore>();
+
+  constructor(charactersMax: number) {
+    this.#max = charactersMax;
+  }
+
+  /** A store holds so many characters more. */
+  count(store: MetadataStore, characters: number): void {
+    this.characters += characters;
+    if (store.characters > 0) this.#stores.add(store);
+    else this.#stores.delete(store);
+  }
+
+  /** Who holds most gives half of it, until all have room. */
+  makeRoom(): void {
+    while (this.characters > this.#max) {
+      let largest: MetadataStore | undefined;
+      for (const store of this.#stores) if (store.characters > (largest?.characters ?? 0)) largest = store;
+      if (largest === undefined) return;
+      largest.shrink(largest.characters / 2);
+    }
+  }
+}
+
 export class MetadataStore {
+  readonly #share: MetadataShare | undefined;
   readonly #byMetric = new Map<string, MetricMetadata[]>();
   /** Goes on behind the metrics that are gone: to begin anew would pass over what each of them left in the map. */
   #oldest = this.#byMetric.keys();
   #characters = 0;
+
+  /** @param share undefined where there is no other store */
+  constructor(share?: MetadataShare) {
+    this.#share = share;
+  }
 
   /** Characters held, with what is counted for objects. */
   get characters(): number {
@@ -32,11 +68,28 @@ export class MetadataStore {
     } else {
       const { type, help, unit } = entry;
       if (known.some((one) => one.type === type && one.help === help && one.unit === unit)) return;
-      if (known.length >= entriesMax) this.#characters -= charactersOf(known.shift());
+      if (known.length >= entriesMax) this.#count(-charactersOf(known.shift()));
       known.push(entry);
     }
-    this.#characters += charactersOf(entry);
-    while (this.#characters > charactersMax) this.#dropOldest();
+    this.#count(charactersOf(entry));
+    this.shrink(charactersMax);
+    this.#share?.makeRoom();
+  }
+
+  /** Lets go of the oldest metrics until no more than so many characters are held. */
+  shrink(characters: number): void {
+    while (this.#characters > characters) this.#dropOldest();
+  }
+
+  /** Lets go of all. */
+  clear(): void {
+    this.#byMetric.clear();
+    this.#count(-this.#characters);
+  }
+
+  #count(characters: number): void {
+    this.#characters += characters;
+    this.#share?.count(this, characters);
   }
 
   #dropOldest(): void {
@@ -46,7 +99,7 @@ export class MetadataStore {
       metric = this.#oldest.next().value;
     }
     if (metric === undefined) return;
-    for (const entry of this.#byMetric.get(metric) ?? []) this.#characters -= charactersOf(entry);
+    for (const entry of this.#byMetric.get(metric) ?? []) this.#count(-charactersOf(entry));
     this.#byMetric.delete(metric);
   }
 

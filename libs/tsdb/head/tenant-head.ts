@@ -14,20 +14,22 @@ import type { ByteSink } from '../../std/byte-sink.ts';
 import { ByteSource } from '../../std/byte-source.ts';
 import { ExemplarRing } from './exemplar-ring.ts';
 import { AppendOutcome, HeadRange, rangeMs } from './head-range.ts';
-import { MetadataStore } from './metric-metadata.ts';
+import { type MetadataShare, MetadataStore } from './metric-metadata.ts';
 import { SeriesTable, seriesNumberMax } from './series-table.ts';
 import { readSeriesSlice, writeSeriesSlice } from './snapshot-slice.ts';
 
 export interface TenantHeadOptions {
   /** Exemplars that are kept at most; 0 is none. */
   readonly exemplarsMax: number;
+  /** What the metadata of all tenants may take together; undefined: nothing but its own maximum holds a tenant. */
+  readonly metadataShare?: MetadataShare;
 }
 
 export class TenantHead {
   /** Replaced when the series that are gone are dropped: whoever reads keeps the one that he began with. */
   series = new SeriesTable();
   readonly exemplars: ExemplarRing;
-  readonly metadata = new MetadataStore();
+  readonly metadata: MetadataStore;
   /** Since this object was made: what a snapshot brings back is not counted. */
   readonly counters = {
     /** Samples stored, floats and histograms, in order or late. */
@@ -55,6 +57,7 @@ export class TenantHead {
 
   constructor(options: TenantHeadOptions) {
     this.exemplars = new ExemplarRing(options.exemplarsMax);
+    this.metadata = new MetadataStore(options.metadataShare);
   }
 
   /** How many series there are. */
