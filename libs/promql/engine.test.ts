@@ -285,6 +285,9 @@ describe('limits', () => {
       ['rate(h[1d] anchored)', 10 * windows],
       ['histogram_stddev(h)', 50 * steps],
       ['histogram_quantile(0.9, h)', 100 * steps],
+      ['count_values("v", h)', 1_000 * steps],
+      ['avg(h)', 20 * steps],
+      ['h smoothed', 100 * steps],
     ] as const) {
       assert.ok(checksOf(text) >= work / 10_000, `${text}: ${checksOf(text)}`);
     }

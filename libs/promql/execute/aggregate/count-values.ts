@@ -19,6 +19,9 @@ const bytesPerOutput = 200;
 /** How much more work it is to write a number than to add it. */
 const workPerValue = 20;
 
+/** And to write a histogram, which has many. */
+const workPerHistogram = 1_000;
+
 /** Whether the text may name a label: anything but nothing, if it is UTF-8. */
 export function isLabelName(name: string): boolean {
   return name !== '' && name.isWellFormed() && isUtf8(Buffer.from(name));
@@ -68,6 +71,7 @@ export class CountValues implements VectorOperator {
       for (let step = 0; step < column.stepCount; step++) {
         const kind = column.kinds[step];
         if (kind === PointKind.none) continue;
+        if (kind === PointKind.histogram) this.#context.worked(workPerHistogram);
         const text =
           kind === PointKind.float ? formatFloat(column.values[step]) : formatHistogram(column.histogramAt(step));
         let output = byText.get(text);

@@ -16,6 +16,8 @@ import type { Accumulator } from './aggregation.ts';
 const hasFloat = 1;
 const hasHistogram = 2;
 const incompatible = 4;
+/** How much more work it is to add a histogram than a float. */
+const workPerHistogram = 20;
 const bytesPerStepOfSum = 17;
 const bytesPerStepOfMean = 34;
 
@@ -92,6 +94,7 @@ class SumAccumulator implements Accumulator {
     this.#histograms ??= new HistogramTotals(this.#context.annotations, this.#place, this.#seen);
     for (let step = 0; step < column.stepCount; step++) {
       if (column.kinds[step] !== PointKind.histogram || (this.#seen[step] & incompatible) !== 0) continue;
+      this.#context.worked(workPerHistogram);
       this.#histograms.add(column, step, metric, undefined);
     }
   }
@@ -157,6 +160,7 @@ class AverageAccumulator implements Accumulator {
       const count = ++this.#counts[step];
       if (kind === PointKind.histogram) {
         this.#histograms ??= new HistogramTotals(this.#context.annotations, this.#place, this.#seen);
+        this.#context.worked(workPerHistogram);
         this.#histograms.add(column, step, metric, count);
         continue;
       }

@@ -17,6 +17,9 @@ import { emptyRangeSamples, splitSamples, unpackSamples, WindowBounds } from './
 import { instantSelectQuery } from './select-queries.ts';
 import { OpenSelection, outputSeries } from './selection.ts';
 
+/** How much more work it is to find a histogram between two than to pass a sample. */
+const workPerHistogram = 100;
+
 export class SmoothedSelectorScan implements VectorOperator {
   readonly #context: ExecutionContext;
   readonly #node: VectorSelectorNode;
@@ -88,6 +91,7 @@ export class SmoothedSelectorScan implements VectorOperator {
         out.setFloat(step, interpolate(t[i - 1], v[i - 1], t[i], v[i], at, false));
       } else if (i > floatBegin[step]) out.setFloat(step, v[i - 1]);
     } else if (hasHistograms) {
+      this.#context.worked(workPerHistogram);
       const h = this.#histogramAt(histogramBegin[step], histogramEnd[step], at);
       if (h !== undefined) out.setHistogram(step, h);
     }
