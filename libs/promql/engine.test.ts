@@ -413,6 +413,19 @@ describe('switches', () => {
     assert.match(failureOf(() => ask(source, `count(${equal})`, range)).message, /same labelset/);
   });
 
+  it('with it, series that take turns are one without their names', () => {
+    const source = sourceOf('load 10m\n n0 _ _ 3 _ \n n1 1 _ _ 4\n n2 _ 2 _ _\n n3 9 _ _ _');
+    const grid = { endMs: 1_800_000, stepMs: 600_000 };
+    const flags = { delayedNameRemoval: true };
+    const { series } = ask(source, '{__name__=~"n[012]"} * 1', { flags, ...grid });
+    assert.deepEqual(
+      series.map(({ labels, t, v, h }) => [labels.pairs, [...t], [...v], h]),
+      [[[], [0, 600_000, 1_200_000, 1_800_000], [1, 2, 3, 4], null]],
+    );
+    const refused = failureOf(() => ask(source, '{__name__=~"n."} * 1', { flags, ...grid }));
+    assert.match(refused.message, /same labelset/);
+  });
+
   it('with it, a float and a histogram may be there at one time: a range has both, an instant the histogram', () => {
     const source = sourceOf('load 1m\n a{x="1"} 5 6\n h{x="1"} {{count:2 buckets:[1 1]}} {{count:2 buckets:[1 1]}}');
     const flags = { delayedNameRemoval: true };

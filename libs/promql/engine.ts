@@ -216,7 +216,7 @@ function run(
   const operator = builder.vector(plan);
   const { delayedNameRemoval } = context.flags;
   const series = delayedNameRemoval
-    ? joinSameLabels(gather(context, new FinalNames(operator), grid))
+    ? joinSameLabels(context, gather(context, new FinalNames(operator), grid))
     : gather(context, operator, grid);
   if (isInstant) return { type, series: series.map(onePoint) };
   return { type: 'matrix', series: sorted(context, series) };

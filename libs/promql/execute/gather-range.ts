@@ -34,7 +34,7 @@ export function gatherRange(context: ExecutionContext, builder: OperatorBuilder,
     result.push({ labels: dropName ? dropMetadata(labels) : labels, ...points });
   }
   source.done();
-  return joinSameLabels(result);
+  return joinSameLabels(context, result);
 }
 
 /** Samples that the points count for. */
