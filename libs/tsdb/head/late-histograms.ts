@@ -10,6 +10,8 @@ import type { LateChunk, LateOutcome } from './late-floats.ts';
 
 /** A full list becomes chunks. */
 const listMax = 32;
+/** Above so many in all lists every list is full: each histogram is objects of more than a kilobyte in the heap of the process. */
+const histogramsMax = 8192;
 
 interface LateHistogram {
   /** From the begin of the range. */
@@ -22,6 +24,7 @@ const noChunks: readonly LateChunk[] = [];
 
 export class LateHistograms {
   readonly #bySlot = new Map<number, LateHistogram[]>();
+  #total = 0;
 
   insert(slot: number, t: number, st: number, h: Histogram): LateOutcome {
     let list = this.#bySlot.get(slot);
@@ -37,14 +40,21 @@ export class LateHistograms {
       return order === 0 ? 'duplicate' : 'conflict';
     }
     list.splice(index, 0, { t, st, h });
+    this.#total++;
     return 'stored';
   }
 
   isFull(slot: number): boolean {
-    return (this.#bySlot.get(slot)?.length ?? 0) >= listMax;
+    return this.count(slot) >= listMax || this.#total > histogramsMax;
+  }
+
+  /** Those of a slot. */
+  count(slot: number): number {
+    return this.#bySlot.get(slot)?.length ?? 0;
   }
 
   clear(slot: number): void {
+    this.#total -= this.count(slot);
     this.#bySlot.delete(slot);
   }
 
