@@ -72,6 +72,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const folder = await tempFolder('cluster');
   const bucketFolder = join(folder.path, 'bucket');
   const started: Maru[] = [];
+  const starting = new Set<Promise<Maru>>();
   const bucket = options.s3 === undefined ? [`--bucket.filesystem.directory=${bucketFolder}`] : flagsOfS3(options.s3);
   const flags = (target: string, instance: string, zone: string): string[] => [
     `--target=${target}`,
@@ -84,15 +85,23 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     ...(options.args ?? []),
   ];
   const start = async (target: string, { instance, zone }: Place, more: readonly string[]): Promise<Maru> => {
-    const maru = await startMaru({
+    const coming = startMaru({
       args: [...flags(target, instance, zone), ...more],
       dataDir: options.dataDirOf?.(instance) ?? join(folder.path, instance),
       env: { ...options.env, ...options.envOf?.({ instance, zone }) },
     });
-    started.push(maru);
-    return maru;
+    starting.add(coming);
+    try {
+      const maru = await coming;
+      started.push(maru);
+      return maru;
+    } finally {
+      starting.delete(coming);
+    }
   };
   const dispose = async (): Promise<void> => {
+    // Where one could not be started others are still on their way.
+    await Promise.allSettled(starting);
     await Promise.all(started.map((maru) => maru[Symbol.asyncDispose]()));
     await folder[Symbol.asyncDispose]();
   };
