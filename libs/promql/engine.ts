@@ -214,11 +214,12 @@ function run(
     return { type, series: sorted(context, gatherRange(context, builder, plan)) };
   }
   const operator = builder.vector(plan);
-  const { delayedNameRemoval } = context.flags;
-  const series = delayedNameRemoval
-    ? joinSameLabels(context, gather(context, new FinalNames(operator), grid))
-    : gather(context, operator, grid);
-  if (isInstant) return { type, series: series.map(onePoint) };
+  let series: ResultSeries[];
+  if (context.flags.delayedNameRemoval) {
+    const joined = joinSameLabels(context, gather(context, new FinalNames(operator), grid));
+    series = isInstant ? joined.map(onePoint) : joined;
+  } else series = gather(context, operator, grid);
+  if (isInstant) return { type, series };
   return { type: 'matrix', series: sorted(context, series) };
 }
 

@@ -1,8 +1,8 @@
 /**
  * A port of the loopback that nobody listens on. A server that is to be killed and started again on the
  * same address needs to know its port beforehand; port 0 would move with every start.
- * Owns that none is given twice: test files run side by side, so each process has ports of its own, below those that the system gives to
- * connections that go out.
+ * Owns that none is given to two: test files run side by side, so each process has ports of its own, below those that the system gives to
+ * connections that go out. One is given again after all others.
  */
 import { createServer } from 'node:net';
 

@@ -7,6 +7,7 @@ import { Failure } from '../../errors/failure.ts';
 import { compareLabels, Labels } from '../../model/labels.ts';
 import { realDisk } from '../../std/disk.ts';
 import { KeptReads } from '../../std/kept-reads.ts';
+import { RecentlyUsed } from '../../std/recently-used.ts';
 import { Prng } from '../../std/testing/prng.ts';
 import { labelsText, readTestBlock, type TestSeries, ulidOf, writeTestBlock } from './block.testing.ts';
 import { blockBegin, expectedSelection, gridOfSeries, randomMatchers, selectRows } from './block-source.testing.ts';
@@ -18,7 +19,10 @@ import { encodeTombstones } from './tombstones.ts';
 const { signal } = new AbortController();
 const whole = { minT: 0, maxT: Number.MAX_SAFE_INTEGER };
 
-const memories: BlockMemory[] = [{}, { series: new SeriesMemory(16 << 20), reads: new KeptReads(1 << 20) }];
+const memories: BlockMemory[] = [
+  {},
+  { series: new SeriesMemory(16 << 20), reads: new KeptReads(1 << 20), lists: new RecentlyUsed(1 << 20) },
+];
 for (const memory of memories) {
   describe(`a local block as a source${memory.series === undefined ? '' : ' that keeps its series and reads'}`, () => {
     const series = gridOfSeries(12, 40, 150);
@@ -191,6 +195,26 @@ describe('labels of a part of a block', () => {
         }
       }
     });
+  }
+});
+
+it('values of a label are listed once, and are those of their own block', async () => {
+  await using folder = await tempFolder('block-lists');
+  const lists = new RecentlyUsed<readonly string[]>(1 << 20);
+  const samples = gridOfSeries(1, 1, 5)[0]?.samples ?? [];
+  for (const round of [0, 1]) {
+    for (const [i, pod] of ['a', 'b'].entries()) {
+      const directory = join(folder.path, pod);
+      const ulid = ulidOf(new Prng(i));
+      const series = [{ labels: Labels.from([['pod', pod]]), samples }];
+      if (round === 0) await writeTestBlock({ disk: realDisk, directory, ulid, series });
+      await using block = await openLocalBlock(realDisk, join(directory, ulid), { lists });
+      const ask = async () =>
+        (await block.source.labelValues('pod', { selectors: [], ...whole, limit: 0 }, signal)).values;
+      const first = await ask();
+      assert.deepEqual(first, [pod]);
+      assert.equal(await ask(), first);
+    }
   }
 });
 
