@@ -69,6 +69,9 @@ export class KafkaLog {
     metrics.gaugeOf('maru_log_available', 'Whether the topic of the log is there as it must be.', [], () => [
       { value: topic.problem === undefined ? 1 : 0 },
     ]);
+    metrics.gaugeOf('maru_log_waiting_records', 'Records of the log that no request has taken yet.', [], () => [
+      { value: producer.waitingRecords },
+    ]);
     metrics.counterOf('maru_log_written_records_total', 'Records of the log that were acknowledged.', [], () => [
       { value: counters.records },
     ]);
