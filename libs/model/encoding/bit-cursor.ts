@@ -3,10 +3,15 @@
  * Owns the position and the check against the end. Its words are bit-reader.ts' scratch: one cursor at a time.
  */
 import { corruptChunk, loadBitWords, peekBits, peekVarint, uvarintLength } from './bit-reader.ts';
-import { peekVarbitInt, peekVarbitUint, varbitLength } from './varbit.ts';
-
-/** The longest number that is read without a call. */
-const shortBitsMax = 17;
+import {
+  peekVarbitInt,
+  peekVarbitUint,
+  shortVarbitInts,
+  shortVarbitLengthBits,
+  shortVarbitLengthMask,
+  shortVarbitShift,
+  varbitLength,
+} from './varbit.ts';
 
 export class BitCursor {
   readonly words: Int32Array;
@@ -45,42 +50,34 @@ export class BitCursor {
   }
 
   /**
-   * Adds the next numbers to values[begin, end), and what these come to then to those of `sums`. Most are small, so they are read without
-   * a call each.
+   * Adds the next numbers to values[begin, end), and what these come to then to those of `sums`. Most are short: they are looked up, two
+   * in one look at the bits.
    */
   varbitIntsInto(values: Float64Array, sums: Float64Array, begin: number, end: number): void {
     const { words } = this;
     let position = this.position;
-    // The next bits of the stream, of which the first `left` count: one look serves several numbers.
-    let bits = peekBits(words, position);
-    let left = 32;
-    for (let i = begin; i < end; i++) {
-      if (left < shortBitsMax) {
-        bits = peekBits(words, position);
-        left = 32;
+    for (let i = begin; i < end; ) {
+      const bits = peekBits(words, position);
+      const first = shortVarbitInts[bits >>> shortVarbitShift];
+      if (first === 0) {
+        values[i] += peekVarbitInt(words, position);
+        sums[i] += values[i];
+        position += varbitLength(words, position);
+        i++;
+        continue;
       }
-      let used = 1;
-      if (bits < 0) {
-        const ones = Math.clz32(~bits);
-        if (ones > 4) {
-          values[i] += peekVarbitInt(words, position);
-          sums[i] += values[i];
-          position += varbitLength(words, position);
-          bits = peekBits(words, position);
-          left = 32;
-          continue;
-        }
-        // One to four ones, and as many times three bits: see varbit.ts.
-        const width = ones * 3;
-        const raw = (bits << (ones + 1)) >>> (32 - width);
-        const half = 1 << (width - 1);
-        values[i] += raw > half ? raw - half * 2 : raw;
-        used = ones + 1 + width;
-      }
+      values[i] += first >> shortVarbitLengthBits;
       sums[i] += values[i];
+      i++;
+      const used = first & shortVarbitLengthMask;
       position += used;
-      bits <<= used;
-      left -= used;
+      if (i === end) break;
+      const second = shortVarbitInts[(bits << used) >>> shortVarbitShift];
+      if (second === 0) continue;
+      values[i] += second >> shortVarbitLengthBits;
+      sums[i] += values[i];
+      i++;
+      position += second & shortVarbitLengthMask;
     }
     this.position = position;
     this.advance(0);

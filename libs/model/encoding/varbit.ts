@@ -76,3 +76,18 @@ export function peekVarbitInt(words: Int32Array, position: number): number {
   const negative = hi > 0x80_0000 || (hi === 0x80_0000 && lo !== 0);
   return int64ToNumber(negative ? hi - 0x100_0000 : hi, lo);
 }
+
+/** Bits of a look into the table below, and how far the 32 bits of a look at the stream are shifted for it. */
+const shortVarbitBits = 13;
+export const shortVarbitShift = 32 - shortVarbitBits;
+export const shortVarbitLengthBits = 4;
+export const shortVarbitLengthMask = 15;
+
+/** By the next 13 bits: the signed number there shifted by four, and in those its length in bits; 0 where it is longer. */
+export const shortVarbitInts: Int16Array = new Int16Array(1 << shortVarbitBits);
+
+for (let next = 0; next < shortVarbitInts.length; next++) {
+  const words = Int32Array.of(next << shortVarbitShift, 0);
+  const length = varbitLength(words, 0);
+  if (length <= shortVarbitBits) shortVarbitInts[next] = (peekVarbitInt(words, 0) << shortVarbitLengthBits) | length;
+}
