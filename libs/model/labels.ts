@@ -61,6 +61,14 @@ export class Labels {
   }
 }
 
+const blanks: string[] = [];
+
+/** So many empty strings, for pairs to be put there: an array that grew by pushes would take more than twice the memory. */
+export function blankPairs(count: number): string[] {
+  while (blanks.length < count) blanks.push('');
+  return blanks.slice(0, count);
+}
+
 /** The key of flat sorted pairs (see Labels.key). Lengths are part of it, so no value can imitate a separator. */
 export function labelPairsKey(pairs: readonly string[]): string {
   let key = '';

@@ -2,7 +2,7 @@
  * Label sets of many series in the form in which they leave the head: every distinct string once, and numbers.
  * Owns that translation, in steps.
  */
-import { Labels } from '../../model/labels.ts';
+import { blankPairs, Labels } from '../../model/labels.ts';
 import { NumberLists } from '../../series/number-lists.ts';
 import type { LabelTable } from '../../series/series-source.ts';
 import type { SeriesTable } from './series-table.ts';
@@ -30,25 +30,14 @@ export function* labelTableOf(series: SeriesTable, ids: Uint32Array): Steps<Labe
     }
     return known;
   };
-  const pairs = new PairPlaces(series.pairCount, labels);
+  const pairs = new PairPlaces(series, labels, place);
   let at = 0;
   for (let i = 0; i < ids.length; i++) {
     const count = series.labelCount(ids[i]);
     for (let j = 0; j < count; j++) {
-      const pair = series.pairAt(ids[i], j);
-      let value = pairs.get(pair);
-      if (value < 0) {
-        value = place(series.pairValue(pair));
-        pairs.set(pair, value);
-      }
-      const name = series.nameOfPair(pair);
-      let nameAt = pairs.getName(name);
-      if (nameAt < 0) {
-        nameAt = place(series.nameText(name));
-        pairs.setName(name, nameAt);
-      }
-      refs[at++] = nameAt;
-      refs[at++] = value;
+      const known = pairs.find(series.pairAt(ids[i], j));
+      refs[at++] = pairs.places[known];
+      refs[at++] = pairs.places[known + 1];
     }
     if (i % stepSeries === 0) yield;
   }
@@ -95,45 +84,54 @@ export function* projectedTableOf(series: SeriesTable, ids: Uint32Array, names: 
 
 /** The labels of one series. */
 export function labelsOf(series: SeriesTable, id: number): Labels {
-  const texts: string[] = [];
   const count = series.labelCount(id);
+  const texts = blankPairs(count * 2);
   for (let i = 0; i < count; i++) {
     const pair = series.pairAt(id, i);
-    texts.push(series.pairName(pair), series.pairValue(pair));
+    texts[i * 2] = series.pairName(pair);
+    texts[i * 2 + 1] = series.pairValue(pair);
   }
   return new Labels(texts);
 }
 
-/** Where the strings of pairs and names stand: a column where many pairs are asked for, a map where few of many are. */
+/** Where the strings of pairs stand: in a column by pair where many are asked for, behind a map where few of many are. */
 class PairPlaces {
-  readonly #column: Int32Array | undefined;
+  readonly #series: SeriesTable;
+  readonly #place: (text: string) => number;
   readonly #map = new Map<number, number>();
-  readonly #names: number[] = [];
+  readonly #columnPairs: number;
+  #used: number;
+  /** Places of name and value, one behind the other; -1 where they are not known. */
+  places: Int32Array;
 
-  constructor(pairCount: number, labels: number) {
-    if (pairCount < labels * 4) this.#column = new Int32Array(pairCount + 1).fill(-1);
+  constructor(series: SeriesTable, labels: number, place: (text: string) => number) {
+    this.#series = series;
+    this.#place = place;
+    this.#columnPairs = series.pairCount < labels * 4 ? series.pairCount + 1 : 0;
+    this.#used = this.#columnPairs * 2;
+    this.places = new Int32Array(this.#used + 64).fill(-1);
   }
 
-  /** -1 where it is not known. */
-  get(pair: number): number {
+  /** Index of the pair's places. */
+  find(pair: number): number {
     // A pair that came after the column was made is in the map.
-    const column = this.#column;
-    if (column !== undefined && pair < column.length) return column[pair];
-    return this.#map.get(pair) ?? -1;
+    const at = pair < this.#columnPairs ? pair * 2 : (this.#map.get(pair) ?? this.#add(pair));
+    if (this.places[at] < 0) {
+      this.places[at] = this.#place(this.#series.nameText(this.#series.nameOfPair(pair)));
+      this.places[at + 1] = this.#place(this.#series.pairValue(pair));
+    }
+    return at;
   }
 
-  set(pair: number, place: number): void {
-    const column = this.#column;
-    if (column !== undefined && pair < column.length) column[pair] = place;
-    else this.#map.set(pair, place);
-  }
-
-  getName(name: number): number {
-    return this.#names[name] ?? -1;
-  }
-
-  setName(name: number, place: number): void {
-    while (this.#names.length < name) this.#names.push(-1);
-    this.#names[name] = place;
+  #add(pair: number): number {
+    const at = this.#used;
+    this.#used += 2;
+    if (this.#used > this.places.length) {
+      const grown = new Int32Array(this.#used * 2).fill(-1);
+      grown.set(this.places);
+      this.places = grown;
+    }
+    this.#map.set(pair, at);
+    return at;
   }
 }

@@ -3,7 +3,7 @@
  * Owns what all scans share: asking the reader, warnings of the source, letting go.
  */
 import { Failure } from '../../../errors/failure.ts';
-import { Labels } from '../../../model/labels.ts';
+import { blankPairs, Labels } from '../../../model/labels.ts';
 import { SeriesDecoder } from '../../../series/decode-series.ts';
 import { hasHistograms, type SampleColumns } from '../../../series/sample-columns.ts';
 import type { ReadQuery, SeriesSelection } from '../../../series/series-reader.ts';
@@ -97,8 +97,9 @@ function select(context: ExecutionContext, query: ReadQuery): SeriesSelection {
 function labelsOfTable(context: ExecutionContext, { strings, begin, refs, setOf }: LabelTable): Labels[] {
   const labels: Labels[] = [];
   for (let i = 0; i + 1 < begin.length; i++) {
-    const pairs: string[] = [];
-    for (let j = begin[i]; j < begin[i + 1]; j++) pairs.push(strings[refs[j]] as string);
+    const first = begin[i];
+    const pairs = blankPairs(begin[i + 1] - first);
+    for (let j = 0; j < pairs.length; j++) pairs[j] = strings[refs[first + j]] as string;
     labels.push(new Labels(pairs));
     context.worked(pairs.length);
   }
