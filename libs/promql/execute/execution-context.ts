@@ -66,6 +66,7 @@ export class ExecutionContext {
   #workSinceCheck = 0;
   readonly #freeColumns = new Map<number, StepColumn[]>();
   readonly #labels = new WeakMap<LabelTable, readonly Labels[]>();
+  readonly #namelessLabels = new WeakMap<LabelTable, readonly Labels[]>();
   readonly #sharedParts = new Map<number, SharedPart>();
   readonly #distinct = new WeakSet<readonly OutputSeries[]>();
 
@@ -137,12 +138,13 @@ export class ExecutionContext {
     return part;
   }
 
-  /** The label sets of a table, made by the first who asks. */
-  labelsOnce(table: LabelTable, make: () => readonly Labels[]): readonly Labels[] {
-    let labels = this.#labels.get(table);
+  /** The label sets of a table, with or without names, made by the first who asks. */
+  labelsOnce(table: LabelTable, form: 'whole' | 'nameless', make: () => readonly Labels[]): readonly Labels[] {
+    const known = form === 'whole' ? this.#labels : this.#namelessLabels;
+    let labels = known.get(table);
     if (labels === undefined) {
       labels = make();
-      this.#labels.set(table, labels);
+      known.set(table, labels);
     }
     return labels;
   }

@@ -31,10 +31,18 @@ export interface ScalarOperator {
   values(): Float64Array;
 }
 
+export interface NamelessSeries {
+  readonly series: readonly OutputSeries[];
+  /** The name that all have. */
+  readonly name: string;
+}
+
 /** A range vector at every step of a grid: the samples of each series, and which of them are in the window of each step. */
 export interface RangeOperator {
   readonly windows: RangeWindows;
   series(): readonly OutputSeries[];
+  /** Instead of series(), where it can be had: the same without their names, so that these are not built to be dropped. */
+  seriesWithoutNames?(): NamelessSeries | undefined;
   /** The samples of the next series; they are valid until the next call. */
   next(): RangeSamples;
   done(): void;

@@ -6,7 +6,9 @@ import type { ChunkBatch } from '../../series/series-source.ts';
 import { ChunkBatchBuilder } from './chunk-batch-builder.ts';
 import type { HeadRange } from './head-range.ts';
 
-const batchSeriesMax = 256;
+/** Whoever waits for the first batch waits less; of the rest, each is a message to another thread. */
+const firstBatchSeriesMax = 256;
+const batchSeriesMax = 1024;
 const batchBytesMax = 1 << 20;
 
 /**
@@ -22,7 +24,7 @@ export function copyBatch(
   builder = new ChunkBatchBuilder(),
 ): ChunkBatch {
   builder.reset();
-  const end = Math.min(ids.length, first + batchSeriesMax);
+  const end = Math.min(ids.length, first + (first === 0 ? firstBatchSeriesMax : batchSeriesMax));
   for (let i = first; i < end && builder.bytes.length < batchBytesMax; i++) {
     for (const range of ranges) range.copyChunks(ids[i], minT, maxT, builder);
     builder.endSeries();

@@ -103,6 +103,7 @@ function withoutStarts(name: string, source: RangeOperator): RangeOperator {
   return {
     windows: source.windows,
     series: () => source.series(),
+    seriesWithoutNames: () => source.seriesWithoutNames?.(),
     next: () => {
       const samples = source.next();
       samples.floatSt = null;

@@ -43,8 +43,8 @@ export class KernelNotes {
     this.#place = place;
   }
 
-  beginSeries(labels: Labels): void {
-    this.metric = labels.get(metricName);
+  beginSeries(metric: string): void {
+    this.metric = metric;
     if (this.#said.size > 0) this.#said = new Set();
   }
 
@@ -138,6 +138,8 @@ export class RangeFunction implements VectorOperator {
   /** Samples that the histograms up to each count for together. */
   #sizes = new Float64Array(0);
   #inputs: readonly OutputSeries[] = [];
+  /** Of all inputs, where they come without. */
+  #name: string | undefined;
   #scalars: readonly Float64Array[] = [];
   #input: KernelInput | undefined;
   #nextSeries = 0;
@@ -155,10 +157,14 @@ export class RangeFunction implements VectorOperator {
   }
 
   series(): readonly OutputSeries[] {
-    this.#inputs = this.#source.series();
-    this.#scalars = this.#call.scalars.map((scalar) => scalar.values());
-    if (!nameKeepers.has(this.#call.name)) return withoutNames(this.#context, this.#inputs);
     const { delayedNameRemoval } = this.#context.flags;
+    const keepsNames = nameKeepers.has(this.#call.name);
+    const nameless = keepsNames || delayedNameRemoval ? undefined : this.#source.seriesWithoutNames?.();
+    this.#name = nameless?.name;
+    this.#inputs = nameless?.series ?? this.#source.series();
+    this.#scalars = this.#call.scalars.map((scalar) => scalar.values());
+    if (nameless !== undefined) return nameless.series;
+    if (!keepsNames) return withoutNames(this.#context, this.#inputs);
     if (!this.#inputs.some(({ dropName }) => dropName)) return this.#inputs;
     return this.#inputs.map(({ labels, dropName }) => ({
       labels: dropName && !delayedNameRemoval ? dropMetadata(labels) : labels,
@@ -171,7 +177,7 @@ export class RangeFunction implements VectorOperator {
     const samples = this.#source.next();
     if (!this.#call.takesPacked) unpackSamples(samples);
     const { windows } = this.#source;
-    this.#notes.beginSeries(series.labels);
+    this.#notes.beginSeries(this.#name ?? series.labels.get(metricName));
     this.#bounds.place(samples, windows);
     this.#input ??= {
       samples,

@@ -4,7 +4,7 @@
 import type { MatrixSelectorNode } from '../../plan/logical-plan.ts';
 import type { ExecutionContext } from '../execution-context.ts';
 import type { Grid } from '../grid.ts';
-import type { OutputSeries, RangeOperator, RangeWindows } from '../operator.ts';
+import type { NamelessSeries, OutputSeries, RangeOperator, RangeWindows } from '../operator.ts';
 import { emptyRangeSamples, type RangeSamples, splitSamples } from './range-samples.ts';
 import { rangeSelectQuery, windowMargins } from './select-queries.ts';
 import { OpenSelection, outputSeries } from './selection.ts';
@@ -30,9 +30,18 @@ export class RangeSelectorScan implements RangeOperator {
   }
 
   series(): readonly OutputSeries[] {
+    return outputSeries(this.#context, this.#open().labels, false);
+  }
+
+  seriesWithoutNames(): NamelessSeries | undefined {
+    const nameless = this.#open().namelessLabels;
+    return nameless && { series: outputSeries(this.#context, nameless.labels, true), name: nameless.name };
+  }
+
+  #open(): OpenSelection {
     const query = rangeSelectQuery(this.#node, this.windows.grid, this.#context.lookbackMs);
-    this.#selection = new OpenSelection(this.#context, query, this.#node.selector);
-    return outputSeries(this.#context, this.#selection.labels);
+    this.#selection ??= new OpenSelection(this.#context, query, this.#node.selector);
+    return this.#selection;
   }
 
   next(): RangeSamples {

@@ -3,7 +3,7 @@
  * Owns what all scans share: asking the reader, warnings of the source, letting go.
  */
 import { Failure } from '../../../errors/failure.ts';
-import { blankPairs, Labels } from '../../../model/labels.ts';
+import { blankPairs, Labels, metricName } from '../../../model/labels.ts';
 import { SeriesDecoder } from '../../../series/decode-series.ts';
 import { hasHistograms, type SampleColumns } from '../../../series/sample-columns.ts';
 import type { ReadQuery, SeriesSelection } from '../../../series/series-reader.ts';
@@ -21,11 +21,11 @@ const bytesPerSet = 60;
 const bytesPerSeries = 40;
 
 export class OpenSelection {
-  readonly labels: readonly Labels[];
   readonly #context: ExecutionContext;
   readonly #selection: SeriesSelection;
   readonly #decoder: SeriesDecoder;
   readonly #statistics: HistogramStatistics | null;
+  readonly #table: LabelTable;
   readonly #memoryBytes: number;
   #read = 0;
 
@@ -36,12 +36,26 @@ export class OpenSelection {
     this.#selection = selectApart(context, query);
     for (const warning of this.#selection.warnings) context.sourceWarnings.add(warning);
     const table = this.#selection.labels;
+    this.#table = table;
     this.#memoryBytes =
       table.refs.length * bytesPerLabelRef + table.begin.length * bytesPerSet + seriesCountOf(table) * bytesPerSeries;
     context.takeMemory(this.#memoryBytes);
-    this.labels = context.labelsOnce(table, () => labelsOfTable(context, table));
     this.#decoder = new SeriesDecoder(this.#selection, minT, maxT, 'packed');
     this.#statistics = skipBuckets ? new HistogramStatistics(minT) : null;
+  }
+
+  get labels(): readonly Labels[] {
+    return this.#context.labelsOnce(this.#table, 'whole', () => labelsOfTable(this.#context, this.#table));
+  }
+
+  /** The labels without the name, where all have the same one, and neither type nor unit; no two are equal then. */
+  get namelessLabels(): { readonly labels: readonly Labels[]; readonly name: string } | undefined {
+    const name = onlyName(this.#table);
+    if (name === undefined) return undefined;
+    const labels = this.#context.labelsOnce(this.#table, 'nameless', () =>
+      labelsOfTable(this.#context, this.#table, 2),
+    );
+    return { labels, name };
   }
 
   /** Samples of the next series, valid until the next call. */
@@ -55,7 +69,7 @@ export class OpenSelection {
 
   done(): void {
     this.#decoder.close();
-    if (this.#read < this.labels.length) this.#selection.close();
+    if (this.#read < seriesCountOf(this.#table)) this.#selection.close();
     this.#context.giveMemory(this.#memoryBytes);
   }
 }
@@ -94,10 +108,27 @@ function select(context: ExecutionContext, query: ReadQuery): SeriesSelection {
   }
 }
 
-function labelsOfTable(context: ExecutionContext, { strings, begin, refs, setOf }: LabelTable): Labels[] {
+/** The name of all series, which each has in the first place; undefined where there is none such, or types or units. */
+function onlyName({ strings, begin, refs, setOf }: LabelTable): string | undefined {
+  if (setOf !== undefined || strings.includes('__type__') || strings.includes('__unit__')) return undefined;
+  const name = strings.indexOf(metricName);
+  const [, value] = refs;
+  for (let i = 0; i + 1 < begin.length; i++) {
+    const at = begin[i];
+    if (at === begin[i + 1] || refs[at] !== name || refs[at + 1] !== value) return undefined;
+  }
+  return strings[value];
+}
+
+/** @param skipped strings at the begin of each set that are left out */
+function labelsOfTable(
+  context: ExecutionContext,
+  { strings, begin, refs, setOf }: LabelTable,
+  skipped: 0 | 2 = 0,
+): Labels[] {
   const labels: Labels[] = [];
   for (let i = 0; i + 1 < begin.length; i++) {
-    const first = begin[i];
+    const first = begin[i] + skipped;
     const pairs = blankPairs(begin[i + 1] - first);
     for (let j = 0; j < pairs.length; j++) pairs[j] = strings[refs[first + j]] as string;
     labels.push(new Labels(pairs));
@@ -110,6 +141,10 @@ function labelsOfTable(context: ExecutionContext, { strings, begin, refs, setOf 
 }
 
 /** The label sets of a selection as output series: no two are equal, or would be if nothing had been left out. */
-export function outputSeries(context: ExecutionContext, labels: readonly Labels[]): readonly OutputSeries[] {
-  return context.distinct(mapShared(context, labels, (one) => ({ labels: one, dropName: false })));
+export function outputSeries(
+  context: ExecutionContext,
+  labels: readonly Labels[],
+  dropName: boolean,
+): readonly OutputSeries[] {
+  return context.distinct(mapShared(context, labels, (one) => ({ labels: one, dropName })));
 }

@@ -3,7 +3,7 @@
  * both ways; after the last sample its value goes on. Facts: Prometheus promql/engine.go (smoothSeries).
  */
 import { type Histogram, ResetHint } from '../../../model/histogram.ts';
-import type { Labels } from '../../../model/labels.ts';
+import { type Labels, metricName } from '../../../model/labels.ts';
 import type { VectorSelectorNode } from '../../plan/logical-plan.ts';
 import { type ExecutionContext, pointSamples } from '../execution-context.ts';
 import { interpolate } from '../functions/extended-rate.ts';
@@ -52,7 +52,7 @@ export class SmoothedSelectorScan implements VectorOperator {
   series(): readonly OutputSeries[] {
     const query = instantSelectQuery(this.#node, this.#windows.grid, this.#context.lookbackMs);
     this.#selection = new OpenSelection(this.#context, query, this.#node);
-    return outputSeries(this.#context, this.#selection.labels);
+    return outputSeries(this.#context, this.#selection.labels, false);
   }
 
   next(out: StepColumn): void {
@@ -60,7 +60,7 @@ export class SmoothedSelectorScan implements VectorOperator {
     splitSamples(this.#selection.next(), false, this.#samples);
     unpackSamples(this.#samples);
     this.#bounds.place(this.#samples, this.#windows);
-    this.#notes.beginSeries(this.#selection.labels[this.#nextSeries++] as Labels);
+    this.#notes.beginSeries((this.#selection.labels[this.#nextSeries++] as Labels).get(metricName));
     for (let step = 0; step < out.stepCount; step++) this.#point(step, out);
     const points = out.pointCount();
     this.#context.counts.addColumn(out, points, pointSamples);

@@ -46,7 +46,7 @@ export class VectorSelectorScan implements VectorOperator {
   series(): readonly OutputSeries[] {
     const query = instantSelectQuery(this.#node, this.#grid, this.#lookbackMs);
     this.#selection = new OpenSelection(this.#context, query, this.#node);
-    return outputSeries(this.#context, this.#selection.labels);
+    return outputSeries(this.#context, this.#selection.labels, false);
   }
 
   next(out: StepColumn): void {
