@@ -134,15 +134,3 @@ function* listPieces<T>(
   json.finish();
   yield* pieces;
 }
-
-/** Writes a label set as Prometheus does: names in their order, no HTML escapes. */
-export function writeLabels(json: JsonBytes, pairs: readonly string[]): void {
-  json.byte(0x7b);
-  for (let i = 0; i < pairs.length; i += 2) {
-    if (i > 0) json.byte(0x2c);
-    json.labelText(pairs[i] as string);
-    json.byte(0x3a);
-    json.labelText(pairs[i + 1] as string);
-  }
-  json.byte(0x7d);
-}

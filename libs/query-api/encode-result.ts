@@ -7,7 +7,7 @@
 import { formatFloat } from '../model/format-float.ts';
 import type { QueryResult, ResultSeries } from '../promql/engine.ts';
 import type { ReadCosts } from '../series/series-source.ts';
-import { writeAnnotations, writeLabels } from './api-answer.ts';
+import { writeAnnotations } from './api-answer.ts';
 import { JsonBytes, quoteJsonGo, timestampBytesMax, writeTimestamp } from './json-bytes.ts';
 import { writeHistogram } from './write-histogram.ts';
 
@@ -82,7 +82,7 @@ function writeVector(json: JsonBytes, series: readonly ResultSeries[], count: nu
     if (i % seriesPerCheck === 0) checkStopped();
     const { labels, t, v, h } = series[i] as ResultSeries;
     json.raw(i > 0 ? ',{"metric":' : '{"metric":');
-    writeLabels(json, labels.pairs);
+    json.labelSet(labels.pairs);
     const histogram = h?.[0] ?? null;
     json.raw(histogram === null ? ',"value":[' : ',"histogram":[');
     json.timestamp(t[0]);
@@ -107,7 +107,7 @@ function writeMatrix(json: JsonBytes, series: readonly ResultSeries[], count: nu
 
 function writeMatrixSeries(json: JsonBytes, one: ResultSeries, heads: SampleHeads, checkStopped: () => void): void {
   json.raw('{"metric":');
-  writeLabels(json, one.labels.pairs);
+  json.labelSet(one.labels.pairs);
   heads.of(one.t);
   if (one.h === null) writeFloats(json, one, heads);
   else writeMixed(json, one, heads, checkStopped);

@@ -206,3 +206,36 @@ describe('bytes that are not JSON', () => {
     }
   });
 });
+
+describe('label sets in JSON', () => {
+  const text = fc.oneof(
+    { weight: 8, arbitrary: fc.constantFrom('', 'a', 'b', 'le', 'é', '<"\\>', 'x'.repeat(300), 'y'.repeat(1100)) },
+    fc.string({ unit: 'grapheme' }),
+  );
+  const pairs = fc.array(fc.tuple(text, text), { maxLength: 6 }).map((list) => list.flat());
+
+  it('are the same whatever was written before them, over the ends of chunks too', () =>
+    fc.assert(
+      fc.property(fc.array(pairs, { maxLength: 12 }), fc.integer({ min: 1, max: 30 }), (sets, times) => {
+        const all = Array.from({ length: times }, () => sets).flat();
+        const one = (set: readonly string[]) =>
+          written((json) => {
+            json.byte(0x7b);
+            for (let i = 0; i < set.length; i += 2) {
+              if (i > 0) json.byte(0x2c);
+              json.labelText(set[i] as string);
+              json.byte(0x3a);
+              json.labelText(set[i + 1] as string);
+            }
+            json.byte(0x7d);
+          });
+        assert.equal(
+          written((json) => {
+            for (const set of all) json.labelSet(set);
+          }),
+          all.map(one).join(''),
+        );
+      }),
+      { numRuns: 300 },
+    ));
+});

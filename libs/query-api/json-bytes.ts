@@ -47,6 +47,8 @@ export function quoteJsonGo(text: string): string {
   return `"${text.replace(escapesHtml, short)}"`;
 }
 
+const noLabels: readonly string[] = [];
+
 export class JsonBytes {
   readonly #handOn: (chunk: Uint8Array<ArrayBuffer>, last: boolean) => void;
   #buffer: Buffer<ArrayBuffer>;
@@ -55,6 +57,10 @@ export class JsonBytes {
   #float = Number.NaN;
   #floatBegin = 0;
   #floatEnd = 0;
+  /** The label set that was written last into this buffer, where it begins, and where each of its pairs ends: neighbours begin alike. */
+  #labels: readonly string[] = noLabels;
+  #labelsBegin = 0;
+  readonly #pairEnds: number[] = [];
 
   /** `handOn` becomes the owner of each chunk; the last one may be empty. */
   constructor(handOn: (chunk: Uint8Array<ArrayBuffer>, last: boolean) => void) {
@@ -89,6 +95,37 @@ export class JsonBytes {
     this.byte(0x22);
     this.rawText(needsEscape.test(text) ? text.replace(escapes, escapeOne) : text);
     this.byte(0x22);
+  }
+
+  /** Labels as an object: `pairs` is name, value, name, value, ... */
+  labelSet(pairs: readonly string[]): void {
+    this.#room();
+    const begin = this.#at;
+    const before = this.#labels;
+    const ends = this.#pairEnds;
+    let same = 0;
+    while (same < pairs.length && same < before.length && pairs[same] === before[same]) same++;
+    same >>= 1;
+    while (same > 0 && (ends[same - 1] as number) - this.#labelsBegin > pieceLength) same--;
+    if (same === 0) this.#buffer[this.#at++] = 0x7b;
+    else {
+      const end = ends[same - 1] as number;
+      this.#buffer.copyWithin(begin, this.#labelsBegin, end);
+      this.#at += end - this.#labelsBegin;
+      for (let pair = 0; pair < same; pair++) ends[pair] = (ends[pair] as number) + begin - this.#labelsBegin;
+    }
+    const buffer = this.#buffer;
+    for (let pair = same; pair * 2 < pairs.length; pair++) {
+      if (pair > 0) this.byte(0x2c);
+      this.labelText(pairs[pair * 2] as string);
+      this.byte(0x3a);
+      this.labelText(pairs[pair * 2 + 1] as string);
+      ends[pair] = this.#at;
+    }
+    this.byte(0x7d);
+    // A long one may have gone on in another buffer.
+    this.#labels = buffer === this.#buffer ? pairs : noLabels;
+    this.#labelsBegin = begin;
   }
 
   /** A text in quotes, with HTML escapes. */
@@ -201,6 +238,7 @@ export class JsonBytes {
     const used = this.#at;
     this.#at = 0;
     this.#float = Number.NaN;
+    this.#labels = noLabels;
     if (!last) this.#buffer = newChunk(chunkBytes);
     this.#handOn(new Uint8Array(full.buffer, 0, used), last);
   }

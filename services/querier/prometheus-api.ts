@@ -8,7 +8,7 @@ import { Failure } from '../../libs/errors/failure.ts';
 import type { MetricMetadata } from '../../libs/model/metadata.ts';
 import { quoteText } from '../../libs/promql/syntax/go-text.ts';
 import type { ApiAnswer } from '../../libs/query-api/api-answer.ts';
-import { listAnswer, successAnswer, writeLabels } from '../../libs/query-api/api-answer.ts';
+import { listAnswer, successAnswer } from '../../libs/query-api/api-answer.ts';
 import type { ApiCall } from '../../libs/query-api/api-call.ts';
 import { type JsonBytes, quoteJson } from '../../libs/query-api/json-bytes.ts';
 import {
@@ -105,12 +105,12 @@ export async function queryExemplars(call: ApiCall, deps: ApiDeps): Promise<ApiA
 
 function writeExemplars(json: JsonBytes, { labels, exemplars }: ExemplarSeries): void {
   json.raw('{"seriesLabels":');
-  writeLabels(json, labels.pairs);
+  json.labelSet(labels.pairs);
   json.raw(',"exemplars":[');
   for (let i = 0; i < exemplars.length; i++) {
     const exemplar = exemplars[i];
     json.raw(i > 0 ? ',{"labels":' : '{"labels":');
-    writeLabels(json, exemplar.labels.pairs);
+    json.labelSet(exemplar.labels.pairs);
     json.raw(',"value":');
     json.float(exemplar.value);
     json.raw(',"timestamp":');
@@ -178,7 +178,7 @@ export async function series(call: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
   const asked = { selectors, minT: range.startMs, maxT: range.endMs, limit: hintOf(limit) };
   const { values, warnings } = await deps.sourceOf(tenant).series(asked, signal);
   const [shown, said] = cut(values, warnings, limit);
-  const write = (json: JsonBytes, one: { readonly pairs: readonly string[] }) => writeLabels(json, one.pairs);
+  const write = (json: JsonBytes, one: { readonly pairs: readonly string[] }) => json.labelSet(one.pairs);
   return { httpStatus: 200, body: listAnswer(shown, { open: '[', close: ']', write }, said) };
 }
 

@@ -6,7 +6,7 @@
 
 import { labelsOfCanonical } from '../../model/canonical-labels.ts';
 import type { Exemplar } from '../../model/exemplar.ts';
-import { compareLabels, Labels } from '../../model/labels.ts';
+import { blankPairs, compareLabels, Labels } from '../../model/labels.ts';
 import type { MetricMetadata } from '../../model/metadata.ts';
 import type {
   ChunkBatch,
@@ -161,8 +161,9 @@ export class HeadSource implements SeriesSource {
     const { strings, begin, refs } = yield* labelTableOf(series, ids);
     const found: Labels[] = [];
     for (let i = 0; i < ids.length; i++) {
-      const pairs: string[] = [];
-      for (let j = begin[i]; j < begin[i + 1]; j++) pairs.push(strings[refs[j]]);
+      const first = begin[i];
+      const pairs = blankPairs(begin[i + 1] - first);
+      for (let j = 0; j < pairs.length; j++) pairs[j] = strings[refs[first + j]];
       found.push(new Labels(pairs));
       if (i % stepItems === 0) yield;
     }
