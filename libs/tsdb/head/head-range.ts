@@ -159,6 +159,16 @@ export class HeadRange {
     );
   }
 
+  /** Time of the oldest sample of a series that has any. */
+  oldestOf(id: number): number {
+    return this.begin + this.#word(this.#slotOf(id), Slot.minT);
+  }
+
+  /** Time of its newest sample. */
+  newestOf(id: number): number {
+    return this.begin + this.#word(this.#slotOf(id), Slot.lastT);
+  }
+
   /** Chunks (of late samples, those that are written), and times of the oldest and the newest sample: minT > maxT if there is none. */
   *extent(): Steps<{ readonly chunks: number; readonly minT: number; readonly maxT: number }> {
     let chunks = this.#closed.count;

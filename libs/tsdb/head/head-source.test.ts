@@ -16,6 +16,7 @@ import { HeadSource } from './head-source.ts';
 import { headStatusOf } from './head-status.ts';
 import { runInSlices } from './steps.ts';
 import { TenantHead } from './tenant-head.ts';
+import { ValueLists } from './value-lists.ts';
 
 const { signal } = new AbortController();
 const begin = 1_700_000_000_000;
@@ -159,6 +160,38 @@ describe('a head as a source', () => {
         },
       ),
       { numRuns: 200 },
+    );
+  });
+
+  it('remembers which values it has samples of, as long as that is so', async () => {
+    const asked = fc.record({
+      minT: fc.integer({ min: 0, max: 20_000_000 }),
+      span: fc.integer({ min: 0, max: 20_000_000 }),
+      added: fc.oneof({ weight: 2, arbitrary: fc.constant<Given[]>([]) }, given),
+      dropped: fc.oneof({ weight: 4, arbitrary: fc.constant(-1) }, fc.nat(3)),
+    });
+    await fc.assert(
+      fc.asyncProperty(given, fc.array(asked, { maxLength: 8 }), async (all, rounds) => {
+        const head = new TenantHead({ exemplarsMax: 0 });
+        push(head, all);
+        const lists = new ValueLists(1 << 20);
+        let generation = 0;
+        for (const { minT, span, added, dropped } of rounds) {
+          push(head, added);
+          const range = head.rangesBetween(-Infinity, Infinity)[dropped];
+          if (range !== undefined) {
+            head.freeze(range.begin / 7_200_000, ++generation);
+            head.drop(generation);
+          }
+          const query = { selectors: [], minT: begin + minT, maxT: begin + minT + span, limit: 0 };
+          // Twice: what was found is remembered.
+          for (let i = 0; i < 2; i++) {
+            const kept = await new HeadSource(head, lists).labelValues('a', query, signal);
+            assert.deepEqual(kept, await new HeadSource(head).labelValues('a', query, signal));
+          }
+        }
+      }),
+      { numRuns: 300 },
     );
   });
 

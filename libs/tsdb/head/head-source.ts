@@ -126,10 +126,8 @@ export class HeadSource implements SeriesSource {
     // Now: a range that leaves the head from here on is in a block that was not asked.
     const ranges = this.#head.rangesBetween(minT, maxT);
     const coversAll = this.#coversAll(query);
-    const { numbers: pairs, texts } = yield* this.#lists.of(series, name);
-    if (coversAll) return texts;
-    const found = yield* pairsWithSamples(series, pairs, ranges, minT, maxT);
-    return found.length === texts.length ? texts : found.map((i) => texts[i]);
+    const list = yield* this.#lists.of(series, name);
+    return coversAll ? list.texts : yield* this.#lists.textsWithSamples(series, list, ranges, minT, maxT);
   }
 
   *#valuesOf(name: number, query: LabelQuery): Steps<string[]> {

@@ -6,6 +6,8 @@
  */
 import { compareUtf8 } from '../../model/labels.ts';
 import { RecentlyUsed } from '../../std/recently-used.ts';
+import type { HeadRange } from './head-range.ts';
+import { pairsWithSamples } from './select-ids.ts';
 import type { SeriesTable } from './series-table.ts';
 import { type Steps, sortInSteps, textOrder } from './steps.ts';
 
@@ -28,10 +30,19 @@ interface Value {
   readonly text: string;
 }
 
+/** Of each pair of a list some series of these ranges had its oldest sample until `oldestT`, and its newest from `newestT` on. */
+interface Seen {
+  readonly ranges: ReadonlySet<HeadRange>;
+  readonly oldestT: number;
+  readonly newestT: number;
+}
+
 export class ValueLists {
   readonly #lists: RecentlyUsed<KeptList>;
   readonly #numbers = new WeakMap<SeriesTable, number>();
   #tables = 0;
+  /** What was looked at of a list holds as long as the ranges are there: samples only come to them. */
+  readonly #seen = new WeakMap<ValueList, Seen>();
 
   /** @param bytesMax of all lists that are kept */
   constructor(bytesMax: number) {
@@ -52,6 +63,27 @@ export class ValueLists {
       numbers: () => Uint32Array.from({ length: series.nameCount }, (_, i) => i + 1),
       text: (name) => series.nameText(name),
     });
+  }
+
+  /** Texts of a list of whose pairs a series may have samples from minT to maxT; the list's own where that is all of them. */
+  *textsWithSamples(
+    series: SeriesTable,
+    list: ValueList,
+    ranges: readonly HeadRange[],
+    minT: number,
+    maxT: number,
+  ): Steps<readonly string[]> {
+    const seen = this.#seen.get(list);
+    if (seen !== undefined && minT <= seen.newestT && maxT >= seen.oldestT) {
+      const present = new Set(ranges);
+      if ([...seen.ranges].every((range) => present.has(range))) return list.texts;
+    }
+    const { numbers, texts } = list;
+    const found = yield* pairsWithSamples(series, numbers, ranges, minT, maxT);
+    if (found.length < texts.length) return found.map((i) => texts[i]);
+    const now = yield* lookAtFirst(series, numbers, ranges, minT, maxT);
+    if (now !== undefined) this.#seen.set(list, now);
+    return texts;
   }
 
   /** @param what all of them in the order in which they came, and the text of one */
@@ -85,6 +117,29 @@ export class ValueLists {
     this.#lists.set(key, list, bytes);
     return list;
   }
+}
+
+/** What the first series of each pair shows; undefined where it has no samples from minT to maxT. */
+function* lookAtFirst(
+  series: SeriesTable,
+  pairs: Uint32Array,
+  ranges: readonly HeadRange[],
+  minT: number,
+  maxT: number,
+): Steps<Seen | undefined> {
+  const used = new Set<HeadRange>();
+  let oldestT = Number.NEGATIVE_INFINITY;
+  let newestT = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < pairs.length; i++) {
+    const id = series.firstSeriesOfPair(pairs[i]);
+    const range = ranges.find((one) => one.hasSamples(id, minT, maxT));
+    if (range === undefined) return undefined;
+    used.add(range);
+    oldestT = Math.max(oldestT, range.oldestOf(id));
+    newestT = Math.min(newestT, range.newestOf(id));
+    if (i % stepItems === 0) yield;
+  }
+  return { ranges: used, oldestT, newestT };
 }
 
 /** An order for all of them. */
