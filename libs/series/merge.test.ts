@@ -117,6 +117,21 @@ describe('mergeColumns', () => {
     assert.deepEqual(merged([[1, 5]], [[1, 5, 1]]), rowsOf(columnsOf([[1, 5, 1]])));
   });
 
+  it('of equal histograms takes the later start, whichever side it comes from and whatever is known of resets', () => {
+    const { notReset, unknown } = ResetHint;
+    const expected = rowsOf(columnsOf([[1, histogram(1, unknown), 5]]));
+    const later: Sample = [1, histogram(1, unknown), 5];
+    for (const [st, hint] of [
+      [undefined, unknown],
+      [undefined, notReset],
+      [4, notReset],
+    ] as const) {
+      const earlier: Sample = st === undefined ? [1, histogram(1, hint)] : [1, histogram(1, hint), st];
+      assert.deepEqual(merged([later], [earlier]), expected);
+      assert.deepEqual(merged([earlier], [later]), expected);
+    }
+  });
+
   it('a histogram that follows one of the other run knows nothing of resets, but a gauge stays one', () => {
     const { notReset, gauge, unknown } = ResetHint;
     assert.deepEqual(

@@ -35,9 +35,12 @@ export function compareFloatBits(aHi: number, aLo: number, a: number, bHi: numbe
 
 /** The same for histograms: by staleness, count, sum, then everything else in a fixed order. */
 export function compareHistograms(a: Histogram, b: Histogram): number {
-  return (
-    compareHistogramValues(a, b) || compareNumbers([a.resetHint, a.integer ? 1 : 0], [b.resetHint, b.integer ? 1 : 0])
-  );
+  return compareHistogramValues(a, b) || compareKnowledge(a, b);
+}
+
+/** Of what is only known of two that have the same value. */
+function compareKnowledge(a: Histogram, b: Histogram): number {
+  return compareNumbers([a.resetHint, a.integer ? 1 : 0], [b.resetHint, b.integer ? 1 : 0]);
 }
 
 /** Without what is only known of a histogram: its reset hint, and how its counts were written. */
@@ -75,14 +78,16 @@ function compareNumbers(x: ArrayLike<number>, y: ArrayLike<number>): number {
 function compareRows(a: SampleColumns, i: number, b: SampleColumns, j: number): number {
   const aHistogram = a.h?.[i] ?? null;
   const bHistogram = b.h?.[j] ?? null;
-  if (aHistogram !== null && bHistogram !== null) return compareHistograms(aHistogram, bHistogram);
+  // Of equal values the one with the later known start.
+  const starts = (a.st?.[i] ?? 0) - (b.st?.[j] ?? 0);
+  if (aHistogram !== null && bHistogram !== null) {
+    return compareHistogramValues(aHistogram, bHistogram) || starts || compareKnowledge(aHistogram, bHistogram);
+  }
   if (aHistogram !== null) return 1;
   if (bHistogram !== null) return -1;
   const aBits = a.vBits;
   const bBits = b.vBits;
-  const order = compareFloatBits(aBits[2 * i + 1], aBits[2 * i], a.v[i], bBits[2 * j + 1], bBits[2 * j], b.v[j]);
-  // Of equal values the one with the later known start.
-  return order === 0 ? (a.st?.[i] ?? 0) - (b.st?.[j] ?? 0) : order;
+  return compareFloatBits(aBits[2 * i + 1], aBits[2 * i], a.v[i], bBits[2 * j + 1], bBits[2 * j], b.v[j]) || starts;
 }
 
 /** Whether row i of a and row j of b, which do not count alike, have different values, and not only different knowledge of them. */
