@@ -61,6 +61,24 @@ describe('a header', () => {
     await assert.rejects(reader.read(places[0] * 16, places[0] * 16 + 5, signal), /the bucket was asked/);
   });
 
+  it('leaves nothing on the disk where its building breaks off', async () => {
+    await using folder = await tempFolder('header');
+    const memory = memoryReader('index', await indexOf(folder.path));
+    let reads = 0;
+    const failing: RangeReader = {
+      ...memory,
+      read: async (...args) => {
+        if (++reads > 3) throw new Error('the bucket is away');
+        return memory.read(...args);
+      },
+    };
+    await assert.rejects(
+      buildIndexHeader(failing, realDisk, join(folder.path, 'x/y.header'), 1 << 30, signal),
+      /the bucket is away/,
+    );
+    assert.deepEqual(await realDisk.list(join(folder.path, 'x')), []);
+  });
+
   it('leaves large postings in the bucket', async () => {
     await using folder = await tempFolder('header');
     const index = await indexOf(folder.path);

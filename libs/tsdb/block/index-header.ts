@@ -74,8 +74,12 @@ export async function buildIndexHeader(
     await file.write(end, at);
     await file.write(fixedPart(index.size, toc.series, secondBegin, crc32c(end, 0, end.length)), 0);
     await file.sync();
-  } finally {
     await file.close();
+  } catch (error) {
+    await file.close().catch(() => undefined);
+    // Nobody would count what it takes.
+    await disk.remove(part).catch(() => undefined);
+    throw error;
   }
   await disk.rename(part, path);
   return at + pieces.length * checksumBytes;
