@@ -23,6 +23,7 @@ interface Sketch {
   readonly labels?: readonly (readonly [string, string])[];
   readonly sources?: readonly number[];
   readonly outputs?: readonly number[];
+  readonly resolutionMs?: number;
 }
 
 function block({
@@ -35,6 +36,7 @@ function block({
   labels = [],
   sources = [n],
   outputs = [],
+  resolutionMs = 0,
 }: Sketch): IndexedBlock {
   return {
     ulid: nameOf(n),
@@ -50,7 +52,7 @@ function block({
       numSeries: 1,
       numSamples: 1,
       numChunks: 1,
-      resolutionMs: 0,
+      resolutionMs,
       indexBytes: 1,
       segmentBytes: [1],
       tombstonesBytes: 0,
@@ -122,6 +124,16 @@ describe('planJobs', () => {
         { n: 4, from: 12, to: 14 },
       ],
       jobs: ['merge 0-12: 2 1 3'],
+    },
+    {
+      name: 'nothing that was downsampled',
+      blocks: [
+        { n: 1, from: 0, to: 24 },
+        { n: 2, from: 0, to: 24, resolutionMs: 300_000 },
+        { n: 3, from: 0, to: 24, resolutionMs: 300_000 },
+        { n: 4, from: 24, to: 26 },
+      ],
+      jobs: [],
     },
     {
       name: 'only blocks with the same labels',

@@ -48,7 +48,8 @@ export function planJobs(blocks: readonly IndexedBlock[], options: PlanOptions):
   let newestEnd = Number.NEGATIVE_INFINITY;
   for (const block of blocks) {
     newestEnd = Math.max(newestEnd, block.maxTime);
-    if (excluded.has(block.ulid)) continue;
+    // What others have downsampled holds chunks that nobody here can read.
+    if (excluded.has(block.ulid) || (block.details?.resolutionMs ?? 0) > 0) continue;
     const key = groupKey(block);
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [block]);
@@ -74,9 +75,8 @@ export function planJobs(blocks: readonly IndexedBlock[], options: PlanOptions):
 const length = ({ rangeBegin, rangeEnd }: PlannedJob): number => rangeEnd - rangeBegin;
 
 /** Blocks may be merged only if they agree in everything but their shard. */
-function groupKey({ labels, details }: IndexedBlock): string {
-  const others = [...labels].filter(([name]) => name !== shardLabel).sort(([a], [b]) => (a < b ? -1 : 1));
-  return JSON.stringify([details?.resolutionMs ?? 0, others]);
+function groupKey({ labels }: IndexedBlock): string {
+  return JSON.stringify([...labels].filter(([name]) => name !== shardLabel).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function* jobsOfRange(
