@@ -94,6 +94,57 @@ describe('bucket index', () => {
     });
   });
 
+  it('a year of days in many shards, each from hundreds of sources, can be read again', async () => {
+    const text = (number: number): string => `01JDKQ${String(number).padStart(20, '0')}`;
+    const blocks: IndexedBlock[] = [];
+    for (let day = 0; day < 365; day++) {
+      const sources = Array.from({ length: 720 }, (_, i) => parseUlid(text(day * 1000 + i)));
+      const jobOutputs = Array.from({ length: 16 }, (_, i) => parseUlid(text(1_000_000 + day * 16 + i)));
+      for (const [i, ulid] of jobOutputs.entries()) {
+        const labels = new Map([['__compactor_shard_id__', `${i + 1}_of_16`]]);
+        const { details } = block();
+        blocks.push({ ...block(ulid), labels, details: details && { ...details, sources, jobOutputs } });
+      }
+    }
+    const bucket = new MemoryBucket();
+    const stored = await updateBucketIndex(bucket, tenant, 1_000, () => index({ blocks }), signal);
+    assert.deepEqual(stored?.index.blocks, blocks);
+  });
+
+  it('one that nobody could read is not written, and the one before it stays', async () => {
+    const bucket = new MemoryBucket();
+    await updateBucketIndex(bucket, tenant, 1_000, () => index(), signal);
+    const source = 'x'.repeat(1 << 20);
+    const blocks = Array.from({ length: 65 }, (_, i) => ({
+      ...block(parseUlid(`01JDKQ000000000000000000${10 + i}`)),
+      source,
+    }));
+    await assert.rejects(
+      updateBucketIndex(bucket, tenant, 2_000, (old) => ({ ...(old ?? index()), blocks }), signal),
+      { kind: 'internal', message: /team-a\/bucket-index.json.gz would have \d+ bytes/ },
+    );
+    assert.equal((await readBucketIndex(bucket, tenant, signal))?.index.blocks.length, 1);
+  });
+
+  it('one whose entries refer to lists that are none is read, and says less of them', async () => {
+    const maru = { sources: 1, jobOutputs: 0, segmentBytes: [], indexBytes: 9 };
+    const json = {
+      version: 2,
+      blocks: [0, 1, 2, 1e9, -1, 0.5].map((sources, i) => ({
+        block_id: `01JDKQ0000000000000000000${i}`,
+        min_time: 0,
+        max_time: 1,
+        maru: { ...maru, sources },
+      })),
+      maru_lists: [[a, b], ['no ULID'], 7],
+    };
+    const { blocks } = await decodeBucketIndex('f', gzipSync(JSON.stringify(json)));
+    assert.deepEqual(
+      blocks.map(({ details }) => details?.sources),
+      [[a, b], undefined, undefined, undefined, undefined, undefined],
+    );
+  });
+
   it('one that Mimir wrote is read', async () => {
     const json = {
       version: 1,

@@ -1,7 +1,8 @@
 /**
  * `bucket-index.json.gz`: all blocks of a tenant and their marks in one object, in Mimir's JSON, so that readers need no LIST.
  * Owns the format (versions 1 and 2 are read, 2 is written), the bounds on what is unpacked, and the generation. What we
- * add lies in fields named `maru`, which others ignore and drop when they write; then we know less, never something wrong.
+ * add lies in fields named `maru...`, which others ignore and drop when they write; then we know less, never something wrong. Lists of blocks
+ * that several entries have, as all outputs of a job do, stand once in `maru_lists`, and in the entries their numbers.
  * Times in the file are seconds, those of blocks milliseconds.
  */
 import { promisify } from 'node:util';
@@ -13,6 +14,7 @@ import { type JsonPiece, jsonElements, jsonMembers, parseJson, shownJson } from 
 import { Turns } from '../std/turns.ts';
 import type { BlockMeta } from '../tsdb/block/meta.ts';
 import { isUlid, type Ulid } from '../tsdb/block/ulid.ts';
+import { getSmall } from './get-small.ts';
 import { bucketIndexKey } from './paths.ts';
 
 /** A block as the index tells of it. */
@@ -78,11 +80,18 @@ const writtenVersion = 2;
 const versionMax = 2;
 const segmentsFormat = '1b6d';
 const shardLabel = '__compactor_shard_id__';
-const knownFields: readonly string[] = ['version', 'blocks', 'block_deletion_marks', 'updated_at', 'maru'];
+const knownFields: readonly string[] = [
+  'version',
+  'blocks',
+  'block_deletion_marks',
+  'updated_at',
+  'maru',
+  'maru_lists',
+];
 const listBegin = 0x5b;
 const nullBegin = 0x6e;
 const packedBytesMax = 16 << 20;
-/** A block's entry has some 500 bytes: room for a hundred thousand blocks. */
+/** A block's entry has some 500 bytes, and the sources of a day of 60 ingesters 20 KiB: room for years. */
 const unpackedBytesMax = 64 << 20;
 /** One entry of it, and what we add beside the blocks. */
 const entryMax = { bytes: 1 << 20, values: 50_000, depth: 8 };
@@ -113,11 +122,10 @@ export async function readBucketIndex(
 ): Promise<StoredBucketIndex | undefined> {
   const key = bucketIndexKey(tenant);
   try {
-    const { bytes, version } = await bucket.get(key, { bytesMax: packedBytesMax, signal });
+    const { bytes, version } = await getSmall(bucket, key, packedBytesMax, signal);
     return { index: await decodeBucketIndex(`${bucket.name}/${key}`, bytes, signal), version };
   } catch (error) {
     if (error instanceof Failure && error.kind === 'not_found') return undefined;
-    if (error instanceof Failure && error.kind === 'too_large') throw new Failure('bad_data', error.message);
     throw error;
   }
 }
@@ -147,7 +155,12 @@ export async function updateBucketIndex(
       return standing.index === undefined ? undefined : await readBucketIndex(bucket, tenant, signal);
     // Never below the clock: an index that was lost and is written anew is not taken for an older one.
     const generation = Math.max((standing.index?.generation ?? 0) + 1, Math.floor(nowMs / 1000));
-    const bytes = await encodeBucketIndex({ ...next, generation, updatedAtMs: nowMs, problems: [] });
+    const bytes = await encodeBucketIndex(`${bucket.name}/${key}`, {
+      ...next,
+      generation,
+      updatedAtMs: nowMs,
+      problems: [],
+    });
     try {
       const condition = standing.version === undefined ? 'absent' : { version: standing.version };
       await bucket.put(key, bytes, { condition, signal });
@@ -218,7 +231,9 @@ function segmentFileName(index: number): string {
   return String(index + 1).padStart(6, '0');
 }
 
-async function encodeBucketIndex(index: BucketIndex): Promise<Uint8Array> {
+/** @throws Failure `internal` where nobody would read it: the one that stands there stays */
+async function encodeBucketIndex(name: string, index: BucketIndex): Promise<Uint8Array> {
+  const lists = new SharedLists(index.blocks);
   const json = {
     version: writtenVersion,
     blocks: index.blocks.map((block) => ({
@@ -233,7 +248,11 @@ async function encodeBucketIndex(index: BucketIndex): Promise<Uint8Array> {
       compaction_level: block.compactionLevel || undefined,
       out_of_order: block.outOfOrder || undefined,
       labels: block.labels.size > 0 ? Object.fromEntries(block.labels) : undefined,
-      maru: block.details,
+      maru: block.details && {
+        ...block.details,
+        sources: lists.written(block.details.sources),
+        jobOutputs: lists.written(block.details.jobOutputs),
+      },
     })),
     block_deletion_marks: index.deletionMarks.map(({ ulid, markedAtMs }) => ({
       block_id: ulid,
@@ -241,8 +260,46 @@ async function encodeBucketIndex(index: BucketIndex): Promise<Uint8Array> {
     })),
     updated_at: Math.floor(index.updatedAtMs / 1000),
     maru: { generation: index.generation, no_compact: index.noCompact },
+    maru_lists: lists.shared.length > 0 ? lists.shared : undefined,
   };
-  return gzipAsync(new TextEncoder().encode(JSON.stringify(json)));
+  const bytes = new TextEncoder().encode(JSON.stringify(json));
+  const packed = await gzipAsync(bytes);
+  if (bytes.length > unpackedBytesMax || packed.length > packedBytesMax) {
+    const max = `at most ${packedBytesMax} and ${unpackedBytesMax} are read`;
+    throw new Failure('internal', `${name} would have ${packed.length} bytes, and ${bytes.length} unpacked: ${max}`);
+  }
+  return packed;
+}
+
+/** Lists of blocks by what they say: those that more than one entry has are shared. */
+class SharedLists {
+  readonly shared: (readonly Ulid[])[] = [];
+  /** By text: the number of a list; undefined where it is not shared. */
+  readonly #numbers = new Map<string, number | undefined>();
+  readonly #texts = new Map<readonly Ulid[], string>();
+
+  constructor(blocks: readonly IndexedBlock[]) {
+    for (const { details } of blocks) {
+      if (details === undefined) continue;
+      for (const list of [details.sources, details.jobOutputs]) {
+        if (list.length < 2) continue;
+        const text = this.#textOf(list);
+        if (!this.#numbers.has(text)) this.#numbers.set(text, undefined);
+        else if (this.#numbers.get(text) === undefined) this.#numbers.set(text, this.shared.push(list) - 1);
+      }
+    }
+  }
+
+  /** What is written for a list. */
+  written(list: readonly Ulid[]): number | readonly Ulid[] {
+    return this.#numbers.get(this.#textOf(list)) ?? list;
+  }
+
+  #textOf(list: readonly Ulid[]): string {
+    let text = this.#texts.get(list);
+    if (text === undefined) this.#texts.set(list, (text = list.join('')));
+    return text;
+  }
 }
 
 /** @throws Failure `bad_data` */
@@ -278,11 +335,12 @@ class IndexText {
     if (version !== 1 && version !== 2) {
       throw new Failure('bad_data', `${name} has version ${shownJson(version)}, known are 1 to ${versionMax}`);
     }
+    const lists = await this.#lists(fields, signal);
     const blocks = new Map<Ulid, IndexedBlock>();
     await this.#each(fields, 'blocks', signal, (entry) => {
       const ulid = entry?.['block_id'];
       if (typeof ulid !== 'string' || !isUlid(ulid)) this.#problem(`${shownJson(ulid)} is no ULID of a block`);
-      else if (!blocks.has(ulid)) blocks.set(ulid, decodeBlock(name, ulid, entry ?? {}));
+      else if (!blocks.has(ulid)) blocks.set(ulid, decodeBlock(name, ulid, entry ?? {}, lists));
     });
     const deletionMarks: IndexedMark[] = [];
     await this.#each(fields, 'block_deletion_marks', signal, (entry) => {
@@ -340,6 +398,19 @@ class IndexText {
     }
   }
 
+  /** Lists that entries refer to; undefined for one that is none. */
+  async #lists(fields: ReadonlyMap<string, JsonPiece>, signal: AbortSignal): Promise<(Ulid[] | undefined)[]> {
+    const list = fields.get('maru_lists');
+    if (list === undefined || this.#bytes[list.begin] !== listBegin) return [];
+    const turns = new Turns();
+    const lists: (Ulid[] | undefined)[] = [];
+    for (const piece of jsonElements(this.#bytes, list)) {
+      if (turns.isOver) await turns.next(signal);
+      lists.push(ulidsOf(parseJson(this.#bytes, piece, entryMax)));
+    }
+    return lists;
+  }
+
   #problem(text: string): void {
     if (this.#problems.length === problemsMax) {
       throw new Failure('bad_data', `${this.#name} has more than ${problemsMax} entries that are none`);
@@ -349,7 +420,12 @@ class IndexText {
 }
 
 /** A ULID whose entry lies is an error of the whole index: leaving it out would leave its samples out. */
-function decodeBlock(name: string, ulid: Ulid, entry: Readonly<Record<string, unknown>>): IndexedBlock {
+function decodeBlock(
+  name: string,
+  ulid: Ulid,
+  entry: Readonly<Record<string, unknown>>,
+  lists: readonly (Ulid[] | undefined)[],
+): IndexedBlock {
   const wrong = (field: string): Failure =>
     new Failure('bad_data', `${name}: ${field} of block ${ulid} is ${shownJson(entry[field])}`);
   const minTime = entry['min_time'];
@@ -374,15 +450,16 @@ function decodeBlock(name: string, ulid: Ulid, entry: Readonly<Record<string, un
     outOfOrder: entry['out_of_order'] === true,
     source: typeof entry['source'] === 'string' ? entry['source'] : '',
     labels,
-    details: decodeDetails(entry['maru']),
+    details: decodeDetails(entry['maru'], lists),
   };
 }
 
-function decodeDetails(value: unknown): IndexedDetails | undefined {
+function decodeDetails(value: unknown, lists: readonly (Ulid[] | undefined)[]): IndexedDetails | undefined {
   const own = recordOf(value);
   const segments = own?.['segmentBytes'];
-  const sources = ulidsOf(own?.['sources']);
-  const jobOutputs = ulidsOf(own?.['jobOutputs']);
+  const listOf = (said: unknown): Ulid[] | undefined => (isCount(said) ? lists[said] : ulidsOf(said));
+  const sources = listOf(own?.['sources']);
+  const jobOutputs = listOf(own?.['jobOutputs']);
   if (own === undefined || sources === undefined || jobOutputs === undefined) return undefined;
   if (!Array.isArray(segments) || !segments.every(isCount) || !isCount(own['indexBytes'])) return undefined;
   return {
