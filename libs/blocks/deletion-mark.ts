@@ -7,6 +7,7 @@ import { Failure } from '../errors/failure.ts';
 import type { TenantId } from '../model/tenant-id.ts';
 import type { Bucket } from '../object-store/bucket.ts';
 import type { Ulid } from '../tsdb/block/ulid.ts';
+import { getSmall } from './get-small.ts';
 import { type BlockMark, blockKey, blockPrefix, markKeys, metaName } from './paths.ts';
 
 const markBytesMax = 1 << 20;
@@ -69,7 +70,7 @@ export async function readDeletionMark(
   const { global } = markKeys(tenant, ulid, 'deletion');
   let json: unknown;
   try {
-    const { bytes } = await bucket.get(global, { bytesMax: markBytesMax, signal });
+    const { bytes } = await getSmall(bucket, global, markBytesMax, signal);
     json = JSON.parse(new TextDecoder().decode(bytes));
   } catch (error) {
     if (error instanceof Failure && error.kind === 'not_found') return undefined;
@@ -92,10 +93,24 @@ export async function readDeletionMark(
 export async function deleteBlock(bucket: Bucket, tenant: TenantId, ulid: Ulid, signal: AbortSignal): Promise<void> {
   const marks = (['deletion', 'no-compact'] as const).map((mark) => markKeys(tenant, ulid, mark));
   await bucket.delete(blockKey(tenant, ulid, metaName), signal);
-  const localMarks = new Set(marks.map(({ local }) => local));
-  for await (const entry of bucket.list(blockPrefix(tenant, ulid), { delimiter: false, signal })) {
-    if (entry.kind === 'object' && !localMarks.has(entry.key)) await bucket.delete(entry.key, signal);
-  }
+  await deleteAllBelow(bucket, blockPrefix(tenant, ulid), new Set(marks.map(({ local }) => local)), signal);
   for (const { local } of marks) await bucket.delete(local, signal);
   for (const { global } of marks.toReversed()) await bucket.delete(global, signal);
+}
+
+/** Deletes all that lies below a prefix, but for some. What has a name that is no key of ours stays: it must not keep the rest from going. */
+export async function deleteAllBelow(
+  bucket: Bucket,
+  prefix: string,
+  kept: ReadonlySet<string>,
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const entry of bucket.list(prefix, { delimiter: false, signal })) {
+    if (entry.kind !== 'object' || kept.has(entry.key)) continue;
+    try {
+      await bucket.delete(entry.key, signal);
+    } catch (error) {
+      if (!(error instanceof Failure) || error.kind !== 'bad_data') throw error;
+    }
+  }
 }

@@ -8,6 +8,7 @@ import type { TenantId } from '../model/tenant-id.ts';
 import type { Bucket } from '../object-store/bucket.ts';
 import { type BlockMeta, metaBytesMax, parseMeta } from '../tsdb/block/meta.ts';
 import { isUlid, type Ulid } from '../tsdb/block/ulid.ts';
+import { getSmall } from './get-small.ts';
 import {
   blockKey,
   isBlockFile,
@@ -115,7 +116,7 @@ export async function listTenant(bucket: Bucket, tenant: TenantId, signal: Abort
  */
 export async function fetchMeta(bucket: Bucket, tenant: TenantId, ulid: Ulid, signal: AbortSignal): Promise<BlockMeta> {
   const key = blockKey(tenant, ulid, metaName);
-  const { bytes } = await bucket.get(key, { bytesMax: metaBytesMax, signal });
+  const { bytes } = await getSmall(bucket, key, metaBytesMax, signal);
   const meta = parseMeta(`${bucket.name}/${key}`, bytes);
   if (meta.ulid !== ulid) throw new Failure('bad_data', `${bucket.name}/${key} says that it is ${meta.ulid}`);
   return meta;

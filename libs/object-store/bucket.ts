@@ -56,7 +56,7 @@ export interface Bucket {
     prefix: string,
     options: { readonly delimiter: boolean; readonly signal: AbortSignal },
   ): AsyncIterable<ListEntry>;
-  /** No error if it is gone already. */
+  /** No error if it is gone already. The key may end with a slash, as those of the empty objects do that consoles take for folders. */
   delete(key: string, signal: AbortSignal): Promise<void>;
   /** The file or folder of this machine that an object of this key is, or all below it are; undefined where they are none. */
   filePath(key: string): string | undefined;
@@ -79,6 +79,11 @@ function isObjectKey(text: string): boolean {
 /** @throws Failure `bad_data` */
 export function checkObjectKey(key: string): void {
   if (!isObjectKey(key)) throw new Failure('bad_data', `${JSON.stringify(key)} is not the key of an object`);
+}
+
+/** The same for what is to be deleted. @throws Failure `bad_data` */
+export function checkDeletedKey(key: string): void {
+  checkObjectKey(key.endsWith('/') ? key.slice(0, -1) : key);
 }
 
 /** The same for a prefix of keys: anything a key may begin with, also nothing at all. @throws Failure `bad_data` */

@@ -17,6 +17,7 @@ import { errorCode, realDisk } from '../std/disk.ts';
 import {
   type Bucket,
   type BucketObject,
+  checkDeletedKey,
   checkKeyPrefix,
   checkObjectKey,
   type FileBody,
@@ -131,6 +132,9 @@ export class FilesystemBucket implements Bucket {
 
   async delete(key: string, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
+    checkDeletedKey(key);
+    // No file is called so.
+    if (key.endsWith('/')) return;
     const path = this.#path(key);
     try {
       await unlink(path);

@@ -8,6 +8,7 @@ import { compareUtf8 } from '../model/labels.ts';
 import {
   type Bucket,
   type BucketObject,
+  checkDeletedKey,
   checkKeyPrefix,
   checkObjectKey,
   type FileBody,
@@ -101,7 +102,7 @@ export class MemoryBucket implements Bucket {
 
   async delete(key: string, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    checkObjectKey(key);
+    checkDeletedKey(key);
     this.#objects.delete(key);
   }
 

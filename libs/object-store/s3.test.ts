@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { skipWithout } from '../../test/support/find-server.ts';
 import { type S3Server, startVersitygw } from '../../test/support/start-versitygw.ts';
 import { tempFolder } from '../../test/support/temp-folder.ts';
@@ -57,6 +58,28 @@ describe('s3 against versitygw', { skip }, () => {
     assert.equal(got.version, version);
     const again = bucket.put('large', { path, bytes: body.length }, { condition: 'absent', signal });
     await assert.rejects(again, { kind: 'precondition_failed' });
+  });
+
+  it('the empty objects that consoles take for folders are listed, and can be deleted', async () => {
+    await using bucket = open(server.endpoint);
+    await bucket.put('t/block/index', new Uint8Array(1), { signal });
+    const { credentials, endpoint } = server;
+    const client = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials });
+    const folders = ['t/block/', 't/block/chunks/'];
+    for (const key of folders) {
+      await client.send(new PutObjectCommand({ Bucket: server.bucket, Key: `case-${opened}/${key}` }));
+    }
+    client.destroy();
+    const listed = async (): Promise<string[]> => {
+      const found: string[] = [];
+      for await (const entry of bucket.list('t/', { delimiter: false, signal })) {
+        if (entry.kind === 'object') found.push(entry.key);
+      }
+      return found;
+    };
+    assert.deepEqual(await listed(), ['t/block/', 't/block/chunks/', 't/block/index']);
+    for (const key of folders) await bucket.delete(key, signal);
+    assert.deepEqual(await listed(), ['t/block/index']);
   });
 
   it('a listing of many pages is whole', async () => {

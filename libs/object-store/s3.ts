@@ -26,6 +26,7 @@ import { compareUtf8 } from '../model/labels.ts';
 import {
   type Bucket,
   type BucketObject,
+  checkDeletedKey,
   checkKeyPrefix,
   checkObjectKey,
   type FileBody,
@@ -221,9 +222,11 @@ export class S3Bucket implements Bucket {
   }
 
   async delete(key: string, signal: AbortSignal): Promise<void> {
+    checkDeletedKey(key);
+    const at = { Bucket: this.#options.bucket, Key: this.#options.prefix + key };
     await this.#retried('delete', key, signal, 0, async (attempt) => {
       try {
-        await this.#client.send(new DeleteObjectCommand(this.#at(key)), { abortSignal: attempt });
+        await this.#client.send(new DeleteObjectCommand(at), { abortSignal: attempt });
       } catch (error) {
         // Some stores say that it is not there; that is what was wanted.
         if (statusOf(error) !== 404 || nameOf(error) === 'NoSuchBucket') throw error;

@@ -9,7 +9,7 @@ import {
   type IndexedMark,
   updateBucketIndex,
 } from '../../libs/blocks/bucket-index.ts';
-import { deleteBlock, markForDeletion, readDeletionMark } from '../../libs/blocks/deletion-mark.ts';
+import { deleteAllBelow, deleteBlock, markForDeletion, readDeletionMark } from '../../libs/blocks/deletion-mark.ts';
 import type { TenantListing } from '../../libs/blocks/fetch-metas.ts';
 import {
   blockKey,
@@ -19,6 +19,7 @@ import {
   tenantDeletionMarkKey,
   tenantPrefix,
 } from '../../libs/blocks/paths.ts';
+import { Failure } from '../../libs/errors/failure.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
 import type { Ulid } from '../../libs/tsdb/block/ulid.ts';
@@ -70,8 +71,8 @@ export async function cleanTenant(
     const block = indexed.get(ulid);
     const isWanted = block !== undefined && !isBeyondRetention(block, nowMs - deletionDelayMs, options);
     if (isWanted && !covered.has(ulid)) {
-      const mark = await readDeletionMark(bucket, tenant, ulid, signal);
-      // The mark was taken away again, or says that others hold what the block does, which they do not.
+      const mark = await readableMark(bucket, tenant, ulid, signal);
+      // The mark was taken away again, cannot be read, or says that others hold what the block does, which they do not.
       if (mark === undefined || coverOf(mark.details)?.every(stands) === false) {
         held.push(ulid);
         continue;
@@ -93,6 +94,21 @@ export async function cleanTenant(
     partialsDeleted.push(ulid);
   }
   return { marked: marked.map(({ ulid }) => ulid), deleted: deletable, partialsDeleted, partials, held, index: next };
+}
+
+/** The mark of a block; undefined where there is none that can be understood. */
+async function readableMark(
+  bucket: Bucket,
+  tenant: TenantId,
+  ulid: Ulid,
+  signal: AbortSignal,
+): ReturnType<typeof readDeletionMark> {
+  try {
+    return await readDeletionMark(bucket, tenant, ulid, signal);
+  } catch (error) {
+    if (!(error instanceof Failure) || error.kind !== 'bad_data') throw error;
+    return undefined;
+  }
 }
 
 /** Whether an upload has not gone on since, and was not finished. */
@@ -184,9 +200,7 @@ export async function deleteTenant(
   await bucket.delete(bucketIndexKey(tenant), signal);
   for (const ulid of listing.blocks.keys()) await deleteBlock(bucket, tenant, ulid, signal);
   const markKey = tenantDeletionMarkKey(tenant);
-  for await (const entry of bucket.list(tenantPrefix(tenant), { delimiter: false, signal })) {
-    if (entry.kind === 'object' && entry.key !== markKey) await bucket.delete(entry.key, signal);
-  }
+  await deleteAllBelow(bucket, tenantPrefix(tenant), new Set([markKey]), signal);
   const mark = await bucket.stat(markKey, signal);
   const isGone = mark !== undefined && mark.modifiedMs + options.cleanupDelayMs <= options.nowMs;
   if (isGone) await bucket.delete(markKey, signal);

@@ -156,6 +156,22 @@ function failingAfter(bucket: Bucket, operations: number): { bucket: Bucket; cou
   return { bucket: failing, count: () => count };
 }
 
+/** A bucket with objects whose keys a bucket of ours cannot make, as other tools do. */
+function withObjects(bucket: Bucket, keys: Set<string>): Bucket {
+  return {
+    ...failingAfter(bucket, Number.POSITIVE_INFINITY).bucket,
+    async *list(prefix, options) {
+      const found = [...keys].filter((key) => key.startsWith(prefix) && !options.delimiter);
+      for (const key of found) yield { kind: 'object', key, bytes: 0, version: '', modifiedMs: 0 };
+      yield* bucket.list(prefix, options);
+    },
+    delete: async (key, stop) => {
+      await bucket.delete(key, stop);
+      keys.delete(key);
+    },
+  };
+}
+
 describe('the compactor', () => {
   it('merges two hours to twelve and to a day, and deletes the sources after the delay', async () => {
     const room = new Room();
@@ -419,6 +435,30 @@ describe('the compactor', () => {
     }
   });
 
+  it('a merge that the disk has no room for is not begun, and tried again', async () => {
+    const room = new Room();
+    await room.upload(0);
+    await room.upload(0);
+    let free = 256 << 20;
+    let reads = 0;
+    const getRange: Bucket['getRange'] = (...args) => {
+      reads++;
+      return room.bucket.getRange(...args);
+    };
+    const bucket = { ...failingAfter(room.bucket, Number.POSITIVE_INFINITY).bucket, getRange };
+    const compactor = room.compactor(bucket, { freeBytes: async () => free });
+    await compactor.clean(signal);
+    room.nowMs += defaults.firstLevelCompactionWaitPeriod;
+    assert.equal(await compactor.compact(signal), 1);
+    const [job] = (await compactor.jobsOf(tenant, signal)).jobs;
+    assert.match(job?.failed?.reason ?? '', /^the merge needs \d+ bytes of the disk of .*, and 268435456 are free$/);
+    assert.deepEqual([job?.failed?.corrupt, reads], [undefined, 0]);
+    free = 1 << 30;
+    room.nowMs += 60_000;
+    assert.equal(await compactor.compact(signal), 1);
+    assert.deepEqual(await room.blocks(), ['0-2 level 2']);
+  });
+
   it('names what is foreign, and goes on', async () => {
     const room = new Room();
     await room.upload(0);
@@ -437,6 +477,67 @@ describe('the compactor', () => {
     assert.deepEqual([compactor.state.tenants.get(tenant)?.problems, compactor.state.foreign()], [4, 1]);
     room.nowMs += defaults.firstLevelCompactionWaitPeriod;
     assert.equal(await compactor.compact(signal), 1);
+  });
+
+  it('a block with a meta.json or a mark that is too large is named, and holds up nothing', async () => {
+    const room = new Room();
+    const sources = [await room.upload(0), await room.upload(0), await room.upload(1)];
+    const large = ulidOf(room.prng);
+    const write = (key: string, bytes: number) => room.bucket.put(key, new Uint8Array(bytes), { signal });
+    await write(blockKey(tenant, large, 'index'), 9);
+    await write(blockKey(tenant, large, 'meta.json'), (16 << 20) + 1);
+    await write(`${tenant}/markers/${sources[2]}-deletion-mark.json`, (1 << 20) + 1);
+    const compactor = room.compactor();
+    await compactor.clean(signal);
+    assert.equal(compactor.state.tenants.get(tenant)?.broken, 1);
+    assert.equal(compactor.state.tenants.get(tenant)?.problems, 2);
+    room.nowMs += defaults.firstLevelCompactionWaitPeriod;
+    assert.equal(await compactor.compact(signal), 1);
+    room.nowMs += defaults.deletionDelay + 1000;
+    await compactor.clean(signal);
+    assert.deepEqual(await room.objectsOf(sources[0] as Ulid), []);
+    assert.deepEqual(await room.blocks(), ['0-2 level 2', '2-4 level 1']);
+  });
+
+  it('a mark that cannot be read any more keeps its block, and no other', async () => {
+    const room = new Room();
+    const ulids = [await room.upload(0), await room.upload(1)];
+    const compactor = room.compactor();
+    room.retentionMs = room.nowMs - (begin + 6 * hour);
+    await compactor.clean(signal);
+    assert.deepEqual(await room.blocks(), []);
+    await room.bucket.put(`${tenant}/markers/${ulids[0]}-deletion-mark.json`, new Uint8Array(3), { signal });
+    room.retentionMs = 0;
+    room.nowMs += defaults.deletionDelay;
+    await compactor.clean(signal);
+    assert.equal(compactor.state.tenants.get(tenant)?.held, 1);
+    assert.notDeepEqual(await room.objectsOf(ulids[0] as Ulid), []);
+    assert.deepEqual(await room.objectsOf(ulids[1] as Ulid), []);
+  });
+
+  it('objects whose names are no keys of ours hold up no deletion', async () => {
+    const room = new Room();
+    const ulids = [await room.upload(0), await room.upload(1), await room.upload(2)];
+    // A console makes the first two when somebody opens a new folder.
+    const folders = new Set([`${tenant}/`, `${tenant}/${ulids[0]}/chunks/`]);
+    const odd = `${tenant}/${ulids[1]}/a//b`;
+    const foreign = new Set([...folders, odd]);
+    const compactor = room.compactor(withObjects(room.bucket, foreign));
+    room.retentionMs = 1;
+    await compactor.clean(signal);
+    room.nowMs += defaults.deletionDelay;
+    await compactor.clean(signal);
+    for (const ulid of ulids) assert.deepEqual(await room.objectsOf(ulid), []);
+    assert.deepEqual([...foreign], [`${tenant}/`, odd]);
+    await room.upload(3);
+    await room.bucket.put(`${tenant}/markers/tenant-deletion-mark.json`, new Uint8Array(2), { signal });
+    await compactor.clean(signal);
+    room.nowMs += defaults.tenantCleanupDelay;
+    await compactor.clean(signal);
+    const left = [];
+    for await (const entry of room.bucket.list('', { delimiter: false, signal })) left.push(entry);
+    assert.deepEqual(left, []);
+    assert.deepEqual([...foreign], [odd]);
   });
 
   it('names a block that somebody took out of the bucket without a mark', async () => {

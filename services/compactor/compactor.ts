@@ -32,6 +32,8 @@ export interface CompactorDeps {
   readonly newUlid: () => Ulid;
   /** For blocks under way. */
   readonly directory: string;
+  /** As JobDeps. */
+  readonly freeBytes?: (directory: string) => Promise<number>;
   readonly rangesMs: readonly number[];
   /** Whether a piece of work is for this compactor, and for no other. Asked each time before it is begun. */
   readonly isOwn: (key: string) => boolean;

@@ -3,7 +3,7 @@
  * back → mark the sources. Can be repeated after any end: until the last step the sources stand, and what an interrupted run left in
  * the bucket is either a whole set of outputs, which covers the sources (coverage.ts), or is merged again.
  */
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { indexedBlock, updateBucketIndex } from '../../libs/blocks/bucket-index.ts';
 import { markForDeletion } from '../../libs/blocks/deletion-mark.ts';
@@ -23,6 +23,8 @@ export interface JobDeps {
   readonly bucket: Bucket;
   /** Folder for blocks under way. */
   readonly directory: string;
+  /** Bytes that the disk of a folder has left; absent: it is asked. */
+  readonly freeBytes?: (directory: string) => Promise<number>;
   readonly nowMs: () => number;
   readonly newUlid: () => Ulid;
   readonly thread: MergeThread;
@@ -40,6 +42,9 @@ export interface JobResult {
   readonly counts: MergeCounts;
 }
 
+/** What is left free beside a merge: the log of an ingester, which may lie on the same disk, must not find it full. */
+const spareBytes = 256 << 20;
+
 /** @throws MergeFailure, or what the bucket and the disk throw */
 export async function runJob(
   tenant: TenantId,
@@ -51,6 +56,7 @@ export async function runJob(
   await rm(directory, { recursive: true, force: true });
   await mkdir(join(directory, 'out'), { recursive: true });
   try {
+    await checkRoom(job, directory, deps);
     const sourceDirectories = await download(tenant, job, directory, deps, signal);
     const samples = job.sources.reduce((sum, { details }) => sum + (details?.numSamples ?? 0), 0);
     const outputDirectory = join(directory, 'out');
@@ -77,6 +83,29 @@ export async function runJob(
   }
 }
 
+/** The outputs are hardly larger than the sources, which lie beside them. @throws Failure `unavailable` */
+async function checkRoom(job: PlannedJob, directory: string, { freeBytes = freeBytesOf }: JobDeps): Promise<void> {
+  const needed = 2 * bytesOf(job) + spareBytes;
+  const free = await freeBytes(directory);
+  if (free >= needed) return;
+  throw new Failure('unavailable', `the merge needs ${needed} bytes of the disk of ${directory}, and ${free} are free`);
+}
+
+async function freeBytesOf(directory: string): Promise<number> {
+  const { bavail, bsize } = await statfs(directory);
+  return bavail * bsize;
+}
+
+/** Of all sources. */
+function bytesOf({ sources }: PlannedJob): number {
+  let sum = 0;
+  for (const { details } of sources) {
+    sum += details?.indexBytes ?? 0;
+    for (const bytes of details?.segmentBytes ?? []) sum += bytes;
+  }
+  return sum;
+}
+
 async function download(
   tenant: TenantId,
   job: PlannedJob,
@@ -84,10 +113,7 @@ async function download(
   deps: JobDeps,
   signal: AbortSignal,
 ): Promise<string[]> {
-  const bytesOf = job.sources.map(({ details }) =>
-    (details?.segmentBytes ?? []).reduce((sum, bytes) => sum + bytes, details?.indexBytes ?? 0),
-  );
-  const bytesTotal = bytesOf.reduce((sum, bytes) => sum + bytes, 0);
+  const bytesTotal = bytesOf(job);
   let bytesDone = 0;
   const directories: string[] = [];
   for (const { ulid } of job.sources) {
@@ -118,7 +144,10 @@ async function lacksBytes(
   signal: AbortSignal,
 ): Promise<boolean> {
   if (error instanceof CorruptBlock) return true;
-  if (!(error instanceof Failure) || error.kind !== 'not_found') return false;
+  if (!(error instanceof Failure)) return false;
+  // Its meta.json cannot be understood any more.
+  if (error.kind === 'bad_data') return true;
+  if (error.kind !== 'not_found') return false;
   return (await bucket.stat(blockKey(tenant, ulid, metaName), signal)) !== undefined;
 }
 
