@@ -25,7 +25,7 @@ import { LocatedReader } from '../../libs/tsdb/block/read-located.ts';
 import { readKey } from './read-key.ts';
 import { resolvePatterns } from './resolve-patterns.ts';
 import type { ReadReply, ReadRequest, SelectedPart } from './worker-protocol.ts';
-import { batchesAheadMax, batchesPerRequest, ControlWord, StopReason } from './worker-protocol.ts';
+import { batchesAhead, batchesPerRequest, ControlWord, StopReason } from './worker-protocol.ts';
 
 /** Bytes of a batch that is read from files; all blocks of a selection have one in memory at once. */
 const fileBatchBytesMax = 1 << 20;
@@ -164,6 +164,8 @@ class BridgePart {
   readonly #reader: BridgeReader;
   readonly #selection: number;
   readonly #number: number;
+  /** Of the selection. */
+  readonly #parts: number;
   readonly #batches: ChunkBatch[] = [];
   readonly #files: LocatedReader | undefined;
   #isOfFiles: boolean;
@@ -174,12 +176,14 @@ class BridgePart {
     reader: BridgeReader,
     selection: number,
     number: number,
-    fileBatchBytes: number,
+    parts: number,
     { located, whole }: SelectedPart,
   ) {
     this.#reader = reader;
     this.#selection = selection;
     this.#number = number;
+    this.#parts = parts;
+    const fileBatchBytes = Math.max(fileBatchBytesMin, Math.min(fileBatchBytesMax, fileBytesMax / parts));
     this.#files = located === undefined ? undefined : new LocatedReader(located, fileBatchBytes);
     this.#isOfFiles = located !== undefined;
     if (whole !== undefined) this.#batches.push(whole);
@@ -204,13 +208,14 @@ class BridgePart {
       } catch {
         // Deleted, damaged, or whatever else: the main thread reads the same, from the begin on, and knows what to say of it.
         this.#isOfFiles = false;
-        this.#reader.askMore(this.#selection, this.#number, batchesAheadMax);
+        this.#reader.askMore(this.#selection, this.#number, batchesAhead(this.#parts));
       }
     }
     while (this.#batches.length === 0 && !this.#ended) this.#reader.receive();
     const batch = this.#batches.shift();
-    if (batch !== undefined && ++this.#read % batchesPerRequest === 0 && !this.#ended) {
-      this.#reader.askMore(this.#selection, this.#number, batchesPerRequest);
+    const perRequest = batchesPerRequest(this.#parts);
+    if (batch !== undefined && ++this.#read % perRequest === 0 && !this.#ended) {
+      this.#reader.askMore(this.#selection, this.#number, perRequest);
     }
     return batch;
   }
@@ -264,8 +269,8 @@ class BridgeSelection implements SeriesSelection {
         this.costs = reply.costs ?? this.costs;
         this.columns = { begin: reply.begin, refs: reply.refs, setOf: reply.setOf };
         this.warnings = reply.warnings;
-        const fileBytes = Math.max(fileBatchBytesMin, Math.min(fileBatchBytesMax, fileBytesMax / reply.parts.length));
-        this.#parts = reply.parts.map((part, i) => new BridgePart(this.#reader, this.#number, i, fileBytes, part));
+        const count = reply.parts.length;
+        this.#parts = reply.parts.map((part, i) => new BridgePart(this.#reader, this.#number, i, count, part));
         const isJoined = reply.table !== undefined || reply.parts.some(({ located }) => located !== undefined);
         if (!isJoined) return;
         const isSorted = reply.parts.map((part) => part.isSorted);

@@ -3,6 +3,8 @@ import { after, describe, it } from 'node:test';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { Failure } from '../../libs/errors/failure.ts';
 import { parseTenantId } from '../../libs/model/tenant-id.ts';
+import { mergeSources } from '../../libs/series/merge-sources.ts';
+import type { SeriesSource } from '../../libs/series/series-source.ts';
 import { MemorySource } from './memory-source.testing.ts';
 import type { QueryAnswer } from './query-pool.ts';
 import { QueryPool, type QueryPoolOptions } from './query-pool.ts';
@@ -30,7 +32,7 @@ const source = () =>
   );
 
 interface Options {
-  readonly source?: MemorySource;
+  readonly source?: SeriesSource;
   readonly signal?: AbortSignal;
   readonly timeoutMs?: number;
   readonly tenant?: string;
@@ -131,6 +133,25 @@ describe('reads across the bridge', () => {
     assert.ok(slow.batchesGiven <= 9, `${slow.batchesGiven} batches were made`);
     await turn();
     assert.equal(slow.selectionsClosed, 1);
+  });
+
+  it('brings all of many sources', async () => {
+    const series = Array.from({ length: 300 }, (_, i) => ({
+      labels: { __name__: 'm', i: String(i) },
+      samples: [[1, 1] as const],
+    }));
+    const sources = Array.from({ length: 100 }, () => {
+      const one = new MemorySource(series);
+      one.batchSize = 10;
+      return one;
+    });
+    const [[strings], , ...batches] = JSON.parse(await ask(pool, 'read m', { source: mergeSources(sources) }));
+    assert.equal(strings.length, 303);
+    const brought = batches.reduce(
+      (sum: number, [[, chunkBegin]]: [[number, number[]]]) => sum + chunkBegin.length - 1,
+      0,
+    );
+    assert.equal(brought, 300);
   });
 
   it('carries a failure of the source over', async () => {

@@ -20,7 +20,7 @@ import {
 } from '../../libs/series/series-source.ts';
 import { type InTrace, keepTrace } from '../../libs/telemetry/trace.ts';
 import type { ReadReply, ReadRequest, SelectedPart } from './worker-protocol.ts';
-import { batchesAheadMax, ControlWord, failureMessage } from './worker-protocol.ts';
+import { batchesAhead, ControlWord, failureMessage } from './worker-protocol.ts';
 
 const stringsPerSlice = 4096;
 /** A selection of so few series is sent in one message where the chunks of each part fit a batch. */
@@ -167,7 +167,7 @@ export class ReadServer {
         if (located !== undefined && isSorted) {
           return { isSorted, located: copiedLocation(located, buffers), whole: undefined };
         }
-        part.credit = batchesAheadMax;
+        part.credit = batchesAhead(selection.parts.length);
         // One message wakes the worker once.
         const isSmall = seriesCount <= wholeSeriesMax;
         return { isSorted, located: undefined, whole: isSmall ? await this.#whole(job, part, buffers) : undefined };

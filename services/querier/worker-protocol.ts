@@ -74,15 +74,26 @@ export type JobMessage =
       readonly heldBytes: number | undefined;
     };
 
-/** Batches of one part of a selection that may be ahead of the worker, and how many it has taken when it asks for more. */
-export const batchesAheadMax = 8;
+const batchesAheadMax = 8;
+/** Of all parts of a selection together: a batch may have megabytes, and a year of blocks has hundreds of parts. */
+const batchesAheadTotal = 128;
+
+/** Batches of one part of a selection that may be ahead of the worker. */
+export function batchesAhead(parts: number): number {
+  return Math.max(1, Math.min(batchesAheadMax, Math.floor(batchesAheadTotal / parts)));
+}
+
+/** How many of them it has taken when it asks for as many more. */
+export function batchesPerRequest(parts: number): number {
+  return Math.ceil(batchesAhead(parts) / 2);
+}
+
 /** Selections that are read before the worker asks. */
 export const earlySelectsMax = 32;
-export const batchesPerRequest = 4;
 
 /** Worker to main, on the read port. */
 export type ReadRequest =
-  /** Answered by strings, selected and of each part the first `batchesAheadMax` batches; those of early selections come unasked. */
+  /** Answered by strings, selected and of each part the first `batchesAhead`; those of early selections come unasked. */
   | { readonly kind: 'select'; readonly job: number; readonly selection: number; readonly query: ReadQuery }
   /** Answered by values. */
   | {

@@ -118,10 +118,12 @@ export class GatewayBlock {
   /**
    * Does something with the block as a source. Its failures name the block.
    * @param known what the bucket index says of it
+   * @param batchBytes see ChunkReaders
    */
   async use<T>(
     known: IndexedBlock | undefined,
     counts: ReadCounts,
+    batchBytes: number,
     signal: AbortSignal,
     act: (source: BlockSource) => Promise<T>,
   ): Promise<T> {
@@ -133,7 +135,7 @@ export class GatewayBlock {
         const opening = this.#open(known);
         const opened = await untilAborted(opening, signal);
         try {
-          return await act(this.#source(opened, counts));
+          return await act(this.#source(opened, counts, batchBytes));
         } catch (error) {
           if (isRetry || !(error instanceof BadIndexHeader)) throw error;
           this.#leaveHeader(opening, error);
@@ -324,7 +326,7 @@ export class GatewayBlock {
     return parseTombstones(reader.name, await reader.read(0, tombstonesBytes, signal));
   }
 
-  #source({ facts, header, tombstones }: Opened, counts: ReadCounts): BlockSource {
+  #source({ facts, header, tombstones }: Opened, counts: ReadCounts, batchBytes: number): BlockSource {
     const { bucket, cache, allReads } = this.#deps;
     const directory = bucket.filePath(blockKey(this.tenant, this.ulid, 'chunks'));
     const readerOf = (relPath: string, size: number): RangeReader => {
@@ -352,6 +354,7 @@ export class GatewayBlock {
       ...(directory === undefined ? {} : { directory }),
       ...(kept === undefined ? {} : { columns: (wanted: number) => kept.columns(wanted) }),
       gapBytes: cacheGapBytes,
+      batchBytes,
       chunkBytesAverage: facts.numChunks > 0 ? chunkBytes / facts.numChunks : 0,
       seriesCount: facts.numSeries,
       minTime: facts.minTime,

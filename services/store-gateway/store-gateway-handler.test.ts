@@ -3,10 +3,11 @@ import { readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { blockFileSizes } from '../../libs/blocks/block-files.ts';
-import { emptyBucketIndex, indexedBlock, updateBucketIndex } from '../../libs/blocks/bucket-index.ts';
+import { emptyBucketIndex, indexedBlock, readBucketIndex, updateBucketIndex } from '../../libs/blocks/bucket-index.ts';
 import { TenantIndexes } from '../../libs/blocks/tenant-indexes.ts';
 import { uploadBlock } from '../../libs/blocks/upload-block.ts';
 import { Failure } from '../../libs/errors/failure.ts';
+import { Labels } from '../../libs/model/labels.ts';
 import { parseTenantId } from '../../libs/model/tenant-id.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
 import { FilesystemBucket } from '../../libs/object-store/filesystem.ts';
@@ -43,6 +44,21 @@ interface RigChange {
   readonly cacheBytes?: number;
   readonly indexMemoryBytes?: number;
   readonly lookupBytesMax?: number;
+  readonly batchBytesTotal?: number;
+}
+
+/** A bucket's methods as they are. */
+function methodsOf(bucket: Bucket): Bucket {
+  return {
+    name: bucket.name,
+    get: (...args) => bucket.get(...args),
+    getRange: (...args) => bucket.getRange(...args),
+    stat: (...args) => bucket.stat(...args),
+    put: (...args) => bucket.put(...args),
+    list: (...args) => bucket.list(...args),
+    delete: (...args) => bucket.delete(...args),
+    filePath: (key) => bucket.filePath(key),
+  };
 }
 
 function rigOf(bucket: Bucket, folder: string, change: RigChange = {}): Rig {
@@ -61,6 +77,7 @@ function rigOf(bucket: Bucket, folder: string, change: RigChange = {}): Rig {
     headerPostingsBytes: 1 << 30,
     indexMemoryBytes: change.indexMemoryBytes ?? 1 << 30,
     lookupBytesMax: change.lookupBytesMax ?? 1 << 30,
+    ...(change.batchBytesTotal === undefined ? {} : { batchBytesTotal: change.batchBytesTotal }),
     quarantineMs: 300_000,
     nowMs,
     onQuarantine: (_, ulid) => quarantined.push(ulid),
@@ -101,6 +118,64 @@ const later = (series: readonly TestSeries[], ms: number): TestSeries[] =>
   }));
 
 describe('the store-gateway', () => {
+  it('reads little of an index whose block says that it has fewer series than it has', async () => {
+    await using folder = await tempFolder('gateway');
+    const bucket = new MemoryBucket();
+    const ulid = await ship(bucket, folder.path, 1, gridOfSeries(20, 500, 1));
+    const { blocks } = (await readBucketIndex(bucket, tenant, signal))?.index ?? emptyBucketIndex;
+    const lying = blocks.map((block) => ({ ...block, details: block.details && { ...block.details, numSeries: 1 } }));
+    await updateBucketIndex(bucket, tenant, 2_000, () => ({ ...emptyBucketIndex, blocks: lying }), signal);
+    await using rig = rigOf(bucket, folder.path);
+    await rig.handler.states(tenant, signal);
+    const { source, reads } = rig.handler.source(tenant, [ulid]);
+    const one = { type: '=', name: '__name__', value: 'metric_0000' } as const;
+    const matchers = [one, { type: '=', name: 'instance', value: 'host-00007' } as const];
+    assert.equal((await selectRows(source, { ...whole, matchers })).length, 1);
+    assert.ok(reads().bytes < 100_000, `${reads().bytes} bytes were read`);
+  });
+
+  it('reads of many blocks so little ahead that all of them together stay within a bound', async () => {
+    await using folder = await tempFolder('gateway');
+    const stored = new MemoryBucket();
+    const prng = new Prng(3);
+    const samples = (): TestSeries['samples'] =>
+      Array.from({ length: 1000 }, (_, i) => ({ t: blockBegin + i * 15_000, v: prng.next() }));
+    const series = Array.from({ length: 400 }, (_, i) => ({
+      labels: Labels.from([['i', `${i}`]]),
+      samples: samples(),
+    }));
+    const first = await ship(stored, folder.path, 1, series);
+    const { blocks } = (await readBucketIndex(stored, tenant, signal))?.index ?? emptyBucketIndex;
+    // One block under many names.
+    const names = Array.from({ length: 16 }, (_, i) => ulidOf(new Prng(100 + i)));
+    let chunkBytes = 0;
+    const bucket: Bucket = {
+      ...methodsOf(stored),
+      getRange: (key, begin, end, stop) => {
+        if (key.includes('/chunks/')) chunkBytes += end - begin;
+        return stored.getRange(key.replace(/[^/]{26}/, first), begin, end, stop);
+      },
+    };
+    const entries = names.flatMap((ulid) => blocks.map((block) => ({ ...block, ulid })));
+    await updateBucketIndex(stored, tenant, 2_000, () => ({ ...emptyBucketIndex, blocks: entries }), signal);
+    await using rig = rigOf(bucket, folder.path, { cacheBytes: 0, batchBytesTotal: 4 << 20 });
+    await rig.handler.states(tenant, signal);
+    const { source } = rig.handler.source(tenant, names);
+    const chunks = (await source.select(whole, signal)).chunks(signal)[Symbol.asyncIterator]();
+    let batch = await chunks.next();
+    // What it has begun comes to its end.
+    for (let before = -1; before !== chunkBytes; ) {
+      before = chunkBytes;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    const inAll = 16 * (blocks[0]?.details?.segmentBytes ?? []).reduce((sum, bytes) => sum + bytes, 0);
+    assert.ok(chunkBytes < inAll / 2, `${chunkBytes} of ${inAll} bytes were read ahead`);
+    let found = 0;
+    for (; batch.done !== true; batch = await chunks.next()) found += batch.value.chunkBegin.length - 1;
+    assert.equal(found, 400);
+    assert.ok(chunkBytes >= inAll * 0.95);
+  });
+
   it('answers over exactly the named blocks, known to the index or not, in the order of labels', async () => {
     await using folder = await tempFolder('gateway');
     const bucket = new MemoryBucket();

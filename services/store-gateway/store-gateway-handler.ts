@@ -22,12 +22,26 @@ export interface HandlerDeps extends Omit<OpenBlockDeps, 'keptSeries' | 'allRead
   readonly indexes: TenantIndexes;
   /** Of all lookups and kept series together; those in use may be more. */
   readonly indexMemoryBytes: number;
+  /** What a question over many blocks makes read at a time of all of them; absent: the default. */
+  readonly batchBytesTotal?: number;
 }
 
 /** Part of that memory which series may take that are kept decoded. */
 const keptSeriesPart = 1 / 4;
 /** Blocks that are open: each has a file. Those in use may be more. */
 const openBlocksMax = 512;
+
+/** All blocks of a question are read beside one another, each some batches ahead: with many of them the batches are smaller. */
+const batchBytesTotalDefault = 64 << 20;
+const batchBytesMin = 256 << 10;
+const batchBytesMax = 4 << 20;
+
+/** What one question reads of blocks. */
+interface Reading {
+  readonly counts: ReadCounts;
+  readonly read: Set<Ulid>;
+  readonly batchBytes: number;
+}
 
 /** A block as an operator sees it. */
 export interface BlockState {
@@ -59,7 +73,9 @@ export class StoreGatewayHandler implements StoreGatewayContract {
     const read = new Set<Ulid>();
     const names = [...new Set(blocks.map(parseUlid))];
     this.counters.queries++;
-    const sources = names.map((ulid) => this.#blockSource(tenant, ulid, counts, read));
+    const share = (this.#deps.batchBytesTotal ?? batchBytesTotalDefault) / Math.max(1, names.length);
+    const batchBytes = Math.floor(Math.min(batchBytesMax, Math.max(batchBytesMin, share)));
+    const sources = names.map((ulid) => this.#blockSource(tenant, ulid, { counts, read, batchBytes }));
     const reads = (): BlockReads => ({ blocks: [...read], ...counts });
     return { source: mergeSources(sources), reads };
   }
@@ -127,8 +143,8 @@ export class StoreGatewayHandler implements StoreGatewayContract {
   }
 
   /** A block as a source; where it is set aside, those that hold the same samples. */
-  #blockSource(tenant: TenantId, ulid: Ulid, counts: ReadCounts, read: Set<Ulid>): SeriesSource {
-    const own = this.#ownSource(tenant, ulid, counts, read);
+  #blockSource(tenant: TenantId, ulid: Ulid, reading: Reading): SeriesSource {
+    const own = this.#ownSource(tenant, ulid, reading);
     /** Asks the others after a failure of the block. */
     const instead = async <T>(
       error: unknown,
@@ -143,8 +159,8 @@ export class StoreGatewayHandler implements StoreGatewayContract {
       const substitutes = substitutesOf(index, ulid, isAside, blocks?.get(ulid)?.origin);
       if (substitutes === undefined) throw error;
       const asked = substitutes.filter(({ minTime, maxTime }) => minTime <= maxT && maxTime > minT);
-      const answer = await act(mergeSources(asked.map((other) => this.#blockSource(tenant, other.ulid, counts, read))));
-      read.add(ulid);
+      const answer = await act(mergeSources(asked.map((other) => this.#blockSource(tenant, other.ulid, reading))));
+      reading.read.add(ulid);
       this.counters.fallbacks++;
       return answer;
     };
@@ -167,13 +183,13 @@ export class StoreGatewayHandler implements StoreGatewayContract {
     };
   }
 
-  #ownSource(tenant: TenantId, ulid: Ulid, counts: ReadCounts, read: Set<Ulid>): SeriesSource {
+  #ownSource(tenant: TenantId, ulid: Ulid, { counts, read, batchBytes }: Reading): SeriesSource {
     const block = this.block(tenant, ulid);
     const ask = async <T>(signal: AbortSignal, act: (source: BlockSource) => Promise<T>): Promise<T> => {
       const held = this.#deps.indexes.held(tenant);
       const known = held === undefined ? undefined : this.#byUlid(held.index).get(ulid);
       try {
-        const answer = await block.use(known, counts, signal, act);
+        const answer = await block.use(known, counts, batchBytes, signal, act);
         read.add(ulid);
         this.counters.blocksRead++;
         return answer;

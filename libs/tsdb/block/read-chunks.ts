@@ -16,8 +16,8 @@ import { joinRanges, noMoreWanted, readPieces } from './read-ranges.ts';
 import type { SelectedChunks } from './series-selection.ts';
 import { type Tombstones, touches } from './tombstones.ts';
 
-/** Bytes that one batch makes read, its gaps included. */
-const batchBytes = 4 << 20;
+/** Bytes that one batch makes read, its gaps included, where nobody says another number. */
+const batchBytesDefault = 4 << 20;
 /** Gaps between chunks that are read along, where requests are made. */
 const gapBytesMax = 512 << 10;
 /** Batches that are read ahead of whoever takes them. */
@@ -33,6 +33,8 @@ export interface ChunkReaders {
   readonly tombstones: Tombstones;
   /** What lies between two reads and is read along: little where a cache is asked first, more where a read of a file is made. */
   readonly gapBytes: number;
+  /** Bytes that one batch makes read: fewer where many blocks are read beside one another. */
+  readonly batchBytes?: number;
   /** Of a chunk record, 0 where it is not known. */
   readonly chunkBytesAverage: number;
   /** The folder of the chunk files, where they lie on this machine. */
@@ -48,7 +50,7 @@ export async function* readChunks(
   signal: AbortSignal,
 ): AsyncGenerator<ChunkBatch> {
   const records = { ...chunks, recordBytes: estimateOf(readers) };
-  const groups = groupSeries(records);
+  const groups = groupSeries(records, readers.batchBytes ?? batchBytesDefault);
   if (groups.length === 2) {
     yield await readBatch(records, groups[0], groups[1], readers, signal);
     return;
@@ -100,7 +102,7 @@ export function locatedChunks(
 }
 
 /** First series of each batch, and the end. */
-function groupSeries(chunks: Records): number[] {
+function groupSeries(chunks: Records, batchBytes: number): number[] {
   const { chunkBegin } = chunks;
   const count = chunkBegin.length - 1;
   const groups = [0];

@@ -19,6 +19,8 @@ import { uint32At } from './section-reader.ts';
 /** References to chunks of one selection: 24 bytes each. */
 export const chunksMax: number = 16 << 20;
 const entryBytesMin = 256;
+/** Whoever wrote the block may have counted its series wrongly. */
+const entryBytesEstimateMax = 16 << 10;
 const entryLengthBytesMax = 5;
 
 /** Chunk c of series i, chunkBegin[i] <= c < chunkBegin[i + 1], begins at `ref[c]`. */
@@ -51,7 +53,7 @@ export async function selectSeries(
   const { toc } = lookup.index;
   const sectionEnd = seriesEnd(toc);
   const average = seriesCount > 0 ? (sectionEnd - toc.series) / seriesCount : entryBytesMin;
-  const estimate = Math.max(entryBytesMin, Math.ceil(average * 2));
+  const estimate = Math.min(entryBytesEstimateMax, Math.max(entryBytesMin, Math.ceil(average * 2)));
   const begin = Float64Array.from(places, (place) => place * seriesAlignment);
   if (places.length > 0 && (begin[0] < toc.series || begin[places.length - 1] >= sectionEnd)) {
     throw new CorruptBlock(reader.name, toc.postings, 'postings point outside of the series');
