@@ -613,6 +613,34 @@ describe('Tsdb', () => {
     assert.equal(again.tsdb.heads.get(tenantA)?.exemplars.count, 2);
   });
 
+  it('keeps as many exemplars as a tenant may have now, not when its head was made', async () => {
+    let exemplarsMax = 0;
+    const headOptions = () => ({
+      get exemplarsMax() {
+        return exemplarsMax;
+      },
+    });
+    const disk = new FaultyDisk();
+    const { tsdb } = await open(disk, { headOptions });
+    const push = (t: number) =>
+      tsdb.push({
+        ...batch(tenantA, [['a', t, 1]]),
+        exemplars: [{ series: 0, t, value: 1, labels: new Uint8Array(0) }],
+      });
+    const held = (of: Tsdb) => of.heads.get(tenantA)?.exemplars.count;
+    await push(start);
+    assert.equal(held(tsdb), 0);
+    exemplarsMax = 5;
+    for (let i = 1; i <= 8; i++) await push(start + i);
+    assert.equal(held(tsdb), 5);
+    exemplarsMax = 2;
+    await tsdb.push(batch(tenantA, [['a', start + 9, 1]]));
+    assert.equal(held(tsdb), 2, 'also where none comes any more');
+    await tsdb.close();
+    const again = await open(disk, { headOptions });
+    assert.equal(held(again.tsdb), 2);
+  });
+
   it('writes nothing to the log for a batch of which nothing is left', async () => {
     const { tsdb } = await open(new FaultyDisk(), { seriesMax: () => 1 });
     await tsdb.push(batch(tenantA, [['a', start, 1]]));

@@ -196,7 +196,9 @@ export function createIngester(config: IngesterConfig, headConfig: HeadConfig, d
           lossWarning: { nowMs: deps.nowMs, acceptedAges: (tenant) => acceptedAges(deps.limits.of(tenant)) },
         }),
         headOptions: (tenant) => ({
-          exemplarsMax: shareOf(tenant, deps.limits.of(tenant).maxGlobalExemplarsPerUser),
+          get exemplarsMax() {
+            return shareOf(tenant, deps.limits.of(tenant).maxGlobalExemplarsPerUser);
+          },
           metadataShare,
         }),
         ...(outside === undefined ? {} : { outside: outside.log }),

@@ -46,6 +46,37 @@ describe('a ring of exemplars', () => {
     );
   });
 
+  it('holds as many as it may from now on, however often that changes', () => {
+    const exemplar = fc.record({ t: fc.nat(30), length: fc.constantFrom(0, 3, 100, 400) });
+    const step = fc.oneof({ weight: 5, arbitrary: exemplar }, fc.record({ max: fc.nat(40) }));
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+        const ring = new ExemplarRing(5);
+        let list: string[] = [];
+        let max = 5;
+        for (const one of steps) {
+          if ('max' in one) {
+            ({ max } = one);
+            ring.resize(max);
+            assert.ok(ring.bytes <= max * (32 + 160) + Math.max(32, 4 * max) * 4);
+          } else {
+            const { t, length } = one;
+            const text = `1 ${t} 0 ${[...new Uint8Array(length).fill(t)]}`;
+            const isNew = ring.add(1, t, 0, new Uint8Array(length).fill(t), 0, length);
+            assert.equal(isNew, length <= max * 160 && max > 0 && !list.includes(text));
+            if (isNew) list.push(text);
+          }
+          // Long labels may push out more than the number alone would.
+          const held = contents(ring);
+          assert.ok(held.length <= max);
+          list = list.slice(list.length - held.length);
+          assert.deepEqual(held, list);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   it('gives up old ones for long labels, and never takes more than its bytes', () => {
     const ring = new ExemplarRing(10);
     for (let t = 0; t < 100; t++) {

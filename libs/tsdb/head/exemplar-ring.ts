@@ -17,7 +17,7 @@ const labelBytesEach = 160;
 const distanceMax = 64;
 
 export class ExemplarRing {
-  readonly #max: number;
+  #max: number;
   #capacity = 0;
   /** Row of the oldest one. */
   #first = 0;
@@ -48,6 +48,20 @@ export class ExemplarRing {
     return this.#capacity * 32 + this.#slots.byteLength + this.#bytes.length;
   }
 
+  /** From now on this many are kept: the oldest beyond it go at once. */
+  resize(max: number): void {
+    if (max === this.#max) return;
+    this.#max = Math.max(0, max);
+    while (this.#count > this.#max) this.#dropOldest();
+    const bytesMax = this.#max * labelBytesEach;
+    for (let held = this.#labelBytes(); held > bytesMax; ) {
+      held -= this.#labelLength[this.#first];
+      this.#dropOldest();
+    }
+    if (this.#bytes.length > bytesMax) this.#moveBytes(bytesMax);
+    if (this.#capacity > this.#max) this.#moveRows(this.#max);
+  }
+
   /** Takes in an exemplar with canonical labels; false if it was known or none are kept. */
   add(series: number, t: number, value: number, labels: Uint8Array, begin: number, end: number): boolean {
     const length = end - begin;
@@ -57,7 +71,7 @@ export class ExemplarRing {
       Math.imul(t % 0x7fffffff, 0x85ebca77 | 0);
     if (this.#isKnown(hash, series, t, value, labels, begin, end)) return false;
     if (this.#count === this.#capacity) {
-      if (this.#capacity < this.#max) this.#grow();
+      if (this.#capacity < this.#max) this.#moveRows(Math.min(this.#max, Math.max(firstCapacity, this.#capacity * 2)));
       else this.#dropOldest();
     }
     const at = this.#takeBytes(length);
@@ -207,7 +221,7 @@ export class ExemplarRing {
         return at;
       }
       const most = this.#max * labelBytesEach;
-      if (this.#bytes.length < most) this.#growBytes(Math.min(most, Math.max(1024, this.#bytes.length * 2, length)));
+      if (this.#bytes.length < most) this.#moveBytes(Math.min(most, Math.max(1024, this.#bytes.length * 2, length)));
       else this.#dropOldest();
     }
   }
@@ -226,22 +240,28 @@ export class ExemplarRing {
     return end + length < oldest ? end : -1;
   }
 
-  #growBytes(size: number): void {
-    const grown = new Uint8Array(size);
+  #labelBytes(): number {
+    let total = 0;
+    for (let i = 0; i < this.#count; i++) total += this.#labelLength[this.row(i)];
+    return total;
+  }
+
+  /** The labels of all, in order, into memory of this size. */
+  #moveBytes(size: number): void {
+    const moved = new Uint8Array(size);
     let at = 0;
     for (let i = 0; i < this.#count; i++) {
       const row = this.row(i);
-      grown.set(this.labels(row), at);
+      moved.set(this.labels(row), at);
       this.#labelBegin[row] = at;
       at += this.#labelLength[row];
     }
-    this.#bytes = grown;
+    this.#bytes = moved;
     this.#bytesEnd = at;
   }
 
-  #grow(): void {
-    // Rows begin at 0 as long as nothing was dropped for want of rows; else they are put in order first.
-    const capacity = Math.min(this.#max, Math.max(firstCapacity, this.#capacity * 2));
+  /** All rows, in order from 0 on, into columns of this many. */
+  #moveRows(capacity: number): void {
     const rows = Array.from({ length: this.#count }, (_, i) => this.row(i));
     this.#series = reordered(this.#series, new Uint32Array(capacity), rows);
     this.#t = reordered(this.#t, new Float64Array(capacity), rows);

@@ -19,7 +19,7 @@ import { SeriesTable, seriesNumberMax } from './series-table.ts';
 import { readSeriesSlice, writeSeriesSlice } from './snapshot-slice.ts';
 
 export interface TenantHeadOptions {
-  /** Exemplars that are kept at most; 0 is none. */
+  /** Exemplars that are kept at most; 0 is none. Asked with every batch while there are any: a limit may have changed. */
   readonly exemplarsMax: number;
   /** What the metadata of all tenants may take together; undefined: nothing but its own maximum holds a tenant. */
   readonly metadataShare?: MetadataShare;
@@ -42,6 +42,7 @@ export class TenantHead {
     conflicts: 0,
     exemplars: 0,
   };
+  readonly #options: TenantHeadOptions;
   readonly #open = new Map<number, HeadRange>();
   /** By generation. */
   readonly #frozen = new Map<number, HeadRange>();
@@ -56,6 +57,7 @@ export class TenantHead {
   #range: HeadRange | undefined;
 
   constructor(options: TenantHeadOptions) {
+    this.#options = options;
     this.exemplars = new ExemplarRing(options.exemplarsMax);
     this.metadata = new MetadataStore(options.metadataShare);
   }
@@ -108,6 +110,7 @@ export class TenantHead {
     for (const { series, t, st, histogram } of batch.histograms) {
       this.#count(this.#rangeAt(t, batch.receiveTimeMs).appendHistogram(ids[series], t, st, histogram));
     }
+    if (batch.exemplars.length > 0 || this.exemplars.count > 0) this.exemplars.resize(this.#options.exemplarsMax);
     for (const { series, t, value, labels } of batch.exemplars) {
       if (this.exemplars.add(ids[series], t, value, labels, 0, labels.length)) counters.exemplars++;
     }
