@@ -232,7 +232,10 @@ export class LocalBlocks implements BlockKeeper {
         await this.#miss(tenant, ulid, join(damagedDirectory, name));
       }
     }
-    for (const name of await disk.list(directory)) {
+    const names = await disk.list(directory);
+    // The process that made a tenant's folder may have been killed before its name was durable, and nobody makes it again.
+    if (names.length > 0) await disk.syncDirectory(directory);
+    for (const name of names) {
       const tenant = tenantOf(name);
       if (tenant === undefined) continue;
       for (const folder of await disk.list(join(directory, name))) {
@@ -261,9 +264,9 @@ export class LocalBlocks implements BlockKeeper {
   async verify(tenant: TenantId, name: string): Promise<boolean> {
     const block = this.of(tenant).find(({ meta }) => meta.ulid === name);
     if (block === undefined) return false;
+    const { disk, directory } = this.#options;
     try {
-      await verifyFolder(this.#options.disk, block.path, new AbortController().signal);
-      return true;
+      await verifyFolder(disk, block.path, new AbortController().signal);
     } catch (error) {
       this.#byTenant.get(tenant)?.delete(block.meta.ulid);
       // Its range is still in the head: nothing is missing.
@@ -271,6 +274,9 @@ export class LocalBlocks implements BlockKeeper {
       this.#rewritten++;
       return false;
     }
+    // The process that wrote it may have been killed before its name was durable.
+    await disk.syncDirectory(join(directory, tenant));
+    return true;
   }
 
   async write(tenant: TenantId, head: TenantHead, range: HeadRange, signal: AbortSignal): Promise<string> {

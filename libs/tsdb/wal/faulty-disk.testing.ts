@@ -1,6 +1,7 @@
 /**
  * A disk in memory that forgets what was not synced, fills up, and fails on demand: for tests of the log.
  */
+import { dirname } from 'node:path';
 import type { Disk, DiskFile } from '../../std/disk.ts';
 
 interface Content {
@@ -20,11 +21,21 @@ export class FaultyDisk implements Disk {
   syncs = 0;
   /** While set, syncs wait for it. */
   syncGate: Promise<void> | undefined;
+  /** What stood under a name before its folder was changed, which was not synced since: undefined for nothing. */
+  readonly #namesBefore = new Map<string, Content | undefined>();
+  /** Folders that have another name now in one that was not synced since. */
+  #foldersMoved: { readonly from: string; readonly to: string }[] = [];
 
-  /** The machine lost power: only what was synced is left, and of the rest `keep` bytes a file. */
-  powerCut(keep = 0): void {
+  /** The machine lost power: only names and bytes that were synced are left, and of the other bytes `keep` a file. */
+  powerCut(keep: () => number = () => 0): void {
+    for (const { from, to } of this.#foldersMoved.splice(0).reverse()) this.#moveAll(to, from);
+    for (const [path, content] of this.#namesBefore) {
+      if (content === undefined) this.files.delete(path);
+      else this.files.set(path, content);
+    }
+    this.#namesBefore.clear();
     for (const content of this.files.values()) {
-      const rest = content.bytes.subarray(content.synced.length, content.synced.length + keep);
+      const rest = content.bytes.subarray(content.synced.length, content.synced.length + keep());
       content.bytes = Buffer.concat([content.synced, rest]);
       content.synced = content.bytes;
     }
@@ -42,6 +53,7 @@ export class FaultyDisk implements Disk {
     if (mode === 'create') {
       if (content !== undefined) throw coded('EEXIST', path);
       content = { bytes: Buffer.alloc(0), synced: Buffer.alloc(0) };
+      this.#noteName(path);
       this.files.set(path, content);
     }
     if (content === undefined) throw coded('ENOENT', path);
@@ -90,24 +102,57 @@ export class FaultyDisk implements Disk {
   async makeDirectory(): Promise<void> {}
 
   async rename(from: string, to: string): Promise<void> {
-    const moved = [...this.files.keys()].filter((path) => path === from || path.startsWith(`${from}/`));
-    if (moved.length === 0) throw coded('ENOENT', from);
-    for (const path of moved) {
-      const content = this.files.get(path);
-      this.files.delete(path);
-      if (content !== undefined) this.files.set(to + path.slice(from.length), content);
+    await this.move(from, to);
+    await this.syncDirectory(dirname(to));
+  }
+
+  /** The first half of a rename: a power cut may undo it. */
+  async move(from: string, to: string): Promise<void> {
+    const file = this.files.get(from);
+    if (file !== undefined) {
+      this.#noteName(from);
+      this.#noteName(to);
+      this.files.delete(from);
+      this.files.set(to, file);
+    } else if (this.#moveAll(from, to)) {
+      this.#foldersMoved.push({ from, to });
+    } else {
+      throw coded('ENOENT', from);
     }
   }
 
   async removeTree(directory: string): Promise<void> {
-    for (const path of this.files.keys()) if (path.startsWith(`${directory}/`)) this.files.delete(path);
+    for (const path of [...this.files.keys()]) if (path.startsWith(`${directory}/`)) await this.remove(path);
   }
 
   async remove(path: string): Promise<void> {
+    if (!this.files.has(path)) return;
+    this.#noteName(path);
     this.files.delete(path);
   }
 
-  async syncDirectory(): Promise<void> {}
+  async syncDirectory(directory: string): Promise<void> {
+    for (const path of [...this.#namesBefore.keys()]) if (dirname(path) === directory) this.#namesBefore.delete(path);
+    this.#foldersMoved = this.#foldersMoved.filter(({ to }) => dirname(to) !== directory);
+  }
+
+  #noteName(path: string): void {
+    if (!this.#namesBefore.has(path)) this.#namesBefore.set(path, this.files.get(path));
+  }
+
+  /** @returns whether there is anything in the folder */
+  #moveAll(from: string, to: string): boolean {
+    let isAny = false;
+    for (const names of [this.files, this.#namesBefore] as Map<string, Content | undefined>[]) {
+      for (const [path, content] of [...names]) {
+        if (!path.startsWith(`${from}/`)) continue;
+        isAny = true;
+        names.delete(path);
+        names.set(to + path.slice(from.length), content);
+      }
+    }
+    return isAny;
+  }
 }
 
 function coded(code: string, path: string): Error {

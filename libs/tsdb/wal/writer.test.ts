@@ -95,6 +95,23 @@ describe('WalWriter', () => {
     assert.deepEqual(after.reports[0]?.damages, []);
   });
 
+  it('makes the name of a segment durable that a process which was killed may have left without', async () => {
+    const disk = new FaultyDisk();
+    const killed = new Promise<void>((resolve) => {
+      disk.syncDirectory = () => {
+        resolve();
+        return new Promise(() => undefined);
+      };
+    });
+    void WalWriter.open(optionsFor(disk));
+    await killed;
+    disk.syncDirectory = FaultyDisk.prototype.syncDirectory;
+    const writer = await WalWriter.open(optionsFor(disk, { tail: { segment: 1, validEnd: 16 }, nextSegment: 2 }));
+    await writer.append(say('acknowledged'));
+    disk.powerCut();
+    assert.deepEqual((await readAll(disk)).texts, ['acknowledged']);
+  });
+
   it('rolls to a new segment when one has grown enough, and when asked', async () => {
     const disk = new FaultyDisk();
     const writer = await WalWriter.open(optionsFor(disk, { segmentBytes: 100 }));

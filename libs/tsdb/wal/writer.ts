@@ -100,6 +100,8 @@ export class WalWriter {
       const file = await disk.open(segmentPath(directory, tail.segment), 'write');
       await file.truncate(tail.validEnd);
       await file.sync();
+      // The process that made it may have been killed before its name was durable.
+      await disk.syncDirectory(directory);
       return new WalWriter(options, file, tail.segment, tail.validEnd);
     }
     if (tail !== undefined) {
