@@ -51,7 +51,8 @@ export interface SnapshotWritten {
   readonly series: number;
 }
 
-const sliceSeries = 256;
+/** Series of a slice at most. It is written in one turn and held in memory whole, so there are fewer where they are large. */
+const sliceSeriesMax = 256;
 const writeBytes = 1 << 20;
 
 /**
@@ -96,8 +97,10 @@ export async function writeSnapshot(
     writeFileHeader(snapshotKind, sink);
     for (const [tenant, state] of [...tenants]) {
       const endId = state.lastId + 1;
+      let sliceSeries = 1;
       for (let fromId = 1, toId = 0; fromId < endId; fromId = toId) {
         toId = Math.min(state.sliceEnd(fromId, sliceSeries), endId);
+        const begin = sink.length;
         frame(() => {
           sink.writeUint8(payloadSeries);
           sink.writeText(tenant);
@@ -107,6 +110,8 @@ export async function writeSnapshot(
           state.writeSlice(fromId, toId, sink);
         });
         series = Math.min(series + sliceSeries, seriesTotal);
+        const fitting = Math.floor((sliceSeries * writeBytes) / (sink.length - begin));
+        sliceSeries = Math.max(1, Math.min(fitting, sliceSeries * 2, sliceSeriesMax));
         if (sink.length >= writeBytes) await flush();
         else await new Promise((resolve) => setImmediate(resolve));
         progress(series, seriesTotal);
