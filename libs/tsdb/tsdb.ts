@@ -91,6 +91,8 @@ export interface RestoreReport {
 const rangesMax = 4096;
 /** Tenants whose head is gone of whom the last number is remembered. */
 const tenantsGoneMax = 100_000;
+/** Of so many it is known when they wrote, where nothing says how many there may be; twice that many, as those who leave may come back. */
+const tenantsMarkedMax = 10_000;
 /** Log records in memory that wait for the disk; one more may come on top. */
 const pendingBytesMax = 256 << 20;
 /** Values of labels that are kept in order, of all heads: some 60 bytes a value. */
@@ -129,6 +131,7 @@ export class Tsdb {
 
   private constructor(options: TsdbOptions) {
     this.#options = options;
+    this.writeMarks = new WriteMarks(2 * (options.tenantsMax ?? tenantsMarkedMax));
     if (options.cut !== undefined) this.#cutter = new RangeCutter(options.cut, this, options.log);
   }
 
@@ -146,7 +149,7 @@ export class Tsdb {
   }
 
   /** When samples of a time were last written. */
-  readonly writeMarks: WriteMarks = new WriteMarks();
+  readonly writeMarks: WriteMarks;
 
   get cutCounters(): RangeCutter['counters'] | undefined {
     return this.#cutter?.counters;

@@ -9,7 +9,7 @@ const day = 86_400_000;
 
 describe('marks of writes', () => {
   it('rise for the time that was written to, and for no other tenant', () => {
-    const marks = new WriteMarks();
+    const marks = new WriteMarks(10);
     assert.equal(marks.lastWrite(tenant, 0, day), 0);
     marks.noteRange(tenant, day, day);
     assert.equal(marks.lastWrite(tenant, 0, day - 600_001), 0);
@@ -24,7 +24,7 @@ describe('marks of writes', () => {
     const length = fc.oneof(fc.integer({ min: 0, max: day }), fc.integer({ min: 0, max: 600 * day }));
     fc.assert(
       fc.property(fc.array(fc.tuple(time, length), { maxLength: 40 }), time, length, (writes, minT, span) => {
-        const marks = new WriteMarks();
+        const marks = new WriteMarks(10);
         const maxT = minT + span;
         for (const [from, wide] of writes) {
           const before = marks.lastWrite(tenant, minT, maxT);
@@ -38,12 +38,30 @@ describe('marks of writes', () => {
   });
 
   it('of a sender that goes on for a year, what is old stays as it was', () => {
-    const marks = new WriteMarks();
+    const marks = new WriteMarks(10);
     for (let t = 0; t < 300 * day; t += 300_000) marks.noteRange(tenant, t, t + 15_000);
     const old = marks.lastWrite(tenant, 100 * day, 101 * day - 1);
     for (let t = 300 * day; t < 320 * day; t += 300_000) marks.noteRange(tenant, t, t + 15_000);
     assert.equal(marks.lastWrite(tenant, 100 * day, 101 * day - 1), old);
     marks.noteRange(tenant, 100 * day + 5, 100 * day + 5);
     assert.ok(marks.lastWrite(tenant, 100 * day, 101 * day - 1) > old);
+  });
+
+  it('of many tenants those that wrote last are told apart, and no write of the others is unseen', () => {
+    const name = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f').map(parseTenantId);
+    fc.assert(
+      fc.property(fc.array(name, { maxLength: 60 }), (writers) => {
+        const marks = new WriteMarks(3);
+        for (const writer of writers) {
+          const before = marks.lastWrite(writer, 0, day);
+          marks.noteRange(writer, 5, 5);
+          assert.ok(marks.lastWrite(writer, 0, day) > before);
+          assert.equal(marks.tenantCount <= 3, true);
+        }
+        const newest = [...new Set(writers.toReversed())].slice(0, 3);
+        const told = new Set(newest.map((one) => marks.lastWrite(one, 0, day)));
+        assert.equal(told.size, newest.length);
+      }),
+    );
   });
 });

@@ -2,7 +2,8 @@
  * When samples of a time were last written: who kept an answer learns whether anything was accepted since that could change it.
  * Owns one number for each ten minutes of samples, and for each day of older ones: that of the last write into them, counted over all
  * writes of this process. Surprising: a number means nothing to another process or after a restart, so it goes with a number drawn at
- * the start. Of the oldest times that were written to only the last write to any of them is known.
+ * the start. Of the oldest times that were written to only the last write to any of them is known, and of tenants that have not written
+ * for longest, where there were many, only the last write of any of them.
  */
 import { randomInt } from 'node:crypto';
 import type { WriteBatch } from '../contracts/write-batch.ts';
@@ -25,13 +26,28 @@ interface TenantMarks {
   readonly days: Buckets;
   /** The last write to any time that is older than all of these. */
   lastWriteToOld: number;
+  /** The last write of those who were forgotten before these marks began: the tenant may have been one of them. */
+  readonly lastWriteBefore: number;
 }
 
 export class WriteMarks {
   /** Drawn at every start. */
   readonly run: number = randomInt(1, 0xffffffff);
+  readonly #tenantsMax: number;
+  /** Who wrote last comes last. */
   readonly #tenants = new Map<TenantId, TenantMarks>();
   #writes = 0;
+  /** The last write of tenants that were forgotten. */
+  #lastWriteOfForgotten = 0;
+
+  /** @param tenantsMax of whom marks are kept: names can be made up, and these outlive the samples */
+  constructor(tenantsMax: number) {
+    this.#tenantsMax = tenantsMax;
+  }
+
+  get tenantCount(): number {
+    return this.#tenants.size;
+  }
 
   /** A batch is being applied in this turn. */
   note({ tenant, sampleBegin, seriesCount, sampleT, histograms }: WriteBatch): void {
@@ -51,12 +67,7 @@ export class WriteMarks {
   }
 
   noteRange(tenant: TenantId, minT: number, maxT: number): void {
-    let marks = this.#tenants.get(tenant);
-    if (marks === undefined) {
-      const none = (): Buckets => ({ lastWrite: new Map(), below: Number.NEGATIVE_INFINITY });
-      marks = { fine: none(), days: none(), lastWriteToOld: 0 };
-      this.#tenants.set(tenant, marks);
-    }
+    const marks = this.#marksOf(tenant);
     const write = ++this.#writes;
     const { fine, days } = marks;
     const first = Math.floor(minT / fineMs);
@@ -84,8 +95,32 @@ export class WriteMarks {
   /** The last write to samples of [minT, maxT], 0 where there was none. */
   lastWrite(tenant: TenantId, minT: number, maxT: number): number {
     const marks = this.#tenants.get(tenant);
-    if (marks === undefined) return 0;
-    const { fine, days, lastWriteToOld } = marks;
+    if (marks === undefined) return this.#lastWriteOfForgotten;
+    return Math.max(marks.lastWriteBefore, this.#lastWriteSince(marks, minT, maxT));
+  }
+
+  #marksOf(tenant: TenantId): TenantMarks {
+    const known = this.#tenants.get(tenant);
+    if (known !== undefined) this.#tenants.delete(tenant);
+    else if (this.#tenants.size >= this.#tenantsMax) this.#forgetOldest();
+    const none = (): Buckets => ({ lastWrite: new Map(), below: Number.NEGATIVE_INFINITY });
+    const marks = known ?? {
+      fine: none(),
+      days: none(),
+      lastWriteToOld: 0,
+      lastWriteBefore: this.#lastWriteOfForgotten,
+    };
+    this.#tenants.set(tenant, marks);
+    return marks;
+  }
+
+  #forgetOldest(): void {
+    const [oldest] = this.#tenants.keys();
+    if (oldest !== undefined) this.#tenants.delete(oldest);
+    this.#lastWriteOfForgotten = this.#writes;
+  }
+
+  #lastWriteSince({ fine, days, lastWriteToOld }: TenantMarks, minT: number, maxT: number): number {
     const first = Math.floor(minT / fineMs);
     const last = Math.floor(maxT / fineMs);
     const write = newest(fine, first, last);
