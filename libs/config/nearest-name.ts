@@ -1,14 +1,26 @@
 /** Which of the known names was most likely meant. */
 
-/** The known name with the fewest letters to change. */
+/** What stands before every name of a kind. */
+const marker = /^(--|MARU_)/;
+
+/** The known name with the fewest letters to change, where leading words, such as a section, may be missing. */
 export function nearestName(name: string, known: readonly string[]): string {
+  const meant = name.replace(marker, '');
   let nearest = '';
   let distance = Number.POSITIVE_INFINITY;
   for (const candidate of known) {
-    const d = editDistance(name, candidate);
-    if (d < distance) [nearest, distance] = [candidate, d];
+    for (const [end, cost] of endsOf(candidate.replace(marker, ''))) {
+      const d = editDistance(meant, end) + cost;
+      if (d < distance) [nearest, distance] = [candidate, d];
+    }
   }
   return nearest;
+}
+
+/** A name from each of its words on, with what it costs that the words before are missing. */
+function* endsOf(name: string): Generator<readonly [string, number]> {
+  yield [name, 0];
+  for (const { index } of name.matchAll(/[._-](?=.)/g)) yield [name.slice(index + 1), 1];
 }
 
 /** Levenshtein distance of two short names. */

@@ -70,6 +70,16 @@ describe('readConfig', () => {
       message: /^flag --server\.http-prot: no such key.*--server\.http-port/,
     },
     {
+      name: 'flag without its section',
+      args: ['--http-port=1'],
+      message: /^flag --http-port: no such key; the nearest known one is --server\.http-port/,
+    },
+    {
+      name: 'flag of a word that ends one',
+      args: ['--port=1'],
+      message: /^flag --port: no such key; the nearest known one is --server\.http-port/,
+    },
+    {
       name: 'variable',
       env: { MARU_SERVER_HTTP_PROT: '1' },
       message: /^environment variable MARU_SERVER_HTTP_PROT: no such key.*MARU_SERVER_HTTP_PORT/,
