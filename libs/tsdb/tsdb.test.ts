@@ -39,6 +39,22 @@ const open = (disk: FaultyDisk, changes: Partial<TsdbOptions> = {}): Promise<{ t
 
 const contents = (tsdb: Tsdb, tenant: TenantId): ReturnType<typeof contentsOf> => contentsOf(tsdb.source(tenant));
 
+/** The frames of a file as version 2 had them: without a salt. */
+function asVersion2(bytes: Buffer): Buffer {
+  const head = Buffer.from(bytes.subarray(0, 16));
+  head.writeUInt32LE(2, 8);
+  head.writeUInt32LE(crc32c(head, 0, 12), 12);
+  const parts = [head];
+  for (let at = 24; at < bytes.length; ) {
+    const end = at + 24 + bytes.readUInt32LE(at + 4);
+    const frame = Buffer.concat([bytes.subarray(at, at + 12), bytes.subarray(at + 16, end)]);
+    frame.writeUInt32LE(crc32c(frame, 12, frame.length), 8);
+    parts.push(frame);
+    at = end;
+  }
+  return Buffer.concat(parts);
+}
+
 describe('Tsdb', () => {
   it('has after a restart what it had before, from the log alone and from a snapshot', async () => {
     for (const snapshotBytes of [1 << 30, 1]) {
@@ -375,9 +391,39 @@ describe('Tsdb', () => {
     assert.equal((await contents((await open(disk)).tsdb, tenantA)).size, 1);
   });
 
+  it('goes on behind files of the version before', async () => {
+    const disk = new FaultyDisk();
+    const { tsdb } = await open(disk, { snapshotBytes: 1 << 12 });
+    for (let i = 0; i < 200; i++) await tsdb.push(batch(tenantA, [[`x${i % 3}`, start + i, i]]));
+    await tsdb.close();
+    assert.ok(tsdb.counters.snapshots > 0);
+    const before = await contents(tsdb, tenantA);
+    for (const content of disk.files.values()) content.bytes = content.synced = asVersion2(content.bytes);
+    for (let life = 0; life < 2; life++) {
+      const again = await open(disk);
+      assert.deepEqual(again.report.damages, []);
+      assert.ok(again.report.snapshotBytes > 0 && again.report.replay.records > life);
+      await again.tsdb.push(batch(tenantA, [['y', start + life, life]]));
+      await again.tsdb.close();
+    }
+    const { tsdb: last, report } = await open(disk);
+    assert.deepEqual(report.damages, []);
+    assert.deepEqual(
+      await contents(last, tenantA),
+      before.set(
+        'y',
+        new Map([
+          [start, [0]],
+          [start + 1, [1]],
+        ]),
+      ),
+    );
+    await last.close();
+  });
+
   it('does not start on files of another version, and leaves them as they are', async () => {
     for (const kind of ['.wal', '.snapshot']) {
-      for (const version of [1, 3]) {
+      for (const version of [1, 4]) {
         const disk = new FaultyDisk();
         const { tsdb } = await open(disk, { snapshotBytes: 1 });
         for (let i = 0; i < 50; i++) await tsdb.push(batch(tenantA, [['x', start + i, i]]));
@@ -389,7 +435,7 @@ describe('Tsdb', () => {
         view.setUint32(12, crc32c(bytes, 0, 12), true);
         const foreign = Buffer.from(bytes);
         disk.files.set(path ?? '', { bytes: foreign, synced: foreign });
-        await assert.rejects(open(disk), new RegExp(`format version ${version}; this program knows 2`));
+        await assert.rejects(open(disk), new RegExp(`format version ${version}; this program knows 3`));
         assert.deepEqual(disk.files.get(path ?? '')?.bytes, foreign);
       }
     }

@@ -19,6 +19,8 @@ export interface ReplayProgress {
 export interface WalTail {
   readonly segment: number;
   readonly validEnd: number;
+  /** What further frames must bear; undefined where none may be written to it. */
+  readonly salt: number | undefined;
 }
 
 export interface ReplayResult {
@@ -116,7 +118,7 @@ export async function replayWal(
       if (isLast) torn = damage;
       else damages.push(damage);
     }
-    if (isLast) tail = { segment: number, validEnd: report.validEnd };
+    if (isLast) tail = { segment: number, validEnd: report.validEnd, salt: report.salt };
     bytesBefore += report.sizeBytes;
     progress({ bytesDone: bytesBefore, bytesTotal });
   }

@@ -9,7 +9,16 @@ import { parseTenantId, type TenantId } from '../../model/tenant-id.ts';
 import { ByteSink } from '../../std/byte-sink.ts';
 import { ByteSource } from '../../std/byte-source.ts';
 import type { Disk } from '../../std/disk.ts';
-import { beginFrame, type Damage, endFrame, isOutOfMemory, newReport, readFrames, writeFileHeader } from './frame.ts';
+import {
+  beginFrame,
+  type Damage,
+  endFrame,
+  isOutOfMemory,
+  makeSalt,
+  newReport,
+  readFrames,
+  writeFileHeader,
+} from './frame.ts';
 import { RestoredIds } from './restored-ids.ts';
 
 const snapshotKind = 'MaruSNAP';
@@ -78,6 +87,7 @@ export async function writeSnapshot(
   let closed = false;
   try {
     const sink = new ByteSink(2 * writeBytes);
+    const salt = makeSalt();
     let position = 0;
     let frames = 0;
     let series = 0;
@@ -90,11 +100,11 @@ export async function writeSnapshot(
     const frame = (write: () => void) => {
       const at = beginFrame(sink);
       write();
-      endFrame(sink, at, ++frames);
+      endFrame(sink, at, ++frames, salt);
     };
     let seriesTotal = 0;
     for (const state of tenants.values()) seriesTotal += state.seriesCount;
-    writeFileHeader(snapshotKind, sink);
+    writeFileHeader(snapshotKind, salt, sink);
     for (const [tenant, state] of [...tenants]) {
       const endId = state.lastId + 1;
       let sliceSeries = 1;

@@ -9,7 +9,15 @@ import { Failure } from '../../errors/failure.ts';
 import { assert } from '../../std/assert.ts';
 import { ByteSink } from '../../std/byte-sink.ts';
 import { type Disk, type DiskFile, isDiskFull, isOutOfFiles } from '../../std/disk.ts';
-import { beginFrame, endFrame, fileHeaderBytes, frameBytesMax, frameHeaderBytes, writeFileHeader } from './frame.ts';
+import {
+  beginFrame,
+  endFrame,
+  fileHeaderBytes,
+  frameBytesMax,
+  frameHeaderBytes,
+  makeSalt,
+  writeFileHeader,
+} from './frame.ts';
 import type { WalTail } from './replay.ts';
 import { segmentKind, segmentPath } from './segment.ts';
 
@@ -60,6 +68,8 @@ const keptSinkBytes = 32 << 20;
 
 export class WalWriter {
   readonly #options: WalWriterOptions;
+  /** Of all segments that this one writes: a record is framed before it is known to which of them it goes. */
+  readonly #salt: number;
   #file: DiskFile;
   #segment: number;
   #position: number;
@@ -81,8 +91,9 @@ export class WalWriter {
   /** Counters for metrics: bytes and records written, syncs done, seconds spent in them. */
   readonly counters = { bytes: 0, records: 0, commits: 0, syncSeconds: 0 };
 
-  private constructor(options: WalWriterOptions, file: DiskFile, segment: number, position: number) {
+  private constructor(options: WalWriterOptions, salt: number, file: DiskFile, segment: number, position: number) {
     this.#options = options;
+    this.#salt = salt;
     this.#file = file;
     this.#segment = segment;
     this.#position = position;
@@ -96,23 +107,25 @@ export class WalWriter {
   static async open(options: WalWriterOptions): Promise<WalWriter> {
     const { disk, directory, tail } = options;
     await disk.makeDirectory(directory);
-    if (tail !== undefined && tail.validEnd >= fileHeaderBytes) {
+    if (tail?.salt !== undefined) {
       const file = await disk.open(segmentPath(directory, tail.segment), 'write');
       await file.truncate(tail.validEnd);
       await file.sync();
       // The process that made it may have been killed before its name was durable.
       await disk.syncDirectory(directory);
-      return new WalWriter(options, file, tail.segment, tail.validEnd);
+      return new WalWriter(options, tail.salt, file, tail.segment, tail.validEnd);
     }
     if (tail !== undefined) {
-      // Not even its header was synced, so nothing in it was acknowledged. Empty it is no damage when others follow it.
+      // Of an older version, or not even its header was synced, so that nothing in it was acknowledged. What is torn would be damage
+      // when others follow it.
       const torn = await disk.open(segmentPath(directory, tail.segment), 'write');
-      await torn.truncate(0);
+      await torn.truncate(tail.validEnd);
       await torn.sync();
       await torn.close();
     }
-    const file = await createSegment(disk, directory, options.nextSegment);
-    return new WalWriter(options, file, options.nextSegment, fileHeaderBytes);
+    const salt = makeSalt();
+    const file = await createSegment(disk, directory, options.nextSegment, salt);
+    return new WalWriter(options, salt, file, options.nextSegment, fileHeaderBytes);
   }
 
   get state(): WalState {
@@ -174,7 +187,7 @@ export class WalWriter {
       sink.length = at;
       throw error;
     }
-    endFrame(sink, at, this.#seq++);
+    endFrame(sink, at, this.#seq++, this.#salt);
     commit.waiters++;
     this.counters.records++;
     this.#start();
@@ -281,7 +294,7 @@ export class WalWriter {
     const { disk, directory } = this.#options;
     const number = this.#nextSegment;
     try {
-      const file = await createSegment(disk, directory, number);
+      const file = await createSegment(disk, directory, number, this.#salt);
       const previous = this.#file;
       this.#file = file;
       this.#segment = number;
@@ -332,12 +345,12 @@ export class WalWriter {
 }
 
 /** Leaves no file behind where there was no room for it. */
-async function createSegment(disk: Disk, directory: string, number: number): Promise<DiskFile> {
+async function createSegment(disk: Disk, directory: string, number: number, salt: number): Promise<DiskFile> {
   const path = segmentPath(directory, number);
   const file = await disk.open(path, 'create');
   try {
     const header = new ByteSink(fileHeaderBytes);
-    writeFileHeader(segmentKind, header);
+    writeFileHeader(segmentKind, salt, header);
     await file.write(header.written(), 0);
     await file.sync();
     await disk.syncDirectory(directory);
