@@ -84,6 +84,8 @@ export const serverKinds: readonly ServerKind[] = [
         '--query.max-memory-bytes=4GiB',
         // A history is written that began long ago.
         '--limits.past-grace-period=0',
+        // What is asked is what was written: all servers hold the same.
+        '--self-metrics.tenant=maru',
         ...(process.env.MARU_TEST_FLAGS ?? '').split(' ').filter((flag) => flag !== ''),
       ],
     ],
