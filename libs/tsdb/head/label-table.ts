@@ -99,6 +99,7 @@ class PairPlaces {
   readonly #series: SeriesTable;
   readonly #place: (text: string) => number;
   readonly #map = new Map<number, number>();
+  readonly #names = new Map<number, number>();
   readonly #columnPairs: number;
   #used: number;
   /** Places of name and value, one behind the other; -1 where they are not known. */
@@ -117,10 +118,19 @@ class PairPlaces {
     // A pair that came after the column was made is in the map.
     const at = pair < this.#columnPairs ? pair * 2 : (this.#map.get(pair) ?? this.#add(pair));
     if (this.places[at] < 0) {
-      this.places[at] = this.#place(this.#series.nameText(this.#series.nameOfPair(pair)));
+      this.places[at] = this.#placeOfName(this.#series.nameOfPair(pair));
       this.places[at + 1] = this.#place(this.#series.pairValue(pair));
     }
     return at;
+  }
+
+  #placeOfName(name: number): number {
+    let place = this.#names.get(name);
+    if (place === undefined) {
+      place = this.#place(this.#series.nameText(name));
+      this.#names.set(name, place);
+    }
+    return place;
   }
 
   #add(pair: number): number {

@@ -413,6 +413,14 @@ function hashOf(pairs: Uint32Array, count: number): number {
   return (hash ^ (hash >>> 16)) | 0;
 }
 
+/** The page that a text was read from last, and a view of it: a view for each would cost as much as the text. */
+let viewedPage: Uint8Array = new Uint8Array(0);
+let pageView = Buffer.from(viewedPage.buffer);
+
 function textOf(page: Uint8Array, begin: number, end: number): string {
-  return Buffer.from(page.buffer, page.byteOffset + begin, end - begin).toString('utf8');
+  if (page !== viewedPage) {
+    viewedPage = page;
+    pageView = Buffer.from(page.buffer, page.byteOffset, page.length);
+  }
+  return pageView.toString('utf8', begin, end);
 }
