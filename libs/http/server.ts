@@ -4,10 +4,10 @@
  * /healthz, /metrics) and the end of connections. Does not own any other route: rooms register plugins. Surprising: it listens
  * before the rooms are ready, so that /ready can say why they are not.
  */
-import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { type FastifyInstance, fastify, type RouteHandler } from 'fastify';
 import { Failure } from '../errors/failure.ts';
+import { openFilesMax } from '../std/open-files.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { version } from '../telemetry/version.ts';
@@ -149,16 +149,6 @@ export function createHttpServer(
       }
     },
   };
-}
-
-/** Files and connections that the process may have open at once (node takes all that it is allowed); Infinity where the system does not tell. */
-function openFilesMax(): number {
-  try {
-    const [, max] = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1')) ?? [];
-    return max === undefined ? Number.POSITIVE_INFINITY : Number(max);
-  } catch {
-    return Number.POSITIVE_INFINITY;
-  }
 }
 
 /** What probes, scrapes and browsers ask: never traced. */

@@ -13,6 +13,7 @@ import type { Bucket } from '../../libs/object-store/bucket.ts';
 import { FilesystemBucket } from '../../libs/object-store/filesystem.ts';
 import { MemoryBucket } from '../../libs/object-store/memory.ts';
 import { realDisk } from '../../libs/std/disk.ts';
+import { openFilesMax } from '../../libs/std/open-files.ts';
 import { Prng } from '../../libs/std/testing/prng.ts';
 import { type TestSeries, ulidOf, writeTestBlock } from '../../libs/tsdb/block/block.testing.ts';
 import {
@@ -512,6 +513,36 @@ describe('the store-gateway', () => {
         assert.ok(handler.memoryBytes <= 20_000 + 20_000, `${handler.memoryBytes}`);
         assert.ok(cache.bytes <= 100_000);
       }
+    }
+  });
+
+  const filesMax = openFilesMax();
+  const tooFew = filesMax < 8 * 600 ? `the process may open ${filesMax} files` : false;
+  it('years of blocks stay open: asked once more, none is opened anew', { skip: tooFew }, async () => {
+    await using folder = await tempFolder('gateway');
+    const bucket = new MemoryBucket();
+    const ulids = [await ship(bucket, folder.path, 1, gridOfSeries(1, 1, 10), false)];
+    const prng = new Prng(2);
+    const options = { bytesMax: 1 << 20, signal };
+    for (let i = 1; i < 600; i++) {
+      const ulid = ulidOf(prng);
+      for await (const entry of bucket.list(`${tenant}/${ulids[0]}/`, { delimiter: false, signal })) {
+        if (entry.kind !== 'object') continue;
+        const { bytes } = await bucket.get(entry.key, options);
+        const own = entry.key.endsWith('/meta.json')
+          ? Buffer.from(Buffer.from(bytes).toString().replaceAll(String(ulids[0]), ulid))
+          : bytes;
+        await put(bucket, entry.key.replace(String(ulids[0]), ulid), own);
+      }
+      ulids.push(ulid);
+    }
+    await using rig = rigOf(bucket, folder.path);
+    for (let run = 0; run < 2; run++) {
+      const { source, reads } = rig.handler.source(tenant, ulids);
+      const rows = await selectRows(source, whole);
+      assert.ok(rows.length > 0);
+      assert.equal([...rig.handler.held()].filter(({ isOpen }) => isOpen).length, 600);
+      if (run > 0) assert.equal(reads().requests, 0);
     }
   });
 

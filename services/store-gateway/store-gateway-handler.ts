@@ -11,6 +11,7 @@ import type { TenantId } from '../../libs/model/tenant-id.ts';
 import { mergeSources } from '../../libs/series/merge-sources.ts';
 import { resumedChunks } from '../../libs/series/resume-chunks.ts';
 import type { ChunkBatch, SelectedSeries, SeriesSource } from '../../libs/series/series-source.ts';
+import { openFilesMax } from '../../libs/std/open-files.ts';
 import type { BlockSource } from '../../libs/tsdb/block/block-source.ts';
 import { SeriesMemory } from '../../libs/tsdb/block/series-columns.ts';
 import { parseUlid, type Ulid } from '../../libs/tsdb/block/ulid.ts';
@@ -28,8 +29,10 @@ export interface HandlerDeps extends Omit<OpenBlockDeps, 'keptSeries' | 'allRead
 
 /** Part of that memory which series may take that are kept decoded. */
 const keptSeriesPart = 1 / 4;
-/** Blocks that are open: each has a file. Those in use may be more. */
-const openBlocksMax = 512;
+/** Blocks that are open: each has a file, and the process needs others. Those in use may be more. */
+const openBlocksMax = Math.max(256, Math.min(16_384, Math.floor(openFilesMax() / 8)));
+/** What blocks take is looked at again when so many of every one that is held have been asked: a look goes through all. */
+const askedPartPerLook = 1 / 16;
 
 /** All blocks of a question are read beside one another, each some batches ahead: with many of them the batches are smaller. */
 const batchBytesTotalDefault = 64 << 20;
@@ -58,6 +61,9 @@ export class StoreGatewayHandler implements StoreGatewayContract {
   readonly #deps: HandlerDeps & OpenBlockDeps;
   readonly #blocks = new Map<TenantId, Map<Ulid, GatewayBlock>>();
   readonly #entries = new WeakMap<BucketIndex, ReadonlyMap<Ulid, IndexedBlock>>();
+  /** Blocks that were held at the last look at their memory, and those asked since. */
+  #heldAtLook = 0;
+  #askedSinceLook = 0;
   readonly counters = { queries: 0, blocksRead: 0, fallbacks: 0, requests: 0, bytes: 0 };
 
   constructor(deps: HandlerDeps) {
@@ -219,7 +225,11 @@ export class StoreGatewayHandler implements StoreGatewayContract {
 
   /** Lets go of what was used longest ago until memory and open files are within their bounds. */
   async #boundMemory(justUsed: GatewayBlock): Promise<void> {
-    const open = [...this.held()].filter(({ isOpen }) => isOpen);
+    if (++this.#askedSinceLook < this.#heldAtLook * askedPartPerLook) return;
+    this.#askedSinceLook = 0;
+    const held = [...this.held()];
+    this.#heldAtLook = held.length;
+    const open = held.filter(({ isOpen }) => isOpen);
     let bytes = open.reduce((sum, block) => sum + block.bytes, 0);
     let count = open.length;
     const isWithin = (): boolean => bytes <= this.#deps.indexMemoryBytes && count <= openBlocksMax;
