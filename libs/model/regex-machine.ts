@@ -2,22 +2,12 @@
  * Runs the program that re2js made of a pattern over a whole text, all of its states at once: time grows with program times text and
  * with nothing else. The sets of states that were met first are kept with what each character of ASCII makes of them, so that most
  * patterns are a look into a table for each character; a pattern that meets too many goes on without. Owns the simulation.
- * re2js' own automaton is slower, and hundreds of times so where it has many states. The instructions are those of Go's regexp/syntax.
+ * re2js' own automaton is slower, and hundreds of times so where it has many states.
  */
 import type { RE2JS } from 're2js';
 import { Failure } from '../errors/failure.ts';
+import { Op, RegexProgram } from './regex-program.ts';
 
-interface Instruction {
-  readonly op: number;
-  readonly out: number;
-  readonly arg: number;
-  readonly runes: ArrayLike<number>;
-  matchRune(rune: number): boolean;
-}
-
-const Op = { alt: 1, altMatch: 2, capture: 3, emptyWidth: 4, match: 6, nop: 7, rune: 8, any: 10, anyNotNewline: 11 };
-const Empty = { beginLine: 1, endLine: 2, beginText: 4, endText: 8, wordBoundary: 16, noWordBoundary: 32 };
-const newline = 10;
 /** Steps of one match, some tenths of a second: a large pattern with a long text is refused then. */
 const stepsMax = 20_000_000;
 /** Sets that are kept, and how large they may be together. */
@@ -27,16 +17,12 @@ const tableWidth = 128;
 const unknown = -1;
 const dead = -2;
 const full = -3;
-const foldCase = 1;
 
 export class RegexMachine {
-  readonly #instructions: readonly Instruction[];
-  readonly #start: number;
+  readonly #program: RegexProgram;
   readonly #ops: Uint8Array;
   readonly #outs: Int32Array;
   readonly #args: Int32Array;
-  /** The one character of an instruction that takes no other, else -1. */
-  readonly #only: Int32Array;
   readonly #looksAround: boolean;
   /** Instructions that take the next character, and those after it; `#seen` says in which round one was entered. */
   #current: Int32Array;
@@ -54,20 +40,17 @@ export class RegexMachine {
   #keptItems = 0;
 
   constructor(regex: RE2JS) {
-    const { inst, start }: { inst: readonly Instruction[]; start: number } = regex.re2().prog;
-    this.#instructions = inst;
-    this.#start = start;
-    this.#ops = Uint8Array.from(inst, ({ op }) => op);
-    this.#outs = Int32Array.from(inst, ({ out }) => out);
-    this.#args = Int32Array.from(inst, ({ arg }) => arg);
-    this.#only = Int32Array.from(inst, ({ arg, runes }) =>
-      runes.length === 1 && (arg & foldCase) === 0 ? (runes[0] as number) : -1,
-    );
-    this.#looksAround = this.#ops.includes(Op.emptyWidth);
-    this.#current = new Int32Array(inst.length);
-    this.#next = new Int32Array(inst.length);
-    this.#seen = new Float64Array(inst.length);
-    this.#stack = new Int32Array(2 * inst.length + 1);
+    const program = new RegexProgram(regex);
+    const { ops, outs, args, looksAround, length } = program;
+    this.#program = program;
+    this.#ops = ops;
+    this.#outs = outs;
+    this.#args = args;
+    this.#looksAround = looksAround;
+    this.#current = new Int32Array(length);
+    this.#next = new Int32Array(length);
+    this.#seen = new Float64Array(length);
+    this.#stack = new Int32Array(2 * length + 1);
   }
 
   /** Whether all of the text matches. @throws Failure `bad_data` where that takes too many steps */
@@ -76,7 +59,10 @@ export class RegexMachine {
     // What is between two characters is not kept in the sets.
     if (this.#looksAround) {
       this.#begin();
-      this.#enter(this.#start, this.#around(-1, text.length === 0 ? -1 : (text.codePointAt(0) as number)));
+      this.#enter(
+        this.#program.start,
+        this.#program.around(-1, text.length === 0 ? -1 : (text.codePointAt(0) as number)),
+      );
       return this.#simulate(text, 0);
     }
     let set = this.#firstSet();
@@ -100,7 +86,7 @@ export class RegexMachine {
   #firstSet(): number {
     if (this.#sets.length > 0) return 0;
     this.#begin();
-    this.#enter(this.#start, 0);
+    this.#enter(this.#program.start, 0);
     // An empty set is kept, too: it has no way out.
     return this.#keep();
   }
@@ -154,25 +140,16 @@ export class RegexMachine {
       throw new Failure('bad_data', 'the regular expression takes too long to match a text of this length');
     }
     this.#begin();
-    const around = this.#around(rune, after);
+    const around = this.#program.around(rune, after);
     for (let i = 0; i < count; i++) {
       const pc = from[i] as number;
-      if (this.#takes(pc, rune)) this.#enter(this.#outs[pc] as number, around);
+      if (this.#program.takes(pc, rune)) this.#enter(this.#outs[pc] as number, around);
     }
   }
 
   #begin(): void {
     this.#nextCount = 0;
     this.#round++;
-  }
-
-  #takes(pc: number, rune: number): boolean {
-    const only = this.#only[pc] as number;
-    if (only >= 0) return only === rune;
-    const op = this.#ops[pc] as number;
-    if (op === Op.any) return true;
-    if (op === Op.anyNotNewline) return rune !== newline;
-    return op >= Op.rune && (this.#instructions[pc] as Instruction).matchRune(rune);
   }
 
   /** Adds the instruction and all that follow it without taking a character. */
@@ -196,19 +173,4 @@ export class RegexMachine {
       }
     }
   }
-
-  /** What holds between two characters; -1 is no character. */
-  #around(before: number, after: number): number {
-    if (!this.#looksAround) return 0;
-    let flags = isWord(before) === isWord(after) ? Empty.noWordBoundary : Empty.wordBoundary;
-    if (before === -1) flags |= Empty.beginText | Empty.beginLine;
-    if (before === newline) flags |= Empty.beginLine;
-    if (after === -1) flags |= Empty.endText | Empty.endLine;
-    if (after === newline) flags |= Empty.endLine;
-    return flags;
-  }
-}
-
-function isWord(rune: number): boolean {
-  return (rune >= 48 && rune <= 57) || (rune >= 65 && rune <= 90) || rune === 95 || (rune >= 97 && rune <= 122);
 }

@@ -162,6 +162,30 @@ describe('limits', () => {
     }
   });
 
+  it('a pattern over a long label is work that can be stopped in the middle', () => {
+    const long = Array.from({ length: 4 }).reduce<string>(
+      (text) => `label_join(${text}, "z", "", ${Array(8).fill('"z"').join(', ')})`,
+      'label_replace(m, "z", "xxxxxxxxxxxxxxxx", "", "")',
+    );
+    let checks = 0;
+    const checkCancelled = (): void => {
+      if (++checks > 200) throw new Failure('canceled', 'query was canceled in expression evaluation');
+    };
+    const failure = failureOf(() =>
+      ask(ten, `label_replace(${long}, "y", "$1", "z", "(x{1,100})*")`, { checkCancelled }),
+    );
+    assert.equal(failure.kind, 'canceled');
+    assert.equal(ask(ten, `label_replace(${long}, "y", "$1", "z", "x*(x{3}).*?")`).series[0].labels.get('y'), 'xxx');
+    assert.match(
+      failureOf(() => ask(ten, `label_replace(${long}, "y", "$1", "z", ")|((x{100})*")`)).message,
+      /takes too long/,
+    );
+    const tooLarge = failureOf(() =>
+      ask(ten, `label_replace(m, "y", "", "i", "((x{100}){10}|${'y'.repeat(200_000)})")`),
+    );
+    assert.match(tooLarge.message, /^the regular expression is too large/);
+  });
+
   it('a long chain of `or` holds each series once', () => {
     const peakOf = (terms: number): number =>
       ask(ten, Array.from({ length: terms }, () => 'm').join(' or '), hour).stats.memoryBytesPeak;

@@ -7,6 +7,8 @@
 import { RE2JS } from 're2js';
 import { Failure } from '../../../errors/failure.ts';
 import { type Labels, metricName } from '../../../model/labels.ts';
+import { checkPatternCost } from '../../../model/pattern-cost.ts';
+import { RegexCaptures } from '../../../model/regex-captures.ts';
 import { isLabelName } from '../aggregate/count-values.ts';
 import type { ExecutionContext } from '../execution-context.ts';
 import type { OutputSeries } from '../operator.ts';
@@ -23,6 +25,10 @@ const writtenLabelsMax = 1 << 20;
 /** Only values from here on can bring a series to the maximum. */
 const longValue = 1 << 10;
 const bytesPerCharacter = 2;
+/** So many are copied in the time that a sample is passed. */
+const charactersPerWork = 64;
+/** States of a pattern times characters of a text up to which re2js is asked, which cannot be stopped: a few milliseconds. */
+const atOnceMax = 1 << 17;
 /** How much more work it is to put a part of a label's value in its place than to pass a sample. */
 const workPerPart = 4;
 
@@ -36,9 +42,44 @@ const lengthOf = (labels: Labels): number => labels.pairs.reduce((length, text) 
 /** A label written anew; a name that is written is there to stay. */
 function relabeled(one: OutputSeries, name: string, value: string, costs: Costs): OutputSeries {
   costs.takeMemory(value.length * bytesPerCharacter);
+  costs.worked(value.length / charactersPerWork);
   const labels = withLabel(one.labels, name, value);
   if (value.length >= longValue) checkLength(lengthOf(labels));
   return { labels, dropName: one.dropName && name !== metricName };
+}
+
+/** The groups of a text that matches, '' where one took no part; undefined where it does not. */
+type GroupsOf = (text: string) => { readonly count: number; readonly group: (number: number) => string } | undefined;
+
+function groupsBy(regex: RE2JS, pattern: string, costs: Costs): GroupsOf {
+  const states = regex.programSize();
+  const count = regex.groupCount();
+  let captures: RegexCaptures | undefined;
+  return (text) => {
+    if (text.length * states <= atOnceMax) {
+      costs.worked(text.length * (1 + (states >> 4)));
+      const matcher = regex.matcher(text);
+      return matcher.find() ? { count, group: (number) => matcher.group(number) ?? '' } : undefined;
+    }
+    captures ??= new RegexCaptures(anchored(regex, pattern));
+    const places = captures.match(text, (done) => costs.worked(done));
+    // Of a group without part both ends are -1.
+    return places && { count, group: (number) => text.slice(places[2 * number], places[2 * number + 1]) };
+  };
+}
+
+/**
+ * The regex where it matches whole texts alone: Prometheus puts what anchors it around the pattern as a text, and `)|(` undoes that.
+ * @throws Failure where it does not
+ */
+function anchored(regex: RE2JS, pattern: string): RE2JS {
+  try {
+    RE2JS.compile(pattern);
+  } catch (cause) {
+    const words = 'the regular expression in label_replace() takes too long to match a text of this length';
+    throw new Failure('execution', words, { cause });
+  }
+  return regex;
 }
 
 /** @throws Failure for a bad pattern or label name */
@@ -46,20 +87,19 @@ export function labelReplace(target: string, template: string, source: string, p
   let regex: RE2JS;
   try {
     if (!pattern.isWellFormed()) throw new RangeError('invalid UTF-8');
+    checkPatternCost(pattern);
     regex = RE2JS.compile(`^(?s:${pattern})$`);
   } catch (error) {
+    if (error instanceof Failure) throw error;
     throw new Failure('execution', `invalid regular expression in label_replace(): ${pattern}`, { cause: error });
   }
   if (!isLabelName(target))
     throw new Failure('execution', `invalid destination label name in label_replace(): ${target}`);
-  // A match goes through all that the pattern may be at for each character of the text.
-  const workPerCharacter = 1 + (pattern.length >> 4);
   const parts = templateParts(template, regex.namedGroups() as Record<string, number>);
+  const groupsOf = groupsBy(regex, pattern, costs);
   return (one) => {
-    const text = one.labels.get(source);
-    costs.worked(text.length * workPerCharacter);
-    const matcher = regex.matcher(text);
-    if (!matcher.find()) return one;
+    const groups = groupsOf(one.labels.get(source));
+    if (groups === undefined) return one;
     let length = 0;
     let value = '';
     for (const part of parts) {
@@ -68,7 +108,7 @@ export function labelReplace(target: string, template: string, source: string, p
         value += part;
         continue;
       }
-      const group = part <= matcher.groupCount() ? (matcher.group(part) ?? '') : '';
+      const group = part <= groups.count ? groups.group(part) : '';
       length += group.length;
       checkLength(length);
       value += group;
