@@ -172,6 +172,14 @@ describe('what is more goes to a worker', () => {
     { name: 'chunks of histograms', source: changed(few, longChunks(10_000, ChunkEncoding.histogram)) },
     { name: 'a read that depends on data', query: 'info(m)', source: informed() },
     { name: 'no query of the language', query: 'm{' },
+    {
+      name: 'a long answer of few series',
+      source: new MemorySource(seriesOf(100)),
+      query: Array.from({ length: 4 }).reduce<string>(
+        (text) => `label_join(${text}, "z", "", ${Array(8).fill('"z"').join(', ')})`,
+        'label_replace(m, "z", "0123456789abcdef", "", "")',
+      ),
+    },
     { name: 'a text that is long', query: `m${' + m'.repeat(1000)}` },
   ]) {
     it(name, async () => {

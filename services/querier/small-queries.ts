@@ -33,6 +33,8 @@ const locatedChunksMax = 256;
 const chunkBytesMax = 128 << 10;
 /** A byte of histograms is so much more work. */
 const histogramWeight = 8;
+/** Labels can be made that are longer than those that were read. */
+const answerBytesMax = 1 << 20;
 /** A query that takes longer than it should is given up. Of this thread's own time: a machine that is busy makes no query large. */
 const answerMsMax = 5;
 
@@ -107,7 +109,12 @@ export class SmallQueries {
     }
     const giveUpAtMs = this.#nowMs() + answerMsMax;
     const pieces: Uint8Array[] = [];
-    const output = new JsonBytes((piece) => pieces.push(piece));
+    let answerBytes = 0;
+    const output = new JsonBytes((piece) => {
+      answerBytes += piece.length;
+      if (answerBytes > answerBytesMax) throw notSmall;
+      pieces.push(piece);
+    });
     try {
       const stats = evaluateQuery(request, {
         engine: this.#engine,
