@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import protobuf from 'protobufjs';
+import { Failure } from '../../libs/errors/failure.ts';
 import type { Matcher } from '../../libs/model/matcher.ts';
 import { MemorySource } from '../../libs/promql/testing/memory-source.ts';
 import { parseScript } from '../../libs/promql/testing/parse-script.ts';
 import { JsonBytes } from '../../libs/query-api/json-bytes.ts';
-import { executeFederate } from './execute-federate.ts';
+import { executeFederate, type FederateJob } from './execute-federate.ts';
 import type { ExpositionForm } from './exposition-form.ts';
 
 const source = new MemorySource();
@@ -22,7 +23,11 @@ for (const command of parseScript(script)) if (command.kind === 'load') source.l
 
 const everything: Matcher = { type: '=~', name: '__name__', value: '.+' };
 
-function run(form: ExpositionForm, selectors: readonly (readonly Matcher[])[] = [[everything]]): Buffer {
+function run(
+  form: ExpositionForm,
+  selectors: readonly (readonly Matcher[])[] = [[everything]],
+  other: Partial<FederateJob> = {},
+): Buffer {
   const chunks: Uint8Array[] = [];
   const output = new JsonBytes((chunk) => chunks.push(chunk));
   executeFederate({
@@ -32,7 +37,9 @@ function run(form: ExpositionForm, selectors: readonly (readonly Matcher[])[] = 
     form,
     reader: source,
     output,
+    limits: { samplesMax: 0, memoryBytesMax: 0 },
     checkStopped: () => {},
+    ...other,
   });
   output.finish();
   return Buffer.concat(chunks);
@@ -146,5 +153,36 @@ message MetricFamily { optional string name = 1; optional int32 type = 3; repeat
         ],
       },
     ]);
+  });
+});
+
+describe('a large federation', () => {
+  const many = new MemorySource();
+  const lines = Array.from({ length: 3_000 }, (_, i) => `  m{i="${i}"} 1`);
+  for (const command of parseScript(`load 1m\n${lines.join('\n')}`)) if (command.kind === 'load') many.load(command);
+  const whole = { reader: many, minT: 0 };
+
+  for (const kind of ['text', 'protobuf'] as const) {
+    const form: ExpositionForm = { kind, escaping: 'underscores' };
+
+    it(`has a maximum of memory, as ${kind}`, () => {
+      const limited = { ...whole, limits: { samplesMax: 0, memoryBytesMax: 500_000 } };
+      assert.throws(
+        () => run(form, undefined, limited),
+        (error) => error instanceof Failure && error.kind === 'query_limit',
+      );
+    });
+
+    it(`can be stopped within a family, as ${kind}`, () => {
+      let checks = 0;
+      run(form, undefined, { ...whole, checkStopped: () => void checks++ });
+      assert.ok(checks > 24, `${checks} checks`);
+    });
+  }
+
+  it('has one head for each family', () => {
+    const all = run({ kind: 'text', escaping: 'underscores' }, undefined, whole).toString().split('\n');
+    assert.equal(all.length, 3_002);
+    assert.equal(all.filter((line) => line.startsWith('#')).length, 1);
   });
 });

@@ -65,7 +65,7 @@ interface Limits {
   readonly memoryBytesMax?: number;
 }
 
-function run(form: ReadForm, reader: SeriesReader, limits: Limits = {}): Uint8Array {
+function run(form: ReadForm, reader: SeriesReader, limits: Limits = {}, checkStopped = () => {}): Uint8Array {
   const chunks: Uint8Array[] = [];
   const output = new JsonBytes((chunk) => chunks.push(chunk));
   const query = { matchers: [], minT: 2, maxT: 1000 };
@@ -76,7 +76,7 @@ function run(form: ReadForm, reader: SeriesReader, limits: Limits = {}): Uint8Ar
     reader,
     output,
     limits: { ...noLimits, ...limits },
-    checkStopped: () => {},
+    checkStopped,
   });
   output.finish();
   return Buffer.concat(chunks);
@@ -156,6 +156,27 @@ describe('a remote read of samples', () => {
     assert.ok(run(ReadForm.samples, two, { samplesMax: 6 }).length > 0);
     assert.throws(() => run(ReadForm.samples, two, { memoryBytesMax: 100 }), Failure);
   });
+});
+
+it('a remote read of samples can be stopped between series that are long', () => {
+  const chunk: Chunk = Array.from({ length: 60_000 }, (_, i) => [i + 1, i % 3]);
+  const series = Array.from({ length: 12 }, (_, i) => [`s${i}`, [chunk]] as const);
+  let taken = 0;
+  const reader: SeriesReader = {
+    select: (query) => {
+      const selection = readerOf(series).select(query);
+      return {
+        ...selection,
+        next: () => {
+          taken++;
+          return selection.next();
+        },
+      };
+    },
+  };
+  const lookedAt = new Set<number>();
+  run(ReadForm.samples, reader, {}, () => void lookedAt.add(taken));
+  assert.ok(lookedAt.size >= 8, `after ${[...lookedAt]} of ${taken} series`);
 });
 
 describe('a remote read of chunks', () => {

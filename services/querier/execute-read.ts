@@ -19,6 +19,7 @@ import { ChunkColumns, encodeChunks } from '../../libs/tsdb/block/encode-chunks.
 import { ProtobufWriter } from '../../libs/wire/protobuf-writer.ts';
 import { ReadForm, type ReadQuery } from '../../libs/wire/read-request.ts';
 import { writeChunkFrames, writeTimeSeries } from '../../libs/wire/read-response.ts';
+import { checkMemory } from './answer-memory.ts';
 
 export interface ReadJob {
   readonly queries: readonly ReadQuery[];
@@ -29,7 +30,9 @@ export interface ReadJob {
   readonly checkStopped: () => void;
 }
 
-const seriesPerCheck = 256;
+const samplesPerCheck = 1 << 17;
+/** What a series is counted for beside its samples. */
+const samplesPerSeries = 500;
 /** Samples of a chunk that is encoded anew, as Prometheus cuts them. */
 const mergedChunkSamples = 120;
 /** Frames are handed on when there are so many bytes of them. */
@@ -48,9 +51,14 @@ function writeSamples({ queries, reader, output, limits, checkStopped }: ReadJob
     const selection = reader.select({ matchers, minT, maxT });
     const decoder = new SeriesDecoder(selection, minT, maxT);
     let samples = 0;
+    let unchecked = samplesPerCheck;
     for (let series = 0; series < seriesCountOf(selection.labels); series++) {
-      if (series % seriesPerCheck === 0) checkStopped();
+      if (unchecked >= samplesPerCheck) {
+        checkStopped();
+        unchecked = 0;
+      }
       const columns = decoder.next();
+      unchecked += samplesPerSeries + columns.length;
       const { begin, end } = rowsWithin(columns, minT, maxT);
       if (begin === end) continue;
       samples += end - begin;
@@ -143,12 +151,4 @@ function mergedRows(
   const chunks = new ChunkColumns();
   encodeChunks(columns, begin, end, mergedChunkSamples, chunks);
   return chunks;
-}
-
-function checkMemory(bytes: number, { memoryBytesMax }: QueryLimits): void {
-  if (memoryBytesMax === 0 || bytes <= memoryBytesMax) return;
-  throw new Failure(
-    'query_limit',
-    `the answer takes more than the ${memoryBytesMax} bytes of memory that a query may use (query.max-memory-bytes)`,
-  );
 }

@@ -35,12 +35,14 @@ export function isTextual(histogram: Histogram | null): boolean {
   return histogram === null || histogram.schema === customBucketsSchema;
 }
 
-/** The family as lines of text. */
-export function familyText({ name, samples }: ExposedFamily, scheme: EscapingScheme): string {
+/** The family, or a part of it of which the first has the head, as lines of text. */
+export function familyText({ name, samples }: ExposedFamily, scheme: EscapingScheme, withHead: boolean): string {
   const shown = escapeName(name, scheme);
   const kind = familyKindOf(samples[0]?.histogram ?? null);
   // The old text has no gauge histograms.
-  let text = `# TYPE ${isOldName(shown) ? shown : quoted(shown)} ${kind === 'untyped' ? kind : 'histogram'}\n`;
+  let text = withHead
+    ? `# TYPE ${isOldName(shown) ? shown : quoted(shown)} ${kind === 'untyped' ? kind : 'histogram'}\n`
+    : '';
   for (const { labels, t, value, histogram } of samples) {
     const line = (suffix: string, le: string, shownValue: number) => {
       text += `${head(`${shown}${suffix}`, labels, le, scheme)} ${textFloat(shownValue)} ${t}\n`;
@@ -93,12 +95,20 @@ function cumulativeCounts({ positiveSpans, positiveBuckets, customValues }: Hist
 
 const familyType = { untyped: 3, histogram: 4, gaugehistogram: 5 } as const;
 
-/** Appends the family as a message behind its length. */
-export function writeFamily(out: ProtobufWriter, { name, samples }: ExposedFamily, scheme: EscapingScheme): void {
+const samplesPerCheck = 256;
+
+/** Appends the family as a message behind its length. `checkStopped` is called now and then. */
+export function writeFamily(
+  out: ProtobufWriter,
+  { name, samples }: ExposedFamily,
+  scheme: EscapingScheme,
+  checkStopped: () => void,
+): void {
   const family = new ProtobufWriter();
   family.text(1, escapeName(name, scheme));
   family.uint(3, familyType[familyKindOf(samples[0]?.histogram ?? null)]);
-  for (const { labels, t, value, histogram } of samples) {
+  for (const [i, { labels, t, value, histogram }] of samples.entries()) {
+    if (i % samplesPerCheck === 0) checkStopped();
     const metric = family.begin(4);
     for (let i = 0; i < labels.length; i += 2) {
       const label = family.begin(1);

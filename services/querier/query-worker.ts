@@ -39,7 +39,9 @@ function execute(context: JobContext, engine: Engine, options: EvaluationOptions
     output.rawText(JSON.stringify(resolved));
     return { samples: 0 };
   }
-  if (request.kind === 'federate') return { samples: executeFederate({ ...request, reader, output, checkStopped }) };
+  if (request.kind === 'federate') {
+    return { samples: executeFederate({ ...request, reader, output, limits, checkStopped }) };
+  }
   const expr = parseQuery(request, syntax);
   const data = request.wanted === 'tree' ? jsonOf(exprToJson(expr)) : quoteJson(prettyExpr(expr));
   output.rawText(`{"status":"success","data":${data}}`);
