@@ -10,6 +10,7 @@ import { assert } from '../std/assert.ts';
 import { mapBounded } from '../std/bounded.ts';
 import { Turns } from '../std/turns.ts';
 import { ChunkJoiner } from './join-chunks.ts';
+import { mergeSorted } from './merge-sorted.ts';
 import { projectLabels } from './project-labels.ts';
 import {
   addCosts,
@@ -31,7 +32,6 @@ import {
 const sourcesAtOnceMax = 32;
 /** Series that are joined between two looks at the clock. */
 const seriesPerLook = 64;
-const valuesPerLook = 512;
 const truncated = 'results truncated due to limit';
 
 /** One source over several. */
@@ -118,42 +118,15 @@ async function mergeLists<T>(
   limit: number,
   signal: AbortSignal,
 ): Promise<Listed<T>> {
-  let values: readonly T[] = [];
-  for (const list of lists) {
-    if (list.values.length > 0) values = await mergeTwo(values, list.values, compare, signal);
-  }
+  const values = await mergeSorted(
+    lists.map((list) => list.values),
+    compare,
+    signal,
+  );
   const isCut = limit > 0 && values.length > limit;
   const warnings = warningsOf(lists);
   if (isCut && !warnings.includes(truncated)) warnings.push(truncated);
   return { values: isCut ? values.slice(0, limit) : values, warnings };
-}
-
-/** Two sorted lists as one; the first itself where the other has nothing else. */
-async function mergeTwo<T>(
-  a: readonly T[],
-  b: readonly T[],
-  compare: (a: T, b: T) => number,
-  signal: AbortSignal,
-): Promise<readonly T[]> {
-  if (a.length === 0) return b;
-  const turns = new Turns();
-  let merged: T[] | undefined;
-  let i = 0;
-  for (let j = 0; j < b.length; ) {
-    const order = i < a.length ? compare(a[i], b[j]) : 1;
-    if (order > 0) {
-      merged ??= a.slice(0, i);
-      merged.push(b[j++]);
-    } else {
-      merged?.push(a[i]);
-      i++;
-      if (order === 0) j++;
-    }
-    if ((i + j) % valuesPerLook === 0 && turns.isOver) await turns.next(signal);
-  }
-  if (merged === undefined) return a;
-  for (; i < a.length; i++) merged.push(a[i]);
-  return merged;
 }
 
 function warningsOf(lists: readonly { readonly warnings: readonly string[] }[]): string[] {

@@ -5,22 +5,41 @@
 import type { CountedName, HeadStatus } from '../../libs/contracts/ingester.ts';
 import { compareLabels, compareUtf8, type Labels } from '../../libs/model/labels.ts';
 import type { MetricMetadata } from '../../libs/model/metadata.ts';
+import { mergeSorted } from '../../libs/series/merge-sorted.ts';
 import type { ExemplarSeries, Listed } from '../../libs/series/series-source.ts';
 
 const truncated = 'results truncated due to limit';
 
-/** Every text once, sorted by UTF-8 bytes, cut to `limit` (0: not at all). */
-export function mergeTexts(lists: readonly Listed<string>[], limit: number): Listed<string> {
-  const all = new Set<string>();
-  for (const { values } of lists) for (const value of values) all.add(value);
-  return cutTo([...all].sort(compareUtf8), unitedWarnings(lists), limit);
+/** Every text once, of lists sorted by UTF-8 bytes, cut to `limit` (0: not at all). @throws what `signal` was aborted with */
+export function mergeTexts(
+  lists: readonly Listed<string>[],
+  limit: number,
+  signal: AbortSignal,
+): Promise<Listed<string>> {
+  return mergeListed(lists, compareUtf8, limit, signal);
 }
 
-/** Every label set once, sorted, cut to `limit` (0: not at all). */
-export function mergeLabelSets(lists: readonly Listed<Labels>[], limit: number): Listed<Labels> {
-  const byKey = new Map<string, Labels>();
-  for (const { values } of lists) for (const value of values) byKey.set(value.key, value);
-  return cutTo([...byKey.values()].sort(compareLabels), unitedWarnings(lists), limit);
+/** Every label set once, of sorted lists, cut to `limit` (0: not at all). @throws what `signal` was aborted with */
+export function mergeLabelSets(
+  lists: readonly Listed<Labels>[],
+  limit: number,
+  signal: AbortSignal,
+): Promise<Listed<Labels>> {
+  return mergeListed(lists, compareLabels, limit, signal);
+}
+
+async function mergeListed<T>(
+  lists: readonly Listed<T>[],
+  compare: (a: T, b: T) => number,
+  limit: number,
+  signal: AbortSignal,
+): Promise<Listed<T>> {
+  const values = await mergeSorted(
+    lists.map((list) => list.values),
+    compare,
+    signal,
+  );
+  return cutTo(values, unitedWarnings(lists), limit);
 }
 
 /** Series by their labels, the exemplars of each by time. */
@@ -33,11 +52,11 @@ export function mergeExemplars(lists: readonly Listed<ExemplarSeries>[]): Listed
       for (const one of exemplars) known.byKey.set(`${one.timestampMs} ${one.value} ${one.labels.key}`, one);
     }
   }
-  const labels = mergeLabelSets([{ values: [...bySeries.values()].map((one) => one.labels), warnings: [] }], 0).values;
-  const values = labels.map((one) => {
-    const exemplars = [...(bySeries.get(one.key)?.byKey.values() ?? [])];
-    return { labels: one, exemplars: exemplars.sort((a, b) => a.timestampMs - b.timestampMs) };
-  });
+  const series = [...bySeries.values()].sort((a, b) => compareLabels(a.labels, b.labels));
+  const values = series.map(({ labels, byKey }) => ({
+    labels,
+    exemplars: [...byKey.values()].sort((a, b) => a.timestampMs - b.timestampMs),
+  }));
   return { values, warnings: unitedWarnings(lists) };
 }
 

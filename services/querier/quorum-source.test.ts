@@ -52,7 +52,7 @@ class FakePeer implements ReadPeer {
         peer.onAsked();
         if (peer.hangs) return new Promise(() => undefined);
         if (peer.failure !== undefined) throw peer.failure;
-        return { values: ['shared', peer.value], warnings: [] };
+        return { values: [peer.value, 'shared'], warnings: [] };
       }
 
       override async exemplars(): Promise<Listed<ExemplarSeries>> {

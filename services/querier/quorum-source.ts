@@ -155,22 +155,18 @@ export class QuorumSource implements RecentSource {
   }
 
   async labelNames(query: LabelQuery, signal: AbortSignal): Promise<Listed<string>> {
-    return mergeTexts(
-      await this.#all(query, signal, (peer, stop) => peer.source().labelNames(query, stop)),
-      query.limit,
-    );
+    const lists = await this.#all(query, signal, (peer, stop) => peer.source().labelNames(query, stop));
+    return mergeTexts(lists, query.limit, signal);
   }
 
   async labelValues(name: string, query: LabelQuery, signal: AbortSignal): Promise<Listed<string>> {
     const lists = await this.#all(query, signal, (peer, stop) => peer.source().labelValues(name, query, stop));
-    return mergeTexts(lists, query.limit);
+    return mergeTexts(lists, query.limit, signal);
   }
 
   async series(query: LabelQuery, signal: AbortSignal): Promise<Listed<Labels>> {
-    return mergeLabelSets(
-      await this.#all(query, signal, (peer, stop) => peer.source().series(query, stop)),
-      query.limit,
-    );
+    const lists = await this.#all(query, signal, (peer, stop) => peer.source().series(query, stop));
+    return mergeLabelSets(lists, query.limit, signal);
   }
 
   async exemplars(query: LabelQuery, signal: AbortSignal): Promise<Listed<ExemplarSeries>> {

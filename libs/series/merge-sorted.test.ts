@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { compareUtf8 } from '../model/labels.ts';
+import { mergeSorted } from './merge-sorted.ts';
+
+const signal = new AbortController().signal;
+
+describe('sorted lists', () => {
+  it('are one sorted list, everything once', async () => {
+    const lists = fc.array(fc.uniqueArray(fc.string({ maxLength: 2 })).map((list) => list.sort(compareUtf8)));
+    await fc.assert(
+      fc.asyncProperty(lists, async (some) => {
+        const expected = [...new Set(some.flat())].sort(compareUtf8);
+        assert.deepEqual(await mergeSorted(some, compareUtf8, signal), expected);
+      }),
+    );
+  });
+
+  it('are merged in turns, and not to the end where nobody wants it any more', async () => {
+    const lists = Array.from({ length: 8 }, (_list, i) =>
+      Array.from({ length: 100_000 }, (_text, j) => `value-${String(j * 8 + i).padStart(9, '0')}`),
+    );
+    const stop = new AbortController();
+    setImmediate(() => stop.abort(new Error('left')));
+    await assert.rejects(mergeSorted(lists, compareUtf8, stop.signal), /left/);
+  });
+});
