@@ -6,6 +6,7 @@
  */
 import { formatFloat } from '../model/format-float.ts';
 import type { QueryResult, ResultSeries } from '../promql/engine.ts';
+import { quoteText } from '../promql/syntax/go-text.ts';
 import type { ReadCosts } from '../series/series-source.ts';
 import { writeAnnotations } from './api-answer.ts';
 import { JsonBytes, quoteJsonGo, timestampBytesMax, writeTimestamp } from './json-bytes.ts';
@@ -67,7 +68,7 @@ export function writeResult(
 
 function deprecatedStats(value: string): string {
   return (
-    `value ${JSON.stringify(value)} for parameter "stats" is deprecated and will be rejected in the next major release, ` +
+    `value ${quoteText(value)} for parameter "stats" is deprecated and will be rejected in the next major release, ` +
     'use "true" or "all"'
   );
 }

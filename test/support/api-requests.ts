@@ -245,7 +245,7 @@ const formType = 'application/x-www-form-urlencoded';
 
 function statisticsRequests(): readonly ApiRequest[] {
   const list: ApiRequest[] = [];
-  for (const stats of ['true', 'all', 'x', '%3C%22%3E']) {
+  for (const stats of ['true', 'all', 'x', '%3C%22%01%C3%A9%7F%3E']) {
     for (const query of [
       '1',
       'api_plain',
