@@ -87,6 +87,26 @@ describe('between vectors', () => {
       expect fail regex: found duplicate series for the match group \\{i="1"\\} on the right hand-side`,
   );
   checkScript(
+    'the first step that has something wrong is told, whatever it is',
+    `load 1m
+      m{i="1", k="1"} 1 1
+      m{i="1", k="2"} 2 2
+      o{j="1"} 1 1
+      o{j="2"} _ 2
+
+    eval range from 0 to 1m step 1m o >= on() group_right(k) m
+      expect fail msg: multiple matches for labels: grouping labels must ensure unique matches
+
+    eval range from 0 to 1m step 1m m <= on() group_left(k) o
+      expect fail msg: multiple matches for labels: grouping labels must ensure unique matches
+
+    eval range from 0 to 1m step 1m m{k="1"} <= on() group_left(k) o
+      expect fail regex: found duplicate series for the match group {} on the right hand-side
+
+    eval range from 1m to 2m step 1m o >= on() group_right(k) m
+      expect fail regex: found duplicate series for the match group {} on the left hand-side`,
+  );
+  checkScript(
     'sides that are never there together do not meet',
     `load 1m
       a{i="1"} 1 1

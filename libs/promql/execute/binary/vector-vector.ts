@@ -325,7 +325,7 @@ export class VectorVectorOperation implements VectorOperator {
 
   /**
    * Reads both sides and refuses two series of the one side in one group at one step, as long as there is anything to match there.
-   * @throws Failure for the first such step
+   * @throws Failure for the first such step, or for what is wrong with an earlier one
    */
   #refuseAmbiguity(): void {
     const manyAt = new Uint8Array(this.#stepCount);
@@ -348,13 +348,29 @@ export class VectorVectorOperation implements VectorOperator {
         const group = this.#one.groups[i];
         if (!crowded.has(group) || column === undefined || column.kinds[step] === PointKind.none) return;
         const other = seen.get(group);
-        if (other !== undefined) throw this.#ambiguous(i, other);
+        if (other !== undefined) {
+          if (step > 0) this.#matchUntil(step);
+          throw this.#ambiguous(i, other);
+        }
         seen.set(group, i);
       });
     }
     this.#one.series.forEach((_series, i) => {
       if (this.#usesOf[this.#one.groups[i]] === 0) this.#drop(this.#one, i);
     });
+  }
+
+  /** Matches the steps before `end`, for what there is to be said against them: until there no group has two of the one side at a step. */
+  #matchUntil(end: number): void {
+    for (const { columns } of [this.#many, this.#one]) for (const column of columns) column?.kinds.fill(0, end);
+    this.#onesOf = this.#onesOf.map((ones) => ones.filter((i) => this.#one.columns[i]?.isEmpty() === false));
+    const out = this.#context.takeColumn(this.#stepCount);
+    for (const output of this.#makeOutputs()) {
+      const many = output.many < 0 ? undefined : this.#many.columns[output.many];
+      if (output.many < 0) this.#fillMany(output, out);
+      else if (many !== undefined) this.#match(output, many, out);
+    }
+    this.#context.giveColumn(out);
   }
 
   #readHeld(side: Side): StepColumn {
