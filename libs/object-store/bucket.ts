@@ -43,7 +43,7 @@ export interface PutOptions {
 export interface Bucket {
   /** For logs and errors: `file:///…`, `s3://name/prefix`, `memory://`. */
   readonly name: string;
-  /** @throws Failure `not_found`; `unavailable`, which is worth retrying; `too_large` when it has more than bytesMax */
+  /** @throws Failure `not_found`; `unavailable`, which is worth retrying; `too_large` when it has more than bytesMax; ObjectDenied */
   get(key: string, options: { readonly bytesMax: number; readonly signal: AbortSignal }): Promise<BucketObject>;
   /** Bytes [begin, end), all of them. @throws Failure as `get`; `bad_data` when the object ends before `end` */
   getRange(key: string, begin: number, end: number, signal: AbortSignal): Promise<Uint8Array>;
@@ -60,6 +60,13 @@ export interface Bucket {
   delete(key: string, signal: AbortSignal): Promise<void>;
   /** The file or folder of this machine that an object of this key is, or all below it are; undefined where they are none. */
   filePath(key: string): string | undefined;
+}
+
+/** The store gives us this object not, and others perhaps: it may be somebody else's. */
+export class ObjectDenied extends Failure {
+  constructor(message: string, options?: ErrorOptions) {
+    super('unavailable', message, options);
+  }
 }
 
 /** As S3 has it. */

@@ -22,6 +22,7 @@ import {
   checkObjectKey,
   type FileBody,
   type ListEntry,
+  ObjectDenied,
   type ObjectInfo,
   type PutOptions,
 } from './bucket.ts';
@@ -360,5 +361,7 @@ function failureOf(error: unknown, key: string): unknown {
     });
   }
   if (code === 'ENAMETOOLONG') return new Failure('bad_data', `a part of ${key} is too long for a file name`);
-  return new Failure('unavailable', `${key}: ${error instanceof Error ? error.message : code}`, { cause: error });
+  const text = `${key}: ${error instanceof Error ? error.message : code}`;
+  if (code === 'EACCES') return new ObjectDenied(text, { cause: error });
+  return new Failure('unavailable', text, { cause: error });
 }

@@ -7,6 +7,7 @@ import { skipWithout } from '../../test/support/find-server.ts';
 import { type S3Server, startVersitygw } from '../../test/support/start-versitygw.ts';
 import { tempFolder } from '../../test/support/temp-folder.ts';
 import { bucketCases } from './bucket.cases.ts';
+import { ObjectDenied } from './bucket.ts';
 import { type FaultyS3, startFaultyS3 } from './faulty-s3.testing.ts';
 import { S3Bucket, type S3Options } from './s3.ts';
 
@@ -208,7 +209,12 @@ describe('s3 against versitygw', { skip }, () => {
       await using bucket = open(proxy.endpoint);
       proxy.requests.length = 0;
       proxy.fault = () => ({ kind: 'answer', status: 403, code: 'AccessDenied' });
-      await assert.rejects(bucket.get('k', { bytesMax, signal }), { kind: 'unavailable', message: /AccessDenied/ });
+      await assert.rejects(bucket.get('k', { bytesMax, signal }), (error) => {
+        assert.ok(error instanceof ObjectDenied);
+        assert.equal(error.kind, 'unavailable');
+        assert.match(error.message, /AccessDenied/);
+        return true;
+      });
       await assert.rejects(bucket.put('k', body, { signal }), { kind: 'unavailable', message: /AccessDenied/ });
       assert.equal(proxy.requests.length, 2);
       proxy.fault = () => undefined;

@@ -31,6 +31,7 @@ import {
   checkObjectKey,
   type FileBody,
   type ListEntry,
+  ObjectDenied,
   type ObjectInfo,
   type PutOptions,
 } from './bucket.ts';
@@ -536,6 +537,10 @@ function judge(error: unknown, what: string, timedOut: boolean): Verdict {
   if (status === 501) {
     const unknown = new ConditionsUnknown('internal', `${what}: ${said}`, { cause: error });
     return { failure: unknown, worthRetrying: false, mayBeDone: false };
+  }
+  if (status === 403 && name === 'AccessDenied') {
+    const denied = new ObjectDenied(`${what}: ${said}`, { cause: error });
+    return { failure: denied, worthRetrying: false, mayBeDone: false };
   }
   if (status >= 300 && status < 500 && status !== 429 && !laterNames.has(name)) {
     // Access denied, no bucket, a wrong clock: the operator mends it, and then the same request succeeds.

@@ -19,11 +19,11 @@ import {
   tenantDeletionMarkKey,
   tenantPrefix,
 } from '../../libs/blocks/paths.ts';
-import { Failure } from '../../libs/errors/failure.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
 import type { Ulid } from '../../libs/tsdb/block/ulid.ts';
 import { coveredBlocks } from './coverage.ts';
+import { isOfObject } from './refresh-index.ts';
 import { compactedDetails, coverOf } from './run-job.ts';
 
 export interface CleanOptions {
@@ -106,7 +106,7 @@ async function readableMark(
   try {
     return await readDeletionMark(bucket, tenant, ulid, signal);
   } catch (error) {
-    if (!(error instanceof Failure) || error.kind !== 'bad_data') throw error;
+    if (!isOfObject(error)) throw error;
     return undefined;
   }
 }

@@ -6,10 +6,11 @@ import { readBucketIndex } from '../../libs/blocks/bucket-index.ts';
 import { downloadBlock } from '../../libs/blocks/download-block.ts';
 import { blockKey } from '../../libs/blocks/paths.ts';
 import { uploadBlock } from '../../libs/blocks/upload-block.ts';
+import { Failure } from '../../libs/errors/failure.ts';
 import { limitKeys } from '../../libs/limits/limits.ts';
 import { Labels } from '../../libs/model/labels.ts';
 import { parseTenantId } from '../../libs/model/tenant-id.ts';
-import type { Bucket } from '../../libs/object-store/bucket.ts';
+import { type Bucket, ObjectDenied } from '../../libs/object-store/bucket.ts';
 import { MemoryBucket } from '../../libs/object-store/memory.ts';
 import { realDisk } from '../../libs/std/disk.ts';
 import { Prng } from '../../libs/std/testing/prng.ts';
@@ -497,6 +498,29 @@ describe('the compactor', () => {
     await compactor.clean(signal);
     assert.deepEqual(await room.objectsOf(sources[0] as Ulid), []);
     assert.deepEqual(await room.blocks(), ['0-2 level 2', '2-4 level 1']);
+  });
+
+  it('a block or a mark that the store does not give us is named, and holds up nothing; a bucket that is away does', async () => {
+    const room = new Room();
+    const [denied, marked] = [await room.upload(0), await room.upload(1)];
+    await room.upload(2);
+    const markKey = `${tenant}/markers/${marked}-deletion-mark.json`;
+    await room.bucket.put(markKey, new Uint8Array(2), { signal });
+    const deniedKeys = [blockKey(tenant, denied, 'meta.json'), markKey];
+    let failure: (key: string) => Error = (key) => new ObjectDenied(`get ${key}: AccessDenied 403`);
+    const get: Bucket['get'] = async (key, options) => {
+      if (deniedKeys.includes(key)) throw failure(key);
+      return room.bucket.get(key, options);
+    };
+    const compactor = room.compactor({ ...failingAfter(room.bucket, Number.POSITIVE_INFINITY).bucket, get });
+    await compactor.clean(signal);
+    const state = compactor.state.tenants.get(tenant);
+    assert.deepEqual([state?.blocks, state?.broken, state?.problems], [2, 1, 2]);
+    const { updatedAtMs } = await room.index();
+    room.nowMs += hour;
+    failure = (key) => new Failure('unavailable', `get ${key}: no answer in time`);
+    await compactor.clean(signal);
+    assert.equal((await room.index()).updatedAtMs, updatedAtMs);
   });
 
   it('a mark that cannot be read any more keeps its block, and no other', async () => {

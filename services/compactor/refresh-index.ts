@@ -18,7 +18,7 @@ import { fetchMeta, type TenantListing } from '../../libs/blocks/fetch-metas.ts'
 import { blockKey, metaName } from '../../libs/blocks/paths.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
-import type { Bucket } from '../../libs/object-store/bucket.ts';
+import { type Bucket, ObjectDenied } from '../../libs/object-store/bucket.ts';
 import { mapBounded } from '../../libs/std/bounded.ts';
 import { segmentName } from '../../libs/tsdb/block/chunks-file.ts';
 import type { Ulid } from '../../libs/tsdb/block/ulid.ts';
@@ -78,8 +78,8 @@ export async function refreshIndex(
       // Without details: queries over its time fail by its name, it covers nothing, and it is looked at again.
       return indexedBlock(meta, block.uploadedAtMs ?? 0, new Map());
     } catch (error) {
-      if (!(error instanceof Failure) || (error.kind !== 'bad_data' && error.kind !== 'not_found')) throw error;
-      if (error.kind === 'bad_data') broken.push(ulid);
+      if (!isOfObject(error) && !(error instanceof Failure && error.kind === 'not_found')) throw error;
+      if (isOfObject(error)) broken.push(ulid);
       problems.push(error.message);
       return undefined;
     }
@@ -110,6 +110,11 @@ export async function refreshIndex(
   return { index: stored.index, problems, broken };
 }
 
+/** Whether a failure is one of this object alone, that cannot be understood or is not given to us: others must not wait for it. */
+export function isOfObject(error: unknown): error is Failure {
+  return error instanceof ObjectDenied || (error instanceof Failure && error.kind === 'bad_data');
+}
+
 /** Whether the files of a block are those that the index knows: one that was copied here may have been listed before it was whole. */
 function isAsListed(details: IndexedDetails, files: ReadonlyMap<string, number>): boolean {
   const { indexBytes, segmentBytes, tombstonesBytes } = details;
@@ -134,7 +139,7 @@ async function newMarks(
       const mark = await readDeletionMark(bucket, tenant, ulid, signal);
       return mark === undefined ? undefined : { ulid, markedAtMs: mark.markedAtMs };
     } catch (error) {
-      if (!(error instanceof Failure) || error.kind !== 'bad_data') throw error;
+      if (!isOfObject(error)) throw error;
       problems.push(error.message);
       return undefined;
     }
