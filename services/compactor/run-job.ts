@@ -3,7 +3,7 @@
  * back → mark the sources. Can be repeated after any end: until the last step the sources stand, and what an interrupted run left in
  * the bucket is either a whole set of outputs, which covers the sources (coverage.ts), or is merged again.
  */
-import { mkdir, rm, statfs } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { indexedBlock, updateBucketIndex } from '../../libs/blocks/bucket-index.ts';
 import { markForDeletion } from '../../libs/blocks/deletion-mark.ts';
@@ -13,6 +13,7 @@ import { type UploadedBlock, uploadBlock } from '../../libs/blocks/upload-block.
 import { Failure } from '../../libs/errors/failure.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
+import { freeBytesOf, spareBytes } from '../../libs/std/free-bytes.ts';
 import { CorruptBlock } from '../../libs/tsdb/block/corrupt-block.ts';
 import type { MergeCounts } from '../../libs/tsdb/block/merge-blocks.ts';
 import type { Ulid } from '../../libs/tsdb/block/ulid.ts';
@@ -41,9 +42,6 @@ export interface JobResult {
   readonly outputs: readonly Ulid[];
   readonly counts: MergeCounts;
 }
-
-/** What is left free beside a merge: the log of an ingester, which may lie on the same disk, must not find it full. */
-const spareBytes = 256 << 20;
 
 /** @throws MergeFailure, or what the bucket and the disk throw */
 export async function runJob(
@@ -89,11 +87,6 @@ async function checkRoom(job: PlannedJob, directory: string, { freeBytes = freeB
   const free = await freeBytes(directory);
   if (free >= needed) return;
   throw new Failure('unavailable', `the merge needs ${needed} bytes of the disk of ${directory}, and ${free} are free`);
-}
-
-async function freeBytesOf(directory: string): Promise<number> {
-  const { bavail, bsize } = await statfs(directory);
-  return bavail * bsize;
 }
 
 /** Of all sources. */

@@ -1,11 +1,13 @@
 /**
  * The headers on local disk: which there are, how much they take, which go when there is no room.
- * Owns the folder `store-gateway` below the data folder: `<tenant>/<ULID>.header`. Nothing in it is more than a copy.
+ * Owns the folder `store-gateway` below the data folder: `<tenant>/<ULID>.header`. Nothing in it is more than a copy, so where the disk
+ * fills up they make way.
  */
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isTenantId, type TenantId } from '../../libs/model/tenant-id.ts';
 import type { Disk } from '../../libs/std/disk.ts';
+import { freeBytesOf, spareBytes } from '../../libs/std/free-bytes.ts';
 import { isUlid, type Ulid } from '../../libs/tsdb/block/ulid.ts';
 
 interface Kept {
@@ -22,15 +24,23 @@ export class HeaderFiles {
   readonly #folder: string;
   readonly #bytesMax: number;
   readonly #nowMs: () => number;
+  readonly #freeBytes: (directory: string) => Promise<number>;
   /** By path. */
   readonly #kept = new Map<string, Kept>();
   bytes = 0;
 
-  constructor(disk: Disk, folder: string, bytesMax: number, nowMs: () => number) {
+  constructor(
+    disk: Disk,
+    folder: string,
+    bytesMax: number,
+    nowMs: () => number,
+    freeBytes: (directory: string) => Promise<number> = freeBytesOf,
+  ) {
     this.#disk = disk;
     this.#folder = folder;
     this.#bytesMax = bytesMax;
     this.#nowMs = nowMs;
+    this.#freeBytes = freeBytes;
   }
 
   get count(): number {
@@ -38,8 +48,13 @@ export class HeaderFiles {
   }
 
   /** Whether another header of this size fits without one that goes. */
-  hasRoomFor(bytes: number): boolean {
-    return this.bytes + bytes <= this.#bytesMax;
+  async hasRoomFor(bytes: number): Promise<boolean> {
+    return this.bytes + bytes <= (await this.#bytesNow());
+  }
+
+  /** What they may take now. */
+  async #bytesNow(): Promise<number> {
+    return Math.min(this.#bytesMax, this.bytes + (await this.#freeBytes(this.#folder)) - spareBytes);
   }
 
   path(tenant: TenantId, ulid: Ulid): string {
@@ -91,13 +106,19 @@ export class HeaderFiles {
     await this.#disk.remove(path);
   }
 
-  /** Deletes those used longest ago until the rest fits. Whoever has one open reads on. */
-  async makeRoom(): Promise<void> {
-    if (this.bytes <= this.#bytesMax) return;
-    const oldest = [...this.#kept.values()].sort((a, b) => a.usedAtMs - b.usedAtMs);
-    for (const { tenant, ulid } of oldest) {
-      if (this.bytes <= this.#bytesMax) return;
-      await this.remove(tenant, ulid);
+  /**
+   * Deletes those used longest ago until the rest fits, and `bytes` more would. Whoever has one open reads on.
+   * @returns whether the disk has room for them
+   */
+  async makeRoom(bytes: number): Promise<boolean> {
+    const bytesMax = (await this.#bytesNow()) - bytes;
+    if (this.bytes > bytesMax) {
+      const oldest = [...this.#kept.values()].sort((a, b) => a.usedAtMs - b.usedAtMs);
+      for (const { tenant, ulid } of oldest) {
+        if (this.bytes <= bytesMax) break;
+        await this.remove(tenant, ulid);
+      }
     }
+    return (await this.#freeBytes(this.#folder)) >= bytes + spareBytes;
   }
 }

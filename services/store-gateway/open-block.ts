@@ -312,9 +312,14 @@ export class GatewayBlock {
       }
     }
     const index = this.#file('index', facts.indexBytes);
-    headers.keep(this.tenant, this.ulid, await buildIndexHeader(index, disk, path, headerPostingsBytes, signal));
+    const makeRoom = async (bytes: number): Promise<void> => {
+      if (await headers.makeRoom(bytes)) return;
+      throw new Failure('unavailable', `the disk has no room for the ${bytes} bytes of its header`);
+    };
+    const built = await buildIndexHeader(index, disk, path, headerPostingsBytes, signal, makeRoom);
+    headers.keep(this.tenant, this.ulid, built);
     const header = await openIndexHeader(disk, path, facts.indexBytes, signal);
-    await headers.makeRoom();
+    await headers.makeRoom(0);
     return header;
   }
 

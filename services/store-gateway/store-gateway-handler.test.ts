@@ -46,6 +46,7 @@ interface RigChange {
   readonly indexMemoryBytes?: number;
   readonly lookupBytesMax?: number;
   readonly batchBytesTotal?: number;
+  readonly freeBytes?: () => Promise<number>;
 }
 
 /** A bucket's methods as they are. */
@@ -66,7 +67,7 @@ function rigOf(bucket: Bucket, folder: string, change: RigChange = {}): Rig {
   const clock = { nowMs: 1_800_000_000_000 };
   const nowMs = () => clock.nowMs;
   const quarantined: string[] = [];
-  const headers = new HeaderFiles(realDisk, join(folder, 'headers'), 1 << 30, nowMs);
+  const headers = new HeaderFiles(realDisk, join(folder, 'headers'), 1 << 30, nowMs, change.freeBytes);
   const cache = new MemoryPageCache(change.cacheBytes ?? 64 << 20);
   const onProblem = (_: string, problem: string): void => assert.fail(problem);
   const handler = new StoreGatewayHandler({
@@ -133,6 +134,40 @@ describe('the store-gateway', () => {
     const matchers = [one, { type: '=', name: 'instance', value: 'host-00007' } as const];
     assert.equal((await selectRows(source, { ...whole, matchers })).length, 1);
     assert.ok(reads().bytes < 100_000, `${reads().bytes} bytes were read`);
+  });
+
+  it('headers make way where the disk fills up, and none is begun that leaves nothing to others', async () => {
+    await using folder = await tempFolder('gateway');
+    const bucket = new MemoryBucket();
+    const grid = gridOfSeries(6, 20, 10);
+    const ulids = [
+      await ship(bucket, folder.path, 1, grid),
+      await ship(bucket, folder.path, 2, later(grid, 7_200_000)),
+    ];
+    let diskBytes = 1 << 30;
+    const rig: Rig = rigOf(bucket, folder.path, { freeBytes: async () => diskBytes - rig.headers.bytes });
+    await using _ = rig;
+    const ask = async (ulid: Ulid) => (await selectRows(rig.handler.source(tenant, [ulid]).source, whole)).length;
+    assert.equal(await ask(ulids[0] as Ulid), 120);
+    const { bytes } = rig.headers;
+    rig.clock.nowMs++;
+    // Room for one beside what is left to others.
+    diskBytes = (256 << 20) + bytes + 1000;
+    assert.equal(await ask(ulids[1] as Ulid), 120);
+    assert.deepEqual(
+      ulids.map((ulid) => rig.headers.has(tenant, ulid)),
+      [false, true],
+    );
+    diskBytes = (256 << 20) + bytes - 1;
+    await rig.headers.makeRoom(0);
+    assert.equal(rig.headers.count, 0);
+    for (const ulid of ulids) await rig.handler.block(tenant, ulid).release();
+    await assert.rejects(ask(ulids[0] as Ulid), {
+      kind: 'unavailable',
+      message: /no room for the \d+ bytes of its header/,
+    });
+    diskBytes = 1 << 30;
+    assert.equal(await ask(ulids[0] as Ulid), 120);
   });
 
   it('reads of many blocks so little ahead that all of them together stay within a bound', async () => {

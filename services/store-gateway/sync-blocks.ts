@@ -39,6 +39,7 @@ export function startSync(deps: SyncDeps): { stop(): Promise<void> } {
     if (isFirst) await deps.headers.scan();
     const tenants = new Set([...deps.indexes.usedWithin(idleMs), ...deps.handler.tenants()]);
     if (isFirst) for (const tenant of deps.headers.tenants()) tenants.add(tenant);
+    await deps.headers.makeRoom(0);
     for (const tenant of tenants) {
       if (stopping.signal.aborted) return;
       await forTenant(tenant, () => syncTenant(deps, tenant, stopping.signal));
@@ -82,7 +83,7 @@ async function syncTenant(deps: SyncDeps, tenant: TenantId, signal: AbortSignal)
     .sort((a, b) => b.maxTime - a.maxTime);
   await mapBounded(missing, headersAtOnceMax, async (block) => {
     // Built ahead only where nothing goes for it.
-    if (signal.aborted || !headers.hasRoomFor(block.details?.indexBytes ?? 0)) return;
+    if (signal.aborted || !(await headers.hasRoomFor(block.details?.indexBytes ?? 0))) return;
     const held = handler.block(tenant, block.ulid);
     try {
       await held.prepare(block);

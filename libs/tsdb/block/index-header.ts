@@ -32,6 +32,7 @@ export class BadIndexHeader extends Error {
 /**
  * Builds the header of an index.
  * @param postingsBytesMax more bytes of postings stay where they are
+ * @param makeRoom awaited with the bytes of the file before it is begun
  * @returns bytes of the file
  * @throws CorruptBlock where the index is none; what the reader or the disk throws
  */
@@ -41,6 +42,7 @@ export async function buildIndexHeader(
   path: string,
   postingsBytesMax: number,
   signal: AbortSignal,
+  makeRoom: (bytes: number) => Promise<void> = async () => {},
 ): Promise<number> {
   const { toc } = await openIndex(index, signal);
   const secondBegin = toc.postingsTable - toc.postings <= postingsBytesMax ? toc.postings : toc.postingsTable;
@@ -56,6 +58,8 @@ export async function buildIndexHeader(
       at += to - from;
     }
   }
+  const bytesTotal = at + pieces.length * checksumBytes;
+  await makeRoom(bytesTotal);
   const part = `${path}.part`;
   await disk.makeDirectory(dirname(path));
   await disk.remove(part);
@@ -82,7 +86,7 @@ export async function buildIndexHeader(
     throw error;
   }
   await disk.rename(part, path);
-  return at + pieces.length * checksumBytes;
+  return bytesTotal;
 }
 
 function fixedPart(indexBytes: number, firstEnd: number, secondBegin: number, endChecksum: number): Uint8Array {
