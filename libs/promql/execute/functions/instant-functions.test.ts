@@ -115,6 +115,9 @@ describe('functions of labels', () => {
     eval instant at 0 label_replace(m, "c", "$9$$", "a", ".*")
       m{a="x-1", b="y", c="$"} 1
 
+    eval instant at 0 label_replace(m, "c", "$1-$01-\${01}", "a", "(.).*")
+      m{a="x-1", b="y", c="x--"} 1
+
     eval instant at 0 label_replace(m, "", "z", "a", ".*")
       expect fail regex: ^invalid destination label name in label_replace\\(\\): $
 

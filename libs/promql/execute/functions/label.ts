@@ -133,7 +133,8 @@ function templateParts(template: string, groups: Record<string, number>): (strin
     end = match.index + whole.length;
     const name = braced ?? bare ?? '';
     if (dollar !== undefined) add(dollar);
-    else if (/^[0-9]+$/.test(name)) parts.push(Number(name));
+    // With a zero before it, it is a name.
+    else if (/^(?:0|[1-9][0-9]*)$/.test(name)) parts.push(Number(name));
     else if (Object.hasOwn(groups, name)) parts.push(groups[name] as number);
   }
   add(template.slice(end));
