@@ -121,8 +121,10 @@ function ofSeconds(part: (days: number, secondOfDay: number) => number): FloatFu
   return (value) => {
     if (!(value > -secondsMax && value < secondsMax)) return part(106_751_991_167_300, 55_808);
     const seconds = Math.trunc(value);
-    const days = Math.floor(seconds / secondsPerDay);
-    return part(days, seconds - days * secondsPerDay);
+    // The rest of a division is exact, however large the number; a count of days times their seconds is not.
+    const rest = seconds % secondsPerDay;
+    const second = rest < 0 ? rest + secondsPerDay : rest + 0;
+    return part(Math.round((seconds - second) / secondsPerDay), second);
   };
 }
 

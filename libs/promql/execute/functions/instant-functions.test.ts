@@ -87,6 +87,12 @@ describe('functions of floats', () => {
     eval instant at 0 hour(vector(-1))
       {} 23
 
+    eval instant at 0 minute(vector(-9e18))
+      {} 0
+
+    eval instant at 0 hour(vector(-9e18))
+      {} 8
+
     eval instant at 0 minute(vector(3599.9))
       {} 59
 
