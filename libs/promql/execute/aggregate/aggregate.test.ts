@@ -55,6 +55,16 @@ describe('aggregations of floats', () => {
       {v="3000000"} 3`,
   );
   checkScript(
+    'a quantile that is NaN at one step is all that is said of those at others',
+    `load 1m
+      q -3 NaN 2
+      r 1 1 1
+
+    eval range from 0 to 2m step 1m quantile(scalar(q), r)
+      expect warn msg: PromQL warning: quantile value should be between 0 and 1, got NaN (1:10)
+      {} -Inf NaN Inf`,
+  );
+  checkScript(
     'numbers that need care',
     `load 1m
       big{i="1"} 1e100

@@ -2,6 +2,7 @@
  * Which operator carries out an aggregation.
  */
 
+import { goMax, goMin } from '../../go-math.ts';
 import type { AggregateNode } from '../../plan/logical-plan.ts';
 import { words } from '../annotations.ts';
 import type { ExecutionContext } from '../execution-context.ts';
@@ -74,13 +75,14 @@ export function buildAggregate(
 function quantilesOf(context: ExecutionContext, node: AggregateNode, param: AggregateParam): Float64Array {
   const qs = param.scalar?.values() ?? new Float64Array(0);
   const place = { start: node.param?.start ?? node.start, order: node.order };
-  let min = Number.POSITIVE_INFINITY;
-  let max = Number.NEGATIVE_INFINITY;
+  let min = Number.MAX_VALUE;
+  let max = -Number.MAX_VALUE;
   let hasNaN = false;
+  // Where one is NaN nothing is said of finite ones, as in Prometheus.
   for (const q of qs) {
     if (Number.isNaN(q)) hasNaN = true;
-    if (q < min) min = q;
-    if (q > max) max = q;
+    min = goMin(min, q);
+    max = goMax(max, q);
   }
   if (hasNaN) context.annotations.warn(words.invalidQuantile(Number.NaN), place);
   if (max > 1) context.annotations.warn(words.invalidQuantile(max), place);
