@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
@@ -35,6 +37,28 @@ function open(endpoint: string, options: Partial<S3Options> = {}): S3Bucket & As
   });
   return Object.assign(bucket, { [Symbol.asyncDispose]: async () => bucket.close() });
 }
+
+it('keys that are no UTF-8, or not encoded as the store says, are listed with the others', async () => {
+  const keys = ['t/%FF%C3', 't/100%', 't/a%2Bb+c', 't/%C3%BC'].map((key) => `<Contents><Key>${key}</Key></Contents>`);
+  const listing = `<ListBucketResult><IsTruncated>false</IsTruncated><EncodingType>url</EncodingType>${keys.join('')}</ListBucketResult>`;
+  const store = createServer((_, answer) => answer.writeHead(200, { 'content-type': 'application/xml' }).end(listing));
+  await new Promise<void>((resolve) => store.listen(0, '127.0.0.1', resolve));
+  const bucket = new S3Bucket({
+    ...{ bucket: 'b', prefix: '', region: 'us-east-1', forcePathStyle: true, kmsKeyId: '' },
+    ...{ attemptsMax: 1, timeoutMs: 10_000, connectionsMax: 1 },
+    encryption: 'none',
+    endpoint: `http://127.0.0.1:${(store.address() as AddressInfo).port}`,
+    credentials: { accessKeyId: 'a', secretAccessKey: 'b' },
+  });
+  const found: string[] = [];
+  for await (const entry of bucket.list('t/', { delimiter: false, signal })) {
+    if (entry.kind === 'object') found.push(entry.key);
+  }
+  bucket.close();
+  store.closeAllConnections();
+  store.close();
+  assert.deepEqual(found.sort(), ['t/100%', 't/a+b c', 't/\u00fc', 't/\ufffd\ufffd']);
+});
 
 describe('s3 against versitygw', { skip }, () => {
   before(async () => {

@@ -486,14 +486,11 @@ function noBytesOf(key: string, info: ObjectInfo | undefined, end: number): Uint
 
 const sortKey = (entry: ListEntry): string => (entry.kind === 'object' ? entry.key : entry.prefix);
 
+/** A key that is no UTF-8 is nobody's of ours: it is listed as what can be said of it, and the others with it. */
 function urlDecoded(text: string): string {
-  try {
-    return decodeURIComponent(text.replaceAll('+', ' '));
-  } catch (cause) {
-    throw new Failure('unavailable', `a listing has the key ${JSON.stringify(text)}, which cannot be decoded`, {
-      cause,
-    });
-  }
+  return text
+    .replaceAll('+', ' ')
+    .replace(/(?:%[0-9a-f]{2})+/gi, (escaped) => Buffer.from(escaped.replaceAll('%', ''), 'hex').toString());
 }
 
 function fieldOf(error: unknown, name: string): unknown {
