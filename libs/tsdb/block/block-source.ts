@@ -3,8 +3,9 @@
  * Owns the order of a selection: postings, series, chunks; two rounds of reads where the postings are at hand. Exemplars and
  * metadata are not in blocks.
  */
-import { compareLabels, compareUtf8, Labels } from '../../model/labels.ts';
+import { compareLabels, compareUtf8, type Labels } from '../../model/labels.ts';
 import type { MetricMetadata } from '../../model/metadata.ts';
+import { setAt } from '../../series/labels-at.ts';
 import type {
   ExemplarSeries,
   LabelQuery,
@@ -102,11 +103,9 @@ export class BlockSource implements SeriesSource {
   async series(query: LabelQuery, signal: AbortSignal): Promise<Listed<Labels>> {
     if (!this.#overlaps(query)) return { values: [], warnings: [] };
     const places = await this.#placesOf(query, signal);
-    const { strings, begin, refs } = await this.#labelsOf(query, places, signal);
+    const table = await this.#labelsOf(query, places, signal);
     const found: Labels[] = [];
-    for (let i = 0; i + 1 < begin.length; i++) {
-      found.push(new Labels(Array.from(refs.subarray(begin[i], begin[i + 1]), (ref) => strings[ref])));
-    }
+    for (let i = 0; i + 1 < table.begin.length; i++) found.push(setAt(table, i, 0));
     return limited(found.sort(compareLabels), query.limit);
   }
 

@@ -6,8 +6,9 @@
 
 import { labelsOfCanonical } from '../../model/canonical-labels.ts';
 import type { Exemplar } from '../../model/exemplar.ts';
-import { blankPairs, compareLabels, Labels } from '../../model/labels.ts';
+import { compareLabels, type Labels } from '../../model/labels.ts';
 import type { MetricMetadata } from '../../model/metadata.ts';
+import { setAt } from '../../series/labels-at.ts';
 import type {
   ChunkBatch,
   ExemplarSeries,
@@ -156,13 +157,10 @@ export class HeadSource implements SeriesSource {
     const { series } = this.#head;
     const ids = yield* this.#idsOf(query);
     // Every text once: most of them stand in many series.
-    const { strings, begin, refs } = yield* labelTableOf(series, ids);
+    const table = yield* labelTableOf(series, ids);
     const found: Labels[] = [];
     for (let i = 0; i < ids.length; i++) {
-      const first = begin[i];
-      const pairs = blankPairs(begin[i + 1] - first);
-      for (let j = 0; j < pairs.length; j++) pairs[j] = strings[refs[first + j]];
-      found.push(new Labels(pairs));
+      found.push(setAt(table, i, 0));
       if (i % stepItems === 0) yield;
     }
     return yield* sortInSteps(found, compareLabels);

@@ -3,8 +3,9 @@
  * Owns what all scans share: asking the reader, warnings of the source, letting go.
  */
 import { Failure } from '../../../errors/failure.ts';
-import { blankPairs, Labels, metricName } from '../../../model/labels.ts';
+import { type Labels, metricName } from '../../../model/labels.ts';
 import { SeriesDecoder } from '../../../series/decode-series.ts';
+import { setAt } from '../../../series/labels-at.ts';
 import { hasHistograms, type SampleColumns } from '../../../series/sample-columns.ts';
 import type { ReadQuery, SeriesSelection } from '../../../series/series-reader.ts';
 import { type LabelTable, seriesCountOf } from '../../../series/series-source.ts';
@@ -121,18 +122,13 @@ function onlyName({ strings, begin, refs, setOf }: LabelTable): string | undefin
 }
 
 /** @param skipped strings at the begin of each set that are left out */
-function labelsOfTable(
-  context: ExecutionContext,
-  { strings, begin, refs, setOf }: LabelTable,
-  skipped: 0 | 2 = 0,
-): Labels[] {
+function labelsOfTable(context: ExecutionContext, table: LabelTable, skipped: 0 | 2 = 0): Labels[] {
+  const { begin, setOf } = table;
   const labels: Labels[] = [];
   for (let i = 0; i + 1 < begin.length; i++) {
-    const first = begin[i] + skipped;
-    const pairs = blankPairs(begin[i + 1] - first);
-    for (let j = 0; j < pairs.length; j++) pairs[j] = strings[refs[first + j]] as string;
-    labels.push(new Labels(pairs));
-    context.worked(pairs.length);
+    const set = setAt(table, i, skipped);
+    labels.push(set);
+    context.worked(set.pairs.length);
   }
   if (setOf === undefined) return labels;
   const own: Labels[] = [];
