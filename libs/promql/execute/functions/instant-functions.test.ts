@@ -184,6 +184,25 @@ describe('start times, infos', () => {
 
 describe('order, absence, time', () => {
   checkScript(
+    'sort_by_label leaves what lacks the label where it is, sort_by_label_desc puts it before and behind all others',
+    `load 1m
+      m{i="1", l="1"} 1
+      m{i="2"} 2
+      m{i="3", l="2"} 3
+
+    eval instant at 0 sort_by_label(m, "l")
+      expect ordered
+      m{i="1", l="1"} 1
+      m{i="2"} 2
+      m{i="3", l="2"} 3
+
+    eval instant at 0 sort_by_label_desc(m, "l")
+      expect ordered
+      m{i="3", l="2"} 3
+      m{i="2"} 2
+      m{i="1", l="1"} 1`,
+  );
+  checkScript(
     'sort puts NaN last, sort_by_label counts digits as numbers',
     `load 1m
       m{i="1"} 3

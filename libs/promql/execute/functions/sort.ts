@@ -2,7 +2,7 @@
  * sort and its kin: the order of an instant query's answer. Range queries are ordered by labels whatever was asked.
  * Facts: Prometheus promql/functions.go (funcSort, funcSortByLabel); labels compare naturally, as facette/natsort does.
  */
-import { compareLabels } from '../../../model/labels.ts';
+import { compareLabels, compareUtf8 } from '../../../model/labels.ts';
 import { goSort } from '../../go-sort.ts';
 import { type ExecutionContext, workPerLabels } from '../execution-context.ts';
 import type { Grid } from '../grid.ts';
@@ -33,8 +33,8 @@ export function byLabels(names: readonly string[], direction: 1 | -1): Before {
       const x = a.labels.get(name);
       const y = b.labels.get(name);
       if (x === y) continue;
-      // Prometheus finds neither before the other where one is empty, and leaves them as they came.
-      if (x === '' || y === '') return false;
+      // Where one is empty Prometheus finds neither before the other, and downwards that is each before the other.
+      if (x === '' || y === '') return direction === -1;
       return naturallyBefore(x, y) === (direction === 1);
     }
     return direction * compareLabels(a.labels, b.labels) < 0;
@@ -61,7 +61,7 @@ function naturallyBefore(a: string, b: string): boolean {
       if (i === y.length - 1) return false;
       continue;
     }
-    return chunkX < chunkY;
+    return compareUtf8(chunkX, chunkY) < 0;
   }
   return true;
 }
