@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { compareUtf8 } from '../model/labels.ts';
-import { mergeSorted } from './merge-sorted.ts';
+import { mergeListed, truncated } from './merge-sorted.ts';
 
 const signal = new AbortController().signal;
 
@@ -12,7 +12,14 @@ describe('sorted lists', () => {
     await fc.assert(
       fc.asyncProperty(lists, async (some) => {
         const expected = [...new Set(some.flat())].sort(compareUtf8);
-        assert.deepEqual(await mergeSorted(some, compareUtf8, signal), expected);
+        const listed = some.map((values, i) => ({ values, warnings: [`w${i % 2}`] }));
+        const warnings = ['w0', 'w1'].slice(0, some.length);
+        assert.deepEqual(await mergeListed(listed, compareUtf8, 0, signal), { values: expected, warnings });
+        const cut = {
+          values: expected.slice(0, 2),
+          warnings: [...warnings, ...(expected.length > 2 ? [truncated] : [])],
+        };
+        assert.deepEqual(await mergeListed(listed, compareUtf8, 2, signal), cut);
       }),
     );
   });
@@ -23,6 +30,7 @@ describe('sorted lists', () => {
     );
     const stop = new AbortController();
     setImmediate(() => stop.abort(new Error('left')));
-    await assert.rejects(mergeSorted(lists, compareUtf8, stop.signal), /left/);
+    const listed = lists.map((values) => ({ values, warnings: [] }));
+    await assert.rejects(mergeListed(listed, compareUtf8, 0, stop.signal), /left/);
   });
 });

@@ -3,11 +3,31 @@
  * Owns the order of merging: neighbours in rounds, so that an item is looked at as often as there are rounds.
  */
 import { Turns } from '../std/turns.ts';
+import type { Listed } from './series-source.ts';
 
 const valuesPerLook = 512;
+/** Prometheus' words. */
+export const truncated = 'results truncated due to limit';
+
+/** Sorted lists as one, cut to `limit` (0: not at all), with all that was said of them. @throws what `signal` was aborted with */
+export async function mergeListed<T>(
+  lists: readonly Listed<T>[],
+  compare: (a: T, b: T) => number,
+  limit: number,
+  signal: AbortSignal,
+): Promise<Listed<T>> {
+  const values = await mergeSorted(
+    lists.map((list) => list.values),
+    compare,
+    signal,
+  );
+  const warnings = new Set(lists.flatMap((list) => list.warnings));
+  if (limit <= 0 || values.length <= limit) return { values, warnings: [...warnings] };
+  return { values: values.slice(0, limit), warnings: [...warnings.add(truncated)] };
+}
 
 /** @throws what `signal` was aborted with */
-export async function mergeSorted<T>(
+async function mergeSorted<T>(
   lists: readonly (readonly T[])[],
   compare: (a: T, b: T) => number,
   signal: AbortSignal,

@@ -10,7 +10,7 @@ import { assert } from '../std/assert.ts';
 import { mapBounded } from '../std/bounded.ts';
 import { Turns } from '../std/turns.ts';
 import { ChunkJoiner } from './join-chunks.ts';
-import { mergeSorted } from './merge-sorted.ts';
+import { mergeListed } from './merge-sorted.ts';
 import { projectLabels } from './project-labels.ts';
 import {
   addCosts,
@@ -32,7 +32,6 @@ import {
 const sourcesAtOnceMax = 32;
 /** Series that are joined between two looks at the clock. */
 const seriesPerLook = 64;
-const truncated = 'results truncated due to limit';
 
 /** One source over several. */
 export function mergeSources(sources: readonly SeriesSource[]): SeriesSource {
@@ -69,17 +68,17 @@ class MergedSource implements SeriesSource {
 
   async labelNames(query: LabelQuery, signal: AbortSignal): Promise<Listed<string>> {
     const lists = await this.#all((source) => source.labelNames(query, signal));
-    return mergeLists(lists, compareUtf8, query.limit, signal);
+    return mergeListed(lists, compareUtf8, query.limit, signal);
   }
 
   async labelValues(name: string, query: LabelQuery, signal: AbortSignal): Promise<Listed<string>> {
     const lists = await this.#all((source) => source.labelValues(name, query, signal));
-    return mergeLists(lists, compareUtf8, query.limit, signal);
+    return mergeListed(lists, compareUtf8, query.limit, signal);
   }
 
   async series(query: LabelQuery, signal: AbortSignal): Promise<Listed<Labels>> {
     const lists = await this.#all((source) => source.series(query, signal));
-    return mergeLists(lists, compareLabels, query.limit, signal);
+    return mergeListed(lists, compareLabels, query.limit, signal);
   }
 
   async exemplars(query: LabelQuery, signal: AbortSignal): Promise<Listed<ExemplarSeries>> {
@@ -109,24 +108,6 @@ class MergedSource implements SeriesSource {
 /** Its labels were looked at for the last time. */
 function projected(selected: SelectedSeries, names: readonly string[]): SelectedSeries {
   return { ...selected, labels: projectLabels(selected.labels, names) };
-}
-
-/** Sorted lists as one, everything once. */
-async function mergeLists<T>(
-  lists: readonly Listed<T>[],
-  compare: (a: T, b: T) => number,
-  limit: number,
-  signal: AbortSignal,
-): Promise<Listed<T>> {
-  const values = await mergeSorted(
-    lists.map((list) => list.values),
-    compare,
-    signal,
-  );
-  const isCut = limit > 0 && values.length > limit;
-  const warnings = warningsOf(lists);
-  if (isCut && !warnings.includes(truncated)) warnings.push(truncated);
-  return { values: isCut ? values.slice(0, limit) : values, warnings };
 }
 
 function warningsOf(lists: readonly { readonly warnings: readonly string[] }[]): string[] {

@@ -5,10 +5,8 @@
 import type { CountedName, HeadStatus } from '../../libs/contracts/ingester.ts';
 import { compareLabels, compareUtf8, type Labels } from '../../libs/model/labels.ts';
 import type { MetricMetadata } from '../../libs/model/metadata.ts';
-import { mergeSorted } from '../../libs/series/merge-sorted.ts';
+import { mergeListed, truncated } from '../../libs/series/merge-sorted.ts';
 import type { ExemplarSeries, Listed } from '../../libs/series/series-source.ts';
-
-const truncated = 'results truncated due to limit';
 
 /** Every text once, of lists sorted by UTF-8 bytes, cut to `limit` (0: not at all). @throws what `signal` was aborted with */
 export function mergeTexts(
@@ -26,20 +24,6 @@ export function mergeLabelSets(
   signal: AbortSignal,
 ): Promise<Listed<Labels>> {
   return mergeListed(lists, compareLabels, limit, signal);
-}
-
-async function mergeListed<T>(
-  lists: readonly Listed<T>[],
-  compare: (a: T, b: T) => number,
-  limit: number,
-  signal: AbortSignal,
-): Promise<Listed<T>> {
-  const values = await mergeSorted(
-    lists.map((list) => list.values),
-    compare,
-    signal,
-  );
-  return cutTo(values, unitedWarnings(lists), limit);
 }
 
 /** Series by their labels, the exemplars of each by time. */
