@@ -1,6 +1,9 @@
 /** Selecting against a naive reading of the matchers; labels, exemplars and metadata as the API wants them. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import type { ExemplarSample, WriteBatch } from '../../contracts/write-batch.ts';
 import { canonicalizeLabels } from '../../model/canonical-labels.ts';
@@ -193,6 +196,32 @@ describe('a head as a source', () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  it('remembers that without keeping the samples', async () => {
+    const head = new TenantHead({ exemplarsMax: 0 });
+    const lists = new ValueLists(1 << 20);
+    const dropped = await (async () => {
+      push(head, [
+        { labels: Labels.from([['a', 'x']]), t: begin },
+        { labels: Labels.from([['a', 'y']]), t: begin },
+      ]);
+      const query = { selectors: [], minT: begin - 1000, maxT: begin + 1000, limit: 0 };
+      assert.deepEqual((await new HeadSource(head, lists).labelValues('a', query, signal)).values, ['x', 'y']);
+      const [range] = head.rangesBetween(-Infinity, Infinity);
+      assert.ok(range !== undefined);
+      head.freeze(range.begin / 7_200_000, 1);
+      head.drop(1);
+      return new WeakRef(range);
+    })();
+    setFlagsFromString('--expose-gc');
+    const collect: () => void = runInNewContext('gc');
+    for (let i = 0; i < 20 && dropped.deref() !== undefined; i++) {
+      await turn();
+      collect();
+    }
+    assert.equal(dropped.deref(), undefined);
+    assert.equal(head.openRanges.size, 0);
   });
 
   it('sorts by bytes of UTF-8, and says that it cut', async () => {

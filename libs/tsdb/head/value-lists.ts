@@ -30,9 +30,12 @@ interface Value {
   readonly text: string;
 }
 
-/** Of each pair of a list some series of these ranges had its oldest sample until `oldestT`, and its newest from `newestT` on. */
+/**
+ * Of each pair of a list some series of these ranges had its oldest sample until `oldestT`, and its newest from `newestT` on. A list may
+ * be kept for much longer than the ranges, whose samples must not stay for it.
+ */
 interface Seen {
-  readonly ranges: ReadonlySet<HeadRange>;
+  readonly ranges: readonly WeakRef<HeadRange>[];
   readonly oldestT: number;
   readonly newestT: number;
 }
@@ -75,8 +78,8 @@ export class ValueLists {
   ): Steps<readonly string[]> {
     const seen = this.#seen.get(list);
     if (seen !== undefined && minT <= seen.newestT && maxT >= seen.oldestT) {
-      const present = new Set(ranges);
-      if ([...seen.ranges].every((range) => present.has(range))) return list.texts;
+      const present = new Set<HeadRange | undefined>(ranges);
+      if (seen.ranges.every((range) => present.has(range.deref()))) return list.texts;
     }
     const { numbers, texts } = list;
     const found = yield* pairsWithSamples(series, numbers, ranges, minT, maxT);
@@ -139,7 +142,7 @@ function* lookAtFirst(
     newestT = Math.min(newestT, range.newestOf(id));
     if (i % stepItems === 0) yield;
   }
-  return { ranges: used, oldestT, newestT };
+  return { ranges: Array.from(used, (range) => new WeakRef(range)), oldestT, newestT };
 }
 
 /** An order for all of them. */
