@@ -33,4 +33,16 @@ describe('sorted lists', () => {
     const listed = lists.map((values) => ({ values, warnings: [] }));
     await assert.rejects(mergeListed(listed, compareUtf8, 0, stop.signal), /left/);
   });
+
+  it('are merged in turns also where one has a single text more', async () => {
+    const same = Array.from({ length: 2_000 }, (_text, i) => `value-${String(i).padStart(9, '0')}`);
+    const stop = new AbortController();
+    setImmediate(() => stop.abort(new Error('left')));
+    const listed = [['a', ...same], same].map((values) => ({ values, warnings: [] }));
+    const slowly = (a: string, b: string): number => {
+      for (const endMs = performance.now() + 0.01; performance.now() < endMs; );
+      return compareUtf8(a, b);
+    };
+    await assert.rejects(mergeListed(listed, slowly, 0, stop.signal), /left/);
+  });
 });

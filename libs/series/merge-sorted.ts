@@ -55,6 +55,7 @@ async function mergeTwo<T>(
 ): Promise<readonly T[]> {
   let merged: T[] | undefined;
   let i = 0;
+  let looks = 0;
   for (let j = 0; j < b.length; ) {
     const order = i < a.length ? compare(a[i], b[j]) : 1;
     if (order > 0) {
@@ -65,7 +66,7 @@ async function mergeTwo<T>(
       i++;
       if (order === 0) j++;
     }
-    if ((i + j) % valuesPerLook === 0 && turns.isOver) await turns.next(signal);
+    if (++looks % valuesPerLook === 0 && turns.isOver) await turns.next(signal);
   }
   if (merged === undefined) return a;
   for (; i < a.length; i++) merged.push(a[i]);
