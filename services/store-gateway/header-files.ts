@@ -28,6 +28,8 @@ export class HeaderFiles {
   /** By path. */
   readonly #kept = new Map<string, Kept>();
   bytes = 0;
+  /** Awaited for each that has made way: whoever has it open may close it, as its bytes are free only then. */
+  onMadeWay: (tenant: TenantId, ulid: Ulid) => Promise<void> = async () => {};
 
   constructor(
     disk: Disk,
@@ -107,7 +109,7 @@ export class HeaderFiles {
   }
 
   /**
-   * Deletes those used longest ago until the rest fits, and `bytes` more would. Whoever has one open reads on.
+   * Deletes those used longest ago until the rest fits, and `bytes` more would. Whoever is reading one reads on.
    * @returns whether the disk has room for them
    */
   async makeRoom(bytes: number): Promise<boolean> {
@@ -117,6 +119,7 @@ export class HeaderFiles {
       for (const { tenant, ulid } of oldest) {
         if (this.bytes <= bytesMax) break;
         await this.remove(tenant, ulid);
+        await this.onMadeWay(tenant, ulid);
       }
     }
     return (await this.#freeBytes(this.#folder)) >= bytes + spareBytes;

@@ -78,6 +78,8 @@ export class GatewayBlock {
   #opening: Promise<Opened> | undefined;
   #lookup: Promise<IndexLookup> | undefined;
   #lookupBytes = 0;
+  /** What is in memory of the header that is open; undefined where none is. */
+  #headerBytes: number | undefined;
   #kept: KeptSeries | undefined;
   #users = 0;
   #quarantine: Quarantine | undefined;
@@ -93,9 +95,9 @@ export class GatewayBlock {
     this.#deps = deps;
   }
 
-  /** Memory of the lookup and of kept series. */
+  /** Memory of the header, the lookup and kept series. */
   get bytes(): number {
-    return this.#lookupBytes + (this.#kept?.bytes ?? 0);
+    return (this.#headerBytes ?? 0) + this.#lookupBytes + (this.#kept?.bytes ?? 0);
   }
 
   get isOpen(): boolean {
@@ -171,6 +173,11 @@ export class GatewayBlock {
     await opened?.header[Symbol.asyncDispose]();
   }
 
+  /** As release, where the file of the header is open: deleted, it takes the disk until it is closed. */
+  async releaseFile(): Promise<void> {
+    if (this.#headerBytes === 0) await this.release();
+  }
+
   /** What a failure of this block's bytes is to whoever asked. Sets the block aside where that is the reason. */
   async told(error: unknown): Promise<unknown> {
     const name = `block ${this.ulid} of tenant ${this.tenant}`;
@@ -238,6 +245,7 @@ export class GatewayBlock {
     this.#kept = undefined;
     this.#lookup = undefined;
     this.#lookupBytes = 0;
+    this.#headerBytes = undefined;
     await kept?.end();
   }
 
@@ -249,11 +257,19 @@ export class GatewayBlock {
   }
 
   #open(known: IndexedBlock | undefined): Promise<Opened> {
-    this.#opening ??= this.#openNow(known).catch((error: unknown) => {
-      this.#opening = undefined;
-      throw error;
-    });
-    return this.#opening;
+    if (this.#opening !== undefined) return this.#opening;
+    const opening: Promise<Opened> = this.#openNow(known).then(
+      (opened) => {
+        if (this.#opening === opening) this.#headerBytes = opened.header.heldBytes;
+        return opened;
+      },
+      (error: unknown) => {
+        if (this.#opening === opening) this.#opening = undefined;
+        throw error;
+      },
+    );
+    this.#opening = opening;
+    return opening;
   }
 
   async #openNow(known: IndexedBlock | undefined): Promise<Opened> {

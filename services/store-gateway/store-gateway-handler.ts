@@ -31,8 +31,11 @@ export interface HandlerDeps extends Omit<OpenBlockDeps, 'keptSeries' | 'allRead
 const keptSeriesPart = 1 / 4;
 /** Blocks that are open: each has a file, and the process needs others. Those in use may be more. */
 const openBlocksMax = Math.max(256, Math.min(16_384, Math.floor(openFilesMax() / 8)));
-/** What blocks take is looked at again when so many of every one that is held have been asked: a look goes through all. */
-const askedPartPerLook = 1 / 16;
+/**
+ * What blocks take is looked at again when so many of every one that was open have been asked, or they have taken so much of their memory:
+ * a look goes through all that are held.
+ */
+const partPerLook = 1 / 16;
 
 /** All blocks of a question are read beside one another, each some batches ahead: with many of them the batches are smaller. */
 const batchBytesTotalDefault = 64 << 20;
@@ -61,9 +64,10 @@ export class StoreGatewayHandler implements StoreGatewayContract {
   readonly #deps: HandlerDeps & OpenBlockDeps;
   readonly #blocks = new Map<TenantId, Map<Ulid, GatewayBlock>>();
   readonly #entries = new WeakMap<BucketIndex, ReadonlyMap<Ulid, IndexedBlock>>();
-  /** Blocks that were held at the last look at their memory, and those asked since. */
-  #heldAtLook = 0;
+  /** Blocks that were open at the last look at their memory, those asked since, and what these have taken since. */
+  #openAtLook = 0;
   #askedSinceLook = 0;
+  #takenSinceLook = 0;
   readonly counters = { queries: 0, blocksRead: 0, fallbacks: 0, requests: 0, bytes: 0 };
 
   constructor(deps: HandlerDeps) {
@@ -72,6 +76,7 @@ export class StoreGatewayHandler implements StoreGatewayContract {
       allReads: this.counters,
       keptSeries: new SeriesMemory(deps.indexMemoryBytes * keptSeriesPart),
     };
+    deps.headers.onMadeWay = async (tenant, ulid) => this.#blocks.get(tenant)?.get(ulid)?.releaseFile();
   }
 
   source(tenant: TenantId, blocks: readonly string[]): BlocksSource {
@@ -194,13 +199,14 @@ export class StoreGatewayHandler implements StoreGatewayContract {
     const ask = async <T>(signal: AbortSignal, act: (source: BlockSource) => Promise<T>): Promise<T> => {
       const held = this.#deps.indexes.held(tenant);
       const known = held === undefined ? undefined : this.#byUlid(held.index).get(ulid);
+      const bytesBefore = block.bytes;
       try {
         const answer = await block.use(known, counts, batchBytes, signal, act);
         read.add(ulid);
         this.counters.blocksRead++;
         return answer;
       } finally {
-        await this.#boundMemory(block);
+        await this.#boundMemory(block, bytesBefore);
       }
     };
     return {
@@ -224,15 +230,19 @@ export class StoreGatewayHandler implements StoreGatewayContract {
   }
 
   /** Lets go of what was used longest ago until memory and open files are within their bounds. */
-  async #boundMemory(justUsed: GatewayBlock): Promise<void> {
-    if (++this.#askedSinceLook < this.#heldAtLook * askedPartPerLook) return;
+  async #boundMemory(justUsed: GatewayBlock, bytesBefore: number): Promise<void> {
+    const { indexMemoryBytes } = this.#deps;
+    this.#askedSinceLook++;
+    this.#takenSinceLook += Math.max(0, justUsed.bytes - bytesBefore);
+    const isSoon = this.#askedSinceLook < this.#openAtLook * partPerLook;
+    if (isSoon && this.#takenSinceLook < indexMemoryBytes * partPerLook) return;
     this.#askedSinceLook = 0;
-    const held = [...this.held()];
-    this.#heldAtLook = held.length;
-    const open = held.filter(({ isOpen }) => isOpen);
+    this.#takenSinceLook = 0;
+    const open = [...this.held()].filter(({ isOpen }) => isOpen);
+    this.#openAtLook = open.length;
     let bytes = open.reduce((sum, block) => sum + block.bytes, 0);
     let count = open.length;
-    const isWithin = (): boolean => bytes <= this.#deps.indexMemoryBytes && count <= openBlocksMax;
+    const isWithin = (): boolean => bytes <= indexMemoryBytes && count <= openBlocksMax;
     if (isWithin()) return;
     for (const block of open.sort((a, b) => a.usedAtMs - b.usedAtMs)) {
       if (isWithin()) return;

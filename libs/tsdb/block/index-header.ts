@@ -107,6 +107,8 @@ export interface HeaderedIndex extends AsyncDisposable {
   reader(remote: RangeReader): RangeReader;
   /** Of the file. */
   readonly bytes: number;
+  /** Of memory: all of a small one, of which no file stays open. */
+  readonly heldBytes: number;
   /** Whether lists of postings are in it. */
   readonly hasPostings: boolean;
 }
@@ -129,6 +131,7 @@ export async function openIndexHeader(
     const secondAt = fixedBytes + firstEnd;
     return {
       bytes: file.size,
+      heldBytes: isSmall(file.size) ? file.size : 0,
       hasPostings: layout.hasPostings,
       reader: (remote) => ({
         name: remote.name,
@@ -154,9 +157,11 @@ export async function openIndexHeader(
   }
 }
 
+const isSmall = (bytes: number): boolean => bytes <= smallBytesMax;
+
 /** The file, in memory where it is small: a query of many small blocks opens each, and reads each at a dozen places. */
 async function readSmall(file: FileReader, signal: AbortSignal): Promise<FileReader> {
-  if (file.size > smallBytesMax) return file;
+  if (!isSmall(file.size)) return file;
   try {
     const { name, size } = file;
     return { ...memoryReader(name, await file.read(0, size, signal)), [Symbol.asyncDispose]: async () => undefined };
