@@ -64,6 +64,7 @@ class Room {
       nowMs: () => this.nowMs,
       newUlid: () => ulidOf(this.prng, this.nowMs),
       directory: join(this.directory, 'compactor'),
+      freeBytes: async () => Number.POSITIVE_INFINITY,
       rangesMs: [2 * hour, 12 * hour, 24 * hour],
       isOwn: () => true,
       ...change,

@@ -67,7 +67,8 @@ function rigOf(bucket: Bucket, folder: string, change: RigChange = {}): Rig {
   const clock = { nowMs: 1_800_000_000_000 };
   const nowMs = () => clock.nowMs;
   const quarantined: string[] = [];
-  const headers = new HeaderFiles(realDisk, join(folder, 'headers'), 1 << 30, nowMs, change.freeBytes);
+  const { freeBytes = async () => Number.POSITIVE_INFINITY } = change;
+  const headers = new HeaderFiles(realDisk, join(folder, 'headers'), 1 << 30, nowMs, freeBytes);
   const cache = new MemoryPageCache(change.cacheBytes ?? 64 << 20);
   const onProblem = (_: string, problem: string): void => assert.fail(problem);
   const handler = new StoreGatewayHandler({

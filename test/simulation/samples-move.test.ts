@@ -74,10 +74,11 @@ class House {
       staleMsMax: 15 * minuteMs,
       onProblem: () => undefined,
     });
+    const freeBytes = async () => Number.POSITIVE_INFINITY;
     this.gateway = new StoreGatewayHandler({
       bucket: this.bucket,
       disk: realDisk,
-      headers: new HeaderFiles(realDisk, join(folder, 'headers'), 1 << 30, nowMs),
+      headers: new HeaderFiles(realDisk, join(folder, 'headers'), 1 << 30, nowMs, freeBytes),
       cache: new MemoryPageCache(64 << 20),
       indexes: this.#indexes,
       headerPostingsBytes: 1 << 30,
@@ -96,6 +97,7 @@ class House {
       nowMs,
       newUlid: () => ulidOf(this.#prng, this.nowMs),
       directory: join(folder, 'compactor'),
+      freeBytes,
       rangesMs: [2 * hourMs, 12 * hourMs, 24 * hourMs],
       isOwn: () => true,
     });
