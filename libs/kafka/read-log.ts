@@ -4,6 +4,7 @@
  * says why. Brokers that are away are asked again and again.
  */
 import { Consumer } from '@platformatic/kafka';
+import { Failure } from '../errors/failure.ts';
 import { type Connection, isKafkaError, kafkaErrorText } from './connect.ts';
 import type { LogOffsets } from './end-offsets.ts';
 import type { KafkaTopic } from './topic.ts';
@@ -28,8 +29,8 @@ export class LogCut extends LogGap {
 
 export interface ReadLogOptions {
   readonly connection: Connection;
-  readonly topic: KafkaTopic;
-  readonly offsets: LogOffsets;
+  readonly topic: Pick<KafkaTopic, 'name' | 'problem' | 'loss' | 'check' | 'look'>;
+  readonly offsets: Pick<LogOffsets, 'bounds'>;
   readonly partition: number;
   /** Where to begin, and the leader epoch of the record before it, -1 if that is not known. */
   readonly offset: number;
@@ -123,7 +124,7 @@ async function fetchOnce(
   lastEpoch: number,
 ): Promise<FetchResponsePartition | undefined> {
   const { topic, partition } = options;
-  if (topic.fault !== undefined) throw new LogGap(topic.fault);
+  if (topic.loss !== undefined) throw new LogGap(topic.loss);
   const { id, leaders } = topic.check();
   const answer = await consumer.fetch({
     node: leaders[partition] as number,
@@ -158,10 +159,16 @@ async function fetchOnce(
   return found;
 }
 
-/** @throws LogGap where the log lies elsewhere than its reader */
+/** @throws LogGap where the log lies elsewhere than its reader; brokers that cannot be asked now are asked again with the next fetch */
 async function explainRange(options: ReadLogOptions, position: number): Promise<void> {
-  const { begin, end } = await options.offsets.bounds(options.partition);
-  checkRange(nameOf(options), position, begin, end);
+  let bounds: { readonly begin: number; readonly end: number };
+  try {
+    bounds = await options.offsets.bounds(options.partition);
+  } catch (error) {
+    if (error instanceof Failure) return;
+    throw error;
+  }
+  checkRange(nameOf(options), position, bounds.begin, bounds.end);
 }
 
 /** @throws LogGap where the log of this name, from `begin` to `end`, does not go on at `position` */

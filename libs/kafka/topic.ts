@@ -53,6 +53,7 @@ export class KafkaTopic {
   readonly #admin: Admin;
   #view: TopicView | undefined;
   #problem: string | undefined;
+  #isLost = false;
   #away: Failure | undefined;
   #expectedId: string | undefined;
   #verifiedAtMs = Number.NEGATIVE_INFINITY;
@@ -104,6 +105,11 @@ export class KafkaTopic {
     return this.#problem;
   }
 
+  /** The same where what was read so far is not to be gone on with: the topic is gone, or another one. Settings can be mended. */
+  get loss(): string | undefined {
+    return this.#isLost ? this.#problem : undefined;
+  }
+
   /** @throws Failure `unavailable` that says what is wrong */
   check(): TopicView {
     const view = this.#view;
@@ -132,8 +138,10 @@ export class KafkaTopic {
     this.#expectedId ??= await this.#options.knownId();
     const found = await this.#find();
     const before = this.#problem;
-    if (found === undefined) this.#problem = `topic ${this.name} is not there any more`;
-    else await this.#take(found);
+    if (found === undefined) {
+      this.#problem = `topic ${this.name} is not there any more`;
+      this.#isLost = true;
+    } else await this.#take(found);
     if (this.#away !== undefined) this.#options.log.info({}, 'Kafka answers');
     this.#away = undefined;
     if (this.#problem === before) return;
@@ -149,6 +157,7 @@ export class KafkaTopic {
         : `topic ${this.name} has ${leaders.length} partitions, kafka.partitions is ${config.partitions}`;
     const wrongSettings = wrongCount === undefined ? await this.#verify() : undefined;
     this.#problem = wrongCount ?? wrongSettings;
+    this.#isLost = false;
     if (this.#problem === undefined && this.#expectedId === undefined) {
       this.#expectedId = await noteId(id);
       if (this.#expectedId === id)
@@ -158,6 +167,7 @@ export class KafkaTopic {
       this.#problem =
         `topic ${this.name} was made anew: its id is ${id}, that of the log of this cluster is ${this.#expectedId}. ` +
         `What the old one held and no block has is lost with it. To begin anew with this one remove ${this.#options.noteName}`;
+      this.#isLost = true;
     }
     if (this.#problem !== undefined) return;
     this.#view = { id, leaders, batchBytesMax: this.#batchBytesMax };

@@ -165,7 +165,7 @@ export class FollowLog {
         offset: this.position,
         leaderEpoch: log.leaderEpoch,
         apply: (record) => this.#apply(record),
-        onPosition: (_position, end) => this.#moved(end),
+        onPosition: (position, end) => this.#moved(position, end),
         onAway: (reason) => {
           if (reason !== undefined && this.#away === undefined) logger.warn({ reason }, 'the log cannot be read');
           if (reason === undefined && this.#away !== undefined) logger.info({}, 'the log is read again');
@@ -197,7 +197,7 @@ export class FollowLog {
     if (before.cut !== undefined) throw new LogCut(before.cut);
     for (;;) {
       if (signal.aborted) return false;
-      if (topic.fault !== undefined) throw new LogGap(topic.fault);
+      if (topic.loss !== undefined) throw new LogGap(topic.loss);
       try {
         const { begin, end } = await offsets.bounds(partition);
         const floor = (await readFloor(bucket, topicId, partition)) ?? (await this.#firstFloor(begin));
@@ -324,10 +324,12 @@ export class FollowLog {
     }
   }
 
-  #moved(end: number): void {
+  #moved(position: number, end: number): void {
+    const { log, mark } = this.#deps;
     this.end = end;
-    const { position } = this;
-    this.#deps.mark.passed(position);
+    // What ends a transaction of somebody else has an offset, and is no record.
+    if (position > this.position) log.startAt(position, log.leaderEpoch);
+    mark.passed(position);
     for (const waiter of this.#waiters) if (waiter.offset <= position) waiter.resolve();
   }
 

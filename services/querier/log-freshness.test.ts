@@ -89,6 +89,14 @@ describe('a read of who follows a log', () => {
     await assert.rejects(readOf('strong', noEnds).ask(0, owners), { kind: 'unavailable' });
   });
 
+  it('the same for a partition of whose end nothing was said', async () => {
+    const owner = new FakeOwner('a', 3);
+    const { answer, warning } = await readOf('default', endsAt(5)).ask(1, [owner]);
+    assert.equal(answer, 'a');
+    assert.match(warning ?? '', /^partition 1: what was written last may be missing: where the log ends is not known/);
+    await assert.rejects(readOf('strong', endsAt(5)).ask(1, [owner]), { kind: 'unavailable' });
+  });
+
   it('an eventual one asks nobody where the log ends, and waits for nobody', async () => {
     const owner = new FakeOwner('a', 0);
     const read = readOf('eventual', () => Promise.reject(new Error('it was asked')));

@@ -71,7 +71,10 @@ export class LogFreshness {
     if (ends instanceof Failure) {
       return await this.#furthest(partition, owners, new Map(), `where the log ends cannot be known: ${ends.message}`);
     }
-    const offset = ends?.[partition] ?? 0;
+    const offset = ends?.[partition];
+    if (offset === undefined) {
+      return await this.#furthest(partition, owners, new Map(), 'where the log ends is not known');
+    }
     const positions = new Map<LogOwner<T>, number>();
     const failures: string[] = [];
     const answer = await firstFresh(owners, offset, positions, failures);

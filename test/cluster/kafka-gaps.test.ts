@@ -7,6 +7,13 @@ import { rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { Kafka, logLevel } from 'kafkajs';
+import { readConfig } from '../../libs/config/read-config.ts';
+import { Failure } from '../../libs/errors/failure.ts';
+import { kafkaKeys } from '../../libs/kafka/config.ts';
+import { connectionOf } from '../../libs/kafka/connect.ts';
+import { LogOffsets } from '../../libs/kafka/end-offsets.ts';
+import { LogCut, type ReadLogOptions, readLog } from '../../libs/kafka/read-log.ts';
+import { KafkaTopic, type TopicView } from '../../libs/kafka/topic.ts';
 import { Ledger } from '../support/cluster-ledger.ts';
 import { skipWithout } from '../support/find-server.ts';
 import { push } from '../support/push-client.ts';
@@ -143,6 +150,124 @@ describe('an ingester that lost its disk', { timeout: 240_000, skip: skipWithout
       await young.check();
       await old.checkOnceAnswered();
     }
+  });
+});
+
+describe('the reader of a log', { timeout: 240_000, skip: skipWithout('kafka') }, () => {
+  /** Reads what a topic holds, with what is laid over the topic and its offsets. @returns the offsets of what came */
+  async function read(
+    broker: KafkaBroker,
+    from: number,
+    until: (offset: number) => boolean,
+    over: (topic: KafkaTopic, offsets: LogOffsets) => Pick<ReadLogOptions, 'topic' | 'offsets'>,
+  ): Promise<number[]> {
+    const args = [`--kafka.brokers=${broker.address}`, '--kafka.partitions=1'];
+    const { kafka: config } = readConfig({ kafka: kafkaKeys }, { args, env: {} }, '');
+    const connection = connectionOf(config, 'reader');
+    const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+    const noted = { knownId: async () => undefined, noteId: async (id: string) => id, noteName: '' };
+    const watched = new KafkaTopic({ config, connection, ...noted, log });
+    const ends = new LogOffsets(connection, watched);
+    const stop = new AbortController();
+    const offsets: number[] = [];
+    try {
+      await watched.start();
+      await readLog({
+        ...{ connection, ...over(watched, ends), partition: 0, offset: from, leaderEpoch: -1, signal: stop.signal },
+        apply: ({ offset }) => {
+          offsets.push(offset);
+          if (until(offset)) stop.abort();
+        },
+        onPosition: () => undefined,
+        onAway: () => undefined,
+      });
+    } finally {
+      await ends.stop();
+      await watched.stop();
+    }
+    return offsets;
+  }
+  const fill = async (broker: KafkaBroker, count: number): Promise<void> => {
+    const producer = clientOf(broker).producer();
+    await producer.connect();
+    await producer.send({ topic, messages: Array.from({ length: count }, (_, i) => ({ key: 'x', value: `${i}` })) });
+    await producer.disconnect();
+  };
+
+  it('waits where a setting of the topic is wrong, and goes on when it is mended', async () => {
+    await using broker = await startKafka();
+    const wrongUntilMs = performance.now() + 3_000;
+    const isWrong = (): boolean => performance.now() < wrongUntilMs;
+    const fault = 'topic maru-ingest has unclean.leader.election.enable=true';
+    const found = await read(
+      broker,
+      0,
+      (offset) => offset === 2,
+      (watched, offsets) => {
+        const check = (): TopicView => {
+          if (isWrong()) throw new Failure('unavailable', fault);
+          return watched.check();
+        };
+        void fill(broker, 3);
+        const wrong = {
+          ...{ name: topic, look: () => watched.look(), check },
+          get fault() {
+            return isWrong() ? fault : undefined;
+          },
+          get problem() {
+            return isWrong() ? fault : undefined;
+          },
+          loss: undefined,
+        };
+        return { topic: wrong, offsets };
+      },
+    );
+    assert.deepEqual(found, [0, 1, 2]);
+  });
+
+  it('asks again where the brokers do not say why an offset is not there', async () => {
+    await using broker = await startKafka();
+    let asked = 0;
+    const reading = read(
+      broker,
+      5,
+      () => false,
+      (watched, offsets) => ({
+        topic: watched,
+        offsets: {
+          bounds: (partition) =>
+            asked++ < 2 ? Promise.reject(new Failure('unavailable', 'away')) : offsets.bounds(partition),
+        },
+      }),
+    );
+    await assert.rejects(
+      reading,
+      (error) => error instanceof LogCut && /ends at offset 0, and was read up to 5/.test(error.message),
+    );
+    assert.equal(asked, 3);
+  });
+
+  it('passes what ends a transaction of somebody else', async () => {
+    await using broker = await startKafka({
+      properties: ['transaction.state.log.replication.factor=1', 'transaction.state.log.min.isr=1'],
+    });
+    await using maru = await startBehind(broker);
+    const ledger = ledgerOf(maru, 'beside');
+    await ledger.mustWrite(2);
+    const producer = clientOf(broker).producer({ transactionalId: 'other', idempotent: true, maxInFlightRequests: 1 });
+    await producer.connect();
+    const transaction = await producer.transaction();
+    await transaction.send({ topic, messages: [{ key: 'x', value: 'not ours' }] });
+    await transaction.commit();
+    await producer.disconnect();
+    const strong = { headers: { 'X-Read-Consistency': 'strong' } };
+    const answer = await fetch(`${maru.queryUrl}/api/v1/query?query=beside`, strong);
+    assert.equal(answer.status, 200, await answer.text());
+    await ledger.check();
+    await maru.kill();
+    maru.launch();
+    await maru.ready();
+    await ledger.check();
   });
 });
 
