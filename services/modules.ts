@@ -4,6 +4,7 @@
  */
 import { hostname } from 'node:os';
 import type { FastifyInstance } from 'fastify';
+import { ConfigError } from '../libs/config/config-error.ts';
 import type {
   IngesterContract,
   IngesterStatusContract,
@@ -347,9 +348,18 @@ function storeGatewaysOf(cluster: Cluster, house: House): StoreGatewayContract {
   });
 }
 
-function followDeps({ config }: House, { connection, topic, offsets }: KafkaLog): IngesterDeps['follow'] {
-  const { id: clusterId, zone, instance } = config.cluster;
-  return { connection, topic, offsets, clusterId, zone, partition: ordinalOf(instance) ?? 0 };
+/** @throws ConfigError where the log has no such partition */
+function followDeps({ config, cluster }: House, { connection, topic, offsets }: KafkaLog): IngesterDeps['follow'] {
+  const { id: clusterId, zone, instance: configured } = config.cluster;
+  // Among others it may be called as its host is.
+  const instance = cluster?.identity.instance ?? configured;
+  const partition = ordinalOf(instance) ?? 0;
+  if (partition >= config.kafka.partitions) {
+    throw new ConfigError(
+      `key cluster.instance: ${JSON.stringify(instance)} would own partition ${partition}, and the log has kafka.partitions=${config.kafka.partitions}, from 0 on`,
+    );
+  }
+  return { connection, topic, offsets, clusterId, zone, partition };
 }
 
 /** The one ingester of a process that runs alone, behind the log: as a ring of one partition with one owner. */

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import { Kafka, logLevel } from 'kafkajs';
 import { readConfig } from '../../libs/config/read-config.ts';
 import { Failure } from '../../libs/errors/failure.ts';
@@ -267,6 +268,30 @@ describe('the reader of a log', { timeout: 240_000, skip: skipWithout('kafka') }
     await maru.kill();
     maru.launch();
     await maru.ready();
+    await ledger.check();
+  });
+});
+
+describe('an ingester that is called as its host', { timeout: 240_000, skip: skipWithout('kafka') }, () => {
+  it('follows the partition that it owns', async () => {
+    await using broker = await startKafka();
+    await using bucket = await tempFolder('kafka-host');
+    const preload = pathToFileURL(join(import.meta.dirname, '../support/host-name.preload.ts')).href;
+    await using maru = await startMaru({
+      args: [
+        ...['--target=distributor,ingester,querier', '--server.grpc-port=0', '--cluster.replication-factor=1'],
+        ...['--ingest.log=kafka', `--kafka.brokers=${broker.address}`, '--kafka.partitions=2'],
+        ...['--tenancy.missing-header=anonymous', '--self-metrics.tenant=none'],
+        `--bucket.filesystem.directory=${bucket.path}`,
+      ],
+      env: {
+        MARU_TEST_HOSTNAME: 'ingester-a-1',
+        NODE_OPTIONS: `--import=${preload}`,
+        MARU_CLUSTER_ADVERTISE_HOST: '127.0.0.1',
+      },
+    });
+    const ledger = ledgerOf(maru, 'host');
+    await ledger.mustWrite(2);
     await ledger.check();
   });
 });

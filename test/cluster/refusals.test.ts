@@ -29,6 +29,14 @@ describe('a process that does not start', { timeout: 60_000 }, () => {
       args: ['--target=distributor', '--cluster.tls.ca-file=/nowhere/ca.pem'],
       words: /cluster\.tls\.ca-file.*give all or none/,
     },
+    {
+      what: 'is an ingester for whom the log has no partition',
+      args: [
+        ...['--target=ingester', '--cluster.instance=ingester-2', '--server.grpc-port=0'],
+        ...['--ingest.log=kafka', '--kafka.brokers=127.0.0.1:1', '--kafka.partitions=2'],
+      ],
+      words: /cluster\.instance: "ingester-2" would own partition 2.*kafka\.partitions=2/,
+    },
     { what: 'has a target that is no room', args: ['--target=kitchen'], words: /there is no room "kitchen"/ },
   ]) {
     it(what, async () => {
