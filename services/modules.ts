@@ -19,7 +19,7 @@ import type { TenantOf } from '../libs/http/tenant-header.ts';
 import type { ByteCache } from '../libs/kv/byte-cache.ts';
 import type { Service } from '../libs/lifecycle/service.ts';
 import type { ModuleRow } from '../libs/lifecycle/start-modules.ts';
-import type { TenantLimits } from '../libs/limits/tenant-limits.ts';
+import type { WatchedLimits } from '../libs/limits/tenant-limits.ts';
 import type { TenantId } from '../libs/model/tenant-id.ts';
 import type { Bucket } from '../libs/object-store/bucket.ts';
 import { durableFloor } from '../libs/ring/durable-floor.ts';
@@ -51,7 +51,7 @@ export interface House {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly bucket: Bucket;
-  readonly limits: TenantLimits;
+  readonly limits: WatchedLimits;
   readonly tenantOf: TenantOf;
   readonly features: ReadonlySet<string>;
   readonly reservedTenant: TenantId | undefined;
@@ -124,7 +124,7 @@ const among: Readonly<Record<string, ModuleRow<House>>> = {
           storeGateway: config.target.includes('store-gateway'),
           compactor: config.target.includes('compactor'),
         },
-        creationGraceMs: config.limits.creationGracePeriod,
+        creationGraceMs: () => house.limits.creationGraceMsMax(),
       });
       return clusterService(house.cluster);
     },

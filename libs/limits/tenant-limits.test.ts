@@ -57,6 +57,18 @@ describe('watchTenantLimits', () => {
     limits.stop();
   });
 
+  it('says how far ahead a sample may be of any tenant', async () => {
+    const { folder, path, start } = await room();
+    await using _ = folder;
+    writeFileSync(path, 'overrides:\n  team-a:\n    creation_grace_period: 1d\n  b:\n    creation_grace_period: 1s\n');
+    const limits = start(path);
+    assert.equal(limits.creationGraceMsMax(), 86_400_000);
+    writeFileSync(path, 'overrides: {}\n');
+    limits.reload();
+    assert.equal(limits.creationGraceMsMax(), defaults.creationGracePeriod);
+    limits.stop();
+  });
+
   it('goes on with the last good file, and says so once', async () => {
     const { folder, path, lines, metrics, start } = await room();
     await using _ = folder;

@@ -17,6 +17,8 @@ export interface TenantLimits {
 }
 
 export interface WatchedLimits extends TenantLimits {
+  /** How far in the future a sample may be that is accepted, of any tenant. */
+  creationGraceMsMax(): number;
   /** Reads the file now, where there is one; the timer calls it. */
   reload(): void;
   stop(): void;
@@ -66,6 +68,8 @@ export function watchTenantLimits(
   }
   return {
     of: (tenant) => limits.get(tenant) ?? defaults,
+    creationGraceMsMax: () =>
+      [...limits.values()].reduce((most, one) => Math.max(most, one.creationGracePeriod), defaults.creationGracePeriod),
     reload,
     stop: () => clearInterval(timer),
   };

@@ -60,7 +60,7 @@ function clusterOf(
     redisUrl: '',
     grpc: { address: '127.0.0.1', port: 0 },
     rooms: { ...noRooms, ...rooms },
-    creationGraceMs: 0,
+    creationGraceMs: () => 0,
     followsLog: true,
     nowMs: Date.now,
     onFatal: (error) => assert.fail(String(error)),

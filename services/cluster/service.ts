@@ -87,7 +87,7 @@ export interface ClusterDeps {
     readonly compactor: boolean;
   };
   /** How far in the future a sample may be that is accepted, for any tenant. */
-  readonly creationGraceMs: number;
+  readonly creationGraceMs: () => number;
   /** Ingesters follow a log: whoever comes back, on whatever disk, reads from there what it lacks. */
   readonly followsLog: boolean;
   readonly nowMs: () => number;
@@ -270,7 +270,7 @@ export class Cluster {
       starts: incarnation.starts,
       hasHole: found.hasHole || isSetBack,
       hasSamples: found.hasSamples,
-      completeFromMs: followsLog ? 0 : nowMs() + creationGraceMs + clockSkewMs,
+      completeFromMs: followsLog ? 0 : nowMs() + creationGraceMs() + clockSkewMs,
     };
     await checkNameIsFree(candidate, this.table, this.identity, this.#tls);
     const table = await this.#atLast(() =>

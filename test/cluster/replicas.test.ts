@@ -3,7 +3,7 @@
  * come back with an empty disk. Acknowledged means there, and an answer is complete or an error that names what is missing.
  */
 import assert from 'node:assert/strict';
-import { cp, readFile, rename, rm } from 'node:fs/promises';
+import { cp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { healed, ingesterOf, Ledger, relaunch, steadySeries } from '../support/cluster-ledger.ts';
@@ -292,6 +292,27 @@ describe('a limit of a tenant', { timeout: 60_000 }, () => {
     assert.match(text, /per-user series limit of 60 exceeded/);
     const { result } = await queryAt({ baseUrl: cluster.querier.queryUrl }, 'count(limited)', t / 1000);
     assert.equal(result[0]?.value?.[1], '60');
+  });
+});
+
+describe('an ingester that comes back with an empty disk', { timeout: 120_000 }, () => {
+  it('is not believed about samples that some tenant may send ahead of their time', async () => {
+    await using folder = await tempFolder('ahead');
+    const overrides = join(folder.path, 'overrides.yaml');
+    await writeFile(overrides, 'overrides:\n  ahead:\n    creation_grace_period: 1d\n');
+    await using cluster = await startCluster({
+      ...{ zones: ['a'], partitions: 1, replicationFactor: 1 },
+      args: [`--runtime-config.file=${overrides}`],
+    });
+    const ingester = ingesterOf(cluster, 'a-0');
+    await ingester.kill();
+    await rm(ingester.dataDir, { recursive: true });
+    await relaunch(ingester);
+    const page = (await (await fetch(`${ingester.baseUrl}/ingester/partition-ring`)).json()) as {
+      partitions: { owners: { completeFrom: string }[] }[];
+    };
+    const completeFrom = Date.parse(page.partitions[0]?.owners[0]?.completeFrom ?? '');
+    assert.ok(completeFrom > Date.now() + 86_400_000, `complete from ${new Date(completeFrom).toISOString()}`);
   });
 });
 
