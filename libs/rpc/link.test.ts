@@ -127,6 +127,7 @@ for (const carrier of carriers) {
         }
       };
     const echo = new Map([['echo', async (request: Uint8Array) => request.slice()]]);
+    const slow = Promise.withResolvers<Uint8Array>();
 
     it(
       'answers many calls at once, each with its own reply; the request is the sum of its parts',
@@ -166,6 +167,39 @@ for (const carrier of carriers) {
           assert.deepEqual([full.kind, full.message, full.retryAfterSeconds], ['unavailable', 'no room', 3]);
           assert.equal((await failureOf(link.ask('broken', [], soon))).kind, 'internal');
           assert.equal((await failureOf(link.ask('nothing', [], soon))).kind, 'not_found');
+        },
+      ),
+    );
+
+    it(
+      'what is too large for a message fails alone: the link and what is under way on it stay',
+      within(
+        {
+          asks: new Map([
+            ['take', async (): Promise<Uint8Array> => new Uint8Array(0)],
+            ['much', async (): Promise<Uint8Array> => new Uint8Array(81 << 20)],
+            ['slow', (): Promise<Uint8Array> => slow.promise],
+          ]),
+          streams: new Map([
+            [
+              'much',
+              async function* (): AsyncGenerator<Uint8Array> {
+                yield new Uint8Array(81 << 20);
+              },
+            ],
+          ]),
+        },
+        async ({ link, states }) => {
+          await link.ask('take', [], soon);
+          const underWay = link.ask('slow', [], soon);
+          const parts = new Array<Uint8Array>(81).fill(new Uint8Array(1 << 20));
+          const sent = await failureOf(link.ask('take', parts, soon));
+          const answered = await failureOf(link.ask('much', [], soon));
+          const streamed = await failureOf(collect(link.stream('much', [], soon)));
+          assert.deepEqual([sent.kind, answered.kind, streamed.kind], ['too_large', 'too_large', 'too_large']);
+          slow.resolve(bytesOf('there'));
+          assert.equal(textOf(await underWay), 'there');
+          assert.equal(states.length, 1);
         },
       ),
     );

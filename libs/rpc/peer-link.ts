@@ -20,7 +20,7 @@ import type { CallOptions, Channel, OpenPipe, Peer, PipeListener } from './chann
 import { decodeEnvelope, type Frame, FrameKind, frameOf } from './frame.ts';
 import { FrameSender } from './frame-sender.ts';
 import { helloOf, type Identity, proofOf } from './greeting.ts';
-import { itemWindowBytes } from './serve-link.ts';
+import { itemWindowBytes, payloadBytesMax } from './serve-link.ts';
 
 const connectMs = 5_000;
 const firstPauseMs = 50;
@@ -170,6 +170,9 @@ export class PeerLink implements Channel {
     }
     let requestBytes = 0;
     for (const part of request) requestBytes += part.length;
+    if (requestBytes > payloadBytesMax) {
+      return new Failure('too_large', `a request of ${requestBytes} bytes for ${name}, ${payloadBytesMax} at most`);
+    }
     if (this.#unanswered + requestBytes > state.windowBytes && this.#calls.size > 0) {
       return new Failure('unavailable', `${name} has ${this.#unanswered} bytes of requests unanswered`, {
         retryAfterSeconds: 1,

@@ -21,6 +21,8 @@ import { checkProof, type Identity, welcomeOf } from './greeting.ts';
 
 /** Bytes of requests that one caller may have unanswered. */
 const windowBytes = 64 << 20;
+/** Of a request, and of a reply: a carrier that is given more breaks (grpc-pipe.ts), and with it all calls of the link. */
+export const payloadBytesMax: number = 64 << 20;
 /** Calls that one caller may have at once. */
 const callsMax = 4096;
 /** A caller that has not greeted within this is sent away. */
@@ -214,7 +216,9 @@ class ServedLink implements PipeListener {
     const context = { peer, signal: call.abort.signal };
     const ask = this.#options.handlers.asks.get(frame.method);
     if (ask !== undefined) {
-      this.#reply(FrameKind.end, id, await ask(payload, context));
+      const answer = await ask(payload, context);
+      checkPayload(frame.method, answer);
+      this.#reply(FrameKind.end, id, answer);
       return;
     }
     const stream = this.#options.handlers.streams.get(frame.method);
@@ -223,6 +227,7 @@ class ServedLink implements PipeListener {
       // One item may overdraw the credit, else a large one would never pass.
       if (call.credit <= 0) await this.#creditOf(call);
       context.signal.throwIfAborted();
+      checkPayload(frame.method, item);
       call.credit -= item.length;
       this.#reply(FrameKind.item, id, item);
     }
@@ -251,4 +256,10 @@ class ServedLink implements PipeListener {
   #fail(call: number, error: unknown): void {
     this.#reply(FrameKind.failure, call, encodeFailure(error));
   }
+}
+
+/** @throws Failure `too_large` where the link would break */
+function checkPayload(method: string, { length }: Uint8Array): void {
+  if (length <= payloadBytesMax) return;
+  throw new Failure('too_large', `an answer of ${length} bytes to ${method} is larger than ${payloadBytesMax}`);
 }

@@ -20,8 +20,9 @@ import {
 import type { CallContext, CallHandlers } from './channel.ts';
 import type { SourceCalls } from './source-calls.ts';
 
-/** Values of a list in one message. */
+/** Values of a list in one message, and its bytes: a link takes no more than so many, and others wait behind it. */
 const valuesPerPiece = 2_000;
+const pieceBytesMax = 4 << 20;
 
 export interface OpenedSource {
   readonly source: SeriesSource;
@@ -54,9 +55,9 @@ export function sourceStreams(
       const { source, reads } = open(decoded.tenant, decoded.blocks ?? []);
       const { values, warnings } = await read(decoded, source, signal);
       if (reads !== undefined) yield encodeReadsPiece(reads());
-      yield kind.encode(values.slice(0, valuesPerPiece), warnings);
+      yield* encodePieces(kind, values.slice(0, valuesPerPiece), warnings);
       for (let at = valuesPerPiece; at < values.length; at += valuesPerPiece) {
-        yield kind.encode(values.slice(at, at + valuesPerPiece), []);
+        yield* encodePieces(kind, values.slice(at, at + valuesPerPiece), []);
       }
     };
   return new Map([
@@ -81,4 +82,16 @@ export function sourceStreams(
       ),
     ],
   ]);
+}
+
+/** Values in as many messages as they need: label sets may be long. */
+function* encodePieces<T>(kind: ListKind<T>, values: readonly T[], warnings: readonly string[]): Generator<Uint8Array> {
+  const piece = kind.encode(values, warnings);
+  if (piece.length <= pieceBytesMax || values.length < 2) {
+    yield piece;
+    return;
+  }
+  const half = values.length >> 1;
+  yield* encodePieces(kind, values.slice(0, half), warnings);
+  yield* encodePieces(kind, values.slice(half), []);
 }

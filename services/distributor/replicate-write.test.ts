@@ -222,6 +222,18 @@ describe('a replicated write', () => {
     }
   });
 
+  it('what no message may hold stays too large, however often it comes', async () => {
+    const room = new Room(['a', 'b', 'c'], 1);
+    for (const { client } of room.ingesters.values()) {
+      client.push = () => Promise.reject(new Failure('too_large', 'a request of 70 bytes for it, 64 at most'));
+    }
+    const { kind, message } = await failureOf(room.write(names));
+    assert.deepEqual(
+      [kind, message],
+      ['too_large', 'remote write: a request of 70 bytes for it, 64 at most; send smaller requests'],
+    );
+  });
+
   it('two of three are enough; who was away learns everything when it is back', async () => {
     const room = new Room(['a', 'b', 'c'], 1);
     const away = room.get('ingester-b-0');

@@ -102,7 +102,10 @@ export class ReplicatedWrite {
     return this.#refEpoch;
   }
 
-  /** @throws Failure `unavailable` when fewer than W owners of a partition have it; SeriesForgotten when labels would help */
+  /**
+   * @throws Failure `unavailable` when fewer than W owners of a partition have it; SeriesForgotten when labels would help;
+   * `too_large` for more than goes to an owner at once
+   */
   async push(batch: WriteBatch): Promise<PushOutcome> {
     const refEpoch = this.#refEpoch;
     const groups = this.#send(batch);
@@ -367,6 +370,11 @@ function rejectedBy(replies: readonly PushReply[], { rows }: ChosenRows, quorum:
 }
 
 function notStored(partition: Partition, stored: number, quorum: number, failures: readonly Sent[]): Failure {
+  // It stays too large, however often it comes.
+  const tooLarge = failures.find(({ failure }) => failure?.kind === 'too_large')?.failure;
+  if (tooLarge !== undefined) {
+    return new Failure('too_large', `remote write: ${tooLarge.message}; send smaller requests`, { cause: tooLarge });
+  }
   const reasons = failures.map(({ failure }) => failure?.message).join('; ');
   const Kind = failures.some(({ wantsLabels }) => wantsLabels) ? SeriesForgotten : Failure;
   return new Kind(

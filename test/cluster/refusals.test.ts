@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { freePort } from '../support/free-port.ts';
-import { push } from '../support/push-client.ts';
+import { push, pushBody, pushBytes } from '../support/push-client.ts';
 import { type Cluster, startCluster } from '../support/start-cluster.ts';
 import { runMaru } from '../support/start-maru.ts';
 import { tempFolder } from '../support/temp-folder.ts';
@@ -121,6 +121,30 @@ describe('beside a cluster', { timeout: 120_000 }, () => {
     assert.equal(code, 1);
     assert.match(second.child.output(), /another process called .*ingester-a-0.* answers at/);
     assert.equal((await fetch(`${cluster.distributor.baseUrl}/ready`)).status, 200);
+  });
+});
+
+describe('a write that is larger than a message to an ingester may be', { timeout: 120_000 }, () => {
+  it('is refused for good, and others are taken meanwhile', async () => {
+    await using cluster = await startCluster({ zones: ['a'], partitions: 1, replicationFactor: 1 });
+    const { baseUrl } = cluster.distributor;
+    const long = Array.from({ length: 5 }, (_, i) => [`name_${i}`, String(i).padEnd(200, 'x')] as const);
+    const series = Array.from({ length: 90_000 }, (_, i) => ({
+      labels: [['__name__', 'large'], ['a', String(i)], ...long] as const,
+      samples: [{ t: Date.now(), v: i }],
+    }));
+    const one = [{ labels: [['__name__', 'small'] as const], samples: [{ t: Date.now(), v: 1 }] }];
+    const body = pushBody('v2', series);
+    let isOver = false;
+    const large = pushBytes(baseUrl, body, { protocol: 'v2' }).finally(() => {
+      isOver = true;
+    });
+    const others: number[] = [];
+    while (!isOver) others.push((await push(baseUrl, one, { protocol: 'v1' })).status);
+    const { status, text } = await large;
+    assert.equal(status, 413, text);
+    assert.match(text, /send smaller requests/);
+    assert.deepEqual(new Set(others), new Set([204]));
   });
 });
 
