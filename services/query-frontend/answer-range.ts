@@ -22,6 +22,8 @@ import { type Steps, splitSteps } from './split-steps.ts';
 const partsAtOnceMax = 16;
 /** A check of what is kept that takes longer is not waited for. */
 const checkMs = 5_000;
+/** An answer to it has a word for each of what is kept. */
+const checkBytesMax = 1 << 20;
 
 export interface RangeDeps {
   readonly runner: WorkRunner;
@@ -29,6 +31,8 @@ export interface RangeDeps {
   readonly cache: ResultsCache | undefined;
   /** Most points that an answer may have, 0 for any number. */
   readonly samplesMax: number;
+  /** Parts of one answer may take this much memory here; one that is larger is asked as a whole, and passes through as it comes. */
+  readonly heldBytesMax: number;
   /** Most shards that a tenant's queries are asked in; less than two is none. */
   readonly shardsMaxOf: (tenant: TenantId) => number;
   /** Weight of a shard: series of an hour. */
@@ -83,19 +87,26 @@ export async function answerRange(
   const signal = AbortSignal.any([call.signal, stop.signal]);
   let joined: Joined | undefined;
   let isSharded = false;
+  let heldBytes = 0;
+  const hold = (answer: PartAnswer): PartAnswer => {
+    heldBytes += bytesOf(answer);
+    if (heldBytes <= deps.heldBytesMax) return answer;
+    stop.abort(noRoom());
+    throw stop.signal.reason;
+  };
   try {
     let asked = 0;
     const ask = async ({ steps }: Part, what: HowAsked): Promise<PartAnswer> => {
       try {
         const options = { timeoutMs: deadline - performance.now(), signal, isLetIn: asked++ > 0 };
-        return await evaluatePart(question, steps, what, call.tenant, runner, options);
+        return hold(await evaluatePart(question, steps, what, call.tenant, deps, options));
       } catch (error) {
         stop.abort(error);
         throw error;
       }
     };
     const answers = await mapBounded(parts, partsAtOnceMax, async (part) => {
-      if (part.known !== undefined) return part.known;
+      if (part.known !== undefined) return hold(part.known);
       counts.parts++;
       const answer = await ask(part, { weighing, sorted: false });
       if (keeps && answer.heavy === undefined) keep(cache, part.cells, answer);
@@ -123,6 +134,13 @@ export async function answerRange(
   if (joined === undefined) counts.undone++;
   else counts.split++;
   return joined;
+}
+
+/** What an answer takes, roughly: a time and a value a point, and an object for each histogram. */
+function bytesOf({ series }: PartAnswer): number {
+  let bytes = 0;
+  for (const { t, h } of series) bytes += 500 + t.length * (h === null ? 16 : 500);
+  return bytes;
 }
 
 /** The answers of parts that were found heavy, from those of their shards; undefined where these cannot be put together. */
@@ -218,7 +236,7 @@ async function check(
 ): Promise<ReadonlySet<string>> {
   try {
     const answer = await runner.run({ kind: 'check', tenant, witnesses }, { timeoutMs: checkMs, signal });
-    const outcomes = JSON.parse((await gathered(answer)).toString()) as readonly boolean[];
+    const outcomes = JSON.parse((await gathered(answer, checkBytesMax)).toString()) as readonly boolean[];
     return new Set(witnesses.filter((_, i) => outcomes[i] === true));
   } catch (error) {
     signal.throwIfAborted();
@@ -239,18 +257,25 @@ async function evaluatePart(
   { startMs, endMs, stepMs }: Steps,
   what: HowAsked,
   tenant: TenantId,
-  runner: WorkRunner,
+  { runner, heldBytesMax }: RangeDeps,
   options: { readonly timeoutMs: number; readonly signal: AbortSignal; readonly isLetIn: boolean },
 ): Promise<PartAnswer> {
   const steps = { startMs, endMs, stepMs };
   const work = { kind: 'part', tenant, query, ...steps, wholeStartMs, wholeEndMs, lookbackMs, ...what } as const;
-  const answer = decodePart(await gathered(await runner.run(work, options)), steps);
+  const answer = decodePart(await gathered(await runner.run(work, options), heldBytesMax), steps);
   if (what.shard === undefined || answer.sharded === true) return answer;
   throw new Failure('not_acceptable', 'a querier of another release knows no shards');
 }
 
-async function gathered({ pieces }: WorkAnswer): Promise<Buffer> {
+async function gathered({ pieces }: WorkAnswer, bytesMax: number): Promise<Buffer> {
   const all: Uint8Array[] = [];
-  for await (const piece of pieces) all.push(piece);
+  let bytes = 0;
+  for await (const piece of pieces) {
+    bytes += piece.length;
+    if (bytes > bytesMax) throw noRoom();
+    all.push(piece);
+  }
   return Buffer.concat(all);
 }
+
+const noRoom = (): Failure => new Failure('not_acceptable', 'there is no memory for all parts of an answer');

@@ -42,6 +42,25 @@ describe('answers that are kept', () => {
     assert.equal(problems.length, 1);
   });
 
+  it('are asked for in turns, and no more than there is memory for', async () => {
+    const problem = (error: unknown): never => assert.fail(String(error));
+    const one = new MemoryCache(8 << 20);
+    new ResultsCache(one, problem).put('a', answerOf('w', [0]), steps);
+    const [bytes] = await one.get(['1:a']);
+    const large = Object.defineProperty(bytes?.slice() ?? assert.fail(), 'length', { value: 3 << 20 });
+    const asked: number[] = [];
+    const get = async (names: readonly string[]) => {
+      asked.push(names.length);
+      return names.map(() => large);
+    };
+    const many = Array.from({ length: 200 }, (_, i) => `${i}`);
+    const store = { get, put: assert.fail, close: assert.fail };
+    const found = await new ResultsCache(store, problem).get(many);
+    assert.equal(found.length, 200);
+    assert.deepEqual(asked, [16, 16, 16]);
+    assert.equal(found.filter((answer) => answer !== undefined).length, 48);
+  });
+
   it('are cut to the steps that are wanted', () => {
     const answer = answerOf('w', [0, 20_000, 30_000, 50_000]);
     for (const { startMs, endMs, expected } of [

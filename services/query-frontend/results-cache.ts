@@ -11,6 +11,9 @@ import type { Steps } from './split-steps.ts';
 const version = 1;
 /** A cell that takes more is not kept. */
 const cellBytesMax = 4 << 20;
+/** So many cells are asked for at once, and none beyond so many bytes: what comes after is as if it were not there. */
+const cellsAtOnce = 16;
+const foundBytesMax = 128 << 20;
 
 export class ResultsCache {
   readonly #store: ByteCache;
@@ -23,10 +26,17 @@ export class ResultsCache {
 
   /** What is kept under each key, undefined where nothing is. */
   async get(keys: readonly string[]): Promise<(PartAnswer | undefined)[]> {
-    if (keys.length === 0) return [];
     try {
-      const found = await this.#store.get(keys.map(nameOf));
-      return found.map((bytes) => (bytes === undefined ? undefined : decodeCell(bytes)));
+      const answers: (PartAnswer | undefined)[] = [];
+      let foundBytes = 0;
+      while (answers.length < keys.length && foundBytes < foundBytesMax) {
+        const some = keys.slice(answers.length, answers.length + cellsAtOnce);
+        for (const bytes of await this.#store.get(some.map(nameOf))) {
+          foundBytes += bytes?.length ?? 0;
+          answers.push(bytes === undefined ? undefined : decodeCell(bytes));
+        }
+      }
+      return keys.map((_, i) => answers[i]);
     } catch (error) {
       this.#onProblem(error);
       return keys.map(() => undefined);

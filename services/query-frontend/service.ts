@@ -13,6 +13,7 @@ import type { TenantId } from '../../libs/model/tenant-id.ts';
 import { subqueryStepMs, syntaxOf } from '../../libs/promql/settings.ts';
 import { apiRoutes } from '../../libs/query-api/api-routes.ts';
 import { logFailure } from '../../libs/query-api/log-failures.ts';
+import { usableMemoryBytes } from '../../libs/std/usable-memory.ts';
 import type { Logger } from '../../libs/telemetry/log.ts';
 import type { Metrics } from '../../libs/telemetry/metrics.ts';
 import { Unjoinable } from './choose-shards.ts';
@@ -20,6 +21,9 @@ import { createFrontendMetrics } from './metrics.ts';
 import { ResultsCache } from './results-cache.ts';
 import { answerQuery } from './run-query.ts';
 import { WorkRunner } from './run-work.ts';
+
+/** What the parts of one answer may take of the memory. */
+const heldShareOfMemory = 8;
 
 /** Slice `queryFrontend` of the configuration. */
 export const queryFrontendKeys = {
@@ -68,6 +72,7 @@ export function createQueryFrontend(
   const onProblem = (error: unknown): void => log.debug({ error: String(error) }, 'the results cache was passed by');
   const query = {
     ...{ runner, counts, nowMs, timeoutMs: config.timeout, samplesMax: config.maxSamples },
+    heldBytesMax: usableMemoryBytes() / heldShareOfMemory,
     shardsMaxOf: (tenant: TenantId) => limits.of(tenant).queryShardingTotalShards,
     shardWeight: config.queryShardingTargetSeriesPerShard,
     unjoinable: new Unjoinable(),

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import type { WorkHead } from '../../libs/contracts/query-work.ts';
+import { Labels } from '../../libs/model/labels.ts';
+import { parseTenantId } from '../../libs/model/tenant-id.ts';
+import { encodePart, encodePartEnd } from '../../libs/wire/peer/part-message.ts';
+import { answerRange, type RangeDeps } from './answer-range.ts';
+import { Unjoinable } from './choose-shards.ts';
+import type { RangeQuestion } from './rewritable.ts';
+import { WorkRunner } from './run-work.ts';
+
+const dayMs = 86_400_000;
+const question: RangeQuestion = {
+  ...{ query: 'm', startMs: 0, endMs: 40 * dayMs - 1, stepMs: 600_000, lookbackMs: 0, limit: 0 },
+  ...{ isIndependent: true, hasSteps: true, split: undefined },
+};
+const head: WorkHead = {
+  ...{ httpStatus: 200, contentType: '', headers: [], gzip: false, hasBody: true, retryAfterSeconds: 0 },
+};
+const seriesCount = 10;
+
+/** Answers a question with points of ten series at every step. @returns the answer, and how many parts were asked for */
+async function answered(heldBytesMax: number) {
+  const counts = { parts: 0, sharded: 0, shards: 0, split: 0, undone: 0, hits: 0, stale: 0, misses: 0 };
+  const runner = new WorkRunner(100, 100, { retries: 0, waited: () => undefined });
+  const end = new AbortController();
+  const evaluate = async (): Promise<void> => {
+    for (;;) {
+      const { work, give } = await runner.take('evaluations', 'q', end.signal);
+      assert.equal(work.kind, 'part');
+      const { startMs, endMs, stepMs } = work;
+      const t = Float64Array.from(
+        { length: Math.floor((endMs - startMs) / stepMs) + 1 },
+        (_, i) => startMs + i * stepMs,
+      );
+      const series = Array.from({ length: seriesCount }, (_, i) => ({
+        labels: new Labels(['i', `${i}`]),
+        t,
+        v: t,
+        h: null,
+      }));
+      const part = encodePart({ series, annotations: [], sourceWarnings: [] }, work);
+      await give({ head, piece: Buffer.concat([part, encodePartEnd({ witness: '' })]), last: true });
+    }
+  };
+  const evaluating = evaluate().catch(() => undefined);
+  const deps: RangeDeps = {
+    ...{ runner, cache: undefined, samplesMax: 0, shardsMaxOf: () => 0, shardWeight: 1, unjoinable: new Unjoinable() },
+    ...{ counts, nowMs: () => 0, heldBytesMax },
+  };
+  const call = { tenant: parseTenantId('t'), timeoutMs: 10_000, signal: new AbortController().signal, noStore: false };
+  const joined = await answerRange(question, call, deps);
+  end.abort(new Error('over'));
+  await evaluating;
+  return { joined, counts };
+}
+
+it('parts are put together', async () => {
+  const { joined, counts } = await answered(1 << 30);
+  assert.equal(joined?.series.length, seriesCount);
+  assert.equal(joined?.series[0]?.t.length, 40 * 144);
+  assert.deepEqual([counts.parts, counts.split, counts.undone], [40, 1, 0]);
+});
+
+it('more parts than there is memory for are not waited for: the whole is asked', async () => {
+  const { joined, counts } = await answered(100_000);
+  assert.equal(joined, undefined);
+  assert.equal(counts.undone, 1);
+  assert.ok(counts.parts < 40, `${counts.parts} parts were asked for`);
+});
