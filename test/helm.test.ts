@@ -130,6 +130,7 @@ describe('Helm chart', { skip: skipWithout('helm', 'kubectl-validate'), timeout:
     ['mode=two', /mode/],
     ['ingester.replicas=3', /additional properties 'replicas' not allowed/],
     ['cluster.replicationFactor=4', /replicationFactor/],
+    ['cluster.replicationFactor=2', /replicationFactor is not the number of zones/],
     ['cluster.existingSecret=', /existingSecret/],
     ['s3.bucketName=', /s3\.bucketName is wanted/],
     ['mode=kafka', /kafka\.brokers is wanted/],
@@ -140,6 +141,19 @@ describe('Helm chart', { skip: skipWithout('helm', 'kubectl-validate'), timeout:
       const { code, output } = await render(['--set', 's3.bucketName=metrics', '--set', value]);
       assert.notEqual(code, 0);
       assert.match(output, words);
+    });
+  }
+
+  for (const [redis, replicas] of [
+    ['', 1],
+    ['redis', 2],
+  ] as const) {
+    it(`starts ${replicas} of 2 compactors with redis.existingSecret=${redis}`, async () => {
+      const sets = ['s3.bucketName=metrics', 'compactor.replicas=2', `redis.existingSecret=${redis}`];
+      const { output } = await render(sets.flatMap((value) => ['--set', value]));
+      const manifests = parseAllDocuments(output).map((document) => document.toJS() as Manifest | null);
+      const compactor = manifests.find((one) => one?.kind === 'StatefulSet' && /compactor/.test(one.metadata.name));
+      assert.equal(compactor?.spec?.replicas, replicas);
     });
   }
 

@@ -27,8 +27,8 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- fail "s3.bucketName is wanted: the processes of a cluster share one bucket" }}
 {{- end }}
 {{- if ne .Values.mode "all" }}
-{{- if gt (int .Values.cluster.replicationFactor) (len .Values.zones) }}
-{{- fail "cluster.replicationFactor is greater than the number of zones" }}
+{{- if ne (int .Values.cluster.replicationFactor) (len .Values.zones) }}
+{{- fail "cluster.replicationFactor is not the number of zones: a partition has an ingester in each" }}
 {{- end }}
 {{- $_ := set $tree "cluster" (dict "id" .Values.cluster.id "replication_factor" (int .Values.cluster.replicationFactor)) }}
 {{- end }}
