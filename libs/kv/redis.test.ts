@@ -63,13 +63,20 @@ describe('leases in Redis', { skip: skipWithout('redis'), timeout: 60_000 }, () 
   });
 
   it('a password is not shown', () => {
-    const secret = openRedis('redis://user:hidden@127.0.0.1:1/0', () => undefined);
-    assert.equal(secret.name, 'redis://127.0.0.1:1/0');
-    return secret.close();
+    for (const password of ['hidden', 'hid@den', 'hid,den']) {
+      const secret = openRedis(`redis://user:${password}@127.0.0.1:1/0`, () => undefined);
+      assert.equal(secret.name, 'redis://127.0.0.1:1/0');
+      secret.close();
+    }
   });
 
   it('URLs of sentinels and clusters are understood, others are refused', async () => {
-    for (const url of ['redis+sentinel://a:1,b/main', 'redis+cluster://:pw@a:1,b:2', 'rediss+cluster://a']) {
+    for (const url of [
+      'redis+sentinel://a:1,b/main',
+      'redis+cluster://:pw@a:1,b:2',
+      'redis+sentinel://:p,w@a:1,b:2/main',
+      'rediss+cluster://a',
+    ]) {
       await openRedis(url, () => undefined).close();
     }
     for (const url of ['http://a', 'redis+sentinel://a:1', 'nothing at all']) {

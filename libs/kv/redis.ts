@@ -30,7 +30,8 @@ export function openRedis(url: string, onState: (reachable: boolean, reason: str
   const index = (group: string): string => `{${group}}`;
   const keyOf = (group: string, key: string): string => `{${group}}:${key}`;
   return {
-    name: url.replace(/\/\/[^@/]*@/, '//'),
+    // A password may have a bare @ in it.
+    name: url.replace(/\/\/[^/]*@/, '//'),
     put: (group, key, value, ttlMs) =>
       calling(async () => {
         await client.set(keyOf(group, key), value, 'PX', Math.ceil(ttlMs));
@@ -86,7 +87,7 @@ function clientOf(url: string): Redis | Cluster {
   let parsed: URL;
   try {
     // Several hosts are no URL: the first stands for all.
-    parsed = new URL(url.replace(/,[^/]*/, ''));
+    parsed = new URL(url.replace(/,[^/@]*(?=\/|$)/, ''));
   } catch {
     throw new ConfigError('key redis.url: not a URL');
   }
@@ -125,7 +126,7 @@ function clientOf(url: string): Redis | Cluster {
 
 /** The hosts of `scheme://user:password@host:port,host:port/path`. */
 function hostsOf(url: string, defaultPort: number): { host: string; port: number }[] {
-  const authority = /^[^:]+:\/\/(?:[^@/]*@)?([^/?]*)/.exec(url)?.[1] ?? '';
+  const authority = /^[^:]+:\/\/(?:[^/]*@)?([^/?]*)/.exec(url)?.[1] ?? '';
   return authority.split(',').map((one) => {
     const [, host = '', port] = /^(.*?)(?::(\d+))?$/.exec(one) ?? [];
     return { host, port: port === undefined ? defaultPort : Number(port) };
