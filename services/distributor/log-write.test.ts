@@ -148,6 +148,14 @@ describe('a write into the log', () => {
     assert.deepEqual(partitionsOf[0]?.toSorted(), partitionsOf[1]?.toSorted());
   });
 
+  it('makes no record that its reader could not take, however large the brokers take them', async () => {
+    const room = new Room();
+    room.batchBytesMax = 100 << 20;
+    const names = Array.from({ length: 60_000 }, (_, i) => `a_name_that_no_other_series_has_${i}`.padEnd(200, 'x'));
+    await room.write(names);
+    for (const { record } of room.appended) assert.ok(record.value.length <= 4 << 20, `${record.value.length} bytes`);
+  });
+
   it('is cut into records that a batch may hold, and nothing of it is left out or there twice', async () => {
     const room = new Room();
     for (const [batchBytesMax, samples] of [

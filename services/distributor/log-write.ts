@@ -42,6 +42,8 @@ export interface LogWriteDeps {
   readonly nowMs: () => number;
 }
 
+/** A record that is larger, where brokers take it, could name more labels than whoever reads it takes at once (libs/wire/write-scan.ts). */
+const recordBytesMax = 4 << 20;
 /** Samples of one series in one entry of a request. */
 const samplesPerEntry = 2_048;
 /** Room that is left for the entry that comes last: it is known how large it was when it is there. */
@@ -90,7 +92,7 @@ export class LogWrite {
   /** Everything that reads the batch, in one turn. */
   #send(batch: WriteBatch): { outcome: PushOutcome; partitions: number[]; appended: Promise<void>[] } {
     const route = this.#routeNow();
-    const bytesMax = this.#deps.batchBytesMax() - 2 * recordOverheadBytes;
+    const bytesMax = Math.min(this.#deps.batchBytesMax(), recordBytesMax) - 2 * recordOverheadBytes;
     const ids = route.idsOf(batch.tenant, this.#deps.shardSizeOf(batch.tenant));
     const refs = new Uint32Array(batch.seriesCount);
     const rejected: RejectedSeries[] = [];
