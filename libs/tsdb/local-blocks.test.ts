@@ -188,7 +188,10 @@ describe('a range as a block', () => {
 });
 
 /** A disk that stops for good at its n-th change: whoever waits for it waits for ever, and nothing of later changes is there. */
-function stoppingDisk(disk: FaultyDisk, changes: number): { disk: Disk; stopped: Promise<void> } {
+function stoppingDisk(
+  disk: FaultyDisk,
+  changes: number,
+): { disk: Disk; stopped: Promise<void>; kill: () => Promise<void> } {
   let left = changes;
   let stop: () => void = () => undefined;
   const stopped = new Promise<void>((resolve) => {
@@ -240,7 +243,12 @@ function stoppingDisk(disk: FaultyDisk, changes: number): { disk: Disk; stopped:
       await disk.syncDirectory(directory);
     },
   };
-  return { disk: wrapped, stopped };
+  const kill = async (): Promise<void> => {
+    left = 0;
+    // What has begun is over.
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+  return { disk: wrapped, stopped, kill };
 }
 
 describe('a process that is killed while it cuts', () => {
@@ -298,7 +306,7 @@ describe('a process that is killed while it cuts', () => {
       };
       let number = 0;
       for (let life = 0; life < 4; life++) {
-        const { disk, stopped } = stoppingDisk(memory, 10 + prng.below(150));
+        const { disk, stopped, kill } = stoppingDisk(memory, 10 + prng.below(150));
         const work = (async () => {
           const opened = await open(disk, prng.below(2) === 0 ? 1 << 30 : 1 << (9 + prng.below(6)));
           await check(opened);
@@ -318,6 +326,8 @@ describe('a process that is killed while it cuts', () => {
           return 'ended' as const;
         })();
         if ((await Promise.race([stopped, work])) !== 'ended') kills++;
+        // One that has come so far as well, or it would go on beside the next one.
+        await kill();
         // A process that is killed leaves to the next one names and bytes that a power cut may still take.
         if (prng.below(2) === 0) memory.powerCut(() => prng.below(60));
       }
