@@ -14,7 +14,15 @@ interface Instruction {
 
 /** From `rune` on instructions take a character. */
 export const Op = {
-  ...{ alt: 1, altMatch: 2, capture: 3, emptyWidth: 4, match: 6, nop: 7, rune: 8, any: 10, anyNotNewline: 11 },
+  alt: 1,
+  altMatch: 2,
+  capture: 3,
+  emptyWidth: 4,
+  match: 6,
+  nop: 7,
+  rune: 8,
+  any: 10,
+  anyNotNewline: 11,
 } as const;
 const Empty = { beginLine: 1, endLine: 2, beginText: 4, endText: 8, wordBoundary: 16, noWordBoundary: 32 };
 const newline = 10;

@@ -7,6 +7,7 @@
 import { formatFloat } from '../model/format-float.ts';
 import type { QueryResult, ResultSeries } from '../promql/engine.ts';
 import { quoteText } from '../promql/syntax/go-text.ts';
+import { truncated } from '../series/listed.ts';
 import type { ReadCosts } from '../series/series-source.ts';
 import { writeAnnotations } from './api-answer.ts';
 import { JsonBytes, quoteJsonGo, timestampBytesMax, writeTimestamp } from './json-bytes.ts';
@@ -31,8 +32,6 @@ export interface AnswerOptions {
   /** 0 of an instant query. */
   readonly stepMs: number;
 }
-
-const truncated = 'results truncated due to limit';
 
 /** Writes the whole answer. `checkStopped` is called now and then. */
 export function writeResult(

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { compareUtf8 } from '../model/labels.ts';
-import { mergeListed, truncated } from './merge-sorted.ts';
+import { truncated } from './listed.ts';
+import { mergeListed } from './merge-sorted.ts';
 
 const signal = new AbortController().signal;
 

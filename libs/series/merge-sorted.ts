@@ -3,11 +3,10 @@
  * Owns the order of merging: neighbours in rounds, so that an item is looked at as often as there are rounds.
  */
 import { Turns } from '../std/turns.ts';
+import { cutListed, unitedWarnings } from './listed.ts';
 import type { Listed } from './series-source.ts';
 
 const valuesPerLook = 512;
-/** Prometheus' words. */
-export const truncated = 'results truncated due to limit';
 
 /** Sorted lists as one, cut to `limit` (0: not at all), with all that was said of them. @throws what `signal` was aborted with */
 export async function mergeListed<T>(
@@ -21,9 +20,7 @@ export async function mergeListed<T>(
     compare,
     signal,
   );
-  const warnings = new Set(lists.flatMap((list) => list.warnings));
-  if (limit <= 0 || values.length <= limit) return { values, warnings: [...warnings] };
-  return { values: values.slice(0, limit), warnings: [...warnings.add(truncated)] };
+  return cutListed(values, unitedWarnings(lists), limit);
 }
 
 /** @throws what `signal` was aborted with */

@@ -10,6 +10,7 @@ import { assert } from '../std/assert.ts';
 import { mapBounded } from '../std/bounded.ts';
 import { Turns } from '../std/turns.ts';
 import { ChunkJoiner } from './join-chunks.ts';
+import { unitedWarnings } from './listed.ts';
 import { mergeListed } from './merge-sorted.ts';
 import { projectLabels } from './project-labels.ts';
 import {
@@ -61,7 +62,7 @@ class MergedSource implements SeriesSource {
     const found = await mapBounded(others, sourcesAtOnceMax, (source) => source.select(query, signal));
     if (found.every(({ labels }) => seriesCountOf(labels) === 0)) {
       const alone = await projecting.selectProjected(query, names, signal);
-      return { ...alone, warnings: warningsOf([alone, ...found]) };
+      return { ...alone, warnings: unitedWarnings([alone, ...found]) };
     }
     return projected(await mergeSelections([await projecting.select(query, signal), ...found], signal), names);
   }
@@ -92,12 +93,12 @@ class MergedSource implements SeriesSource {
       byKey.set(series.labels.key, { labels: series.labels, exemplars });
     }
     const values = [...byKey.values()].sort((a, b) => compareLabels(a.labels, b.labels));
-    return { values, warnings: warningsOf(lists) };
+    return { values, warnings: unitedWarnings(lists) };
   }
 
   async metadata(metric: string | undefined, limit: number, limitPerMetric: number): Promise<Listed<MetricMetadata>> {
     const lists = await this.#all((source) => source.metadata(metric, limit, limitPerMetric));
-    return { values: lists.flatMap(({ values }) => values), warnings: warningsOf(lists) };
+    return { values: lists.flatMap(({ values }) => values), warnings: unitedWarnings(lists) };
   }
 
   #all<T>(ask: (source: SeriesSource) => Promise<T>): Promise<T[]> {
@@ -110,17 +111,13 @@ function projected(selected: SelectedSeries, names: readonly string[]): Selected
   return { ...selected, labels: projectLabels(selected.labels, names) };
 }
 
-function warningsOf(lists: readonly { readonly warnings: readonly string[] }[]): string[] {
-  return [...new Set(lists.flatMap(({ warnings }) => warnings))];
-}
-
 /** The series of several selections, in the order of their labels, each once. */
 export async function mergeSelections(
   selections: readonly SelectedSeries[],
   signal: AbortSignal,
 ): Promise<SelectedSeries> {
   const found = selections.filter(({ labels }) => labels.begin.length > 1);
-  const warnings = warningsOf(selections);
+  const warnings = unitedWarnings(selections);
   const costs = () => selections.reduce((sum, selected) => addCosts(sum, selected.costs?.() ?? noCosts), noCosts);
   // Where none found a series, any of them says so.
   const [only] = found.length === 0 ? selections : found;

@@ -5,26 +5,8 @@
 import type { CountedName, HeadStatus } from '../../libs/contracts/ingester.ts';
 import { compareLabels, compareUtf8, type Labels } from '../../libs/model/labels.ts';
 import type { MetricMetadata } from '../../libs/model/metadata.ts';
-import { mergeListed, truncated } from '../../libs/series/merge-sorted.ts';
+import { cutListed, unitedWarnings } from '../../libs/series/listed.ts';
 import type { ExemplarSeries, Listed } from '../../libs/series/series-source.ts';
-
-/** Every text once, of lists sorted by UTF-8 bytes, cut to `limit` (0: not at all). @throws what `signal` was aborted with */
-export function mergeTexts(
-  lists: readonly Listed<string>[],
-  limit: number,
-  signal: AbortSignal,
-): Promise<Listed<string>> {
-  return mergeListed(lists, compareUtf8, limit, signal);
-}
-
-/** Every label set once, of sorted lists, cut to `limit` (0: not at all). @throws what `signal` was aborted with */
-export function mergeLabelSets(
-  lists: readonly Listed<Labels>[],
-  limit: number,
-  signal: AbortSignal,
-): Promise<Listed<Labels>> {
-  return mergeListed(lists, compareLabels, limit, signal);
-}
 
 /** Series by their labels, the exemplars of each by time. */
 export function mergeExemplars(lists: readonly Listed<ExemplarSeries>[]): Listed<ExemplarSeries> {
@@ -58,8 +40,8 @@ export function mergeMetadata(
       known.set(JSON.stringify([entry.type, entry.unit, entry.help]), entry);
     }
   }
-  const metrics = cutTo([...byMetric.values()], [], Math.max(0, limit)).values;
-  const values = metrics.flatMap((entries) => cutTo([...entries.values()], [], Math.max(0, limitPerMetric)).values);
+  const metrics = cutListed([...byMetric.values()], [], Math.max(0, limit)).values;
+  const values = metrics.flatMap((entries) => cutListed([...entries.values()], [], Math.max(0, limitPerMetric)).values);
   return { values, warnings: unitedWarnings(lists) };
 }
 
@@ -89,13 +71,4 @@ export function mergeStatuses(replicas: readonly (readonly HeadStatus[])[], coun
     bytesByLabel: ranked(({ bytesByLabel }) => bytesByLabel, added),
     seriesByPair: ranked(({ seriesByPair }) => seriesByPair, added),
   };
-}
-
-function unitedWarnings(lists: readonly { readonly warnings: readonly string[] }[]): readonly string[] {
-  return [...new Set(lists.flatMap(({ warnings }) => warnings))];
-}
-
-function cutTo<T>(values: readonly T[], warnings: readonly string[], limit: number): Listed<T> {
-  if (limit <= 0 || values.length <= limit) return { values, warnings };
-  return { values: values.slice(0, limit), warnings: [...new Set([...warnings, truncated])] };
 }

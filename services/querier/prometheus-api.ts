@@ -22,6 +22,7 @@ import {
   readTimeoutMs,
 } from '../../libs/query-api/query-parameters.ts';
 import type { RequestForm } from '../../libs/query-api/request-form.ts';
+import { truncated } from '../../libs/series/listed.ts';
 import type { ExemplarSeries, LabelQuery } from '../../libs/series/series-source.ts';
 import { traced } from '../../libs/telemetry/trace.ts';
 import type { ApiDeps, Endpoint } from './endpoint.ts';
@@ -30,7 +31,6 @@ import { readExpressionSelectors, readSelectors } from './read-selectors.ts';
 import { checkRulesParameters } from './rules-parameters.ts';
 import { unescapeLabelName } from './unescape-label-name.ts';
 
-const truncated = 'results truncated due to limit';
 /** A longer expression is cut in its span. */
 const tracedQueryLengthMax = 1_000;
 

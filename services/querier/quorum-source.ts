@@ -15,9 +15,10 @@ import type {
   WriteMarksOf,
 } from '../../libs/contracts/ingester.ts';
 import { Failure } from '../../libs/errors/failure.ts';
-import type { Labels } from '../../libs/model/labels.ts';
+import { compareLabels, compareUtf8, type Labels } from '../../libs/model/labels.ts';
 import type { MetricMetadata } from '../../libs/model/metadata.ts';
 import { type Owner, type Partition, type RingTable, readQuorum } from '../../libs/ring/table.ts';
+import { mergeListed } from '../../libs/series/merge-sorted.ts';
 import { mergeSelections } from '../../libs/series/merge-sources.ts';
 import type {
   ChunkBatch,
@@ -29,7 +30,7 @@ import type {
   SeriesSource,
 } from '../../libs/series/series-source.ts';
 import { isOfOwner, type LogFreshness } from './log-freshness.ts';
-import { mergeExemplars, mergeLabelSets, mergeMetadata, mergeStatuses, mergeTexts } from './merge-lists.ts';
+import { mergeExemplars, mergeMetadata, mergeStatuses } from './merge-lists.ts';
 
 /** An owner that has not answered within this is not waited for alone: the next one is asked too. */
 const patienceMs = 400;
@@ -156,17 +157,17 @@ export class QuorumSource implements RecentSource {
 
   async labelNames(query: LabelQuery, signal: AbortSignal): Promise<Listed<string>> {
     const lists = await this.#all(query, signal, (peer, stop) => peer.source().labelNames(query, stop));
-    return mergeTexts(lists, query.limit, signal);
+    return mergeListed(lists, compareUtf8, query.limit, signal);
   }
 
   async labelValues(name: string, query: LabelQuery, signal: AbortSignal): Promise<Listed<string>> {
     const lists = await this.#all(query, signal, (peer, stop) => peer.source().labelValues(name, query, stop));
-    return mergeTexts(lists, query.limit, signal);
+    return mergeListed(lists, compareUtf8, query.limit, signal);
   }
 
   async series(query: LabelQuery, signal: AbortSignal): Promise<Listed<Labels>> {
     const lists = await this.#all(query, signal, (peer, stop) => peer.source().series(query, stop));
-    return mergeLabelSets(lists, query.limit, signal);
+    return mergeListed(lists, compareLabels, query.limit, signal);
   }
 
   async exemplars(query: LabelQuery, signal: AbortSignal): Promise<Listed<ExemplarSeries>> {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { BitCursor } from './bit-cursor.ts';
 import { loadBitWords } from './bit-reader.ts';
 import { writeBits } from './bit-writer.ts';
 import { peekVarbitInt, peekVarbitUint, varbitLength, writeVarbitInt, writeVarbitUint } from './varbit.ts';
@@ -45,6 +46,30 @@ describe('varbit integers', () => {
         assert.equal(middle + varbitLength(words, middle), end);
       }),
       { numRuns: 1000 },
+    );
+  });
+
+  it('reads many as it would read each', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.oneof({ weight: 4, arbitrary: fc.integer({ min: -300, max: 300 }) }, ints)),
+        (numbers) => {
+          const bytes = new Uint8Array(10 * numbers.length + 10);
+          let end = 5;
+          for (const one of numbers) end = writeVarbitInt(bytes, 0, end, one);
+          const cursor = new BitCursor(bytes, 0, bytes.length, 5);
+          const values = new Float64Array(numbers.length);
+          const sums = new Float64Array(numbers.length).fill(1);
+          cursor.varbitIntsInto(values, sums, 0, numbers.length);
+          assert.deepEqual([...values], numbers);
+          assert.deepEqual(
+            [...sums],
+            numbers.map((one) => one + 1),
+          );
+          assert.equal(cursor.position, end);
+        },
+      ),
+      { numRuns: 500 },
     );
   });
 });

@@ -6,6 +6,7 @@
 import { compareLabels, compareUtf8, type Labels } from '../../model/labels.ts';
 import type { MetricMetadata } from '../../model/metadata.ts';
 import { setAt } from '../../series/labels-at.ts';
+import { cutListed } from '../../series/listed.ts';
 import type {
   ExemplarSeries,
   LabelQuery,
@@ -41,7 +42,6 @@ export interface BlockReaders extends ChunkReaders {
   readonly maxTime: number;
 }
 
-const truncated = 'results truncated due to limit';
 const noLabels: LabelTable = { strings: [], begin: new Uint32Array(1), refs: new Uint32Array(0) };
 
 export class BlockSource implements SeriesSource {
@@ -69,17 +69,17 @@ export class BlockSource implements SeriesSource {
     const block = this.#block;
     if (!this.#overlaps(query)) return { values: [], warnings: [] };
     if (query.selectors.length === 0 && this.#isCovered(query)) {
-      return limited((await block.lookup(signal)).names, query.limit);
+      return cutListed((await block.lookup(signal)).names, [], query.limit);
     }
     const places = await this.#placesOf(query, signal);
     const columns = await block.columns?.(places?.length ?? block.seriesCount);
     if (columns !== undefined) {
-      return limited(await columns.names(places, query.minT, query.maxT, signal), query.limit);
+      return cutListed(await columns.names(places, query.minT, query.maxT, signal), [], query.limit);
     }
     const { strings, refs } = await this.#labelsOf(query, places, signal);
     const seen = new Uint8Array(strings.length);
     for (let i = 0; i < refs.length; i += 2) seen[refs[i]] = 1;
-    return limited(strings.filter((_, i) => seen[i] === 1).sort(compareUtf8), query.limit);
+    return cutListed(strings.filter((_, i) => seen[i] === 1).sort(compareUtf8), [], query.limit);
   }
 
   async labelValues(name: string, query: LabelQuery, signal: AbortSignal): Promise<Listed<string>> {
@@ -87,17 +87,17 @@ export class BlockSource implements SeriesSource {
     if (query.selectors.length === 0 && this.#isCovered(query)) {
       const lookup = await this.#block.lookup(signal);
       const all = (): readonly string[] => lookup.valuesOf(name);
-      return limited(this.#block.listOnce?.(name, all) ?? all(), query.limit);
+      return cutListed(this.#block.listOnce?.(name, all) ?? all(), [], query.limit);
     }
     const places = await this.#placesOf(query, signal);
     const columns = await this.#block.columns?.(places?.length ?? this.#block.seriesCount);
     if (columns !== undefined) {
-      return limited(await columns.values(name, places, query.minT, query.maxT, signal), query.limit);
+      return cutListed(await columns.values(name, places, query.minT, query.maxT, signal), [], query.limit);
     }
     const { strings, refs } = await this.#labelsOf(query, places, signal);
     const seen = new Uint8Array(strings.length);
     for (let i = 0; i < refs.length; i += 2) if (strings[refs[i]] === name) seen[refs[i + 1]] = 1;
-    return limited(strings.filter((_, i) => seen[i] === 1).sort(compareUtf8), query.limit);
+    return cutListed(strings.filter((_, i) => seen[i] === 1).sort(compareUtf8), [], query.limit);
   }
 
   async series(query: LabelQuery, signal: AbortSignal): Promise<Listed<Labels>> {
@@ -106,7 +106,7 @@ export class BlockSource implements SeriesSource {
     const table = await this.#labelsOf(query, places, signal);
     const found: Labels[] = [];
     for (let i = 0; i + 1 < table.begin.length; i++) found.push(setAt(table, i, 0));
-    return limited(found.sort(compareLabels), query.limit);
+    return cutListed(found.sort(compareLabels), [], query.limit);
   }
 
   async exemplars(): Promise<Listed<ExemplarSeries>> {
@@ -161,9 +161,4 @@ export class BlockSource implements SeriesSource {
   #isCovered({ minT, maxT }: LabelQuery): boolean {
     return minT <= this.#block.minTime && maxT >= this.#block.maxTime - 1;
   }
-}
-
-function limited<T>(values: readonly T[], limit: number): Listed<T> {
-  if (limit <= 0 || values.length <= limit) return { values, warnings: [] };
-  return { values: values.slice(0, limit), warnings: [truncated] };
 }

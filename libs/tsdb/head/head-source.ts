@@ -9,6 +9,7 @@ import type { Exemplar } from '../../model/exemplar.ts';
 import { compareLabels, type Labels } from '../../model/labels.ts';
 import type { MetricMetadata } from '../../model/metadata.ts';
 import { setAt } from '../../series/labels-at.ts';
+import { cutListed } from '../../series/listed.ts';
 import type {
   ChunkBatch,
   ExemplarSeries,
@@ -31,7 +32,6 @@ import { ValueLists } from './value-lists.ts';
 const stepItems = 512;
 /** To pick values from those of a label in order is cheaper than to sort them, up to so many for each that is picked. */
 const sortedFactor = 16;
-const truncated = 'results truncated due to limit';
 
 export class HeadSource implements SeriesSource {
   readonly #head: TenantHead;
@@ -73,19 +73,19 @@ export class HeadSource implements SeriesSource {
   }
 
   async labelNames(query: LabelQuery, signal: AbortSignal): Promise<Listed<string>> {
-    return limited(await runInSlices(this.#labelNames(query), signal), query.limit);
+    return cutListed(await runInSlices(this.#labelNames(query), signal), [], query.limit);
   }
 
   async labelValues(name: string, query: LabelQuery, signal: AbortSignal): Promise<Listed<string>> {
-    return limited(await runInSlices(this.#labelValues(name, query), signal), query.limit);
+    return cutListed(await runInSlices(this.#labelValues(name, query), signal), [], query.limit);
   }
 
   async series(query: LabelQuery, signal: AbortSignal): Promise<Listed<Labels>> {
-    return limited(await runInSlices(this.#series(query), signal), query.limit);
+    return cutListed(await runInSlices(this.#series(query), signal), [], query.limit);
   }
 
   async exemplars(query: LabelQuery, signal: AbortSignal): Promise<Listed<ExemplarSeries>> {
-    return limited(await runInSlices(this.#exemplars(query), signal), query.limit);
+    return cutListed(await runInSlices(this.#exemplars(query), signal), [], query.limit);
   }
 
   async metadata(metric: string | undefined, limit: number, limitPerMetric: number): Promise<Listed<MetricMetadata>> {
@@ -226,11 +226,6 @@ function* unite(a: Uint32Array, b: Uint32Array): Steps<Uint32Array> {
     if (count % (stepItems * 32) === 0) yield;
   }
   return all.subarray(0, count);
-}
-
-function limited<T>(values: readonly T[], limit: number): Listed<T> {
-  if (limit <= 0 || values.length <= limit) return { values, warnings: [] };
-  return { values: values.slice(0, limit), warnings: [truncated] };
 }
 
 async function* chunkBatches(
