@@ -31,6 +31,8 @@ export interface PeerLinkOptions {
   /** For messages: `ingester-0 at 10.0.0.1:9095`. */
   readonly name: string;
   readonly open: OpenPipe;
+  /** Who is to answer there: addresses are given away anew. Absent where whoever does is right. */
+  readonly expected?: Peer;
   readonly tableEpoch: () => number;
   readonly onTableEpoch: (epoch: number) => void;
   /** The link opened or broke, in a sentence. */
@@ -285,6 +287,10 @@ export class PeerLink implements Channel {
     if (frame.kind !== FrameKind.welcome) throw new Failure('bad_data', `a frame of kind ${frame.kind} for a welcome`);
     const welcome: WelcomeMessage = welcomeCodec.decode(payload);
     const proof = proofOf(this.#options.identity, hello, welcome);
+    const { expected } = this.#options;
+    if (expected !== undefined && (expected.instance !== welcome.instance || expected.zone !== welcome.zone)) {
+      throw new Failure('unavailable', `${welcome.instance} (zone ${welcome.zone}) answers there instead`);
+    }
     sender.send(frameOf(FrameKind.proof, 0, { payload: [proofCodec.encode({ proof })] }));
     this.peer = { instance: welcome.instance, zone: welcome.zone };
     this.#state = { at: 'open', sender, windowBytes: welcome.windowBytes };

@@ -62,6 +62,8 @@ class MemberPeer<M extends Member, C> {
         identity: options.identity,
         name: `${instance} (zone ${zone}, ${address})`,
         open,
+        // What another one stores or lacks says nothing of this member.
+        expected: { instance, zone },
         tableEpoch: options.tableEpoch,
         onTableEpoch: (epoch) => {
           this.knownEpoch = epoch;
