@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { PushOutcome } from '../../libs/contracts/ingester.ts';
 import type { WriteBatch } from '../../libs/contracts/write-batch.ts';
+import { Failure } from '../../libs/errors/failure.ts';
 import { recordOverheadBytes } from '../../libs/kafka/config.ts';
 import type { LogRecord } from '../../libs/kafka/produce.ts';
 import { canonicalizeLabels, canonicalizeV2, labelsOfCanonical } from '../../libs/model/canonical-labels.ts';
@@ -63,6 +64,8 @@ class Room {
   batchBytesMax = 1 << 20;
   seriesMax = 0;
   nowMs = 0;
+  /** Nothing is acknowledged. */
+  isAway = false;
   #known = new Map<string, number>();
   #refEpoch = 0;
 
@@ -72,6 +75,7 @@ class Room {
       table: () => this.table,
       isRead: async (partition) => !this.left.has(partition),
       append: async (partition, record) => {
+        if (this.isAway) throw new Failure('unavailable', 'Kafka is away');
         this.appended.push({ partition, record });
       },
       batchBytesMax: () => this.batchBytesMax,
@@ -123,6 +127,11 @@ class Room {
       ),
     ]);
     return { texts, outcome };
+  }
+
+  /** Every series comes with its labels again. */
+  forget(): void {
+    this.#known.clear();
   }
 
   /** What lies in the log; it is emptied. */
@@ -206,5 +215,24 @@ describe('a write into the log', () => {
     assert.equal((await room.write(names.slice(0, 40))).outcome.rejected.length, 0);
     room.nowMs += 1.5 * hourMs;
     assert.equal((await room.write(names.slice(40))).outcome.rejected.length, 0);
+  });
+
+  it('counts a series once, however often it comes with its labels', async () => {
+    const room = new Room();
+    room.seriesMax = names.length;
+    room.isAway = true;
+    for (let retry = 0; retry < 10; retry++) await assert.rejects(room.write(names), { message: 'Kafka is away' });
+    room.isAway = false;
+    for (let time = 0; time < 3; time++) {
+      const { texts, outcome } = await room.write(names);
+      assert.deepEqual(outcome.rejected, []);
+      assert.deepEqual(room.take().toSorted(), texts.toSorted());
+      room.forget();
+    }
+    const { outcome } = await room.write([...names, 'one more']);
+    assert.deepEqual(
+      outcome.rejected.map(({ series }) => series),
+      [names.length],
+    );
   });
 });

@@ -156,16 +156,20 @@ export class LogWrite {
     for (let row = 0; row < seriesCount; row++) {
       let handle = batch.refs[row];
       if (handle === 0) {
-        if (seriesMax > 0 && known.count >= seriesMax) {
-          rejected.push(refusal(batch, row, seriesMax));
-          partitionOfRow[row] = idEnd;
-          continue;
-        }
         const begin = labelsBegin[row];
         const end = labelsEnd[row];
-        const partition =
-          ids.length === 1 ? ids[0] : placeOf(hashSeries(labelBytes, view, begin, end), tenantHash, ids);
-        handle = this.#series.add(tenant, labelBytes, view, begin, end, partition);
+        // It may have come before, and was not acknowledged, or who recognises series has forgotten it.
+        handle = this.#series.find(tenant, labelBytes, view, begin, end);
+        if (handle === 0) {
+          if (seriesMax > 0 && known.count >= seriesMax) {
+            rejected.push(refusal(batch, row, seriesMax));
+            partitionOfRow[row] = idEnd;
+            continue;
+          }
+          const partition =
+            ids.length === 1 ? ids[0] : placeOf(hashSeries(labelBytes, view, begin, end), tenantHash, ids);
+          handle = this.#series.add(tenant, labelBytes, view, begin, end, partition);
+        }
         refs[row] = handle;
       }
       this.#handleOfRow[row] = handle;

@@ -1,8 +1,9 @@
 /**
  * The labels of the series that this distributor writes to the log, by numbers of its own: every record names its series in full.
- * Owns the strings, each once for all tenants, and which of them make up a series. Nothing is taken out one by one: all is
- * forgotten at once when it has grown too large. Numbers rise from 1 for each tenant.
+ * Owns the strings, each once for all tenants, and which of them make up a series: one that comes with its labels again has the number that
+ * it had. Nothing is taken out one by one: all is forgotten at once when it has grown too large. Numbers rise from 1 for each tenant.
  */
+import { mix } from '../../libs/model/encoding/bytes.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import { ByteStrings } from '../../libs/tsdb/head/byte-strings.ts';
 
@@ -12,20 +13,40 @@ const refsMax = 256_000_000;
 const textBytesMax = 1 << 30;
 const firstRows = 64;
 const firstRefs = 1 << 14;
+const firstSlots = 64;
+/** A series stands no further from its own slot than this; one that finds none is not found again, and has another number each time. */
+const distanceMax = 256;
 
 class TenantSeries {
   /** By number of a series: its partition, and where its labels begin in `refs` of all tenants; they end where the next begin. */
   #partition = new Uint16Array(firstRows);
   #begin = new Float64Array(firstRows);
   #labels = new Uint16Array(firstRows);
+  /** Numbers of series by the hash of their labels; 0 is none. */
+  #slots = new Uint32Array(firstSlots);
   count = 0;
 
-  add(partition: number, begin: number, labels: number): number {
+  /** The series whose texts are texts[0, count); 0 where it is not known. @param refs of all tenants */
+  find(texts: Uint32Array, count: number, refs: Uint32Array): number {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    for (let slot = hashOf(texts, 0, count) & mask, left = distanceMax; left > 0; slot = (slot + 1) & mask, left--) {
+      const handle = slots[slot];
+      if (handle === 0) return 0;
+      if (this.#labels[handle] === count && isEqual(texts, count, refs, this.#begin[handle])) return handle;
+    }
+    return 0;
+  }
+
+  /** Takes in a series whose texts are refs[begin, begin + labels), which is not known. */
+  add(partition: number, begin: number, labels: number, refs: Uint32Array): number {
     const handle = ++this.count;
     if (handle >= this.#partition.length) this.#grow();
     this.#partition[handle] = partition;
     this.#begin[handle] = begin;
     this.#labels[handle] = labels;
+    if (handle * 3 > this.#slots.length * 2) this.#rehash(refs);
+    else this.#place(handle, refs);
     return handle;
   }
 
@@ -43,6 +64,22 @@ class TenantSeries {
     return this.#labels[handle];
   }
 
+  #place(handle: number, refs: Uint32Array): void {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    let slot = hashOf(refs, this.#begin[handle], this.#labels[handle]) & mask;
+    for (let left = distanceMax; left > 0; slot = (slot + 1) & mask, left--) {
+      if (slots[slot] !== 0) continue;
+      slots[slot] = handle;
+      return;
+    }
+  }
+
+  #rehash(refs: Uint32Array): void {
+    this.#slots = new Uint32Array(this.#slots.length * 2);
+    for (let handle = 1; handle <= this.count; handle++) this.#place(handle, refs);
+  }
+
   #grow(): void {
     const rows = this.#partition.length * 2;
     const partition = new Uint16Array(rows);
@@ -57,12 +94,25 @@ class TenantSeries {
   }
 }
 
+function hashOf(texts: Uint32Array, begin: number, count: number): number {
+  let hash = count;
+  for (let i = begin; i < begin + count; i++) hash = mix(Math.imul(hash, 31) ^ texts[i]);
+  return hash;
+}
+
+function isEqual(texts: Uint32Array, count: number, refs: Uint32Array, begin: number): boolean {
+  for (let i = 0; i < count; i++) if (texts[i] !== refs[begin + i]) return false;
+  return true;
+}
+
 export class LoggedSeries {
   strings: ByteStrings = new ByteStrings();
   /** Names and values of labels in turn, as numbers of `strings`. */
   refs: Uint32Array = new Uint32Array(firstRefs);
   #refCount = 0;
   readonly #byTenant = new Map<TenantId, TenantSeries>();
+  /** Of the series that is looked for. */
+  #texts = new Uint32Array(64);
 
   of(tenant: TenantId): TenantSeries {
     let series = this.#byTenant.get(tenant);
@@ -77,29 +127,32 @@ export class LoggedSeries {
     return this.#refCount > refsMax || this.strings.bytes > textBytesMax || this.#byTenant.size > 100_000;
   }
 
-  /** Takes in the series of a tenant with the canonical labels bytes[begin, end); its number. */
+  /** The number of a tenant's series with the canonical labels bytes[begin, end); 0 where it is not known. */
+  find(tenant: TenantId, bytes: Uint8Array, view: DataView, begin: number, end: number): number {
+    let count = 0;
+    for (let at = begin; at < end; ) {
+      const length = uvarint(bytes, at);
+      at += uvarintBytes(length);
+      const text = this.strings.find(view, at, at + length);
+      if (text === 0) return 0;
+      if (count === this.#texts.length) this.#texts = grown(this.#texts);
+      this.#texts[count++] = text;
+      at += length;
+    }
+    return this.of(tenant).find(this.#texts, count, this.refs);
+  }
+
+  /** Takes in a series that is not known; its number. */
   add(tenant: TenantId, bytes: Uint8Array, view: DataView, begin: number, end: number, partition: number): number {
     const first = this.#refCount;
-    let at = begin;
-    while (at < end) {
-      let length = bytes[at++];
-      if (length >= 0x80) {
-        length &= 0x7f;
-        for (let shift = 7; ; shift += 7) {
-          const byte = bytes[at++];
-          length |= (byte & 0x7f) << shift;
-          if (byte < 0x80) break;
-        }
-      }
-      if (this.#refCount === this.refs.length) {
-        const grown = new Uint32Array(this.refs.length * 2);
-        grown.set(this.refs);
-        this.refs = grown;
-      }
+    for (let at = begin; at < end; ) {
+      const length = uvarint(bytes, at);
+      at += uvarintBytes(length);
+      if (this.#refCount === this.refs.length) this.refs = grown(this.refs);
       this.refs[this.#refCount++] = this.strings.intern(view, bytes, at, at + length);
       at += length;
     }
-    return this.of(tenant).add(partition, first, this.#refCount - first);
+    return this.of(tenant).add(partition, first, this.#refCount - first, this.refs);
   }
 
   forget(): void {
@@ -108,4 +161,22 @@ export class LoggedSeries {
     this.#refCount = 0;
     this.#byTenant.clear();
   }
+}
+
+function uvarint(bytes: Uint8Array, begin: number): number {
+  let value = bytes[begin] & 0x7f;
+  for (let at = begin, shift = 7; bytes[at] >= 0x80; shift += 7) value |= (bytes[++at] & 0x7f) << shift;
+  return value;
+}
+
+function uvarintBytes(value: number): number {
+  let bytes = 1;
+  for (let rest = value; rest >= 0x80; rest >>>= 7) bytes++;
+  return bytes;
+}
+
+function grown(column: Uint32Array): Uint32Array<ArrayBuffer> {
+  const twice = new Uint32Array(column.length * 2);
+  twice.set(column);
+  return twice;
 }
