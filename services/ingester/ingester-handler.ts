@@ -33,7 +33,8 @@ export class IngesterHandler
   #tsdb: Tsdb | undefined;
   #progress: RestoreProgress | undefined;
   #stopping = false;
-  #takesWrites = true;
+  /** Why no write is taken. */
+  #closedBy: string | undefined;
   /** Drawn at every start: a distributor elsewhere knows by it that numbers of the process before mean nothing. */
   readonly #refEpoch = randomInt(1, 0xffffffff);
 
@@ -71,9 +72,9 @@ export class IngesterHandler
     this.#stopping = true;
   }
 
-  /** No write that comes from now on is taken: those that were are in the head. */
-  closeWrites(): void {
-    this.#takesWrites = false;
+  /** No write that comes from now on is taken: those that were are in the head. @param reason in a sentence, for who sends them */
+  closeWrites(reason: string): void {
+    this.#closedBy = reason;
   }
 
   /** Why nothing can be asked of it, undefined when it can. */
@@ -106,9 +107,7 @@ export class IngesterHandler
   }
 
   async push(batch: WriteBatch): Promise<PushOutcome> {
-    if (!this.#takesWrites) {
-      throw new Failure('unavailable', 'this ingester is draining and takes no writes', { retryAfterSeconds: 1 });
-    }
+    if (this.#closedBy !== undefined) throw new Failure('unavailable', this.#closedBy, { retryAfterSeconds: 1 });
     noteArrival();
     return this.#open().push(batch);
   }

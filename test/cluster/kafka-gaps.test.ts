@@ -9,14 +9,24 @@ import { describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { Kafka, logLevel } from 'kafkajs';
 import { readConfig } from '../../libs/config/read-config.ts';
+import type { WriteBatch } from '../../libs/contracts/write-batch.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import { kafkaKeys } from '../../libs/kafka/config.ts';
 import { connectionOf } from '../../libs/kafka/connect.ts';
 import { LogOffsets } from '../../libs/kafka/end-offsets.ts';
 import { LogCut, type ReadLogOptions, readLog } from '../../libs/kafka/read-log.ts';
 import { KafkaTopic, type TopicView } from '../../libs/kafka/topic.ts';
+import { canonicalizeLabels } from '../../libs/model/canonical-labels.ts';
+import { Labels } from '../../libs/model/labels.ts';
+import { parseTenantId } from '../../libs/model/tenant-id.ts';
+import { dialGrpc } from '../../libs/rpc/grpc-pipe.ts';
+import { IngesterClient } from '../../libs/rpc/ingester-client.ts';
+import { PeerLink } from '../../libs/rpc/peer-link.ts';
+import { ByteSink } from '../../libs/std/byte-sink.ts';
+import { encodePushRows, PushScratch } from '../../libs/wire/peer/push-message.ts';
 import { Ledger } from '../support/cluster-ledger.ts';
 import { skipWithout } from '../support/find-server.ts';
+import { freePort } from '../support/free-port.ts';
 import { push } from '../support/push-client.ts';
 import { type KafkaBroker, startKafka } from '../support/start-kafka.ts';
 import { type Maru, startMaru } from '../support/start-maru.ts';
@@ -292,6 +302,50 @@ describe('an ingester that is called as its host', { timeout: 240_000, skip: ski
     });
     const ledger = ledgerOf(maru, 'host');
     await ledger.mustWrite(2);
+    await ledger.check();
+  });
+});
+
+describe('an ingester that follows the log', { timeout: 240_000, skip: skipWithout('kafka') }, () => {
+  it('takes no write from anywhere else: it would be in memory alone', async () => {
+    await using broker = await startKafka();
+    const port = await freePort();
+    await using maru = await startBehind(
+      broker,
+      ...['--target=distributor,ingester,querier', '--cluster.instance=ingester-0', '--cluster.replication-factor=1'],
+      ...[`--server.grpc-port=${port}`, '--tenancy.missing-header=anonymous'],
+    );
+    const { open, stop } = dialGrpc(`127.0.0.1:${port}`, undefined);
+    const link = new PeerLink({
+      identity: { clusterId: 'maru', instance: 'distributor-of-ingesters', zone: 'default', secret: '' },
+      name: 'the ingester',
+      open,
+      tableEpoch: () => 0,
+      onTableEpoch: () => undefined,
+      onState: () => undefined,
+      random: Math.random,
+    });
+    try {
+      const labels = new ByteSink(64);
+      canonicalizeLabels(Labels.from([['__name__', 'aside']]), labels);
+      const batch: WriteBatch = {
+        ...{ tenant: parseTenantId('anonymous'), receiveTimeMs: Date.now(), seriesCount: 1, refs: new Uint32Array(1) },
+        ...{ labelBytes: labels.bytes, labelsBegin: new Uint32Array(1), labelsEnd: Uint32Array.of(labels.length) },
+        ...{ sampleBegin: Uint32Array.of(0, 1), sampleT: Float64Array.of(Date.now()), sampleV: Float64Array.of(1) },
+        ...{ sampleST: null, histograms: [], exemplars: [], metadata: [] },
+      };
+      const rows = new ByteSink(64);
+      encodePushRows(batch, { rows: new Uint32Array(1), count: 1 }, [], new PushScratch(), rows);
+      await assert.rejects(new IngesterClient(link, link).push([rows.written()], 5_000), {
+        kind: 'unavailable',
+        message: 'this ingester takes writes from the log alone (ingest.log=kafka)',
+      });
+    } finally {
+      link.stop();
+      stop();
+    }
+    const ledger = ledgerOf(maru, 'log');
+    await ledger.mustWrite(1);
     await ledger.check();
   });
 });
