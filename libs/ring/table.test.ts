@@ -15,6 +15,7 @@ import {
   type RingTable,
   readQuorum,
   shipped,
+  type WriteLog,
   waived,
   withGateway,
   withoutGateway,
@@ -138,6 +139,25 @@ describe('the table of the ring', () => {
     refuse(candidate('a', 0, { instance: 'nameless' }), /does not end in a number/);
     refuse(candidate('a', 0), /cluster\.replication-factor is 2/, { ...settings, replicationFactor: 2 });
     refuse(candidate('a', 0), /of cluster "c", this process of "other"/, { ...settings, clusterId: 'other' });
+  });
+
+  it('the log is that of the first ingester, and who has another one is refused', () => {
+    const withLog = (table: RingTable | undefined, one: Candidate, log: WriteLog): RingTable =>
+      joined(table, one, { ...settings, log }, nowMs);
+    const first = withLog(undefined, candidate('a', 0), 'kafka');
+    assert.equal(first.log, 'kafka');
+    assert.throws(
+      () => withLog(first, candidate('b', 0), 'local'),
+      /ingesters of the cluster have ingest\.log=kafka, this process has ingest\.log=local/,
+    );
+    assert.equal(withLog(first, candidate('b', 0), 'kafka').log, 'kafka');
+    // A store-gateway has none.
+    const gateway = { instance: 'store-gateway-0', zone: 'a', address: 'a:1' };
+    assert.equal(withGateway(first, gateway, settings).log, 'kafka');
+    assert.equal(withLog(withGateway(undefined, gateway, settings), candidate('a', 0), 'kafka').log, 'kafka');
+    // A table of the release before does not say.
+    assert.equal(withLog(threeZones, candidate('b', 0), 'kafka'), threeZones);
+    assert.equal(withLog(threeZones, candidate('b', 0, { starts: 2 }), 'kafka').log, 'kafka');
   });
 
   it('who brings samples that its replicas do not have is refused', () => {
@@ -287,6 +307,7 @@ describe('the table of the ring', () => {
       [],
       { ...active, version: 2 },
       { ...active, epoch: 0 },
+      { ...active, log: 'paper' },
       { ...active, partitions: [{ id: 0 }] },
       { ...active, partitions: [{ ...active.partitions[0], state: 'gone' }] },
       { ...active, partitions: [{ ...active.partitions[0], owners: [] }] },

@@ -44,12 +44,17 @@ export interface Gateway {
   readonly address: string;
 }
 
+/** The log of each ingester, or one that all of them follow. */
+export type WriteLog = 'local' | 'kafka';
+
 export interface RingTable {
   readonly version: 1;
   readonly clusterId: string;
   /** From 1, one more with each table. */
   readonly epoch: number;
   readonly replicationFactor: number;
+  /** What makes writes durable (`ingest.log`); absent in tables of the release before until an ingester joins. */
+  readonly log?: WriteLog;
   /** By rising id. */
   readonly partitions: readonly Partition[];
   /** By zone and name. */
@@ -74,6 +79,8 @@ export interface Candidate {
 export interface RingSettings {
   readonly clusterId: string;
   readonly replicationFactor: number;
+  /** Undefined where it makes no difference to the process. */
+  readonly log?: WriteLog | undefined;
 }
 
 /** Owners that must have a write durably. */
@@ -94,9 +101,20 @@ export function ordinalOf(instance: string): number | undefined {
 
 /**
  * The table with the candidate in its place; the same table where it is there already.
- * @throws Failure `bad_data` where it cannot be: another cluster, another replication factor, a place that is taken
+ * @throws Failure `bad_data` where it cannot be: another cluster, replication factor or log, a place that is taken
  */
 export function joined(
+  before: RingTable | undefined,
+  candidate: Candidate,
+  settings: RingSettings,
+  nowMs: number,
+): RingTable {
+  const table = withOwner(before, candidate, settings, nowMs);
+  const { log } = settings;
+  return table === before || table.log !== undefined || log === undefined ? table : { ...table, log };
+}
+
+function withOwner(
   table: RingTable | undefined,
   candidate: Candidate,
   settings: RingSettings,
@@ -171,8 +189,8 @@ function checkBringsNothing({ hasSamples, instance }: Candidate, { replicationFa
   );
 }
 
-function emptyTable(settings: RingSettings): RingTable {
-  return { version: 1, ...settings, epoch: 0, partitions: [], gateways: [] };
+function emptyTable({ clusterId, replicationFactor }: RingSettings): RingTable {
+  return { version: 1, clusterId, replicationFactor, epoch: 0, partitions: [], gateways: [] };
 }
 
 /**
@@ -200,7 +218,7 @@ function isSame(a: Pick<Owner, 'instance' | 'zone'>, b: Pick<Owner, 'instance' |
   return a.instance === b.instance && a.zone === b.zone;
 }
 
-/** @throws Failure `bad_data` where the table is of another cluster, or another replication factor is configured */
+/** @throws Failure `bad_data` where the table is of another cluster, or another replication factor or log is configured */
 export function checkSettings(table: RingTable, settings: RingSettings): void {
   if (table.clusterId !== settings.clusterId) {
     throw new Failure(
@@ -212,6 +230,13 @@ export function checkSettings(table: RingTable, settings: RingSettings): void {
     throw new Failure(
       'bad_data',
       `the cluster has replication factor ${table.replicationFactor}, cluster.replication-factor is ${settings.replicationFactor}`,
+    );
+  }
+  // Writes would go where nobody reads them, or be acknowledged by who does not keep them.
+  if (table.log !== undefined && settings.log !== undefined && table.log !== settings.log) {
+    throw new Failure(
+      'bad_data',
+      `the ingesters of the cluster have ingest.log=${table.log}, this process has ingest.log=${settings.log}`,
     );
   }
 }
@@ -384,7 +409,8 @@ type StoredTable = Omit<RingTable, 'gateways'> & Partial<Pick<RingTable, 'gatewa
 
 function isTable(value: unknown): value is StoredTable {
   if (!isRecord(value) || value['version'] !== 1 || !isText(value['clusterId'])) return false;
-  const { epoch, replicationFactor, partitions, gateways } = value;
+  const { epoch, replicationFactor, log, partitions, gateways } = value;
+  if (log !== undefined && log !== 'local' && log !== 'kafka') return false;
   if (gateways !== undefined && !(Array.isArray(gateways) && gateways.every(isGateway))) return false;
   if (!isCount(epoch) || epoch < 1 || !isCount(replicationFactor) || replicationFactor < 1) return false;
   return Array.isArray(partitions) && partitions.every((one) => isPartition(one, replicationFactor));

@@ -364,7 +364,9 @@ export class Cluster {
   }
 
   get #settings(): RingSettings {
-    return { clusterId: this.identity.clusterId, replicationFactor: this.#config.replicationFactor };
+    const { rooms, followsLog } = this.#deps;
+    const log = rooms.ingester || rooms.distributor || rooms.querier ? (followsLog ? 'kafka' : 'local') : undefined;
+    return { clusterId: this.identity.clusterId, replicationFactor: this.#config.replicationFactor, log };
   }
 
   /** @throws Failure of `change`; `unavailable` while the bucket is away */
@@ -452,6 +454,14 @@ export class Cluster {
     };
     if (this.table !== undefined) follow(this.table);
     this.#store?.onChange(follow);
+    this.#store?.onChange((table) => {
+      try {
+        checkSettings(table, this.#settings);
+      } catch (error) {
+        // There was none when it began.
+        this.#deps.onFatal(error);
+      }
+    });
     if (rooms.ingester) {
       this.#incarnation = await countStart(realDisk, dataDir);
       this.#store?.onChange((table) => this.#checkOwnPlace(table));

@@ -99,6 +99,18 @@ describe('beside a cluster', { timeout: 120_000 }, () => {
     assert.match(other.child.output(), /replication factor 1, cluster\.replication-factor is 3/);
   });
 
+  it('one that would write into a log, or read as if there was one, that no ingester follows is refused', async () => {
+    for (const target of ['distributor', 'querier']) {
+      await using other = await intruder(target, 'other', '--ingest.log=kafka', '--kafka.brokers=127.0.0.1:1');
+      const { code } = await other.child.exited;
+      assert.equal(code, 1);
+      assert.match(
+        other.child.output(),
+        /ingesters of the cluster have ingest\.log=local, this process has ingest\.log=kafka/,
+      );
+    }
+  });
+
   it('a process with another secret reaches nobody, and both sides say why', async () => {
     await using other = await intruder('distributor', 'other', '--cluster.secret=guessed');
     await waitFor('it says why', () => (/another cluster\.secret/.test(other.child.output()) ? true : undefined));
