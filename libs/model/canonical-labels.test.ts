@@ -66,6 +66,7 @@ function scanV1(pairs: readonly Pair[], odd: (max: number) => number = () => 0):
     labelsEnd: Uint32Array.of(out.length),
     symbolBegin: none,
     symbolEnd: none,
+    symbolText: new Uint8Array(0),
     refs: none,
     refsBegin: none,
     exemplarRefs: none,
@@ -94,6 +95,7 @@ function scanV2(pairs: readonly Pair[]): LabelScan {
     labelsEnd: none,
     symbolBegin,
     symbolEnd,
+    symbolText: new Uint8Array(symbols.length),
     refs,
     refsBegin: Uint32Array.of(0, refs.length),
     exemplarRefs: refs,
@@ -401,5 +403,45 @@ it('of a series with more labels than there may be each is counted, none is sort
       const most = limits.labelNamesPerSeriesMax || 131_072;
       assert.match(labelFaultText(fault, scan, 0, limits), new RegExp(`\\(actual: ${count + 1}, limit: ${most}\\)`));
     }
+  }
+});
+
+describe('a symbol of megabytes that every series and exemplar names', () => {
+  const calls = 1_000;
+  const limits = { ...noLimits, labelNameLengthMax: 1024, labelValueLengthMax: 2048 };
+  const large = 'x'.repeat(4 << 20);
+  const notText = Uint8Array.of(0xff);
+  for (const { name, pairs, fault } of [
+    { name: 'as a value', pairs: [['a', large]], fault: 'label-value-too-long' },
+    { name: 'as a name', pairs: [[large, 'a']], fault: 'label-name-too-long' },
+    {
+      name: 'beside what is not UTF-8',
+      pairs: [
+        ['a', large],
+        ['b', notText],
+      ],
+      fault: 'label-value-too-long',
+    },
+    {
+      name: 'as names that begin alike',
+      pairs: [
+        [`${large}b`, 'a'],
+        [`${large}a`, 'a'],
+      ],
+      fault: 'label-name-too-long',
+    },
+  ] as { name: string; pairs: Pair[]; fault: string }[]) {
+    it(`is looked at once: ${name}`, () => {
+      const scan = scanV2([['__name__', 'up'], ...pairs]);
+      const out = new ByteSink();
+      const exemplar = { labelsBegin: 2, labelsEnd: scan.refs.length };
+      const begin = process.cpuUsage();
+      for (let i = 0; i < calls; i++) {
+        assert.equal(labelFaultId(canonicalizeV2(scan, 0, out, limits)), fault);
+        assert.equal(canonicalizeExemplar(scan, exemplar, out), false);
+      }
+      const ms = process.cpuUsage(begin).user / 1_000;
+      assert.ok(ms < 1_500, `${calls} series and exemplars took ${ms} ms`);
+    });
   }
 });

@@ -39,6 +39,8 @@ export interface LabelScan {
   readonly labelsEnd: Uint32Array;
   readonly symbolBegin: Uint32Array;
   readonly symbolEnd: Uint32Array;
+  /** What is known of each symbol's text: 0 nothing yet, else symbolIsText or symbolIsNoText. Filled here. */
+  readonly symbolText: Uint8Array;
   readonly refs: Uint32Array;
   readonly refsBegin: Uint32Array;
   readonly exemplarRefs: Uint32Array;
@@ -80,12 +82,27 @@ const faultIds = [
 
 /** OpenMetrics: code points of all names and values of an exemplar's labels together. */
 const exemplarCodePointsMax = 128;
+/** Of UTF-8. */
+const codePointBytesMax = 4;
+
+const symbolIsText = 1;
+const symbolIsNoText = 2;
 
 /** Most labels of a series whatever its limits are: a body of a few megabytes may bring tens of millions. */
 const labelsMax = 1 << 17;
 
 /** Below this many labels an insertion sort wins, and bounds its own square. */
 const insertionSortMax = 48;
+
+const scratchColumns = [
+  'nameBegin',
+  'nameEnd',
+  'valueBegin',
+  'valueEnd',
+  'nameSymbol',
+  'valueSymbol',
+  'order',
+] as const satisfies readonly (keyof LabelScratch)[];
 
 /** Labels of one series as ranges of its request's bytes: memory for one call, reused by the next. */
 export class LabelScratch {
@@ -95,6 +112,9 @@ export class LabelScratch {
   nameEnd: Uint32Array = new Uint32Array(32);
   valueBegin: Uint32Array = new Uint32Array(32);
   valueEnd: Uint32Array = new Uint32Array(32);
+  /** Of 2.0: which symbols they are. */
+  nameSymbol: Uint32Array = new Uint32Array(32);
+  valueSymbol: Uint32Array = new Uint32Array(32);
   /** Positions in the columns above, in order of the names. */
   order: Uint32Array = new Uint32Array(32);
   /** The label that the last fault was about, -1 if about none. */
@@ -118,7 +138,7 @@ export class LabelScratch {
 
   #grow(): void {
     const length = this.order.length * 2;
-    for (const column of ['nameBegin', 'nameEnd', 'valueBegin', 'valueEnd', 'order'] as const) {
+    for (const column of scratchColumns) {
       const grown = new Uint32Array(length);
       grown.set(this[column]);
       this[column] = grown;
@@ -140,8 +160,8 @@ export function canonicalizeV1(scan: LabelScan, row: number, out: ByteSink, limi
 
 /** The same for series `row` of a 2.0 request, whose references are in range. */
 export function canonicalizeV2(scan: LabelScan, row: number, out: ByteSink, limits: LabelLimits): LabelFault {
-  const ascii = readLabelRefs(scan, scan.refs, scan.refsBegin[row] as number, scan.refsBegin[row + 1] as number);
-  return writeSeries(scan, ascii, out, limits);
+  const isText = readLabelRefs(scan, scan.refs, scan.refsBegin[row] as number, scan.refsBegin[row + 1] as number);
+  return writeSeries(scan, isText, out, limits);
 }
 
 /**
@@ -157,11 +177,14 @@ export function canonicalizeExemplar(scan: LabelScan, exemplar: LabelRange, out:
   if (labels.count > exemplarCodePointsMax) return false;
   let codePoints = 0;
   for (let i = 0; i < labels.count; i++) {
-    codePoints += countCodePoints(bytes, labels.nameBegin[i] as number, labels.nameEnd[i] as number);
-    codePoints += countCodePoints(bytes, labels.valueBegin[i] as number, labels.valueEnd[i] as number);
+    const [nameBegin, nameEnd] = [labels.nameBegin[i] as number, labels.nameEnd[i] as number];
+    const [valueBegin, valueEnd] = [labels.valueBegin[i] as number, labels.valueEnd[i] as number];
+    // Not counted where they must be too many: every exemplar may name the same huge symbol.
+    if (nameEnd - nameBegin + valueEnd - valueBegin > exemplarCodePointsMax * codePointBytesMax) return false;
+    codePoints += countCodePoints(bytes, nameBegin, nameEnd) + countCodePoints(bytes, valueBegin, valueEnd);
     if (codePoints > exemplarCodePointsMax) return false;
   }
-  sortByName(bytes, labels);
+  sortByName(bytes, labels, Number.POSITIVE_INFINITY);
   if (checkLabels(scan, false, noLimits) !== noFault) return false;
   write(bytes, labels, out);
   return true;
@@ -261,7 +284,7 @@ export function labelFaultText(fault: LabelFault, scan: LabelScan, row: number, 
 export function seriesText(scan: LabelScan, row: number): string {
   if (scan.version === 1) readLabelFields(scan, scan.labelsBegin[row] as number, scan.labelsEnd[row] as number);
   else readLabelRefs(scan, scan.refs, scan.refsBegin[row] as number, scan.refsBegin[row + 1] as number);
-  sortByName(scan.bytes, scan.labelScratch);
+  sortByName(scan.bytes, scan.labelScratch, excerptBytes);
   return seriesExcerpt(scan);
 }
 
@@ -349,11 +372,11 @@ function readLabelField(scan: LabelScan, begin: number, end: number): number {
   return labelEnd;
 }
 
-/** Reads pairs of symbol references into the scratch. @returns whether all of their bytes are ASCII */
+/** Reads pairs of symbol references into the scratch. @returns whether all of them are UTF-8 */
 function readLabelRefs(scan: LabelScan, refs: Uint32Array, begin: number, end: number): boolean {
-  const { symbolBegin, symbolEnd, view, labelScratch: labels } = scan;
+  const { symbolBegin, symbolEnd, labelScratch: labels } = scan;
   labels.count = 0;
-  let ascii = true;
+  let areTexts = true;
   for (let i = begin; i < end; i += 2) {
     const name = refs[i] as number;
     const value = refs[i + 1] as number;
@@ -362,20 +385,62 @@ function readLabelRefs(scan: LabelScan, refs: Uint32Array, begin: number, end: n
     const valueBegin = symbolBegin[value] as number;
     const valueEnd = symbolEnd[value] as number;
     if (valueEnd === valueBegin) continue;
-    ascii = ascii && isAscii(view, nameBegin, nameEnd) && isAscii(view, valueBegin, valueEnd);
+    areTexts = areTexts && isSymbolText(scan, name) && isSymbolText(scan, value);
+    const at = labels.count;
     labels.add(nameBegin, nameEnd, valueBegin, valueEnd);
+    if (at >= labelsMax) continue;
+    labels.nameSymbol[at] = name;
+    labels.valueSymbol[at] = value;
   }
-  return ascii;
+  return areTexts;
 }
 
-function writeSeries(scan: LabelScan, ascii: boolean, out: ByteSink, limits: LabelLimits): LabelFault {
+/** Whether a symbol is UTF-8. It is looked at once, as it may be large and every series may name it. */
+function isSymbolText({ bytes, view, symbolBegin, symbolEnd, symbolText }: LabelScan, symbol: number): boolean {
+  if (symbolText[symbol] === 0) {
+    const begin = symbolBegin[symbol] as number;
+    const end = symbolEnd[symbol] as number;
+    symbolText[symbol] = isAscii(view, begin, end) || isUtf8(bytes, begin, end) ? symbolIsText : symbolIsNoText;
+  }
+  return symbolText[symbol] === symbolIsText;
+}
+
+function isNameText(scan: LabelScan, at: number): boolean {
+  const { version, bytes, labelScratch: labels } = scan;
+  if (version === 2) return isSymbolText(scan, labels.nameSymbol[at] as number);
+  return isUtf8(bytes, labels.nameBegin[at] as number, labels.nameEnd[at] as number);
+}
+
+function isValueText(scan: LabelScan, at: number): boolean {
+  const { version, bytes, labelScratch: labels } = scan;
+  if (version === 2) return isSymbolText(scan, labels.valueSymbol[at] as number);
+  return isUtf8(bytes, labels.valueBegin[at] as number, labels.valueEnd[at] as number);
+}
+
+/** Bytes of the names of the labels that were read last, as far as they are compared: what refusing them has cost. */
+export function comparedNameBytes({ labelScratch: labels }: LabelScan, limits: LabelLimits): number {
+  const bytesMax = comparedBytesMax(limits);
+  let total = 0;
+  for (let i = 0; i < Math.min(labels.count, labelsMax); i++) {
+    total += Math.min(bytesMax, (labels.nameEnd[i] as number) - (labels.nameBegin[i] as number));
+  }
+  return total;
+}
+
+/** Names that are too long are told apart by as much of them as an error shows. */
+function comparedBytesMax({ labelNameLengthMax }: LabelLimits): number {
+  return labelNameLengthMax > 0 ? Math.max(labelNameLengthMax, excerptBytes) : Number.POSITIVE_INFINITY;
+}
+
+/** @param areTexts whether names and values are known to be UTF-8; else each is looked at */
+function writeSeries(scan: LabelScan, areTexts: boolean, out: ByteSink, limits: LabelLimits): LabelFault {
   const { bytes, labelScratch: labels } = scan;
   labels.faultLabel = -1;
   const metric = findMetricName(scan);
   if (metric < 0) return missingMetricName;
   const nameBegin = labels.valueBegin[metric] as number;
   const nameEnd = labels.valueEnd[metric] as number;
-  if (!ascii && !isUtf8(bytes, nameBegin, nameEnd)) {
+  if (!areTexts && !isValueText(scan, metric)) {
     labels.faultLabel = metric;
     return metricNameInvalid;
   }
@@ -386,14 +451,14 @@ function writeSeries(scan: LabelScan, ascii: boolean, out: ByteSink, limits: Lab
   }
   if (labels.count > labelsMax) return tooManyLabels;
   // Not before it is known that there are no more than there may be.
-  sortByName(bytes, labels);
-  const fault = checkLabels(scan, ascii, limits);
+  sortByName(bytes, labels, comparedBytesMax(limits));
+  const fault = checkLabels(scan, areTexts, limits);
   if (fault === noFault) write(bytes, labels, out);
   return fault;
 }
 
 /** Checks the sorted labels one by one: the fault found does not depend on the order they came in. */
-function checkLabels(scan: LabelScan, ascii: boolean, limits: LabelLimits): LabelFault {
+function checkLabels(scan: LabelScan, areTexts: boolean, limits: LabelLimits): LabelFault {
   const { bytes, labelScratch: labels } = scan;
   const { labelNameLengthMax, labelValueLengthMax } = limits;
   let before = -1;
@@ -405,39 +470,42 @@ function checkLabels(scan: LabelScan, ascii: boolean, limits: LabelLimits): Labe
     const valueEnd = labels.valueEnd[at] as number;
     labels.faultLabel = at;
     if (nameEnd === nameBegin) return labelInvalid;
-    if (!ascii && !isUtf8(bytes, nameBegin, nameEnd)) return labelInvalid;
+    if (!areTexts && !isNameText(scan, at)) return labelInvalid;
     if (labelNameLengthMax > 0 && nameEnd - nameBegin > labelNameLengthMax) return labelNameTooLong;
-    if (!ascii && !isUtf8(bytes, valueBegin, valueEnd)) return labelValueInvalid;
+    if (!areTexts && !isValueText(scan, at)) return labelValueInvalid;
     if (labelValueLengthMax > 0 && valueEnd - valueBegin > labelValueLengthMax) return labelValueTooLong;
-    if (before >= 0 && compareNames(bytes, labels, before, at) === 0) return duplicateLabelNames;
+    if (before >= 0 && compareNames(bytes, labels, before, at, Number.POSITIVE_INFINITY) === 0)
+      return duplicateLabelNames;
     before = at;
   }
   return noFault;
 }
 
-function compareNames(bytes: Uint8Array, labels: LabelScratch, a: number, b: number): number {
+/** @param bytesMax looks at so many bytes of each; of those that begin alike the shorter one is less */
+function compareNames(bytes: Uint8Array, labels: LabelScratch, a: number, b: number, bytesMax: number): number {
   let x = labels.nameBegin[a] as number;
   let y = labels.nameBegin[b] as number;
   const aLength = (labels.nameEnd[a] as number) - x;
   const bLength = (labels.nameEnd[b] as number) - y;
-  for (const end = x + Math.min(aLength, bLength); x < end; x++, y++) {
+  for (const end = x + Math.min(aLength, bLength, bytesMax); x < end; x++, y++) {
     const difference = (bytes[x] as number) - (bytes[y] as number);
     if (difference !== 0) return difference;
   }
   return aLength - bLength;
 }
 
-function sortByName(bytes: Uint8Array, labels: LabelScratch): void {
+/** @param bytesMax names that are longer are told apart by so many bytes and their length */
+function sortByName(bytes: Uint8Array, labels: LabelScratch, bytesMax: number): void {
   const { count, order } = labels;
   if (count > insertionSortMax) {
-    order.subarray(0, count).sort((a, b) => compareNames(bytes, labels, a, b));
+    order.subarray(0, count).sort((a, b) => compareNames(bytes, labels, a, b, bytesMax));
     return;
   }
   // Most senders sort: then this is one comparison a label.
   for (let i = 1; i < count; i++) {
     const moved = order[i] as number;
     let at = i;
-    while (at > 0 && compareNames(bytes, labels, order[at - 1] as number, moved) > 0) {
+    while (at > 0 && compareNames(bytes, labels, order[at - 1] as number, moved, bytesMax) > 0) {
       order[at] = order[at - 1] as number;
       at--;
     }

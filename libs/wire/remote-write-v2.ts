@@ -34,6 +34,7 @@ export function scanWriteRequestV2(bytes: Uint8Array, length: number, scan: Writ
       if (symbol === scan.symbolBegin.length) scan.growSymbols();
       scan.symbolBegin[symbol] = reader.position;
       scan.symbolEnd[symbol] = end;
+      scan.symbolText[symbol] = 0;
       scan.symbolCount = symbol + 1;
       reader.position = end;
     } else if (tag === 0x2a) {

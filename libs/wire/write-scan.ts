@@ -134,6 +134,8 @@ export class WriteScan {
   symbolCount = 0;
   symbolBegin: Uint32Array = new Uint32Array(256);
   symbolEnd: Uint32Array = new Uint32Array(256);
+  /** What whoever reads labels has found out about the text of each symbol; 0 is nothing yet. */
+  symbolText: Uint8Array = new Uint8Array(256);
   /** v2: name, value, name, value, ... of series i are the symbols refs[refsBegin[i]] to refs[refsBegin[i + 1]]: all in range. */
   refsBegin: Uint32Array = new Uint32Array(257);
   refs: Uint32Array = new Uint32Array(1024);
@@ -266,6 +268,7 @@ export class WriteScan {
     const rows = grownRows(this.symbolBegin.length, this.max.symbols, 'symbols');
     this.symbolBegin = grownUint32(this.symbolBegin, rows);
     this.symbolEnd = grownUint32(this.symbolEnd, rows);
+    this.symbolText = grownUint8(this.symbolText, rows);
   }
 
   growRefs(): void {
@@ -327,6 +330,7 @@ export class WriteScan {
     if (this.symbolBegin.length > keptRowsMax && this.symbolCount <= keptRowsMax) {
       this.symbolBegin = new Uint32Array(256);
       this.symbolEnd = new Uint32Array(256);
+      this.symbolText = new Uint8Array(256);
     }
     if (this.refs.length > keptRowsMax * 20) this.refs = new Uint32Array(1024);
     if (this.exemplarRefs.length > keptRowsMax) this.exemplarRefs = new Uint32Array(64);

@@ -423,6 +423,13 @@ describe('push', () => {
       Array.from({ length: 1000 }, () => wide),
     );
     assert.equal(labels.status, 413);
+    const twice = ['n'.repeat(64), 'x'] as const;
+    const refused = await send(
+      deps,
+      'v2',
+      Array.from({ length: 600 }, () => ({ labels: [['__name__', 'up'], twice, twice] as const })),
+    );
+    assert.equal(refused.status, 413, 'what is refused has been compared as well');
     const metadata = { type: 2, help: 'x'.repeat(100), unit: 'y'.repeat(100) };
     const texts = await send(
       deps,

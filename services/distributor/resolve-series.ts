@@ -7,6 +7,7 @@ import { Failure } from '../../libs/errors/failure.ts';
 import {
   canonicalizeV1,
   canonicalizeV2,
+  comparedNameBytes,
   type LabelLimits,
   labelFaultId,
   labelFaultText,
@@ -82,6 +83,7 @@ export class ResolvedSeries {
 
   #takeUnknown(scan: WriteScan, known: SeriesAliases, limits: LabelLimits, refusals: Refusals): void {
     const { labels } = this;
+    let refusedBytes = 0;
     for (let row = 0; row < scan.seriesCount; row++) {
       if (this.refs[row] !== 0) continue;
       const begin = labels.length;
@@ -97,16 +99,14 @@ export class ResolvedSeries {
       const fault =
         scan.version === 1 ? canonicalizeV1(scan, row, labels, limits) : canonicalizeV2(scan, row, labels, limits);
       if (fault !== 0) {
+        // To refuse costs as much as to accept, and writes nothing that is counted.
+        refusedBytes += comparedNameBytes(scan, limits);
+        if (labels.length + refusedBytes > this.labelBytesMax) throw this.#tooLarge();
         this.#refuse(scan, row, labelFaultId(fault), () => labelFaultText(fault, scan, row, limits), refusals);
         labels.length = begin;
         continue;
       }
-      if (labels.length > this.labelBytesMax) {
-        throw new Failure(
-          'too_large',
-          `the labels of the request's new series are larger than ${this.labelBytesMax} bytes`,
-        );
-      }
+      if (labels.length + refusedBytes > this.labelBytesMax) throw this.#tooLarge();
       this.labelsBegin[row] = begin;
       this.labelsEnd[row] = labels.length;
       let alias = this.aliases[row] as number;
@@ -125,6 +125,13 @@ export class ResolvedSeries {
     this.keep ??= new Uint8Array(scan.seriesCount).fill(1);
     this.keep[row] = 0;
     refusals.add(id, 1, text);
+  }
+
+  #tooLarge(): Failure {
+    return new Failure(
+      'too_large',
+      `the labels of the request's new series are larger than ${this.labelBytesMax} bytes`,
+    );
   }
 
   #grow(length: number): void {
