@@ -91,8 +91,10 @@ const symbolIsNoText = 2;
 /** Most labels of a series whatever its limits are: a body of a few megabytes may bring tens of millions. */
 const labelsMax = 1 << 17;
 
-/** Below this many labels an insertion sort wins, and bounds its own square. */
+/** Below this many labels an insertion sort wins where they come nearly sorted. */
 const insertionSortMax = 48;
+/** After so many moves for each label they do not. */
+const movesPerLabelMax = 3;
 
 const scratchColumns = [
   'nameBegin',
@@ -103,6 +105,9 @@ const scratchColumns = [
   'valueSymbol',
   'order',
 ] as const satisfies readonly (keyof LabelScratch)[];
+
+/** Names of more are compared by eight bytes at once. */
+const longNameBytes = 64;
 
 /** Labels of one series as ranges of its request's bytes: memory for one call, reused by the next. */
 export class LabelScratch {
@@ -184,7 +189,7 @@ export function canonicalizeExemplar(scan: LabelScan, exemplar: LabelRange, out:
     codePoints += countCodePoints(bytes, nameBegin, nameEnd) + countCodePoints(bytes, valueBegin, valueEnd);
     if (codePoints > exemplarCodePointsMax) return false;
   }
-  sortByName(bytes, labels, Number.POSITIVE_INFINITY);
+  sortByName(scan, Number.POSITIVE_INFINITY);
   if (checkLabels(scan, false, noLimits) !== noFault) return false;
   write(bytes, labels, out);
   return true;
@@ -284,7 +289,7 @@ export function labelFaultText(fault: LabelFault, scan: LabelScan, row: number, 
 export function seriesText(scan: LabelScan, row: number): string {
   if (scan.version === 1) readLabelFields(scan, scan.labelsBegin[row] as number, scan.labelsEnd[row] as number);
   else readLabelRefs(scan, scan.refs, scan.refsBegin[row] as number, scan.refsBegin[row + 1] as number);
-  sortByName(scan.bytes, scan.labelScratch, excerptBytes);
+  sortByName(scan, excerptBytes);
   return seriesExcerpt(scan);
 }
 
@@ -451,7 +456,7 @@ function writeSeries(scan: LabelScan, areTexts: boolean, out: ByteSink, limits: 
   }
   if (labels.count > labelsMax) return tooManyLabels;
   // Not before it is known that there are no more than there may be.
-  sortByName(bytes, labels, comparedBytesMax(limits));
+  sortByName(scan, comparedBytesMax(limits));
   const fault = checkLabels(scan, areTexts, limits);
   if (fault === noFault) write(bytes, labels, out);
   return fault;
@@ -459,7 +464,7 @@ function writeSeries(scan: LabelScan, areTexts: boolean, out: ByteSink, limits: 
 
 /** Checks the sorted labels one by one: the fault found does not depend on the order they came in. */
 function checkLabels(scan: LabelScan, areTexts: boolean, limits: LabelLimits): LabelFault {
-  const { bytes, labelScratch: labels } = scan;
+  const { labelScratch: labels } = scan;
   const { labelNameLengthMax, labelValueLengthMax } = limits;
   let before = -1;
   for (let i = 0; i < labels.count; i++) {
@@ -474,20 +479,27 @@ function checkLabels(scan: LabelScan, areTexts: boolean, limits: LabelLimits): L
     if (labelNameLengthMax > 0 && nameEnd - nameBegin > labelNameLengthMax) return labelNameTooLong;
     if (!areTexts && !isValueText(scan, at)) return labelValueInvalid;
     if (labelValueLengthMax > 0 && valueEnd - valueBegin > labelValueLengthMax) return labelValueTooLong;
-    if (before >= 0 && compareNames(bytes, labels, before, at, Number.POSITIVE_INFINITY) === 0)
-      return duplicateLabelNames;
+    if (before >= 0 && compareNames(scan, before, at, Number.POSITIVE_INFINITY) === 0) return duplicateLabelNames;
     before = at;
   }
   return noFault;
 }
 
 /** @param bytesMax looks at so many bytes of each; of those that begin alike the shorter one is less */
-function compareNames(bytes: Uint8Array, labels: LabelScratch, a: number, b: number, bytesMax: number): number {
+function compareNames(scan: LabelScan, a: number, b: number, bytesMax: number): number {
+  const { bytes, view, labelScratch: labels } = scan;
   let x = labels.nameBegin[a] as number;
   let y = labels.nameBegin[b] as number;
   const aLength = (labels.nameEnd[a] as number) - x;
   const bLength = (labels.nameEnd[b] as number) - y;
-  for (const end = x + Math.min(aLength, bLength, bytesMax); x < end; x++, y++) {
+  const end = x + Math.min(aLength, bLength, bytesMax);
+  if (end - x > longNameBytes) {
+    while (x + 8 <= end && BigInt.asUintN(64, view.getBigUint64(x, true) ^ view.getBigUint64(y, true)) === 0n) {
+      x += 8;
+      y += 8;
+    }
+  }
+  for (; x < end; x++, y++) {
     const difference = (bytes[x] as number) - (bytes[y] as number);
     if (difference !== 0) return difference;
   }
@@ -495,21 +507,26 @@ function compareNames(bytes: Uint8Array, labels: LabelScratch, a: number, b: num
 }
 
 /** @param bytesMax names that are longer are told apart by so many bytes and their length */
-function sortByName(bytes: Uint8Array, labels: LabelScratch, bytesMax: number): void {
-  const { count, order } = labels;
+function sortByName(scan: LabelScan, bytesMax: number): void {
+  const { count, order } = scan.labelScratch;
   if (count > insertionSortMax) {
-    order.subarray(0, count).sort((a, b) => compareNames(bytes, labels, a, b, bytesMax));
+    order.subarray(0, count).sort((a, b) => compareNames(scan, a, b, bytesMax));
     return;
   }
   // Most senders sort: then this is one comparison a label.
+  let moves = 0;
   for (let i = 1; i < count; i++) {
     const moved = order[i] as number;
     let at = i;
-    while (at > 0 && compareNames(bytes, labels, order[at - 1] as number, moved, bytesMax) > 0) {
+    while (at > 0 && compareNames(scan, order[at - 1] as number, moved, bytesMax) > 0) {
       order[at] = order[at - 1] as number;
       at--;
     }
     order[at] = moved;
+    moves += i - at;
+    if (moves <= movesPerLabelMax * count) continue;
+    order.subarray(0, count).sort((a, b) => compareNames(scan, a, b, bytesMax));
+    return;
   }
 }
 
