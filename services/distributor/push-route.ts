@@ -115,7 +115,7 @@ function written(samples: number, histograms: number, exemplars: number): Record
 }
 
 /** @throws Failure `unsupported_media_type` for anything but the two messages */
-function versionOf(contentType: string | undefined): 1 | 2 {
+export function versionOf(contentType: string | undefined): 1 | 2 {
   if (contentType === undefined || contentType.trim() === '') return 1;
   const [media, ...parameters] = contentType.split(';').map((part) => part.trim());
   if (media?.toLowerCase() !== 'application/x-protobuf') {

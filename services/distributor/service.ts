@@ -20,7 +20,7 @@ import { FairTurns } from './fair-turns.ts';
 import { IngestionRate } from './ingestion-rate.ts';
 import { createPushCounters } from './metrics.ts';
 import type { PushLimits } from './push.ts';
-import { handlePush, nothingWritten, type PushRouteDeps } from './push-route.ts';
+import { handlePush, nothingWritten, type PushRouteDeps, versionOf } from './push-route.ts';
 import { ResolvedSeries } from './resolve-series.ts';
 
 export interface DistributorDeps {
@@ -43,6 +43,8 @@ export interface DistributorDeps {
 const inflightShareOfMemory = 8;
 
 const urls = ['/api/v1/push', '/api/v1/write'];
+/** Where a slash stands between two words; what follows it is no matter of HTTP. */
+const mediaType = /^\s*[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(;|$)/;
 
 export function createDistributor(config: DistributorConfig, deps: DistributorDeps): Service {
   const inflight = new InflightBytes(
@@ -108,6 +110,13 @@ export function createDistributor(config: DistributorConfig, deps: DistributorDe
   };
 
   deps.app.register(async (app) => {
+    // What is no type, or an empty one, fastify would refuse in words of its own.
+    app.addHook('onRequest', async ({ headers }) => {
+      const type = headers['content-type'];
+      if (type === undefined || mediaType.test(type)) return;
+      versionOf(type);
+      delete headers['content-type'];
+    });
     // The body is read by the handler, which counts it.
     app.removeAllContentTypeParsers();
     app.addContentTypeParser('*', (_request, _payload, done) => done(null));

@@ -309,6 +309,7 @@ describeEachCarrier('the write endpoint accepts', { timeout: 120_000 }, (startMa
 
   for (const { name, headers } of [
     { name: 'no content type and no encoding', headers: { 'content-type': null, 'content-encoding': null } },
+    { name: 'an empty content type and encoding', headers: { 'content-type': '', 'content-encoding': '' } },
     { name: 'no version', headers: { 'x-prometheus-remote-write-version': null } },
     {
       name: 'the message named',

@@ -179,6 +179,8 @@ describeEachCarrier('the write endpoint refuses', { timeout: 120_000 }, (startMa
     for (const { name, headers } of [
       { name: 'JSON', headers: { 'content-type': 'application/json' } },
       { name: 'a picture', headers: { 'content-type': 'image/png' } },
+      { name: 'a type without a slash', headers: { 'content-type': 'protobuf' } },
+      { name: 'no type at all', headers: { 'content-type': 'application/;proto=' } },
       {
         name: 'an unknown message',
         headers: { 'content-type': 'application/x-protobuf;proto=io.prometheus.write.v3.Request' },
