@@ -22,7 +22,11 @@ export class ChunkJoiner {
   readonly #out: BatchColumns;
   /** Parts of the series at hand in the order of their first chunks. */
   #order = new Uint32Array(16);
+  /** When those begin. */
+  #begins = new Float64Array(16);
   #series = 0;
+  /** So many parts of the series at hand are there. */
+  #partsThere = 0;
 
   /**
    * @param isSorted of each selection
@@ -45,10 +49,12 @@ export class ChunkJoiner {
     for (let left = seriesMax; left > 0 && this.#series < this.#seriesCount && !this.#out.isFull; left--) {
       const begin = partBegin[this.#series];
       const end = partBegin[this.#series + 1];
-      for (let part = begin; part < end; part++) {
+      for (; this.#partsThere < end - begin; this.#partsThere++) {
+        const part = begin + this.#partsThere;
         const source = partSource[part];
         if (!this.#held[source].has(partSeries[part])) return source;
       }
+      this.#partsThere = 0;
       const order = end - begin > 1 ? this.#orderOf(begin, end) : this.#order;
       if (end - begin === 1) order[0] = begin;
       for (let i = 0; i < end - begin; i++) this.#held[partSource[order[i]]].takeInto(this.#out, partSeries[order[i]]);
@@ -61,17 +67,21 @@ export class ChunkJoiner {
   /** The parts by when they begin: then the chunks of most series are in order of time as they come. */
   #orderOf(begin: number, end: number): Uint32Array {
     const { partSource, partSeries } = this.#table;
-    if (this.#order.length < end - begin) this.#order = new Uint32Array((end - begin) * 2);
+    if (this.#order.length < end - begin) {
+      this.#order = new Uint32Array((end - begin) * 2);
+      this.#begins = new Float64Array((end - begin) * 2);
+    }
     const order = this.#order;
+    const begins = this.#begins;
     for (let part = begin; part < end; part++) {
       const minT = this.#held[partSource[part]].minTimeOf(partSeries[part]);
       let at = part - begin;
-      for (; at > 0; at--) {
-        const before = order[at - 1];
-        if (this.#held[partSource[before]].minTimeOf(partSeries[before]) <= minT) break;
-        order[at] = before;
+      for (; at > 0 && begins[at - 1] > minT; at--) {
+        order[at] = order[at - 1];
+        begins[at] = begins[at - 1];
       }
       order[at] = part;
+      begins[at] = minT;
     }
     return order;
   }

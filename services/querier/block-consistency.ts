@@ -6,26 +6,64 @@ import type { BucketIndex, IndexedBlock } from '../../libs/blocks/bucket-index.t
 import { Failure } from '../../libs/errors/failure.ts';
 import { shardLabel } from '../../libs/tsdb/block/label-shard.ts';
 
+/** What an index says of all times: worked out once, since many queries go by the same index. */
+interface Standing {
+  /** Blocks without a deletion mark. */
+  readonly names: ReadonlySet<string>;
+  /** For each marked block, those that were made out of all of its sources. */
+  readonly madeOf: ReadonlyMap<IndexedBlock, readonly IndexedBlock[]>;
+}
+
+const standingOf = new WeakMap<BucketIndex, Standing>();
+
 /**
  * Names of the blocks whose samples belong into an answer over [minT, maxT].
  * @param elsewhere names of blocks that somebody else answers for
  */
 export function neededBlocks(index: BucketIndex, minT: number, maxT: number, elsewhere: ReadonlySet<string>): string[] {
-  const overlapping = index.blocks.filter(({ minTime, maxTime }) => minTime <= maxT && maxTime > minT);
-  if (overlapping.length === 0) return [];
-  const marked = new Set<string>(index.deletionMarks.map(({ ulid }) => ulid));
-  const standing = new Set<string>();
-  for (const { ulid } of index.blocks) if (!marked.has(ulid)) standing.add(ulid);
+  const { names, madeOf } = standingIn(index);
   const needed: string[] = [];
-  for (const block of overlapping) {
-    if (elsewhere.has(block.ulid)) continue;
+  for (const block of index.blocks) {
+    if (block.minTime > maxT || block.maxTime <= minT || elsewhere.has(block.ulid)) continue;
     // Downsampled blocks stand beside those with all samples. Where those are gone, reading one says that it cannot be read.
     if (isDownsampled(block) && isThereInFull(block, index.blocks)) continue;
     // A marked one is read until it is deleted, unless all of its samples stand in others.
-    if (marked.has(block.ulid) && isReplaced(block, overlapping, standing)) continue;
+    const made = madeOf.get(block)?.filter(({ minTime, maxTime }) => minTime <= maxT && maxTime > minT);
+    if (made !== undefined && isReplaced(block, made, names)) continue;
     needed.push(block.ulid);
   }
   return needed;
+}
+
+function standingIn(index: BucketIndex): Standing {
+  const known = standingOf.get(index);
+  if (known !== undefined) return known;
+  const marked = new Set<string>(index.deletionMarks.map(({ ulid }) => ulid));
+  const names = new Set<string>();
+  /** By each of their sources. */
+  const outputs = new Map<string, IndexedBlock[]>();
+  for (const block of index.blocks) {
+    if (!marked.has(block.ulid)) names.add(block.ulid);
+    if (block.details === undefined || block.details.jobOutputs.length === 0) continue;
+    for (const source of block.details.sources) {
+      const others = outputs.get(source);
+      if (others === undefined) outputs.set(source, [block]);
+      else others.push(block);
+    }
+  }
+  const madeOf = new Map<IndexedBlock, readonly IndexedBlock[]>();
+  for (const block of index.blocks) {
+    if (!marked.has(block.ulid)) continue;
+    const [first, ...sources] = block.details?.sources ?? [];
+    const candidates = first === undefined ? [] : (outputs.get(first) ?? []);
+    const made = candidates.filter(({ ulid, details }) => {
+      return ulid !== block.ulid && sources.every((source) => details?.sources.includes(source));
+    });
+    madeOf.set(block, made);
+  }
+  const found = { names, madeOf };
+  standingOf.set(index, found);
+  return found;
 }
 
 const isDownsampled = ({ details }: IndexedBlock): boolean => (details?.resolutionMs ?? 0) > 0;
@@ -37,14 +75,8 @@ function isThereInFull({ details }: IndexedBlock, blocks: readonly IndexedBlock[
   );
 }
 
-/** Whether all samples of a marked block stand in what was made out of it. */
-function isReplaced(block: IndexedBlock, others: readonly IndexedBlock[], standing: ReadonlySet<string>): boolean {
-  const sources = block.details?.sources;
-  if (sources === undefined || sources.length === 0) return false;
-  const made = others.filter(({ ulid, details }) => {
-    if (details === undefined || details.jobOutputs.length === 0 || ulid === block.ulid) return false;
-    return sources.every((source) => details.sources.includes(source));
-  });
+/** Whether all samples of a marked block stand in what was made out of its sources, or of more. */
+function isReplaced(block: IndexedBlock, made: readonly IndexedBlock[], standing: ReadonlySet<string>): boolean {
   // One shard of them all has every series of that shard, and none of another.
   const hasShard = (shard: string): boolean => made.some((one) => standing.has(one.ulid) && shardOf(one) === shard);
   const shard = shardOf(block);

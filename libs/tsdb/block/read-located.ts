@@ -37,10 +37,11 @@ export class LocatedReader {
   /** Bytes that were read. */
   bytes = 0;
   #series = 0;
-  #memory: Uint8Array<ArrayBuffer> = new Uint8Array(1 << 16);
-  #encoding = new Uint8Array(256);
-  #byteBegin = new Uint32Array(256);
-  #byteEnd = new Uint32Array(256);
+  // Of no size yet: a query may have thousands of blocks, and one chunk of each.
+  #memory: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+  #encoding = new Uint8Array(0);
+  #byteBegin = new Uint32Array(0);
+  #byteEnd = new Uint32Array(0);
   /** Piece p has the bytes of its file from pieceBegin[p] on, at pieceAt[p] of the memory, up to pieceAt[p + 1]. */
   readonly #pieceBegin: number[] = [];
   readonly #pieceAt: number[] = [];
@@ -48,7 +49,7 @@ export class LocatedReader {
   /** Of the memory: behind the pieces and what was read again. */
   #used = 0;
   /** The piece of each chunk of the batch. */
-  #pieceOf = new Uint32Array(256);
+  #pieceOf = new Uint32Array(0);
 
   /** @param batchBytes that one batch has, gaps included, before it takes no further series */
   constructor(located: LocatedChunks, batchBytes: number) {
