@@ -64,6 +64,7 @@ const burstAsksMax = 20;
 const burstMs = 50;
 const warmSeconds = 1;
 const memoryPollMs = 5;
+const settleSecondsMax = 600;
 
 /** Runs a suite; @returns the text of its table */
 export async function runSuite(name: string, suite: Suite, options: SuiteOptions): Promise<string> {
@@ -160,10 +161,24 @@ async function startFilled(
   const protocol = kind.protocols.includes('v2') ? 'v2' : 'v1';
   const reached = await fillHistory(server, protocol, history, connections, progress, filled, fillSeconds);
   await server.stop();
+  if (reached >= history.scrapes) await settle(kind, folder, progress);
   writeFileSync(mark, String(reached));
   if (reached >= history.scrapes) return RunningServer.startIn(kind, folder, 'keep');
   progress.say(`${kind.name}: ${reached} of ${history.scrapes} scrapes are written`);
   return undefined;
+}
+
+/** Waits until a history that is written is as one that was written long ago. */
+async function settle(kind: ServerKind, folder: string, progress: Progress): Promise<void> {
+  if (kind.settling === undefined) return;
+  await using server = await RunningServer.startIn(kind, folder, 'keep', kind.settling.flags);
+  if (server === undefined) return;
+  progress.say(`${kind.name}: settles`);
+  const stopAt = performance.now() + settleSecondsMax * 1000;
+  while (!(await kind.settling.isDone(server))) {
+    if (performance.now() > stopAt) throw new Error(`${kind.name} has not settled after ${settleSecondsMax} s`);
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
 }
 
 /** A server that is asked one case. */

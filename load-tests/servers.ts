@@ -3,7 +3,7 @@
  * its own pid. Owns where they are found and their flags. All run with their defaults except what is named here.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { accessSync, constants, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -20,6 +20,12 @@ export interface ServerKind {
   readonly environment?: Readonly<Record<string, string>>;
   /** Before `/api/v1`. */
   readonly queryPath: string;
+  /** What brings a history that was just written into the shape that one of its age has: undefined where the server does so as it is written. */
+  readonly settling?: {
+    readonly flags: readonly string[];
+    /** Whether all is merged that will be. */
+    isDone(server: RunningServer): Promise<boolean>;
+  };
   /** The program and its flags, undefined where the program is absent. */
   command(folder: string, port: number): readonly [string, readonly string[]] | undefined;
 }
@@ -89,6 +95,26 @@ export const serverKinds: readonly ServerKind[] = [
         ...(process.env.MARU_TEST_FLAGS ?? '').split(' ').filter((flag) => flag !== ''),
       ],
     ],
+    // Blocks of hours become blocks of days, and leave the ingester, within a day; here within minutes.
+    settling: {
+      flags: [
+        '--compactor.compaction-interval=5s',
+        '--compactor.cleanup-interval=20s',
+        '--compactor.first-level-compaction-wait-period=0s',
+        '--ingester.ship-interval=5s',
+        '--query.bucket-index-max-age=30s',
+        '--query.bucket-index-refresh=5s',
+        '--store-gateway.sync-interval=5s',
+        '--query.timeout=10s',
+      ],
+      isDone: async ({ baseUrl, folder }) => {
+        const response = await fetch(`${baseUrl}/compactor/tenant/anonymous/planned_jobs`);
+        const { planned_jobs } = (await response.json()) as { readonly planned_jobs: readonly unknown[] };
+        const blocks = join(folder, 'blocks/anonymous');
+        // Those of the last two hours stay.
+        return planned_jobs.length === 0 && (!existsSync(blocks) || readdirSync(blocks).length <= 2);
+      },
+    },
   },
   splitMaru('maru-rf1', 1),
   splitMaru('maru-rf3', 3),
@@ -152,14 +178,22 @@ export class RunningServer {
   readonly folder: string;
   readonly port: number;
   readonly #afterwards: 'delete' | 'keep';
+  readonly #flags: readonly string[];
   #child: ChildProcess | undefined;
   #output = '';
 
-  private constructor(kind: ServerKind, folder: string, port: number, afterwards: 'delete' | 'keep') {
+  private constructor(
+    kind: ServerKind,
+    folder: string,
+    port: number,
+    afterwards: 'delete' | 'keep',
+    flags: readonly string[],
+  ) {
     this.kind = kind;
     this.folder = folder;
     this.port = port;
     this.#afterwards = afterwards;
+    this.#flags = flags;
   }
 
   /** Starts a server on an empty folder; undefined where its program is absent. */
@@ -170,13 +204,14 @@ export class RunningServer {
     return server;
   }
 
-  /** Starts a server on a folder that may hold data; undefined where its program is absent. */
+  /** Starts a server on a folder that may hold data, with further flags; undefined where its program is absent. */
   static async startIn(
     kind: ServerKind,
     folder: string,
     afterwards: 'delete' | 'keep',
+    flags: readonly string[] = [],
   ): Promise<RunningServer | undefined> {
-    const server = new RunningServer(kind, folder, await freePort(), afterwards);
+    const server = new RunningServer(kind, folder, await freePort(), afterwards, flags);
     if (kind.command(folder, server.port) === undefined) return undefined;
     await server.launch();
     return server;
@@ -196,7 +231,7 @@ export class RunningServer {
     const command = this.kind.command(this.folder, this.port);
     if (command === undefined) throw new Error(`${this.kind.name} is absent`);
     const begin = performance.now();
-    const child = spawn(command[0], command[1], {
+    const child = spawn(command[0], [...command[1], ...this.#flags], {
       stdio: ['ignore', 'pipe', 'pipe'],
       cwd: this.folder,
       env: { ...this.kind.environment, ...process.env },
