@@ -259,7 +259,8 @@ function finalName({ labels, dropName }: OutputSeries): OutputSeries {
 /** All points of all series that have any. */
 function gather(context: ExecutionContext, operator: VectorOperator, grid: Grid): ResultSeries[] {
   const column = context.takeColumn(grid.stepCount);
-  const everyStep = new Float64Array(grid.stepCount).map((_time, step) => grid.startMs + step * grid.stepMs);
+  const everyStep = new Float64Array(grid.stepCount);
+  for (let step = 0; step < grid.stepCount; step++) everyStep[step] = grid.startMs + step * grid.stepMs;
   const result: ResultSeries[] = [];
   for (const { labels } of operator.series()) {
     column.clear();

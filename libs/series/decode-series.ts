@@ -5,7 +5,7 @@
  */
 
 import { ChunkEncoding } from '../model/encoding/chunk.ts';
-import { decodeChunk } from '../model/encoding/decode-chunk.ts';
+import { chunkSampleCount, decodeChunk } from '../model/encoding/decode-chunk.ts';
 import { PackedHistograms } from '../model/encoding/packed-histograms.ts';
 import { reserveRows, unpackHistograms } from '../model/encoding/sample-rows.ts';
 import { type Histogram, ResetHint } from '../model/histogram.ts';
@@ -16,6 +16,8 @@ import type { SeriesSelection } from './series-reader.ts';
 import type { ChunkBatch } from './series-source.ts';
 
 const firstCapacity = 256;
+/** Room that is made for the samples of a series before any is read: what its chunks say is only checked then. */
+const earlyRowsMax = 1 << 20;
 /** Memory of runs that is kept for the next ones. */
 const spareRunsMax = 4;
 
@@ -77,12 +79,26 @@ export class SeriesDecoder {
     this.#newest = Number.NEGATIVE_INFINITY;
     const begin = batch.chunkBegin[series - batch.firstSeries];
     const end = batch.chunkBegin[series - batch.firstSeries + 1];
+    // Once for all: columns that grow by halves leave as much garbage behind as they hold.
+    if (end - begin > 1) this.#reserve(batch, begin, end);
     for (let chunk = begin; chunk < end; chunk++) {
-      if (batch.maxT[chunk] < this.#minT || batch.minT[chunk] > this.#maxT) continue;
-      this.#append(batch, chunk);
+      if (this.#isWanted(batch, chunk)) this.#append(batch, chunk);
     }
     this.#joinRuns();
     return this.#columns;
+  }
+
+  #isWanted({ minT, maxT }: ChunkBatch, chunk: number): boolean {
+    return maxT[chunk] >= this.#minT && minT[chunk] <= this.#maxT;
+  }
+
+  #reserve(batch: ChunkBatch, begin: number, end: number): void {
+    let rows = 0;
+    for (let chunk = begin; chunk < end; chunk++) {
+      if (!this.#isWanted(batch, chunk)) continue;
+      rows += chunkSampleCount(batch.encoding[chunk] as ChunkEncoding, batch.bytes, batch.byteBegin[chunk]);
+    }
+    reserveRows(this.#columns, Math.min(rows, earlyRowsMax));
   }
 
   /** Lets go of the batch at hand. */

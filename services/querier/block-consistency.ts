@@ -10,7 +10,9 @@ import { shardLabel } from '../../libs/tsdb/block/label-shard.ts';
 interface Standing {
   /** Blocks without a deletion mark. */
   readonly names: ReadonlySet<string>;
-  /** For each marked block, those that were made out of all of its sources. */
+  /** Marked blocks whose samples stand in others, whatever time is asked for. */
+  readonly replaced: ReadonlySet<IndexedBlock>;
+  /** For each further marked block, those that were made out of all of its sources. */
   readonly madeOf: ReadonlyMap<IndexedBlock, readonly IndexedBlock[]>;
 }
 
@@ -21,13 +23,14 @@ const standingOf = new WeakMap<BucketIndex, Standing>();
  * @param elsewhere names of blocks that somebody else answers for
  */
 export function neededBlocks(index: BucketIndex, minT: number, maxT: number, elsewhere: ReadonlySet<string>): string[] {
-  const { names, madeOf } = standingIn(index);
+  const { names, replaced, madeOf } = standingIn(index);
   const needed: string[] = [];
   for (const block of index.blocks) {
     if (block.minTime > maxT || block.maxTime <= minT || elsewhere.has(block.ulid)) continue;
     // Downsampled blocks stand beside those with all samples. Where those are gone, reading one says that it cannot be read.
     if (isDownsampled(block) && isThereInFull(block, index.blocks)) continue;
     // A marked one is read until it is deleted, unless all of its samples stand in others.
+    if (replaced.has(block)) continue;
     const made = madeOf.get(block)?.filter(({ minTime, maxTime }) => minTime <= maxT && maxTime > minT);
     if (made !== undefined && isReplaced(block, made, names)) continue;
     needed.push(block.ulid);
@@ -51,6 +54,7 @@ function standingIn(index: BucketIndex): Standing {
       else others.push(block);
     }
   }
+  const replaced = new Set<IndexedBlock>();
   const madeOf = new Map<IndexedBlock, readonly IndexedBlock[]>();
   for (const block of index.blocks) {
     if (!marked.has(block.ulid)) continue;
@@ -59,9 +63,12 @@ function standingIn(index: BucketIndex): Standing {
     const made = candidates.filter(({ ulid, details }) => {
       return ulid !== block.ulid && sources.every((source) => details?.sources.includes(source));
     });
-    madeOf.set(block, made);
+    // Those that cover it are of every answer that it is of.
+    const covering = made.filter(({ minTime, maxTime }) => minTime <= block.minTime && maxTime >= block.maxTime);
+    if (isReplaced(block, covering, names)) replaced.add(block);
+    else madeOf.set(block, made);
   }
-  const found = { names, madeOf };
+  const found = { names, replaced, madeOf };
   standingOf.set(index, found);
   return found;
 }

@@ -64,6 +64,8 @@ interface Opened {
   readonly facts: BlockFacts;
   readonly header: HeaderedIndex;
   readonly tombstones: Tombstones;
+  /** Of its chunks, where the bucket is a folder. */
+  readonly directory: string | undefined;
 }
 
 export interface Quarantine {
@@ -76,7 +78,10 @@ export class GatewayBlock {
   readonly ulid: Ulid;
   readonly #deps: OpenBlockDeps;
   #opening: Promise<Opened> | undefined;
+  /** What that came to: whoever finds it here need not wait, and most do. */
+  #opened: Opened | undefined;
   #lookup: Promise<IndexLookup> | undefined;
+  #loaded: IndexLookup | undefined;
   #lookupBytes = 0;
   /** What is in memory of the header that is open; undefined where none is. */
   #headerBytes: number | undefined;
@@ -135,7 +140,8 @@ export class GatewayBlock {
       for (let isRetry = false; ; isRetry = true) {
         this.#refuseQuarantined();
         const opening = this.#open(known);
-        const opened = await untilAborted(opening, signal);
+        signal.throwIfAborted();
+        const opened = this.#opened ?? (await untilAborted(opening, signal));
         try {
           return await act(this.#source(opened, counts, batchBytes));
         } catch (error) {
@@ -243,7 +249,9 @@ export class GatewayBlock {
   async #letGo(): Promise<void> {
     const kept = this.#kept;
     this.#kept = undefined;
+    this.#opened = undefined;
     this.#lookup = undefined;
+    this.#loaded = undefined;
     this.#lookupBytes = 0;
     this.#headerBytes = undefined;
     await kept?.end();
@@ -260,7 +268,9 @@ export class GatewayBlock {
     if (this.#opening !== undefined) return this.#opening;
     const opening: Promise<Opened> = this.#openNow(known).then(
       (opened) => {
-        if (this.#opening === opening) this.#headerBytes = opened.header.heldBytes;
+        if (this.#opening !== opening) return opened;
+        this.#headerBytes = opened.header.heldBytes;
+        this.#opened = opened;
         return opened;
       },
       (error: unknown) => {
@@ -281,7 +291,8 @@ export class GatewayBlock {
       this.#openHeader(facts, signal),
       this.#readTombstones(facts, signal),
     ]);
-    return { facts, header, tombstones };
+    const directory = this.#deps.bucket.filePath(blockKey(this.tenant, this.ulid, 'chunks'));
+    return { facts, header, tombstones, directory };
   }
 
   async #readFacts(signal: AbortSignal): Promise<BlockFacts> {
@@ -347,9 +358,8 @@ export class GatewayBlock {
     return parseTombstones(reader.name, await reader.read(0, tombstonesBytes, signal));
   }
 
-  #source({ facts, header, tombstones }: Opened, counts: ReadCounts, batchBytes: number): BlockSource {
-    const { bucket, cache, allReads } = this.#deps;
-    const directory = bucket.filePath(blockKey(this.tenant, this.ulid, 'chunks'));
+  #source({ facts, header, tombstones, directory }: Opened, counts: ReadCounts, batchBytes: number): BlockSource {
+    const { cache, allReads } = this.#deps;
     const readerOf = (relPath: string, size: number): RangeReader => {
       const key = blockKey(this.tenant, this.ulid, relPath);
       return cachedReader(countedReader(this.#file(relPath, size), counts, allReads), cache, key, counts);
@@ -364,7 +374,7 @@ export class GatewayBlock {
     const kept = this.#kept;
     const chunkBytes = facts.segmentBytes.reduce((sum, bytes) => sum + bytes, 0);
     return new BlockSource({
-      lookup: (signal) => untilAborted(this.#load(whole), signal),
+      lookup: (signal) => this.#loaded ?? untilAborted(this.#load(whole), signal),
       index,
       segment: (at) => {
         const size = facts.segmentBytes[at];
@@ -388,8 +398,10 @@ export class GatewayBlock {
       const loading = IndexLookup.load(index, this.#deps.lookupBytesMax, new AbortController().signal);
       this.#lookup = loading;
       loading.then(
-        ({ bytes }) => {
-          if (this.#lookup === loading) this.#lookupBytes = bytes;
+        (loaded) => {
+          if (this.#lookup !== loading) return;
+          this.#lookupBytes = loaded.bytes;
+          this.#loaded = loaded;
         },
         () => {
           if (this.#lookup === loading) this.#lookup = undefined;

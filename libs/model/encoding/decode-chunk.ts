@@ -8,7 +8,7 @@ import { decodeHistogramInto } from './histogram-chunk-reader.ts';
 import { reserveRows, type SampleRows } from './sample-rows.ts';
 
 /** Samples in the chunk at bytes[begin]. @throws Failure `internal` where it has no header. */
-function chunkSampleCount(encoding: ChunkEncoding, bytes: Uint8Array, begin: number): number {
+export function chunkSampleCount(encoding: ChunkEncoding, bytes: Uint8Array, begin: number): number {
   if (encoding !== ChunkEncoding.xor && encoding !== ChunkEncoding.xor2) {
     return histogramSampleCount(encoding, bytes, begin);
   }

@@ -27,7 +27,7 @@ import { type SelectedChunks, selectSeries } from './series-selection.ts';
 /** What a source needs of a block; the readers may count for one query. */
 export interface BlockReaders extends ChunkReaders {
   /** Loaded when first asked. */
-  lookup(signal: AbortSignal): Promise<IndexLookup>;
+  lookup(signal: AbortSignal): Promise<IndexLookup> | IndexLookup;
   readonly index: RangeReader;
   /**
    * All series in memory, where that is worth it and there is room; absent where a block has none.
