@@ -264,6 +264,35 @@ describe('a head as a source', () => {
     await assert.rejects(source.select({ matchers, ...always }, signal), { kind: 'bad_data' });
   });
 
+  it('reads many exemplars in slices of time, as they were when it was asked', async () => {
+    const count = 20_000;
+    const head = new TenantHead({ exemplarsMax: count });
+    const exemplars = Array.from({ length: count }, (_, i) => ({
+      series: i % 2,
+      t: i,
+      value: i,
+      labels: canonical(Labels.from([['trace', `${i}`]])),
+    }));
+    const samples = ['a', 'b'].map((name) => ({ labels: Labels.from([['__name__', name]]), t: begin }));
+    push(head, samples, exemplars);
+    const query = { selectors: [[{ type: '=~', name: '__name__', value: '.*' }]], ...always, limit: 0 } as const;
+    let isPending = true;
+    const reading = new HeadSource(head).exemplars(query, signal).finally(() => {
+      isPending = false;
+    });
+    let turns = 0;
+    for (; isPending; turns++) {
+      push(head, samples, [{ series: 0, t: 1, value: 1, labels: canonical(Labels.from([['later', `${turns}`]])) }]);
+      await turn();
+    }
+    assert.ok(turns >= 8, `writes had ${turns} turns`);
+    const { values } = await reading;
+    for (const [i, { exemplars: found }] of values.entries()) {
+      assert.equal(found.length, count / 2);
+      assert.ok(found.every(({ value, labels }, at) => value === at * 2 + i && labels.get('trace') === `${value}`));
+    }
+  });
+
   it('keeps the newest exemplars, each once, sorted by time when asked', async () => {
     const trace = (id: number, t: number, series = 0): ExemplarSample => ({
       series,

@@ -19,6 +19,7 @@ import type {
   SelectQuery,
   SeriesSource,
 } from '../../series/series-source.ts';
+import { ByteSink } from '../../std/byte-sink.ts';
 import { ChunkBatchBuilder } from './chunk-batch-builder.ts';
 import { copyBatch } from './copy-batch.ts';
 import type { HeadRange } from './head-range.ts';
@@ -171,23 +172,38 @@ export class HeadSource implements SeriesSource {
     const wanted = yield* this.#idsOfAny(selectors);
     const chosen = new IdMarks();
     for (const id of wanted) chosen.add(id);
-    const bySeries = new Map<number, Exemplar[]>();
-    // Without a yield: rows move when exemplars come. As many as the ring holds at most.
+    const ids: number[] = [];
+    const times: number[] = [];
+    const values: number[] = [];
+    const labelsEnd: number[] = [];
+    const labels = new ByteSink();
+    // Copied without a yield: rows move when exemplars come. As many as the ring holds at most.
     for (let i = 0; i < exemplars.count; i++) {
       const row = exemplars.row(i);
       const id = exemplars.series(row);
       const timestampMs = exemplars.time(row);
       if (chosen.get(id) !== 1 || timestampMs < minT || timestampMs > maxT) continue;
       const bytes = exemplars.labels(row);
-      const exemplar = { labels: labelsOfCanonical(bytes, 0, bytes.length), value: exemplars.value(row), timestampMs };
-      const list = bySeries.get(id);
-      if (list === undefined) bySeries.set(id, [exemplar]);
-      else list.push(exemplar);
+      labels.writeBytes(bytes, 0, bytes.length);
+      ids.push(id);
+      times.push(timestampMs);
+      values.push(exemplars.value(row));
+      labelsEnd.push(labels.length);
     }
     yield;
+    const bySeries = new Map<number, Exemplar[]>();
+    for (let i = 0; i < ids.length; i++) {
+      const own = labelsOfCanonical(labels.bytes, i === 0 ? 0 : labelsEnd[i - 1], labelsEnd[i]);
+      const exemplar = { labels: own, value: values[i], timestampMs: times[i] };
+      const list = bySeries.get(ids[i]);
+      if (list === undefined) bySeries.set(ids[i], [exemplar]);
+      else list.push(exemplar);
+      if (i % stepItems === 0) yield;
+    }
     const found: ExemplarSeries[] = [];
     for (const [id, list] of bySeries) {
-      found.push({ labels: labelsOf(series, id), exemplars: list.sort((a, b) => a.timestampMs - b.timestampMs) });
+      const sorted = yield* sortInSteps(list, (a, b) => a.timestampMs - b.timestampMs);
+      found.push({ labels: labelsOf(series, id), exemplars: sorted });
       if (found.length % stepItems === 0) yield;
     }
     return yield* sortInSteps(found, (a, b) => compareLabels(a.labels, b.labels));
