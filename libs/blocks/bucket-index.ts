@@ -66,7 +66,7 @@ export interface BucketIndex {
   readonly generation: number;
   /** Entries that are none, by their own words: named by whoever reads, and left out. */
   readonly problems: readonly string[];
-  /** Where there is no index: blocks that lie in the bucket all the same, the first of them. */
+  /** Where there is no index: blocks that lie in the bucket all the same, and of which nothing is known. */
   readonly unindexed?: readonly Ulid[];
 }
 

@@ -79,6 +79,48 @@ describe('indexes of tenants', () => {
     assert.deepEqual((await indexes.of(tenant, signal)).blocks, []);
   });
 
+  it('are made of the blocks that are there where nobody has written one', async () => {
+    const { bucket, state, indexes, problems, write } = rig();
+    const put = (name: string, relPath: string, body: object | string) =>
+      bucket.put(`${tenant}/${name}/${relPath}`, new TextEncoder().encode(JSON.stringify(body)), { signal });
+    const metaOf = (name: string, minTime: number) => ({
+      ...{ ulid: name, version: 1, minTime, maxTime: minTime + 10, stats: { numSeries: 3 } },
+      compaction: { level: 1, sources: [name] },
+      thanos: { version: 1, files: ['index', 'chunks/000001'].map((rel_path) => ({ rel_path, size_bytes: 2 })) },
+    });
+    const [whole, deleted, partial, bad, later] = ['A', 'B', 'C', 'D', 'E'].map((n) => `01JDKQ0000000000000000000${n}`);
+    assert.ok(whole && deleted && partial && bad && later);
+    await put(whole, 'meta.json', metaOf(whole, 10));
+    await put(deleted, 'meta.json', metaOf(deleted, 20));
+    await put(deleted, 'tombstones', 'some');
+    await put(partial, 'index', 'x');
+    await put(bad, 'meta.json', { ...metaOf(bad, 40), version: 2 });
+    const { blocks, unindexed } = await indexes.of(tenant, signal);
+    assert.deepEqual(unindexed, [bad]);
+    assert.deepEqual(
+      blocks.map(({ ulid, minTime, details }) => [ulid, minTime, details?.sources, details?.tombstonesBytes]),
+      [
+        [whole, 10, [whole], 0],
+        [deleted, 20, [deleted], 6],
+      ],
+    );
+    // The index, and what is new: of the others it is known what is in them.
+    await put(later, 'meta.json', metaOf(later, 50));
+    state.nowMs += 60_001;
+    state.gets = 0;
+    assert.equal((await indexes.of(tenant, signal)).blocks.length, 3);
+    assert.equal(state.gets, 4);
+    // Deleted again: it does not go back to what was there before.
+    await bucket.delete(`${tenant}/${later}/meta.json`, signal);
+    state.nowMs += 60_001;
+    assert.equal((await indexes.of(tenant, signal)).blocks.length, 2);
+    await write('A');
+    state.nowMs += 60_001;
+    const written = await indexes.of(tenant, signal);
+    assert.deepEqual([written.noCompact.length, written.blocks, written.unindexed], [1, [], undefined]);
+    assert.deepEqual(problems, []);
+  });
+
   it('are used for a while when the bucket is away, and then no more', async () => {
     const { state, indexes, problems, write } = rig();
     await write('A');

@@ -1,7 +1,7 @@
 /**
  * The bucket indexes of tenants as a reader knows them: read when asked for and too old, kept when the bucket is away.
- * Owns their age and that none goes back to a lower generation, and that an index that was lost is not taken for a tenant without
- * blocks: where there is none it is looked, with a listing, whether there are any. What is asked for at once is read once.
+ * Owns their age and that none goes back to a lower generation, and that an index that was lost, or that nobody has written yet, is not taken
+ * for a tenant without blocks: where there is none it is looked, with a listing, which there are. What is asked for at once is read once.
  */
 import { Failure } from '../errors/failure.ts';
 import type { TenantId } from '../model/tenant-id.ts';
@@ -10,6 +10,7 @@ import { ageClock } from '../std/age-clock.ts';
 import { untilAborted } from '../std/until-aborted.ts';
 import { type BucketIndex, emptyBucketIndex, isNewerIndex, readBucketIndex } from './bucket-index.ts';
 import { listBlockNames } from './fetch-metas.ts';
+import { indexFromMetas } from './index-from-metas.ts';
 
 export interface TenantIndexesOptions {
   readonly bucket: Bucket;
@@ -36,7 +37,7 @@ interface Known {
 export const indexStaleMsMax = 3_600_000;
 /** Tenants whose index is held; the one used longest ago goes first. */
 const tenantsMax = 10_000;
-/** Blocks that are looked for where there is no index: more than one ingester waits with. */
+/** Blocks that are looked at where there is no index; of a tenant with more none is. */
 const unindexedMax = 1_000;
 
 export class TenantIndexes {
@@ -89,10 +90,10 @@ export class TenantIndexes {
     try {
       // For all that wait: none of them alone stops it. The bucket has its own time-outs.
       const stored = await readBucketIndex(bucket, tenant, new AbortController().signal);
-      const next = stored?.index ?? (await this.#withoutIndex(tenant));
+      const next = stored?.index ?? (await this.#withoutIndex(tenant, known.index));
       const isBack =
         known.readAtMs !== undefined &&
-        (stored === undefined ? known.index.blocks.length > 0 : !isNewerIndex(known.index, next));
+        (stored === undefined ? wasWritten(known.index) : !isNewerIndex(known.index, next));
       if (isBack && this.#isWithin(known, staleMsMax)) {
         onProblem(
           tenant,
@@ -114,9 +115,12 @@ export class TenantIndexes {
     }
   }
 
-  async #withoutIndex(tenant: TenantId): Promise<BucketIndex> {
-    const unindexed = await listBlockNames(this.#options.bucket, tenant, unindexedMax, new AbortController().signal);
-    return { ...emptyBucketIndex, unindexed };
+  async #withoutIndex(tenant: TenantId, before: BucketIndex): Promise<BucketIndex> {
+    const { bucket } = this.#options;
+    const { signal } = new AbortController();
+    const names = await listBlockNames(bucket, tenant, unindexedMax, signal);
+    if (names.length === unindexedMax) return { ...emptyBucketIndex, unindexed: names };
+    return indexFromMetas(bucket, tenant, names, before, signal);
   }
 
   #isWithin({ readAtMs }: Known, ms: number): boolean {
@@ -147,4 +151,9 @@ export class TenantIndexes {
     }
     if (oldest !== undefined) this.#known.delete(oldest);
   }
+}
+
+/** Whether an index with blocks stood in the bucket, and was not put together here. */
+function wasWritten({ blocks, updatedAtMs }: BucketIndex): boolean {
+  return blocks.length > 0 && updatedAtMs > 0;
 }

@@ -262,6 +262,19 @@ describe('the blocks of the bucket for a query', () => {
     await assert.rejects(source.select(between(4, 0), signal), /the bucket is away/);
   });
 
+  it('are read where nobody has written an index yet', async () => {
+    const bucket = new MemoryBucket(() => now);
+    const [minTime, maxTime] = [now - 10 * hourMs, now - 8 * hourMs];
+    const files = ['index', 'chunks/000001'].map((rel_path) => ({ rel_path, size_bytes: 1 }));
+    const meta = { ulid: a, version: 1, minTime, maxTime, thanos: { version: 1, files } };
+    await bucket.put(`${tenant}/${a}/meta.json`, new TextEncoder().encode(JSON.stringify(meta)), { signal });
+    const asked: string[][] = [];
+    const source = await sourceOf(bucket, undefined, gatewayOf(asked));
+    await source.select(between(9, 0), signal);
+    await source.select(between(7, 0), signal);
+    assert.deepEqual(asked, [[a]]);
+  });
+
   it('are not taken for none where the index was lost', async () => {
     const bucket = new MemoryBucket(() => now);
     await bucket.put(`${tenant}/${a}/meta.json`, new Uint8Array(1), { signal });
