@@ -155,6 +155,14 @@ describe('indexes of tenants', () => {
     assert.deepEqual((await indexes.of(parseTenantId('team-b'), signal)).blocks, []);
   });
 
+  it('whoever has left before makes nobody read, and hears of no failure', async () => {
+    const { state, indexes } = rig();
+    state.away = true;
+    await assert.rejects(indexes.of(tenant, AbortSignal.abort(new Error('left'))), /left/);
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(state.gets, 0);
+  });
+
   it('who leaves does not stop the reading for the others', async () => {
     const { indexes, write } = rig();
     await write('A');

@@ -56,6 +56,7 @@ export class TenantIndexes {
    * @throws Failure `unavailable`; `internal` where the index cannot be understood and none before it is known
    */
   async of(tenant: TenantId, signal: AbortSignal): Promise<BucketIndex> {
+    signal.throwIfAborted();
     const known = this.#known.get(tenant);
     if (known !== undefined) {
       known.usedAtMs = this.#ageMs();

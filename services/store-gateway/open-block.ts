@@ -139,8 +139,9 @@ export class GatewayBlock {
     try {
       for (let isRetry = false; ; isRetry = true) {
         this.#refuseQuarantined();
-        const opening = this.#open(known);
+        // Whoever has left opens nothing.
         signal.throwIfAborted();
+        const opening = this.#open(known);
         const opened = this.#opened ?? (await untilAborted(opening, signal));
         try {
           return await act(this.#source(opened, counts, batchBytes));

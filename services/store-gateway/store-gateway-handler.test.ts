@@ -515,6 +515,26 @@ describe('the store-gateway', () => {
     assert.throws(() => handler.source(tenant, ['../x']), { kind: 'bad_data' });
   });
 
+  it('whoever has left opens no block', async () => {
+    await using folder = await tempFolder('gateway');
+    let operations = 0;
+    const away: Bucket = new Proxy(new MemoryBucket(), {
+      get: (target, name: keyof Bucket) => {
+        if (typeof target[name] !== 'function' || name === 'filePath') return target[name];
+        return async () => {
+          operations++;
+          throw new Failure('unavailable', 'SlowDown');
+        };
+      },
+    });
+    await using rig = rigOf(away, folder.path);
+    const { source } = rig.handler.source(tenant, [ulidOf(new Prng(1)), ulidOf(new Prng(2))]);
+    await assert.rejects(source.select(whole, AbortSignal.abort(new Error('left'))), /left/);
+    // A failure that nobody waits for would end the process, as it ends this test.
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(operations, 0);
+  });
+
   it('a header that was damaged on the local disk is built anew', async () => {
     await using folder = await tempFolder('gateway');
     const bucket = new MemoryBucket();
