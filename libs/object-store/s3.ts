@@ -23,6 +23,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { Failure } from '../errors/failure.ts';
 import { compareUtf8 } from '../model/labels.ts';
+import { ByteSink } from '../std/byte-sink.ts';
 import {
   type Bucket,
   type BucketObject,
@@ -73,6 +74,8 @@ const bodyMsMax = 3_600_000;
 /** Metadata that tells a put apart from any other. */
 const markName = 'maru-put';
 const listPageMax = 1000;
+/** Room at first for a body of unknown length. */
+const firstBytes = 64 << 10;
 
 /** What an attempt came to, when it did not come to an answer. */
 interface Verdict {
@@ -444,28 +447,23 @@ async function readBody(
   signal: AbortSignal,
 ): Promise<Uint8Array> {
   const declared = answer.ContentLength;
-  const pieces: Uint8Array[] = [];
-  let length = 0;
+  // Each piece goes to its place as it comes: at the end nothing is left to be done.
+  const bytes = new ByteSink(Math.min(declared ?? firstBytes, bytesMax));
   const stop = (): void => discard(answer);
   signal.addEventListener('abort', stop, { once: true });
   try {
     for await (const piece of (answer.Body ?? []) as AsyncIterable<Uint8Array>) {
-      length += piece.length;
-      if (length > bytesMax) throw new Failure('too_large', `${key} has more than ${bytesMax} bytes`);
-      pieces.push(piece);
+      if (bytes.length + piece.length > bytesMax)
+        throw new Failure('too_large', `${key} has more than ${bytesMax} bytes`);
+      bytes.writeBytes(piece, 0, piece.length);
     }
   } finally {
     signal.removeEventListener('abort', stop);
   }
   signal.throwIfAborted();
+  const { length } = bytes;
   if (declared !== undefined && declared !== length) throw new TruncatedBody(`${length} of ${declared} bytes came`);
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const piece of pieces) {
-    bytes.set(piece, at);
-    at += piece.length;
-  }
-  return bytes;
+  return length === bytes.bytes.length ? bytes.bytes : bytes.bytes.slice(0, length);
 }
 
 /** Lets go of a body that is not read, and of its connection. */

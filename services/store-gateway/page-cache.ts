@@ -155,8 +155,8 @@ class PlannedReader implements RangeReader {
     const range = this.#next++;
     this.#planning ??= this.#plan(signal);
     const requests = await this.#planning;
-    const out = new Uint8Array(end - begin);
     if (this.#hasAll(begin, end)) {
+      const out = new Uint8Array(end - begin);
       const lastPage = Math.ceil(end / pageBytes);
       for (let number = Math.floor(begin / pageBytes); number < lastPage; number++) {
         const page = this.#pages.get(number);
@@ -169,9 +169,8 @@ class PlannedReader implements RangeReader {
     this.#readAhead(requests, request, signal);
     const bytes = await request.answer;
     assert(bytes !== undefined, 'a range is read once');
-    place(out, begin, bytes, request.begin);
     if (--request.left === 0) request.answer = undefined;
-    return out;
+    return bytes.subarray(begin - request.begin, end - request.begin);
   }
 
   /** Looks which pages are there, and joins the ranges that miss one. */

@@ -34,10 +34,14 @@ export async function startVersitygw(): Promise<S3Server> {
   const endpoint = `http://127.0.0.1:${port}`;
   let child: RunningProcess | undefined;
   const launch = async (): Promise<void> => {
-    const running = runProcess(serverPath('versitygw'), ['--port', `127.0.0.1:${port}`, 'posix', objects], {
-      cwd: folder.path,
-      env: { ROOT_ACCESS_KEY: credentials.accessKeyId, ROOT_SECRET_KEY: credentials.secretAccessKey },
-    });
+    const running = runProcess(
+      serverPath('versitygw'),
+      ['--port', `127.0.0.1:${port}`, '--keep-alive', '--quiet', 'posix', objects],
+      {
+        cwd: folder.path,
+        env: { ROOT_ACCESS_KEY: credentials.accessKeyId, ROOT_SECRET_KEY: credentials.secretAccessKey },
+      },
+    );
     child = running;
     await waitFor(`versitygw answers on ${endpoint}`, async () => {
       if (!running.isRunning()) throw new GiveUp(`versitygw ended at once:\n${running.output()}`);
