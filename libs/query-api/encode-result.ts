@@ -95,7 +95,8 @@ function writeVector(json: JsonBytes, series: readonly ResultSeries[], count: nu
 }
 
 function writeMatrix(json: JsonBytes, series: readonly ResultSeries[], count: number, checkStopped: () => void): void {
-  const heads = new SampleHeads();
+  const heads = ownHeads;
+  heads.forget();
   json.byte(0x5b);
   for (let i = 0; i < count; i++) {
     checkStopped();
@@ -207,7 +208,19 @@ class SampleHeads {
     }
     begin[times.length] = at;
   }
+
+  forget(): void {
+    this.#times = undefined;
+    if (this.begin.length <= keptHeadsMax) return;
+    this.begin = new Uint32Array(1);
+    this.bytes = new Uint8Array(0);
+  }
 }
+
+/** Of answers that are written in one go: their memory serves the next one. */
+const ownHeads = new SampleHeads();
+/** As many as a range query may have points by Prometheus' limit. */
+const keptHeadsMax = 11_001;
 
 function writeStats(
   json: JsonBytes,

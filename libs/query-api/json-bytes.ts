@@ -62,10 +62,13 @@ export class JsonBytes {
   #labelsBegin = 0;
   readonly #pairEnds: number[] = [];
 
-  /** `handOn` becomes the owner of each chunk; the last one may be empty. */
-  constructor(handOn: (chunk: Uint8Array<ArrayBuffer>, last: boolean) => void) {
+  /**
+   * `handOn` becomes the owner of each chunk; the last one may be empty.
+   * @param lent memory of the first chunk: whoever lends it may take it back when that is handed on
+   */
+  constructor(handOn: (chunk: Uint8Array<ArrayBuffer>, last: boolean) => void, lent?: ArrayBuffer) {
     this.#handOn = handOn;
-    this.#buffer = newChunk(firstChunkBytes);
+    this.#buffer = lent === undefined ? newChunk(firstChunkBytes) : Buffer.from(lent);
   }
 
   /** Text that is ASCII and needs no escape. */

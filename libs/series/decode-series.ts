@@ -20,6 +20,15 @@ const firstCapacity = 256;
 const earlyRowsMax = 1 << 20;
 /** Memory of runs that is kept for the next ones. */
 const spareRunsMax = 4;
+/**
+ * Columns of decoders that were closed, for the next ones of this thread: memory outside of the heap that comes and goes with each query
+ * makes the collector run for it.
+ */
+const spareColumns: SampleColumns[] = [];
+const spareColumnsMax = 4;
+const spareRowsMax = 1 << 17;
+
+const noColumns = makeColumns(0);
 
 export class SeriesDecoder {
   readonly #selection: SeriesSelection;
@@ -27,7 +36,7 @@ export class SeriesDecoder {
   readonly #maxT: number;
   #batch: ChunkBatch | undefined;
   #series = 0;
-  readonly #columns = makeColumns(firstCapacity);
+  #columns = spareColumns.pop() ?? makeColumns(firstCapacity);
   /** First row of the last chunk that overlapped nothing before it. */
   #groupBegin = 0;
   /**
@@ -101,10 +110,17 @@ export class SeriesDecoder {
     reserveRows(this.#columns, Math.min(rows, earlyRowsMax));
   }
 
-  /** Lets go of the batch at hand. */
+  /** Lets go of the batch at hand. The columns may belong to another decoder from now on. */
   close(): void {
     if (this.#batch !== undefined) this.#selection.release?.(this.#batch);
     this.#batch = undefined;
+    const columns = this.#columns;
+    this.#columns = noColumns;
+    if (columns === noColumns || columns.t.length > spareRowsMax || spareColumns.length === spareColumnsMax) return;
+    columns.h = null;
+    columns.st = null;
+    columns.packed = null;
+    spareColumns.push(columns);
   }
 
   #append(batch: ChunkBatch, chunk: number): void {

@@ -41,6 +41,8 @@ interface WorkerData {
 }
 
 const workerNiceness = 5;
+/** Most answers are handed on as one: each message wakes the main thread, which may take the core that this one runs on. */
+const firstChunkBytes = 256 << 10;
 /** A job that took less leaves no heap behind that is worth looking at. */
 const longJobMs = 50;
 
@@ -55,15 +57,17 @@ export function runWorker(makeWork: (options: unknown) => WorkerWork): void {
   lowerPriority(workerNiceness);
   const pauses = new Pauses(arrivals);
   const { execute, warmUp } = makeWork(options);
+  const firstChunk = new ArrayBuffer(firstChunkBytes);
   jobs.on('message', ({ job, request, gzip, queuedSeconds, early }: StartJob) => {
     const send = (message: JobMessage, transfer: ArrayBuffer[]) => jobs.postMessage(message, transfer);
     const begin = performance.now();
     pauses.begin();
     let sent = 0;
     let lastChunk: Uint8Array<ArrayBuffer> | undefined;
+    const ownOf = (bytes: Uint8Array<ArrayBuffer>) => (bytes.buffer === firstChunk ? bytes.slice() : bytes);
     const compressor = gzip ? new GzipPieces() : undefined;
     const output = new JsonBytes((written, last) => {
-      const bytes = compressor?.next(written, last) ?? written;
+      const bytes = ownOf(compressor?.next(written, last) ?? written);
       if (last) {
         lastChunk = bytes;
         return;
@@ -71,7 +75,7 @@ export function runWorker(makeWork: (options: unknown) => WorkerWork): void {
       waitForRoom(control, sent);
       sent++;
       send({ kind: 'chunk', job, bytes, last }, [bytes.buffer]);
-    });
+    }, firstChunk);
     try {
       const reader = new BridgeReader(port, control, job, early);
       const stats = execute({
@@ -86,9 +90,8 @@ export function runWorker(makeWork: (options: unknown) => WorkerWork): void {
       });
       output.finish();
       if (lastChunk === undefined) throw new Failure('internal', 'the answer has no end');
-      // A small answer leaves its large buffer behind.
-      const bytes = sent === 0 && !gzip ? lastChunk.slice() : lastChunk;
-      send({ kind: 'chunk', job, bytes, last: true, stats, heldBytes: heldBytes(begin) }, [bytes.buffer]);
+      const last = { bytes: lastChunk, last: true, stats, heldBytes: heldBytes(begin) };
+      send({ kind: 'chunk', job, ...last }, [lastChunk.buffer]);
     } catch (error) {
       send({ kind: 'failed', job, failure: asFailure(error), heldBytes: heldBytes(begin) }, []);
     }
