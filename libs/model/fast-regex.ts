@@ -7,6 +7,7 @@
  */
 import { RE2JS } from 're2js';
 import { Failure } from '../errors/failure.ts';
+import { ownText } from '../std/own-text.ts';
 import { checkPatternCost } from './pattern-cost.ts';
 import { RegexMachine } from './regex-machine.ts';
 
@@ -39,8 +40,9 @@ let cacheWeight = 0;
 export function compileRegex(pattern: string): FastRegex {
   let entry = cache.get(pattern);
   if (entry === undefined) {
-    entry = compiled(pattern);
-    remember(pattern, entry);
+    const own = ownText(pattern);
+    entry = compiled(own);
+    remember(own, entry);
   }
   if (entry.made instanceof Failure) throw entry.made;
   return entry.made;

@@ -3,13 +3,15 @@
  * Owns the count of bytes, which whoever puts something in says, and that what was not used for longest goes first.
  */
 
+import { ownText } from './own-text.ts';
+
 /** Beside what is said. */
 const overheadBytes = 200;
 
 export class RecentlyUsed<T> {
   readonly #bytesMax: number;
   /** In the order of their last use. */
-  readonly #kept = new Map<string, { readonly value: T; readonly bytes: number }>();
+  readonly #kept = new Map<string, { readonly key: string; readonly value: T; readonly bytes: number }>();
   /** Of what is kept. */
   bytes = 0;
 
@@ -21,7 +23,7 @@ export class RecentlyUsed<T> {
     const found = this.#kept.get(key);
     if (found === undefined) return undefined;
     this.#kept.delete(key);
-    this.#kept.set(key, found);
+    this.#kept.set(found.key, found);
     return found.value;
   }
 
@@ -29,7 +31,8 @@ export class RecentlyUsed<T> {
   set(key: string, value: T, bytes: number): void {
     this.#drop(key);
     if (bytes + overheadBytes > this.#bytesMax) return;
-    this.#kept.set(key, { value, bytes: bytes + overheadBytes });
+    const own = ownText(key);
+    this.#kept.set(own, { key: own, value, bytes: bytes + overheadBytes });
     this.bytes += bytes + overheadBytes;
     for (const oldest of this.#kept.keys()) {
       if (this.bytes <= this.#bytesMax) break;

@@ -5,7 +5,9 @@ import { type IngesterContract, type PushOutcome, SeriesForgotten } from '../../
 import type { WriteBatch } from '../../libs/contracts/write-batch.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import { labelsOfCanonical } from '../../libs/model/canonical-labels.ts';
+import type { MetricMetadata } from '../../libs/model/metadata.ts';
 import { parseTenantId, type TenantId } from '../../libs/model/tenant-id.ts';
+import { heldBytes } from '../../libs/std/testing/held-bytes.ts';
 import { createLogger } from '../../libs/telemetry/log.ts';
 import { rangeMs } from '../../libs/tsdb/head/head-range.ts';
 import { AliasRegistry } from '../../libs/wire/alias-registry.ts';
@@ -25,6 +27,7 @@ class MemoryIngester implements IngesterContract {
   readonly ids = new Map<string, number>();
   readonly samples: { key: string; t: number; v: number; st: number }[] = [];
   readonly histogramStarts: number[] = [];
+  readonly metadata: MetricMetadata[] = [];
   readonly batches: { rows: number; known: number; metadata: number; histograms: number; exemplars: number }[] = [];
   epoch = 1;
   /** Numbers that it has dropped. */
@@ -79,6 +82,7 @@ class MemoryIngester implements IngesterContract {
         });
       }
     }
+    this.metadata.push(...batch.metadata);
     this.histogramStarts.push(...batch.histograms.map(({ st }) => st));
     this.batches.push({
       rows: batch.seriesCount,
@@ -412,6 +416,35 @@ describe('push', () => {
       ['a', 'b', 'c'].map((instance) => ({ ...up(instance, 1), metadata })),
     );
     assert.equal(ingester.batches[0]?.metadata, 1);
+  });
+
+  it('cuts a help text to its length, and keeps nothing of what was cut off', async () => {
+    const { ingester, deps } = room();
+    const before = await heldBytes();
+    const texts = ['x', '\u00e9', '\u4e00', '\u{1f30a}', 'ab\u{1f30a}'].map((text) => text.repeat(2 << 20));
+    const telling = (help: string, i: number): SentSeries => ({
+      labels: [['__name__', `m${i}`]],
+      samples: [{ t: now, v: 1 }],
+      metadata: { type: 2, help, unit: '' },
+    });
+    for (const [i, protocol] of (['v1', 'v2'] as const).entries()) {
+      for (const [j, text] of texts.entries()) {
+        assert.equal((await send(deps, protocol, [telling(text, i * 10 + j)])).status, 204);
+        const cut = ingester.metadata.at(-1)?.help ?? '';
+        assert.equal(cut, text.slice(0, 100).replace(/[\ud800-\udbff]$/, ''));
+      }
+      const kept = ingester.metadata.length;
+      const long = telling('short', 0);
+      const bad = [
+        { ...long, labels: [['__name__', 'm'.repeat(300)]] },
+        { ...long, metadata: { type: 2, help: 'short', unit: 'u'.repeat(101) } },
+      ] as SentSeries[];
+      await send(deps, protocol, bad);
+      assert.equal(ingester.metadata.length, kept, 'names and units that are too long are left out');
+    }
+    texts.length = 0;
+    const grown = (await heldBytes()) - before;
+    assert.ok(grown < 48 << 20, `${grown} bytes are held`);
   });
 
   it('refuses a small 2.0 request whose symbols make huge labels, or huge metadata', async () => {

@@ -3,8 +3,10 @@
  * from the last request's by its symbols (v2). Invalid UTF-8 makes an entry of metadata void, never the request.
  */
 import { Failure } from '../../libs/errors/failure.ts';
+import { isUtf8 } from '../../libs/model/encoding/utf8.ts';
 import { metricName } from '../../libs/model/labels.ts';
 import type { MetricMetadata } from '../../libs/model/metadata.ts';
+import { ownText } from '../../libs/std/own-text.ts';
 import type { SeriesAliases } from '../../libs/wire/series-aliases.ts';
 import { type WriteScan, wireMetricTypes } from '../../libs/wire/write-scan.ts';
 
@@ -14,10 +16,10 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 export function scanMetadataV1(scan: WriteScan, lengthMax: number): MetricMetadata[] {
   const entries: MetricMetadata[] = [];
   for (const entry of scan.metadata) {
-    const metric = textOf(scan, entry.metricBegin, entry.metricEnd);
-    const help = textOf(scan, entry.helpBegin, entry.helpEnd);
-    const unit = textOf(scan, entry.unitBegin, entry.unitEnd);
-    const made = metadataOf(metric, entry.type, help, unit, lengthMax);
+    const metric = nameOf(scan, entry.metricBegin, entry.metricEnd, lengthMax);
+    const help = helpOf(scan, entry.helpBegin, entry.helpEnd, lengthMax);
+    const unit = nameOf(scan, entry.unitBegin, entry.unitEnd, lengthMax);
+    const made = metadataOf(metric, entry.type, help, unit);
     if (made !== undefined) entries.push(made);
   }
   return entries;
@@ -39,11 +41,8 @@ export function scanMetadataV2(
 ): MetricMetadata[] {
   const entries: MetricMetadata[] = [];
   // A symbol may be large, and every series may name it.
-  const texts = new Map<number, string | undefined>();
-  const textOfSymbol = (index: number): string | undefined => {
-    if (!texts.has(index)) texts.set(index, symbol(scan, index));
-    return texts.get(index);
-  };
+  const names = new SymbolTexts(scan, lengthMax, nameOf);
+  const helps = new SymbolTexts(scan, lengthMax, helpOf);
   let total = 0;
   let last = { metric: -1, type: 0, help: 0, unit: 0 };
   for (let i = 0; i < scan.seriesCount; i++) {
@@ -60,7 +59,7 @@ export function scanMetadataV2(
     if (metric < 0 || (last.metric === metric && last.type === type && last.help === help && last.unit === unit))
       continue;
     last = { metric, type, help, unit };
-    const made = metadataOf(textOfSymbol(metric), type, textOfSymbol(help), textOfSymbol(unit), lengthMax);
+    const made = metadataOf(names.of(metric), type, helps.of(help), names.of(unit));
     if (made === undefined) continue;
     entries.push(made);
     total += made.metric.length + made.help.length + made.unit.length;
@@ -72,19 +71,38 @@ export function scanMetadataV2(
   return entries;
 }
 
-/** Mimir cuts a long HELP and refuses a long name or unit: here the entry is left out. */
+/** Texts of symbols, each made once. */
+class SymbolTexts {
+  readonly #scan: WriteScan;
+  readonly #lengthMax: number;
+  readonly #make: typeof nameOf;
+  readonly #texts = new Map<number, string | undefined>();
+
+  constructor(scan: WriteScan, lengthMax: number, make: typeof nameOf) {
+    this.#scan = scan;
+    this.#lengthMax = lengthMax;
+    this.#make = make;
+  }
+
+  of(index: number): string | undefined {
+    const { symbolBegin, symbolEnd, symbolCount } = this.#scan;
+    if (index >= symbolCount) return '';
+    if (!this.#texts.has(index)) {
+      const text = this.#make(this.#scan, symbolBegin[index] as number, symbolEnd[index] as number, this.#lengthMax);
+      this.#texts.set(index, text);
+    }
+    return this.#texts.get(index);
+  }
+}
+
 function metadataOf(
   metric: string | undefined,
   type: number,
   help: string | undefined,
   unit: string | undefined,
-  lengthMax: number,
 ): MetricMetadata | undefined {
   if (metric === undefined || metric === '' || help === undefined || unit === undefined) return undefined;
-  if (lengthMax > 0 && (metric.length > lengthMax || unit.length > lengthMax)) return undefined;
-  const cut =
-    lengthMax > 0 && help.length > lengthMax ? help.slice(0, lengthMax).replace(/[\ud800-\udbff]$/, '') : help;
-  return { metric, type: wireMetricTypes[type] ?? 'unknown', help: cut, unit };
+  return { metric, type: wireMetricTypes[type] ?? 'unknown', help, unit };
 }
 
 /** The symbol of the metric's name, -1 if the series has none. */
@@ -95,18 +113,35 @@ function metricSymbol(scan: WriteScan, row: number): number {
   return -1;
 }
 
-function isMetricName(scan: WriteScan, index: number): boolean {
-  const begin = scan.symbolBegin[index] as number;
-  return scan.symbolEnd[index] === begin + metricName.length && symbol(scan, index) === metricName;
+function isMetricName({ bytes, symbolBegin, symbolEnd }: WriteScan, index: number): boolean {
+  const begin = symbolBegin[index] as number;
+  if ((symbolEnd[index] as number) - begin !== metricName.length) return false;
+  for (let i = 0; i < metricName.length; i++) if (bytes[begin + i] !== metricName.charCodeAt(i)) return false;
+  return true;
 }
 
 function isEmpty(scan: WriteScan, symbolIndex: number): boolean {
   return scan.symbolBegin[symbolIndex] === scan.symbolEnd[symbolIndex];
 }
 
-function symbol(scan: WriteScan, index: number): string | undefined {
-  if (index >= scan.symbolCount) return '';
-  return textOf(scan, scan.symbolBegin[index] as number, scan.symbolEnd[index] as number);
+/** Of UTF-8, for each character as a string counts them. */
+const characterBytesMax = 3;
+
+/** A metric name or unit: Mimir refuses one that is too long, here its entry is left out. Undefined as well where it is not UTF-8. */
+function nameOf(scan: WriteScan, begin: number, end: number, lengthMax: number): string | undefined {
+  if (lengthMax > 0 && end - begin > lengthMax * characterBytesMax) return undefined;
+  const text = textOf(scan, begin, end);
+  return lengthMax > 0 && text !== undefined && text.length > lengthMax ? undefined : text;
+}
+
+/** A help text, cut as Mimir does; undefined where it is not UTF-8. What is cut off is kept by nobody: no text is made of it. */
+function helpOf(scan: WriteScan, begin: number, end: number, lengthMax: number): string | undefined {
+  let madeEnd = lengthMax > 0 ? Math.min(end, begin + (lengthMax + 1) * characterBytesMax) : end;
+  if (madeEnd < end && !isUtf8(scan.bytes, begin, end)) return undefined;
+  while (madeEnd < end && ((scan.bytes[madeEnd] as number) & 0xc0) === 0x80) madeEnd--;
+  const text = textOf(scan, begin, madeEnd);
+  if (text === undefined || lengthMax === 0 || text.length <= lengthMax) return text;
+  return ownText(text.slice(0, lengthMax).replace(/[\ud800-\udbff]$/, ''));
 }
 
 function textOf(scan: WriteScan, begin: number, end: number): string | undefined {

@@ -1,0 +1,16 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { heldBytes } from '../std/testing/held-bytes.ts';
+import { compileRegex } from './fast-regex.ts';
+
+it('a compiled pattern keeps no request alive of which it was a piece', async () => {
+  const before = await heldBytes();
+  for (let i = 0; i < 20; i++) {
+    for (const pattern of [`some-value-of-a-label-${i}.*`, `(some|other)[0-9]+value-${i}`]) {
+      const body = Buffer.from(`${'x'.repeat(2 << 20)}${pattern}`).toString();
+      assert.ok(!compileRegex(body.slice(2 << 20)).test('none'));
+    }
+  }
+  const grown = (await heldBytes()) - before;
+  assert.ok(grown < 20 << 20, `${grown} bytes are held`);
+});
