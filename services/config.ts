@@ -2,7 +2,7 @@
  * The one configuration tree: the slices of the rooms and what belongs to the process.
  */
 
-import { bytes, duration, integer, list, oneOf, text, type ValuesOf } from '../libs/config/config-key.ts';
+import { bytes, integer, list, oneOf, text, timer, type ValuesOf } from '../libs/config/config-key.ts';
 import { featureNames } from '../libs/config/features.ts';
 import { missingHeaderWords } from '../libs/http/tenant-header.ts';
 import { kafkaKeys } from '../libs/kafka/config.ts';
@@ -31,7 +31,7 @@ export const configKeys = {
     grpcAddress: text('127.0.0.1', 'Address on which other processes of the cluster are listened to.'),
     grpcPort: integer(9095, 'Port for them; 0 picks a free one. Not opened by --target=all.', 0, 65_535),
     maxBodyBytes: bytes('100MB', 'Most bytes of a write request as received; more are answered 413.'),
-    readTimeout: duration(
+    readTimeout: timer(
       '60s',
       'A request that has not arrived whole within this is closed, and so is one of whose answer nothing is taken for so long.',
     ),
@@ -52,7 +52,7 @@ export const configKeys = {
       'auto',
       "Tenant that this process' own metrics are written to, none for nowhere; auto is anonymous for --target=all, else maru-self.",
     ),
-    interval: duration('15s', 'How often they are written.'),
+    interval: timer('15s', 'How often they are written.'),
   },
   ingest: {
     log: oneOf(
@@ -70,7 +70,7 @@ export const configKeys = {
       '',
       'YAML file with limits of single tenants, under overrides: and the name of the tenant; taken over without a restart.',
     ),
-    reloadPeriod: duration('10s', 'How often that file is read again.'),
+    reloadPeriod: timer('10s', 'How often that file is read again.'),
   },
   distributor: distributorKeys,
   head: headKeys,

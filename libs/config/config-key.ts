@@ -104,10 +104,25 @@ const durationPattern = /^(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)
 
 /** A Prometheus duration (`12h`, `1h30m`, `0`) in milliseconds. */
 export function duration(defaultText: string, sentence: string): ConfigKey<number> {
+  return key('duration', defaultText, sentence, parseDuration);
+}
+
+/** A timer that is set to less, or to more than 31 bits of milliseconds hold, goes off at once. */
+const timerMs = { min: 1, max: 24 * 86_400_000 };
+
+/** A duration that a timer is set to. */
+export function timer(defaultText: string, sentence: string): ConfigKey<number> {
   return key('duration', defaultText, sentence, (value) => {
-    if (value === '0') return 0;
-    const match = value === '' ? null : durationPattern.exec(value);
-    if (match === null) throw new KeyTypeError('a duration like 12h, 1h30m or 15s');
-    return durationUnitsMs.reduce((sum, [, ms], i) => sum + Number(match[i + 1] ?? 0) * ms, 0);
+    const ms = parseDuration(value);
+    if (!(ms >= timerMs.min && ms <= timerMs.max)) throw new KeyTypeError('a duration from 1ms to 24d');
+    return ms;
   });
+}
+
+/** @throws KeyTypeError */
+function parseDuration(value: string): number {
+  if (value === '0') return 0;
+  const match = value === '' ? null : durationPattern.exec(value);
+  if (match === null) throw new KeyTypeError('a duration like 12h, 1h30m or 15s');
+  return durationUnitsMs.reduce((sum, [, ms], i) => sum + Number(match[i + 1] ?? 0) * ms, 0);
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { ConfigError } from './config-error.ts';
-import { bytes, duration, integer, list, oneOf, text } from './config-key.ts';
+import { bytes, duration, integer, list, oneOf, text, timer } from './config-key.ts';
 import { printReference } from './print-reference.ts';
 import { readConfig } from './read-config.ts';
 
@@ -16,7 +16,7 @@ const tree = {
     maxBodyBytes: bytes('100MB', 'A size.'),
   },
   limits: { pastGracePeriod: duration('12h', 'A duration.'), names: list('a,b', 'Words.') },
-  log: { format: oneOf(['auto', 'json'], 'auto', 'A word.') },
+  log: { format: oneOf(['auto', 'json'], 'auto', 'A word.'), period: timer('10s', 'A timer.') },
 };
 
 const read = (args: string[], env: Record<string, string> = {}) => readConfig(tree, { args, env }, '--config.file');
@@ -34,7 +34,7 @@ describe('readConfig', () => {
       config: { file: '' },
       server: { httpPort: 9009, maxBodyBytes: 100_000_000 },
       limits: { pastGracePeriod: 12 * 3_600_000, names: ['a', 'b'] },
-      log: { format: 'auto' },
+      log: { format: 'auto', period: 10_000 },
     });
   });
 
@@ -99,6 +99,9 @@ describe('readConfig', () => {
       yaml: 'limits:\n  past_grace_period: 12 hours\n',
       message: /maru\.yaml:2: key limits\.past_grace_period: "12 hours" is not a duration/,
     },
+    { name: 'a timer of nothing', args: ['--log.period=0'], message: /"0" is not a duration from 1ms to 24d/ },
+    { name: 'a timer beyond what one can be', args: ['--log.period=25d'], message: /"25d" is not a duration from 1ms/ },
+    { name: 'a timer that is none', args: ['--log.period=x'], message: /"x" is not a duration like/ },
     { name: 'a map for a value', yaml: 'server:\n  http_port:\n    x: 1\n', message: /a value is wanted/ },
     { name: 'a value for a map', yaml: 'server: 5\n', message: /maru\.yaml:1: key server: a map of keys is wanted/ },
     { name: 'broken YAML', yaml: 'server: [', message: /configuration file .*maru\.yaml:/ },
@@ -132,6 +135,6 @@ describe('readConfig', () => {
   it('prints every key with its default and its sentence', () => {
     const reference = printReference(tree);
     assert.match(reference, /--server\.http-port=9009\n\s+The port\. \(whole number\)/);
-    assert.equal(reference.match(/--/g)?.length, 7);
+    assert.equal(reference.match(/--/g)?.length, 8);
   });
 });

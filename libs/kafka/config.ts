@@ -1,5 +1,5 @@
 /** The slice `kafka` of the configuration: which brokers, which topic, and how they are reached. */
-import { duration, integer, list, oneOf, text, type ValuesOf } from '../config/config-key.ts';
+import { duration, integer, list, oneOf, text, timer, type ValuesOf } from '../config/config-key.ts';
 
 export const kafkaKeys = {
   brokers: list('', 'Brokers to begin with, host:port between commas.'),
@@ -22,7 +22,7 @@ export const kafkaKeys = {
     'How long the topic keeps a write, at least: longer than an ingester may be away, and than its samples take to a block in the bucket.',
   ),
   compression: oneOf(['none', 'zstd'], 'none', 'Compression of what is sent.'),
-  timeout: duration('10s', 'A call that gets no answer within this is given up.'),
+  timeout: timer('10s', 'A call that gets no answer within this is given up.'),
   tls: {
     enabled: oneOf(['false', 'true'], 'false', 'Whether the brokers are spoken to over TLS.'),
     caFile: text('', "PEM file of the authority that signed the brokers' certificates; empty is the system's."),

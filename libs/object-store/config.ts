@@ -1,5 +1,5 @@
 /** The bucket's slice of the configuration: which store, and where. */
-import { duration, integer, oneOf, text, type ValuesOf } from '../config/config-key.ts';
+import { integer, oneOf, text, timer, type ValuesOf } from '../config/config-key.ts';
 
 export const bucketKeys = {
   backend: oneOf(['filesystem', 's3'], 'filesystem', 'Where blocks are kept for years: a folder, or S3.'),
@@ -21,7 +21,7 @@ export const bucketKeys = {
     encryption: oneOf(['none', 's3', 'kms'], 'none', 'Encryption that the server is asked for (SSE-S3, SSE-KMS).'),
     kmsKeyId: text('', "Key of encryption=kms; empty is the account's own."),
     maxAttempts: integer(6, 'Attempts at one request before it is an error.', 1, 20),
-    timeout: duration('15s', 'An attempt that gets no answer within this is given up; long bodies get more.'),
+    timeout: timer('15s', 'An attempt that gets no answer within this is given up; long bodies get more.'),
     maxConnections: integer(64, 'Connections at once.', 1, 1024),
   },
 } as const;

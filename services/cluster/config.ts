@@ -1,5 +1,5 @@
 /** The cluster's slice of the configuration: who this process is among others, and how they know each other. */
-import { duration, integer, text, type ValuesOf } from '../../libs/config/config-key.ts';
+import { integer, text, timer, type ValuesOf } from '../../libs/config/config-key.ts';
 
 export const clusterKeys = {
   id: text('maru', 'Name of the cluster; processes of another one are refused, and so is their table in the bucket.'),
@@ -25,9 +25,9 @@ export const clusterKeys = {
     keyFile: text('', 'PEM file of its key.'),
     serverName: text('', 'Name that all certificates are made out to; empty is the host that is dialled.'),
   },
-  leaseDuration: duration('10s', 'A process that has not renewed its lease in Redis for so long is asked last.'),
-  writeTimeout: duration('10s', 'An ingester that has not stored a write within this does not count for it.'),
-  tablePeriod: duration(
+  leaseDuration: timer('10s', 'A process that has not renewed its lease in Redis for so long is asked last.'),
+  writeTimeout: timer('10s', 'An ingester that has not stored a write within this does not count for it.'),
+  tablePeriod: timer(
     '1s',
     'How often the bucket is asked for a newer table of the ring, and the ingesters whether they are there; the same in every process.',
   ),

@@ -1,10 +1,10 @@
 /** The compactor's slice of the configuration. */
-import { duration, integer, list, text, type ValuesOf } from '../../libs/config/config-key.ts';
+import { duration, integer, list, text, timer, type ValuesOf } from '../../libs/config/config-key.ts';
 
 export const compactorKeys = {
   blockRanges: list('2h,12h,24h', 'Ranges that blocks are merged into, rising, each a multiple of the one before.'),
-  compactionInterval: duration('5m', 'How often the bucket index is looked at for blocks to merge.'),
-  cleanupInterval: duration(
+  compactionInterval: timer('5m', 'How often the bucket index is looked at for blocks to merge.'),
+  cleanupInterval: timer(
     '15m',
     "How often a tenant's blocks are listed, its index rewritten, and what is due deleted.",
   ),

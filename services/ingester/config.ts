@@ -1,5 +1,5 @@
 /** The ingester's slice of the configuration. */
-import { bytes, duration, integer, type ValuesOf } from '../../libs/config/config-key.ts';
+import { bytes, duration, integer, timer, type ValuesOf } from '../../libs/config/config-key.ts';
 
 export const ingesterKeys = {
   walSegmentBytes: bytes(
@@ -17,7 +17,7 @@ export const ingesterKeys = {
       1,
     ),
   },
-  shipInterval: duration(
+  shipInterval: timer(
     '30s',
     'How often it is looked for blocks to be uploaded, and for blocks that are safe in the bucket and may leave the disk.',
   ),

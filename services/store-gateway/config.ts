@@ -1,5 +1,5 @@
 /** The store-gateway's slice of the configuration. */
-import { bytes, duration, integer, type ValuesOf } from '../../libs/config/config-key.ts';
+import { bytes, duration, integer, timer, type ValuesOf } from '../../libs/config/config-key.ts';
 
 export const storeGatewayKeys = {
   cacheBytes: bytes('256MiB', "Memory for pieces of the bucket's blocks that were read."),
@@ -21,7 +21,7 @@ export const storeGatewayKeys = {
     1,
     16,
   ),
-  syncInterval: duration(
+  syncInterval: timer(
     '1m',
     "How often the bucket indexes of tenants that are in use are read, and new blocks' headers built.",
   ),
