@@ -36,17 +36,18 @@ export class TenantQueue<T> {
     this.#length++;
   }
 
-  /** The oldest item of the tenant whose turn it is. */
-  shift(): T | undefined {
-    const [turn] = this.#byTenant;
-    if (turn === undefined) return undefined;
-    const [tenant, own] = turn;
-    const item = own.shift();
-    this.#byTenant.delete(tenant);
-    // To the end of the round.
-    if (own.length > 0) this.#byTenant.set(tenant, own);
-    this.#length--;
-    return item;
+  /** The oldest item of the tenant whose turn it is, of those that are accepted. */
+  shift(accepts: (tenant: TenantId) => boolean = () => true): T | undefined {
+    for (const [tenant, own] of this.#byTenant) {
+      if (!accepts(tenant)) continue;
+      const item = own.shift();
+      this.#byTenant.delete(tenant);
+      // To the end of the round.
+      if (own.length > 0) this.#byTenant.set(tenant, own);
+      this.#length--;
+      return item;
+    }
+    return undefined;
   }
 
   /** Takes out one that waits no longer; false if it is not there. */

@@ -1,9 +1,9 @@
 /** The querier's slice of the configuration tree: the group `query`. Durations are milliseconds once read. */
 import type { ValuesOf } from '../../libs/config/config-key.ts';
-import { bytes, duration, integer, list } from '../../libs/config/config-key.ts';
+import { bytes, duration, integer, list, timer } from '../../libs/config/config-key.ts';
 
 export const querierKeys = {
-  timeout: duration(
+  timeout: timer(
     '2m',
     'Longest time a query, or a list of labels or series, may take, waiting included; a query may ask for less.',
   ),
@@ -13,7 +13,7 @@ export const querierKeys = {
   ),
   maxConcurrency: integer(
     20,
-    'Most queries that evaluate at once; never more than there are cores, but two at least.',
+    'Most queries that evaluate at once; never more than there are cores, but two at least, and one more of a tenant of whom none does.',
     1,
   ),
   maxQueued: integer(2000, 'Most queries that wait for a worker; beyond them the answer is 429.', 1),

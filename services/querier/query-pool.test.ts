@@ -330,6 +330,22 @@ describe('the queue', () => {
     assert.deepEqual(order, ['a1', 'b1', 'a2']);
   });
 
+  it('has a worker yet for a tenant of whom nothing runs, and for no other', async () => {
+    const pool = newPool({ workersMax: 2, sparesMax: 1 });
+    const spinning = new AbortController();
+    const long = ['spin', 'spin', 'spin'].map((order) => run(pool, order, { signal: spinning.signal }));
+    for (const one of long) one.catch(() => undefined);
+    assert.equal(await ask(pool, 'hello', { tenant: 'b' }), 'hello');
+    assert.equal(await ask(pool, 'hello again', { tenant: 'c' }), 'hello again');
+    await turn();
+    assert.deepEqual([pool.running, pool.queued, pool.workers], [2, 1, 3]);
+    spinning.abort();
+    await Promise.allSettled(long);
+    assert.equal(await ask(pool, 'hello'), 'hello');
+    while (pool.workers > 2) await sleep(50);
+    assert.equal(pool.deaths, 0);
+  });
+
   it('uses as many workers as it may', async () => {
     const pool = newPool({ workersMax: 2 });
     const spinning = new AbortController();

@@ -38,6 +38,8 @@ const stackSizeMb = 32;
 
 export interface QueryPoolOptions {
   readonly workersMax: number;
+  /** Workers beyond these, for tenants of whom nothing runs; 0 if absent. */
+  readonly sparesMax?: number;
   readonly queuedMax: number;
   readonly queuedPerTenantMax: number;
   /** The JavaScript heap of one worker; columns live outside it and are counted by the engine. */
@@ -236,16 +238,23 @@ export class QueryPool {
   }
 
   #assign(): void {
+    const { workersMax, sparesMax = 0 } = this.#options;
     while (this.#queue.length > 0) {
-      const slot = this.#idleSlot();
-      if (slot === undefined) {
+      const { running } = this;
+      // Whoever asks long questions waits behind himself: the others have a worker yet.
+      const accepts = running < workersMax ? undefined : (tenant: TenantId) => !this.#runs(tenant);
+      const queued = running < workersMax + sparesMax ? this.#queue.shift(accepts) : undefined;
+      if (queued === undefined) {
         this.#lookAgain();
         return;
       }
-      const queued = this.#queue.shift();
-      if (queued === undefined) return;
-      queued.inTrace(() => this.#start(slot, queued));
+      queued.inTrace(() => this.#start(this.#idleSlot(), queued));
     }
+  }
+
+  #runs(tenant: TenantId): boolean {
+    for (const { running } of this.#slots) if (running?.queued.tenant === tenant) return true;
+    return false;
   }
 
   /** While jobs wait for a worker: those whose clients keep one from them end. */
@@ -275,9 +284,10 @@ export class QueryPool {
     }
   }
 
-  #idleSlot(): Slot | undefined {
+  /** One that has nothing to do; there are never more than may be. */
+  #idleSlot(): Slot {
     for (const slot of this.#slots) if (slot.running === undefined) return slot;
-    return this.#slots.size < this.#options.workersMax ? this.#startWorker() : undefined;
+    return this.#startWorker();
   }
 
   #start(slot: Slot, queued: QueuedJob): void {
@@ -449,12 +459,17 @@ export class QueryPool {
     this.#end(running);
     if (this.#closed) return;
     this.#assign();
-    if (slot.running !== undefined || slot.heldBytes <= idleHeapBytesMax) return;
+    if (slot.running !== undefined || !this.#isTooMuch(slot)) return;
     slot.replacer = setTimeout(() => this.#replace(slot), replaceAfterMs).unref();
+  }
+
+  #isTooMuch({ heldBytes }: Slot): boolean {
+    return heldBytes > idleHeapBytesMax || this.#slots.size > this.#options.workersMax;
   }
 
   /** Ends an idle worker, and with it all memory that it holds. */
   #replace(slot: Slot): void {
+    if (!this.#isTooMuch(slot)) return;
     this.#slots.delete(slot);
     slot.reads.close();
     void slot.worker.terminate();

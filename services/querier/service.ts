@@ -47,6 +47,8 @@ const prewarmAfterMs = 500;
 const drainMs = 10_000;
 /** Fewer would let one long query hold up all others. */
 const workersMin = 2;
+/** So that two long queries of one tenant do not hold up all others. */
+const spareWorkersMax = 1;
 /** Of a tenant's lists of labels and series: each takes the main thread for two milliseconds at a time, or waits for the bucket. */
 const listedAtOnceMax = 16;
 /** JavaScript objects of one query; its samples lie outside of this. */
@@ -98,6 +100,7 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Querier
   const workersMax = Math.min(config.maxConcurrency, Math.max(workersMin, availableParallelism()));
   const pool = new QueryPool({
     workersMax,
+    sparesMax: spareWorkersMax,
     queuedMax: config.maxQueued,
     queuedPerTenantMax: config.maxQueuedPerTenant,
     heapMb: workerHeapMb,
