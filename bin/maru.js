@@ -31,7 +31,7 @@ const commands = {
 
 const given = process.argv.slice(2);
 // Flags alone, such as --help, are those of start.
-const [command, ...args] = given[0]?.startsWith('--') === false ? given : ['start', ...given];
+const [command, ...args] = given[0]?.startsWith('-') === false ? given : ['start', ...given];
 const script = Object.hasOwn(commands, command) ? commands[command] : undefined;
 if (script === undefined) {
   console.error(`maru: there is no command ${JSON.stringify(command)}; there are ${Object.keys(commands).join(', ')}`);
