@@ -301,6 +301,16 @@ function writeThousandths(buffer: Uint8Array, begin: number, thousandths: number
 function writeWhole(buffer: Uint8Array, begin: number, value: number): number {
   let digits = 1;
   for (let power = 10; value >= power; power *= 10) digits++;
+  // Most are small, seconds of our time among them: dividing integers of 32 bits costs a fraction.
+  if (value < 0x80000000) {
+    let rest = value | 0;
+    for (let at = begin + digits - 1; at >= begin; at--) {
+      const tenth = (rest / 10) | 0;
+      buffer[at] = 0x30 + (rest - tenth * 10);
+      rest = tenth;
+    }
+    return begin + digits;
+  }
   let rest = value;
   for (let at = begin + digits - 1; at >= begin; at--) {
     const tenth = Math.floor(rest / 10);

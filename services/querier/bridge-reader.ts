@@ -263,9 +263,10 @@ class BridgeSelection implements SeriesSelection {
       case 'values':
         return;
       case 'strings':
-        this.#strings = this.#strings.length === 0 ? reply.strings : this.#strings.concat(reply.strings);
+        this.#takeStrings(reply.strings);
         return;
       case 'selected': {
+        this.#takeStrings(reply.strings);
         this.costs = reply.costs ?? this.costs;
         this.columns = { begin: reply.begin, refs: reply.refs, setOf: reply.setOf };
         this.warnings = reply.warnings;
@@ -284,6 +285,10 @@ class BridgeSelection implements SeriesSelection {
         this.costs = reply.costs ?? this.costs;
         this.#parts[reply.part]?.take(reply.batch);
     }
+  }
+
+  #takeStrings(strings: readonly string[]): void {
+    this.#strings = this.#strings.length === 0 ? strings : this.#strings.concat(strings);
   }
 
   next(): ChunkBatch | undefined {

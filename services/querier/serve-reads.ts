@@ -153,20 +153,22 @@ export class ReadServer {
       await nextTurn();
     }
     if (this.#job !== job) return;
-    this.#reply({ kind: 'strings', ...to, strings: sent === 0 ? strings : strings.slice(sent) }, []);
     const selection = { number, selected, parts: partsOf(selected) };
     const { views, buffers } = movable(setOf === undefined ? [begin, refs] : [begin, refs, setOf]);
     const [ownBegin, ownRefs, ownSetOf] = views as [Uint32Array, Uint32Array, Uint32Array | undefined];
     const table = selected.parts === undefined ? undefined : movableTable(selected.parts, buffers);
+    const isSortedOf = (part: number): boolean => selected.parts?.isSorted[part] ?? true;
+    // The files of one that is not in order would be read all over the place.
+    const locations = copiedLocations(
+      selection.parts.map((part) => (isSortedOf(part.number) ? part.selected.located : undefined)),
+      buffers,
+    );
     // All begin at once: each may have to wait for a bucket.
     const parts = await Promise.all(
       selection.parts.map(async (part): Promise<SelectedPart> => {
-        const { located } = part.selected;
-        const isSorted = selected.parts?.isSorted[part.number] ?? true;
-        // The files of one that is not in order would be read all over the place.
-        if (located !== undefined && isSorted) {
-          return { isSorted, located: copiedLocation(located, buffers), whole: undefined };
-        }
+        const isSorted = isSortedOf(part.number);
+        const located = locations[part.number];
+        if (located !== undefined) return { isSorted, located, whole: undefined };
         part.credit = batchesAhead(selection.parts.length);
         // One message wakes the worker once.
         const isSmall = seriesCount <= wholeSeriesMax;
@@ -175,7 +177,7 @@ export class ReadServer {
     );
     if (this.#job !== job) return close(selection);
     const { warnings } = selected;
-    const columns = { begin: ownBegin, refs: ownRefs, setOf: ownSetOf };
+    const columns = { strings: strings.slice(sent), begin: ownBegin, refs: ownRefs, setOf: ownSetOf };
     this.#reply({ kind: 'selected', ...to, ...columns, warnings, costs: selected.costs?.(), parts, table }, buffers);
     if (selection.parts.every(({ isEnded }) => isEnded)) return;
     job.selections.set(number, selection);
@@ -299,20 +301,37 @@ function movableTable({ partBegin, partSource, partSeries }: PartTable, buffers:
   return { partBegin: begin, partSource: source, partSeries: series };
 }
 
-/** A copy: where the worker cannot read what lies there, the chunks are read here yet. */
-function copiedLocation(located: LocatedChunks, buffers: ArrayBuffer[]): LocatedChunks {
-  const copy = {
-    ...located,
-    chunkBegin: located.chunkBegin.slice(),
-    minT: located.minT.slice(),
-    maxT: located.maxT.slice(),
-    ref: located.ref.slice(),
-    nextRef: located.nextRef.slice(),
-  };
-  for (const { buffer } of [copy.chunkBegin, copy.minT, copy.maxT, copy.ref, copy.nextRef]) {
-    buffers.push(buffer as ArrayBuffer);
+/** Copies, as where the worker cannot read what lies there, the chunks are read here yet; of all in one memory, since each costs as much as thousands of chunks. */
+function copiedLocations(
+  all: readonly (LocatedChunks | undefined)[],
+  buffers: ArrayBuffer[],
+): readonly (LocatedChunks | undefined)[] {
+  let chunks = 0;
+  let begins = 0;
+  for (const located of all) {
+    chunks += located?.ref.length ?? 0;
+    begins += located?.chunkBegin.length ?? 0;
   }
-  return copy;
+  if (begins === 0) return all;
+  const memory = new ArrayBuffer(32 * chunks + 4 * begins);
+  buffers.push(memory);
+  let at = 0;
+  const copy = (column: Float64Array): Float64Array => {
+    const own = new Float64Array(memory, at, column.length);
+    own.set(column);
+    at += own.byteLength;
+    return own;
+  };
+  // Those of eight bytes come first: none stands across.
+  let beginAt = 32 * chunks;
+  return all.map((located) => {
+    if (located === undefined) return undefined;
+    const chunkBegin = new Uint32Array(memory, beginAt, located.chunkBegin.length);
+    chunkBegin.set(located.chunkBegin);
+    beginAt += chunkBegin.byteLength;
+    const { minT, maxT, ref, nextRef } = located;
+    return { ...located, chunkBegin, minT: copy(minT), maxT: copy(maxT), ref: copy(ref), nextRef: copy(nextRef) };
+  });
 }
 
 function nextTurn(): Promise<void> {

@@ -125,12 +125,13 @@ export interface SelectedPart {
 
 /** Main to worker, on the read port. Those of one selection come in order, those of several as they are ready. */
 export type ReadReply =
-  /** A slice of the strings of the label table; more follow until `selected`. */
+  /** A slice of the strings of the label table; `selected` has the last one. */
   | { readonly kind: 'strings'; readonly job: number; readonly selection: number; readonly strings: readonly string[] }
   | {
       readonly kind: 'selected';
       readonly job: number;
       readonly selection: number;
+      readonly strings: readonly string[];
       readonly begin: Uint32Array;
       readonly refs: Uint32Array;
       readonly setOf: Uint32Array | undefined;
