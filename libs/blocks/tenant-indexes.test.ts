@@ -121,6 +121,18 @@ describe('indexes of tenants', () => {
     assert.deepEqual(problems, []);
   });
 
+  it('have nothing of a tenant that is being deleted, whatever is left of it', async () => {
+    const { bucket, state, indexes } = rig();
+    const name = '01JDKQ0000000000000000000A';
+    const meta = { ulid: name, version: 1, minTime: 1, maxTime: 2 };
+    await bucket.put(`${tenant}/${name}/meta.json`, new TextEncoder().encode(JSON.stringify(meta)), { signal });
+    assert.equal((await indexes.of(tenant, signal)).blocks.length, 1);
+    await bucket.put(`${tenant}/markers/tenant-deletion-mark.json`, new Uint8Array(2), { signal });
+    state.nowMs += 60_001;
+    const { blocks, unindexed } = await indexes.of(tenant, signal);
+    assert.deepEqual([blocks, unindexed], [[], undefined]);
+  });
+
   it('are used for a while when the bucket is away, and then no more', async () => {
     const { state, indexes, problems, write } = rig();
     await write('A');

@@ -11,6 +11,7 @@ import { untilAborted } from '../std/until-aborted.ts';
 import { type BucketIndex, emptyBucketIndex, isNewerIndex, readBucketIndex } from './bucket-index.ts';
 import { listBlockNames } from './fetch-metas.ts';
 import { indexFromMetas } from './index-from-metas.ts';
+import { tenantDeletionMarkKey } from './paths.ts';
 
 export interface TenantIndexesOptions {
   readonly bucket: Bucket;
@@ -120,6 +121,9 @@ export class TenantIndexes {
     const { bucket } = this.#options;
     const { signal } = new AbortController();
     const names = await listBlockNames(bucket, tenant, unindexedMax, signal);
+    // What is left of a tenant that is being deleted is no part of any answer.
+    const isLeft = names.length > 0 && (await bucket.stat(tenantDeletionMarkKey(tenant), signal)) !== undefined;
+    if (isLeft) return emptyBucketIndex;
     if (names.length === unindexedMax) return { ...emptyBucketIndex, unindexed: names };
     return indexFromMetas(bucket, tenant, names, before, signal);
   }
