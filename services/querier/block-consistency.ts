@@ -14,6 +14,8 @@ interface Standing {
   readonly replaced: ReadonlySet<IndexedBlock>;
   /** For each further marked block, those that were made out of all of its sources. */
   readonly madeOf: ReadonlyMap<IndexedBlock, readonly IndexedBlock[]>;
+  /** Sources of which a block has all samples, and not downsampled ones alone. */
+  readonly inFull: ReadonlySet<string>;
 }
 
 const standingOf = new WeakMap<BucketIndex, Standing>();
@@ -23,12 +25,12 @@ const standingOf = new WeakMap<BucketIndex, Standing>();
  * @param elsewhere names of blocks that somebody else answers for
  */
 export function neededBlocks(index: BucketIndex, minT: number, maxT: number, elsewhere: ReadonlySet<string>): string[] {
-  const { names, replaced, madeOf } = standingIn(index);
+  const { names, replaced, madeOf, inFull } = standingIn(index);
   const needed: string[] = [];
   for (const block of index.blocks) {
     if (block.minTime > maxT || block.maxTime <= minT || elsewhere.has(block.ulid)) continue;
     // Downsampled blocks stand beside those with all samples. Where those are gone, reading one says that it cannot be read.
-    if (isDownsampled(block) && isThereInFull(block, index.blocks)) continue;
+    if (isDownsampled(block) && isThereInFull(block, inFull)) continue;
     // A marked one is read until it is deleted, unless all of its samples stand in others.
     if (replaced.has(block)) continue;
     const made = madeOf.get(block)?.filter(({ minTime, maxTime }) => minTime <= maxT && maxTime > minT);
@@ -45,8 +47,10 @@ function standingIn(index: BucketIndex): Standing {
   const names = new Set<string>();
   /** By each of their sources. */
   const outputs = new Map<string, IndexedBlock[]>();
+  const inFull = new Set<string>();
   for (const block of index.blocks) {
     if (!marked.has(block.ulid)) names.add(block.ulid);
+    if (!isDownsampled(block)) for (const source of block.details?.sources ?? []) inFull.add(source);
     if (block.details === undefined || block.details.jobOutputs.length === 0) continue;
     for (const source of block.details.sources) {
       const others = outputs.get(source);
@@ -68,7 +72,7 @@ function standingIn(index: BucketIndex): Standing {
     if (isReplaced(block, covering, names)) replaced.add(block);
     else madeOf.set(block, made);
   }
-  const found = { names, replaced, madeOf };
+  const found = { names, replaced, madeOf, inFull };
   standingOf.set(index, found);
   return found;
 }
@@ -76,10 +80,8 @@ function standingIn(index: BucketIndex): Standing {
 const isDownsampled = ({ details }: IndexedBlock): boolean => (details?.resolutionMs ?? 0) > 0;
 
 /** Whether blocks with all samples hold what a downsampled one was made from. */
-function isThereInFull({ details }: IndexedBlock, blocks: readonly IndexedBlock[]): boolean {
-  return (details?.sources ?? []).every((source) =>
-    blocks.some((block) => !isDownsampled(block) && block.details?.sources.includes(source)),
-  );
+function isThereInFull({ details }: IndexedBlock, inFull: ReadonlySet<string>): boolean {
+  return (details?.sources ?? []).every((source) => inFull.has(source));
 }
 
 /** Whether all samples of a marked block stand in what was made out of its sources, or of more. */
