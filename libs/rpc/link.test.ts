@@ -401,6 +401,31 @@ describe('a link whose pipe breaks', { timeout: 30_000 }, () => {
     await room.close();
   });
 
+  it('while nobody answers its greeting no more than so many bytes wait for that', async () => {
+    const room = await roomOf(memory, {
+      asks: new Map([['echo', async (request: Uint8Array) => request.slice(0, 1)]]),
+    });
+    (room.network as MemoryNetwork).held = true;
+    const asked = [1, 4 << 20, 8 << 20, 1 << 20].map((bytes) =>
+      room.link.ask('echo', [new Uint8Array(bytes)], soon).then(
+        () => 'answered',
+        ({ kind }: Failure) => kind,
+      ),
+    );
+    assert.equal(await asked[2], 'unavailable');
+    room.network?.release();
+    assert.deepEqual(await Promise.all(asked), ['answered', 'answered', 'unavailable', 'answered']);
+    await room.close();
+  });
+
+  it('one that is larger than what may wait does if it is alone', async () => {
+    const room = await roomOf(memory, {
+      asks: new Map([['echo', async (request: Uint8Array) => request.slice(0, 1)]]),
+    });
+    assert.equal((await room.link.ask('echo', [new Uint8Array(20 << 20)], soon)).length, 1);
+    await room.close();
+  });
+
   it('a process of another protocol version is told so', async () => {
     const { helloCodec } = await import('../wire/peer/greeting-messages.ts');
     const { FrameKind, frameOf } = await import('./frame.ts');

@@ -2,7 +2,7 @@
  * The calling end of a link: a channel to one address that connects, greets, calls, and comes back after a failure.
  * Owns the calls under way and the bytes of requests that the other side has not answered. When the pipe breaks every call
  * fails at once with `unavailable`: nothing is sent twice behind the caller's back. Surprising: a call while the link is down
- * fails at once too, naming why; only the very connecting is waited for.
+ * fails at once too, naming why; only the very connecting is waited for, by so many bytes of requests.
  */
 import { Failure } from '../errors/failure.ts';
 import { assert } from '../std/assert.ts';
@@ -25,6 +25,8 @@ import { itemWindowBytes, payloadBytesMax } from './serve-link.ts';
 const connectMs = 5_000;
 const firstPauseMs = 50;
 const pauseMsMax = 2_000;
+/** Bytes of requests that may wait for the connecting: a host that is gone lets everybody wait for as long as that may take. */
+const waitingBytesMax = 8 << 20;
 
 export interface PeerLinkOptions {
   readonly identity: Identity;
@@ -60,6 +62,8 @@ export class PeerLink implements Channel {
   #state: State = { at: 'down', reason: 'not connected yet' };
   #lastCall = 0;
   #unanswered = 0;
+  /** Bytes of requests that wait for the connecting. */
+  #waiting = 0;
   #pauseMs = firstPauseMs;
   #retry: NodeJS.Timeout | undefined;
   #close: ((reason: string) => void) | undefined;
@@ -84,9 +88,18 @@ export class PeerLink implements Channel {
   ask(method: string, request: readonly Uint8Array[], options: CallOptions): Promise<Uint8Array> {
     const state = this.#state;
     if (state.at === 'connecting') {
+      const bytes = bytesOf(request);
+      if (this.#waiting > 0 && this.#waiting + bytes > waitingBytesMax) {
+        const text = `${this.#options.name} is not connected yet, and ${this.#waiting} bytes of requests wait for that`;
+        return Promise.reject(new Failure('unavailable', text, { retryAfterSeconds: 1 }));
+      }
+      this.#waiting += bytes;
       // The parts are free for reuse when this returns.
       const kept = [Buffer.concat(request)];
-      return state.done.then(() => this.#ask(method, kept, options));
+      return state.done.then(() => {
+        this.#waiting -= bytes;
+        return this.#ask(method, kept, options);
+      });
     }
     return this.#ask(method, request, options);
   }
@@ -170,8 +183,7 @@ export class PeerLink implements Channel {
       const reason = state.at === 'down' ? state.reason : 'this process is stopping';
       return new Failure('unavailable', `${name} cannot be reached: ${reason}`, { retryAfterSeconds: 1 });
     }
-    let requestBytes = 0;
-    for (const part of request) requestBytes += part.length;
+    const requestBytes = bytesOf(request);
     if (requestBytes > payloadBytesMax) {
       return new Failure('too_large', `a request of ${requestBytes} bytes for ${name}, ${payloadBytesMax} at most`);
     }
@@ -339,6 +351,12 @@ export class PeerLink implements Channel {
 }
 
 function nothing(): void {}
+
+function bytesOf(request: readonly Uint8Array[]): number {
+  let bytes = 0;
+  for (const part of request) bytes += part.length;
+  return bytes;
+}
 
 function abortFailure(signal: AbortSignal | undefined): Failure {
   const reason: unknown = signal?.reason;
