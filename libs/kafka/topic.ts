@@ -42,6 +42,7 @@ const verifyEveryMs = 60_000;
 const configResourceTopic = 2;
 const watchedSettings = [
   'retention.ms',
+  'retention.bytes',
   'min.insync.replicas',
   'unclean.leader.election.enable',
   'max.message.bytes',
@@ -185,6 +186,8 @@ export class KafkaTopic {
         replicas: config.replicationFactor,
         configs: [
           { name: 'retention.ms', value: String(config.retention) },
+          // The brokers may have another default, and what is too much is deleted however young it is.
+          { name: 'retention.bytes', value: '-1' },
           { name: 'min.insync.replicas', value: String(config.minInsyncReplicas) },
           { name: 'unclean.leader.election.enable', value: 'false' },
           { name: 'cleanup.policy', value: 'delete' },
@@ -245,5 +248,7 @@ function wrongSetting(
   if (retentionMs !== -1 && !(retentionMs >= retention)) {
     return `${has('retention.ms')}, kafka.retention is ${retention} ms`;
   }
+  const bytes = values.get('retention.bytes') ?? '-1';
+  if (bytes !== '-1') return `${has('retention.bytes')}: it must be -1, else writes go before kafka.retention is over`;
   return undefined;
 }

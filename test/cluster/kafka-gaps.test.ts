@@ -282,6 +282,44 @@ describe('the reader of a log', { timeout: 240_000, skip: skipWithout('kafka') }
   });
 });
 
+describe('the topic of a cluster', { timeout: 240_000, skip: skipWithout('kafka') }, () => {
+  const look = async (broker: KafkaBroker, name: string, ...more: readonly string[]): Promise<string | undefined> => {
+    const args = [`--kafka.brokers=${broker.address}`, '--kafka.partitions=1', `--kafka.topic=${name}`, ...more];
+    const { kafka: config } = readConfig({ kafka: kafkaKeys }, { args, env: {} }, '');
+    const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+    const noted = { knownId: async () => undefined, noteId: async (id: string) => id, noteName: '' };
+    const watched = new KafkaTopic({ config, connection: connectionOf(config, 'looker'), ...noted, log });
+    await watched.start();
+    await watched.stop();
+    return watched.problem;
+  };
+
+  it('is made so that it keeps what it must, whatever the brokers do by themselves; another one is named', async () => {
+    const properties = ['log.retention.bytes=1000000', 'log.retention.ms=1000', 'unclean.leader.election.enable=true'];
+    await using broker = await startKafka({ properties: [...properties, 'log.cleanup.policy=compact'] });
+    assert.equal(await look(broker, topic), undefined);
+    const right = { 'retention.ms': '604800000', 'retention.bytes': '-1', 'cleanup.policy': 'delete' };
+    const safe = { 'min.insync.replicas': '1', 'unclean.leader.election.enable': 'false' };
+    const admin = clientOf(broker).admin();
+    await admin.connect();
+    for (const [name, value] of [
+      ['retention.ms', '604799999'],
+      ['retention.bytes', '1000000'],
+      ['cleanup.policy', 'compact'],
+      ['min.insync.replicas', '1'],
+      ['unclean.leader.election.enable', 'true'],
+    ] as const) {
+      const settings = Object.entries({ ...right, ...safe, [name]: value });
+      const configEntries = settings.map(([name, value]) => ({ name, value }));
+      const wrong = `wrong-${name}`;
+      await admin.createTopics({ topics: [{ topic: wrong, numPartitions: 1, configEntries }] });
+      const problem = await look(broker, wrong, ...(name.startsWith('min') ? ['--kafka.min-insync-replicas=2'] : []));
+      assert.ok(problem?.includes(`topic ${wrong} has ${name}=${value}`), `${name}: ${problem}`);
+    }
+    await admin.disconnect();
+  });
+});
+
 describe('an ingester that is called as its host', { timeout: 240_000, skip: skipWithout('kafka') }, () => {
   it('follows the partition that it owns', async () => {
     await using broker = await startKafka();
