@@ -52,18 +52,23 @@ export interface TlsFiles {
   readonly serverName: string;
 }
 
-/** A dialler of one address, and how to let go of it. */
+/**
+ * A dialler of one address, and how to let go of it. Each pipe looks its host up anew and has a connection of its own: a name may stand
+ * for another address by now, and who answered at the one before may be somebody else.
+ */
 export function dialGrpc(address: string, tls: TlsFiles | undefined): { open: OpenPipe; stop(): void } {
   const secured: ChannelCredentials =
     tls === undefined ? credentials.createInsecure() : credentials.createSsl(tls.ca, tls.key, tls.cert);
   const name = tls === undefined || tls.serverName === '' ? {} : { 'grpc.ssl_target_name_override': tls.serverName };
-  const client = new Client(address, secured, { ...channelOptions, ...name });
+  let client: Client | undefined;
   return {
     open: (listener) => {
+      client?.close();
+      client = new Client(address, secured, { ...channelOptions, ...name });
       const call: ClientDuplexStream<Buffer, Buffer> = client.makeBidiStreamRequest(path, asBytes, asBytes);
       return pipeOver(call, listener, () => call.cancel());
     },
-    stop: () => client.close(),
+    stop: () => client?.close(),
   };
 }
 

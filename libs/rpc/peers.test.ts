@@ -1,6 +1,8 @@
 /** Processes that a table names, reached where it says that they are. */
 import assert from 'node:assert/strict';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { it } from 'node:test';
+import { waitFor } from '../../test/support/wait-until.ts';
 import { encodeRingEpochReply } from '../wire/peer/ring-messages.ts';
 import type { Channel } from './channel.ts';
 import type { Identity } from './greeting.ts';
@@ -62,5 +64,50 @@ it('whoever was given the address of another one is not taken for it', { timeout
   } finally {
     peers.stop();
     await listener.stop();
+  }
+});
+
+it('whoever is reached by a name that stands for another address now is looked for there', {
+  timeout: 30_000,
+}, async () => {
+  const listen = (instance: string) =>
+    listenGrpc('127.0.0.1', 0, undefined, (pipe) =>
+      serveLink(pipe, {
+        identity: { ...identity, instance },
+        handlers: { asks: new Map([['who', async () => Buffer.from(instance)]]), streams: new Map() },
+        tableEpoch: () => 1,
+        ...{ onTableEpoch: () => undefined, onRefused: () => undefined },
+        ...{ onMistake: () => undefined, onAnswered: () => undefined },
+      }),
+    );
+  const [wrong, right] = await Promise.all([listen('ingester-1'), listen('ingester-0')]);
+  // The first connection comes out at the one, all others at the other.
+  const sockets: Socket[] = [];
+  const name = createServer((socket) => {
+    const to = connect(sockets.length === 0 ? wrong.port : right.port, '127.0.0.1');
+    sockets.push(socket, to);
+    for (const one of [socket, to]) one.on('error', () => undefined);
+    socket.pipe(to).pipe(socket);
+  });
+  await new Promise<void>((resolve) => name.listen(0, '127.0.0.1', resolve));
+  const peers = new Peers({
+    identity: { ...identity, instance: 'distributor', zone: 'a' },
+    ...{ tls: undefined, what: 'an ingester', purposes: ['writes'] },
+    clientOf: ([channel]) => channel as Channel,
+    keyOf: ({ instance }) => instance,
+    ...{ tableEpoch: () => 1, onTableEpoch: () => undefined },
+    log: { info: () => undefined, warn: () => undefined },
+  });
+  try {
+    const member = { instance: 'ingester-0', zone: 'b', address: `127.0.0.1:${(name.address() as AddressInfo).port}` };
+    peers.follow([member]);
+    const { client } = peers.of(member) as { client: Channel };
+    const who = await waitFor('it is found', async () => String(await client.ask('who', [], { timeoutMs: 1_000 })));
+    assert.equal(who, 'ingester-0');
+  } finally {
+    peers.stop();
+    for (const socket of sockets) socket.destroy();
+    name.close();
+    await Promise.all([wrong.stop(), right.stop()]);
   }
 });
