@@ -65,6 +65,7 @@ export class FollowLog {
   #gap: string | undefined;
   #away: string | undefined;
   #hasStarted = false;
+  #knowsDamaged = false;
   /** End of the log when reading began: until then the past is replayed. */
   #replayEnd: number | undefined;
   #floor: number | undefined;
@@ -120,6 +121,11 @@ export class FollowLog {
     return !isFollowing || this.position < this.end || this.#deps.damaged.count > 0;
   }
 
+  /** Whether it has looked for records that were set aside before it was started. */
+  get knowsDamaged(): boolean {
+    return this.#knowsDamaged;
+  }
+
   /** Why nothing that is asked of it can be complete, whatever time passes. */
   get gap(): string | undefined {
     return this.#gap;
@@ -135,9 +141,9 @@ export class FollowLog {
     return this.#deps.damaged.lowestOffset();
   }
 
-  /** Resolves with the position when everything below `offset` is applied, or time is up. */
+  /** Resolves when everything below `offset` is applied, or time is up. @returns below which offset everything is, as far as that is known */
   async applied(offset: number, timeoutMs: number, signal: AbortSignal): Promise<number> {
-    if (this.position >= offset || timeoutMs <= 0) return this.position;
+    if (this.#reached(offset) >= offset || timeoutMs <= 0) return this.#reached(offset);
     const { promise, resolve } = Promise.withResolvers<void>();
     const waiter: Waiter = { offset, resolve };
     this.#waiters.add(waiter);
@@ -146,16 +152,27 @@ export class FollowLog {
     await promise;
     clearTimeout(timer);
     this.#waiters.delete(waiter);
-    return this.position;
+    return this.#reached(offset);
+  }
+
+  /** Until it is known that the log goes on where a snapshot ends, that says nothing of what the log holds: it may have been cut short. */
+  #reached(offset: number): number {
+    return this.#hasStarted || offset === 0 ? this.position : Math.min(this.position, offset - 1);
+  }
+
+  #wake(position: number): void {
+    for (const waiter of this.#waiters) if (waiter.offset <= position) waiter.resolve();
   }
 
   async #run(): Promise<void> {
     const { log, logger, topic, offsets, partition, connection } = this.#deps;
     try {
       await this.#takeInDamaged();
+      this.#knowsDamaged = true;
       if (!(await this.#findStart())) return;
       const { signal } = this.#abort;
       this.#hasStarted = true;
+      this.#wake(this.position);
       logger.info({ partition, offset: log.position, end: this.#replayEnd }, 'following the log');
       await readLog({
         connection,
@@ -176,6 +193,7 @@ export class FollowLog {
     } catch (error) {
       if (!(error instanceof LogGap)) throw error;
       this.#gap = error.message;
+      this.#wake(Number.POSITIVE_INFINITY);
       if (error instanceof LogCut) {
         const { mark } = this.#deps;
         this.#gap += `. To go on without what it lacks remove the folder ${mark.folder} and start again`;
@@ -330,7 +348,7 @@ export class FollowLog {
     // What ends a transaction of somebody else has an offset, and is no record.
     if (position > this.position) log.startAt(position, log.leaderEpoch);
     mark.passed(position);
-    for (const waiter of this.#waiters) if (waiter.offset <= position) waiter.resolve();
+    this.#wake(position);
   }
 
   /**

@@ -30,21 +30,23 @@ export class IngesterHandler
 {
   readonly #blocks: RecentBlocks;
   readonly #blocksFromMs: () => number;
+  readonly #followsLog: boolean;
   #tsdb: Tsdb | undefined;
   #progress: RestoreProgress | undefined;
   #stopping = false;
-  /** Why no write is taken. */
-  #closedBy: string | undefined;
+  #isDraining = false;
   /** Drawn at every start: a distributor elsewhere knows by it that numbers of the process before mean nothing. */
   readonly #refEpoch = randomInt(1, 0xffffffff);
 
   /**
    * @param blocks cut from the heads and still here
    * @param blocksFromMs the oldest sample in one of them that some reader may not know in the bucket
+   * @param followsLog whether a log brings the writes, and `follow` will be there
    */
-  constructor(blocks: RecentBlocks, blocksFromMs: () => number) {
+  constructor(blocks: RecentBlocks, blocksFromMs: () => number, followsLog = false) {
     this.#blocks = blocks;
     this.#blocksFromMs = blocksFromMs;
+    this.#followsLog = followsLog;
   }
 
   /** What there is to know about the restart while it runs. */
@@ -72,9 +74,9 @@ export class IngesterHandler
     this.#stopping = true;
   }
 
-  /** No write that comes from now on is taken: those that were are in the head. @param reason in a sentence, for who sends them */
-  closeWrites(reason: string): void {
-    this.#closedBy = reason;
+  /** No write that comes from now on is taken: those that were are in the head. */
+  closeWrites(): void {
+    this.#isDraining = true;
   }
 
   /** Why nothing can be asked of it, undefined when it can. */
@@ -107,7 +109,9 @@ export class IngesterHandler
   }
 
   async push(batch: WriteBatch): Promise<PushOutcome> {
-    if (this.#closedBy !== undefined) throw new Failure('unavailable', this.#closedBy, { retryAfterSeconds: 1 });
+    if (this.#isDraining) throw refusal('this ingester is draining and takes no writes');
+    // It would be in no log.
+    if (this.#followsLog) throw refusal('this ingester takes writes from the log alone (ingest.log=kafka)');
     noteArrival();
     return this.#open().push(batch);
   }
@@ -126,8 +130,9 @@ export class IngesterHandler
   async applied(offset: number, timeoutMs: number, signal: AbortSignal): Promise<number> {
     const { follow } = this;
     if (follow === undefined) throw new Failure('unavailable', 'this ingester does not follow a log yet');
+    const reached = follow.gap === undefined ? await follow.applied(offset, timeoutMs, signal) : 0;
     if (follow.gap !== undefined) throw new Failure('unavailable', follow.gap);
-    return await follow.applied(offset, timeoutMs, signal);
+    return reached;
   }
 
   /** @throws Failure as source(): what it cannot answer it cannot vouch for */
@@ -139,7 +144,7 @@ export class IngesterHandler
 
   heldFromMs(): number {
     const tsdb = this.#tsdb;
-    if (tsdb === undefined || this.follow?.isBehind === true) return 0;
+    if (tsdb === undefined || (this.#followsLog && this.follow?.isBehind !== false)) return 0;
     return Math.min(tsdb.heldFromMs(), this.#blocksFromMs());
   }
 
@@ -149,6 +154,8 @@ export class IngesterHandler
   }
 
   #checkWhole(tenant: TenantId): void {
+    if (this.#followsLog && this.follow?.knowsDamaged !== true)
+      throw refusal('the ingester looks for its place in the log');
     const damaged = this.damagedRecords?.of(tenant);
     if (damaged === undefined) return;
     throw new Failure(
@@ -165,6 +172,8 @@ export class IngesterHandler
     return this.#tsdb;
   }
 }
+
+const refusal = (why: string): Failure => new Failure('unavailable', why, { retryAfterSeconds: 1 });
 
 /** What a restart found, as fields of a log line. */
 export function reportFields(report: RestoreReport): object {

@@ -122,10 +122,7 @@ export function createIngester(config: IngesterConfig, headConfig: HeadConfig, d
     recentMs: recentBlocksMs,
     log,
   });
-  const handler = new IngesterHandler(blocks, () => shipper.heldFromMs());
-  // They would be in no log.
-  if (deps.follow !== undefined)
-    handler.closeWrites('this ingester takes writes from the log alone (ingest.log=kafka)');
+  const handler = new IngesterHandler(blocks, () => shipper.heldFromMs(), deps.follow !== undefined);
   const toBucket = {
     cutAll: async () => {
       const reason = handler.notReadyReason();
@@ -143,7 +140,7 @@ export function createIngester(config: IngesterConfig, headConfig: HeadConfig, d
   const drainLog = new DrainLog(() => handler.follow);
   const drain = new Drain(
     deps.follow === undefined
-      ? { ...toBucket, closeWrites: () => handler.closeWrites('this ingester is draining and takes no writes') }
+      ? { ...toBucket, closeWrites: () => handler.closeWrites() }
       : {
           ...toBucket,
           behind: () => drainLog.behind(),
