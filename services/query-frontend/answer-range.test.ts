@@ -6,6 +6,7 @@ import { parseTenantId } from '../../libs/model/tenant-id.ts';
 import { encodePart, encodePartEnd } from '../../libs/wire/peer/part-message.ts';
 import { answerRange, type RangeDeps } from './answer-range.ts';
 import { Unjoinable } from './choose-shards.ts';
+import { HeldMemory } from './held-memory.ts';
 import type { RangeQuestion } from './rewritable.ts';
 import { WorkRunner } from './run-work.ts';
 
@@ -20,7 +21,7 @@ const head: WorkHead = {
 const seriesCount = 10;
 
 /** Answers a question with points of ten series at every step. @returns the answer, and how many parts were asked for */
-async function answered(heldBytesMax: number) {
+async function answered(heldBytesMax: number, memory = new HeldMemory(heldBytesMax, heldBytesMax)) {
   const counts = { parts: 0, sharded: 0, shards: 0, split: 0, undone: 0, hits: 0, stale: 0, misses: 0 };
   const runner = new WorkRunner(100, 100, { retries: 0, waited: () => undefined });
   const end = new AbortController();
@@ -46,13 +47,14 @@ async function answered(heldBytesMax: number) {
   const evaluating = evaluate().catch(() => undefined);
   const deps: RangeDeps = {
     ...{ runner, cache: undefined, samplesMax: 0, shardsMaxOf: () => 0, shardWeight: 1, unjoinable: new Unjoinable() },
-    ...{ counts, nowMs: () => 0, heldBytesMax },
+    ...{ counts, nowMs: () => 0 },
   };
   const call = { tenant: parseTenantId('t'), timeoutMs: 10_000, signal: new AbortController().signal, noStore: false };
-  const joined = await answerRange(question, call, deps);
+  const held = memory.begin();
+  const joined = await answerRange(question, call, deps, held);
   end.abort(new Error('over'));
   await evaluating;
-  return { joined, counts };
+  return { joined, counts, held };
 }
 
 it('parts are put together', async () => {
@@ -67,4 +69,39 @@ it('more parts than there is memory for are not waited for: the whole is asked',
   assert.equal(joined, undefined);
   assert.equal(counts.undone, 1);
   assert.ok(counts.parts < 40, `${counts.parts} parts were asked for`);
+});
+
+it('parts of other answers count until these are written', async () => {
+  const memory = new HeldMemory(2_000_000, 1_500_000);
+  const first = await answered(0, memory);
+  assert.ok(first.joined !== undefined);
+  const second = await answered(0, memory);
+  assert.equal(second.joined, undefined);
+  second.held.release();
+  first.held.release();
+  assert.ok((await answered(0, memory)).joined !== undefined);
+});
+
+it('parts count while they come', async () => {
+  const runner = new WorkRunner(100, 100, { retries: 0, waited: () => undefined });
+  const end = new AbortController();
+  let begun = 0;
+  // Two that are large, and come to no end.
+  const evaluating = ['q1', 'q2'].map(async (querier) => {
+    const { give, signal } = await runner.take('evaluations', querier, end.signal);
+    await give({ head, piece: new Uint8Array(17 << 20), last: false });
+    begun++;
+    if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve));
+  });
+  const deps: RangeDeps = {
+    ...{ runner, cache: undefined, samplesMax: 0, shardsMaxOf: () => 0, shardWeight: 1, unjoinable: new Unjoinable() },
+    counts: { parts: 0, sharded: 0, shards: 0, split: 0, undone: 0, hits: 0, stale: 0, misses: 0 },
+    nowMs: () => 0,
+  };
+  const call = { tenant: parseTenantId('t'), timeoutMs: 10_000, signal: new AbortController().signal, noStore: false };
+  const held = new HeldMemory(1 << 30, 20 << 20).begin();
+  assert.equal(await answerRange(question, call, deps, held), undefined);
+  assert.equal(begun, 2);
+  await Promise.all(evaluating);
+  end.abort(new Error('over'));
 });

@@ -11,6 +11,7 @@ import { mapBounded } from '../../libs/std/bounded.ts';
 import { decodePart, type PartAnswer } from '../../libs/wire/peer/part-message.ts';
 import { type Cell, cellsOf } from './cells.ts';
 import { chooseShards, type Unjoinable, weighingFor } from './choose-shards.ts';
+import type { HeldParts } from './held-memory.ts';
 import { type Joined, joinParts } from './join-parts.ts';
 import { joinShards } from './join-shards.ts';
 import { type ResultsCache, sliceAnswer } from './results-cache.ts';
@@ -31,8 +32,6 @@ export interface RangeDeps {
   readonly cache: ResultsCache | undefined;
   /** Most points that an answer may have, 0 for any number. */
   readonly samplesMax: number;
-  /** Parts of one answer may take this much memory here; one that is larger is asked as a whole, and passes through as it comes. */
-  readonly heldBytesMax: number;
   /** Most shards that a tenant's queries are asked in; less than two is none. */
   readonly shardsMaxOf: (tenant: TenantId) => number;
   /** Weight of a shard: series of an hour. */
@@ -65,11 +64,12 @@ export interface RangeCall {
   readonly noStore: boolean;
 }
 
-/** @returns undefined where the whole is to be asked. @throws Failure */
+/** @param held what it takes is counted there @returns undefined where the whole is to be asked. @throws Failure */
 export async function answerRange(
   question: RangeQuestion,
   call: RangeCall,
   deps: RangeDeps,
+  held: HeldParts,
 ): Promise<Joined | undefined> {
   const { counts, samplesMax, cache, runner, unjoinable, shardWeight } = deps;
   const keeps = cache !== undefined && !call.noStore && question.isIndependent;
@@ -87,10 +87,8 @@ export async function answerRange(
   const signal = AbortSignal.any([call.signal, stop.signal]);
   let joined: Joined | undefined;
   let isSharded = false;
-  let heldBytes = 0;
-  const hold = (answer: PartAnswer): PartAnswer => {
-    heldBytes += bytesOf(answer);
-    if (heldBytes <= deps.heldBytesMax) return answer;
+  const hold = (bytes: number): void => {
+    if (held.take(bytes)) return;
     stop.abort(noRoom());
     throw stop.signal.reason;
   };
@@ -99,14 +97,17 @@ export async function answerRange(
     const ask = async ({ steps }: Part, what: HowAsked): Promise<PartAnswer> => {
       try {
         const options = { timeoutMs: deadline - performance.now(), signal, isLetIn: asked++ > 0 };
-        return hold(await evaluatePart(question, steps, what, call.tenant, deps, options));
+        return await evaluatePart(question, steps, what, call.tenant, deps, options, hold);
       } catch (error) {
         stop.abort(error);
         throw error;
       }
     };
     const answers = await mapBounded(parts, partsAtOnceMax, async (part) => {
-      if (part.known !== undefined) return hold(part.known);
+      if (part.known !== undefined) {
+        hold(bytesOf(part.known));
+        return part.known;
+      }
       counts.parts++;
       const answer = await ask(part, { weighing, sorted: false });
       if (keeps && answer.heavy === undefined) keep(cache, part.cells, answer);
@@ -236,7 +237,12 @@ async function check(
 ): Promise<ReadonlySet<string>> {
   try {
     const answer = await runner.run({ kind: 'check', tenant, witnesses }, { timeoutMs: checkMs, signal });
-    const outcomes = JSON.parse((await gathered(answer, checkBytesMax)).toString()) as readonly boolean[];
+    let left = checkBytesMax;
+    const count = (bytes: number): void => {
+      left -= bytes;
+      if (left < 0) throw noRoom();
+    };
+    const outcomes = JSON.parse((await gathered(answer, count)).toString()) as readonly boolean[];
     return new Set(witnesses.filter((_, i) => outcomes[i] === true));
   } catch (error) {
     signal.throwIfAborted();
@@ -257,22 +263,24 @@ async function evaluatePart(
   { startMs, endMs, stepMs }: Steps,
   what: HowAsked,
   tenant: TenantId,
-  { runner, heldBytesMax }: RangeDeps,
+  { runner }: RangeDeps,
   options: { readonly timeoutMs: number; readonly signal: AbortSignal; readonly isLetIn: boolean },
+  hold: (bytes: number) => void,
 ): Promise<PartAnswer> {
   const steps = { startMs, endMs, stepMs };
   const work = { kind: 'part', tenant, query, ...steps, wholeStartMs, wholeEndMs, lookbackMs, ...what } as const;
-  const answer = decodePart(await gathered(await runner.run(work, options), heldBytesMax), steps);
+  const bytes = await gathered(await runner.run(work, options), hold);
+  const answer = decodePart(bytes, steps);
+  hold(bytesOf(answer) - bytes.length);
   if (what.shard === undefined || answer.sharded === true) return answer;
   throw new Failure('not_acceptable', 'a querier of another release knows no shards');
 }
 
-async function gathered({ pieces }: WorkAnswer, bytesMax: number): Promise<Buffer> {
+/** @param hold is told of every piece, and throws where there is no room for it */
+async function gathered({ pieces }: WorkAnswer, hold: (bytes: number) => void): Promise<Buffer> {
   const all: Uint8Array[] = [];
-  let bytes = 0;
   for await (const piece of pieces) {
-    bytes += piece.length;
-    if (bytes > bytesMax) throw noRoom();
+    hold(piece.length);
     all.push(piece);
   }
   return Buffer.concat(all);

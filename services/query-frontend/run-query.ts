@@ -7,13 +7,16 @@ import type { ApiPath } from '../../libs/query-api/api-paths.ts';
 import { matrixAnswer } from '../../libs/query-api/encode-result.ts';
 import { readTimeoutMs } from '../../libs/query-api/query-parameters.ts';
 import type { RequestForm } from '../../libs/query-api/request-form.ts';
-import { answerRange, type RangeDeps } from './answer-range.ts';
-import { type Language, rewritableQuestion } from './rewritable.ts';
+import { answerRange, type RangeCall, type RangeDeps } from './answer-range.ts';
+import type { HeldMemory } from './held-memory.ts';
+import { type Language, type RangeQuestion, rewritableQuestion } from './rewritable.ts';
 import type { WorkAnswer } from './run-work.ts';
 
 export interface QueryDeps extends RangeDeps {
   /** Undefined where nothing may be rewritten. */
   readonly language: Language | undefined;
+  /** What parts of answers take of the memory. */
+  readonly held: HeldMemory;
   /** Longest time of any query. */
   readonly timeoutMs: number;
 }
@@ -26,11 +29,35 @@ export async function answerQuery(path: ApiPath, call: ApiCall, deps: QueryDeps)
   const isUsual = consistency === 'default';
   if (path === '/api/v1/query_range' && isUsual && deps.language !== undefined) {
     const question = rewritableQuestion(form, deps.language);
-    const joined = question && (await answerRange(question, { tenant, timeoutMs, signal, noStore }, deps));
-    if (joined !== undefined) return { httpStatus: 200, body: matrixAnswer(joined, question?.limit ?? 0) };
+    const body = question && (await joinedBody(question, { tenant, timeoutMs, signal, noStore }, deps));
+    if (body !== undefined) return { httpStatus: 200, body };
   }
   const work = { kind: 'call', tenant, path, form: form.encoded, labelName, body, accept, gzip, consistency } as const;
   return apiAnswerOf(await deps.runner.run(work, { timeoutMs, signal }));
+}
+
+/** The answer that was put together from parts, which are held until all of it is written; undefined where the whole is to be asked. */
+async function joinedBody(question: RangeQuestion, call: RangeCall, deps: QueryDeps): Promise<AnswerBody | undefined> {
+  const held = deps.held.begin();
+  let body: AnswerBody | undefined;
+  try {
+    const joined = await answerRange(question, call, deps, held);
+    body = joined && matrixAnswer(joined, question.limit);
+  } finally {
+    if (body === undefined || body instanceof Uint8Array) held.release();
+  }
+  if (body === undefined || body instanceof Uint8Array) return body;
+  // One whose client has left may never be begun.
+  call.signal.addEventListener('abort', () => held.release(), { once: true });
+  return untilWritten(body, () => held.release());
+}
+
+async function* untilWritten(body: AsyncIterable<Uint8Array>, end: () => void): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } finally {
+    end();
+  }
 }
 
 /** What the client allows, if that can be read: a querier says what is wrong with it. */

@@ -17,13 +17,15 @@ import { usableMemoryBytes } from '../../libs/std/usable-memory.ts';
 import type { Logger } from '../../libs/telemetry/log.ts';
 import type { Metrics } from '../../libs/telemetry/metrics.ts';
 import { Unjoinable } from './choose-shards.ts';
+import { HeldMemory } from './held-memory.ts';
 import { createFrontendMetrics } from './metrics.ts';
 import { ResultsCache } from './results-cache.ts';
 import { answerQuery } from './run-query.ts';
 import { WorkRunner } from './run-work.ts';
 
-/** What the parts of one answer may take of the memory. */
+/** What the parts of one answer may take of the memory, and those of all answers. */
 const heldShareOfMemory = 8;
+const allHeldShareOfMemory = 4;
 
 /** Slice `queryFrontend` of the configuration. */
 export const queryFrontendKeys = {
@@ -72,7 +74,7 @@ export function createQueryFrontend(
   const onProblem = (error: unknown): void => log.debug({ error: String(error) }, 'the results cache was passed by');
   const query = {
     ...{ runner, counts, nowMs, timeoutMs: config.timeout, samplesMax: config.maxSamples },
-    heldBytesMax: usableMemoryBytes() / heldShareOfMemory,
+    held: new HeldMemory(usableMemoryBytes() / allHeldShareOfMemory, usableMemoryBytes() / heldShareOfMemory),
     shardsMaxOf: (tenant: TenantId) => limits.of(tenant).queryShardingTotalShards,
     shardWeight: config.queryShardingTargetSeriesPerShard,
     unjoinable: new Unjoinable(),
