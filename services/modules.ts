@@ -25,6 +25,7 @@ import type { Bucket } from '../libs/object-store/bucket.ts';
 import { durableFloor } from '../libs/ring/durable-floor.ts';
 import { type Owner, ordinalOf, type RingTable } from '../libs/ring/table.ts';
 import { assert } from '../libs/std/assert.ts';
+import { usableMemoryBytes } from '../libs/std/usable-memory.ts';
 import type { Logger } from '../libs/telemetry/log.ts';
 import type { Metrics } from '../libs/telemetry/metrics.ts';
 import type { Cluster } from './cluster/service.ts';
@@ -43,6 +44,10 @@ import { createQuerier, type Querier } from './querier/service.ts';
 import { ShardedGateway } from './querier/sharded-gateway.ts';
 import { createQueryFrontend } from './query-frontend/service.ts';
 import { createStoreGateway, type StoreGatewayDeps } from './store-gateway/service.ts';
+
+/** What a distributor may remember of series, of the memory: where they are, and, where a log wants them in every record, their labels. */
+const placesShareOfMemory = 8;
+const labelsShareOfMemory = 4;
 
 /** What the process offers its rooms, and where rooms leave what they offer each other. */
 export interface House {
@@ -441,6 +446,7 @@ function ingestersOf(
     peerOf: (owner) => cluster.peers?.of(owner),
     shardSizeOf: (tenant) => house.limits.of(tenant).ingestionPartitionsTenantShardSize,
     timeoutMs: house.config.cluster.writeTimeout,
+    seriesBytesMax: usableMemoryBytes() / placesShareOfMemory,
     nowMs: () => performance.now(),
   });
   return { ...readsOf(house, ring), refEpoch: () => writes.refEpoch(), push: (batch) => writes.push(batch) };
@@ -458,6 +464,7 @@ function ingestersBehind(house: House, ring: Ring): IngesterContract & IngesterS
     batchBytesMax: () => kafka.topic.check().batchBytesMax,
     shardSizeOf: (tenant) => house.limits.of(tenant).ingestionPartitionsTenantShardSize,
     seriesMaxOf: (tenant) => house.limits.of(tenant).maxGlobalSeriesPerUser,
+    seriesBytesMax: usableMemoryBytes() / labelsShareOfMemory,
     nowMs: () => performance.now(),
   });
   return { ...readsOf(house, ring), refEpoch: () => writes.refEpoch(), push: (batch) => writes.push(batch) };

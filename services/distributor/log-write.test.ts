@@ -69,7 +69,7 @@ class Room {
   #known = new Map<string, number>();
   #refEpoch = 0;
 
-  constructor() {
+  constructor(seriesBytesMax = 1 << 30) {
     this.writes = new LogWrite({
       clusterId: 'c',
       table: () => this.table,
@@ -81,6 +81,7 @@ class Room {
       batchBytesMax: () => this.batchBytesMax,
       shardSizeOf: () => 0,
       seriesMaxOf: () => this.seriesMax,
+      seriesBytesMax,
       nowMs: () => this.nowMs,
     });
   }
@@ -234,5 +235,16 @@ describe('a write into the log', () => {
       outcome.rejected.map(({ series }) => series),
       [names.length],
     );
+  });
+
+  it('forgets series before their labels take more memory than they may, however many come and go', async () => {
+    const room = new Room(1 << 20);
+    const epochs = new Set<number>();
+    for (let i = 0; i < 40; i++) {
+      const { texts } = await room.write(Array.from({ length: 1_000 }, (_, row) => `comes_and_goes_${i}_${row}`));
+      assert.deepEqual(room.take().toSorted(), texts.toSorted());
+      epochs.add(room.writes.refEpoch());
+    }
+    assert.ok(epochs.size > 1 && epochs.size < 20, `${epochs.size} epochs`);
   });
 });

@@ -38,6 +38,8 @@ export interface LogWriteDeps {
   readonly shardSizeOf: (tenant: TenantId) => number;
   /** Most series of a tenant; 0 is no limit. */
   readonly seriesMaxOf: (tenant: TenantId) => number;
+  /** Memory that the labels of series may take. */
+  readonly seriesBytesMax: number;
   /** A monotonic clock. */
   readonly nowMs: () => number;
 }
@@ -53,7 +55,7 @@ const recountMs = 3_600_000;
 
 export class LogWrite {
   readonly #deps: LogWriteDeps;
-  readonly #series = new LoggedSeries();
+  readonly #series: LoggedSeries;
   readonly #request = new WriteRequestV2();
   #route: WriteRoute | undefined;
   #refEpoch = 1;
@@ -66,6 +68,7 @@ export class LogWrite {
 
   constructor(deps: LogWriteDeps) {
     this.#deps = deps;
+    this.#series = new LoggedSeries(deps.seriesBytesMax);
     this.#forgotAtMs = deps.nowMs();
   }
 

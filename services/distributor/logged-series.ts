@@ -7,10 +7,9 @@ import { mix } from '../../libs/model/encoding/bytes.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import { ByteStrings } from '../../libs/tsdb/head/byte-strings.ts';
 
-/** Labels of all series together, as numbers of 4 bytes; then everything is forgotten. */
-const refsMax = 256_000_000;
-/** Texts of all labels together. */
-const textBytesMax = 1 << 30;
+/** What a series takes beside its texts and their numbers: its columns and its slots, which grow twofold. */
+const bytesPerSeries = 32;
+const tenantsMax = 100_000;
 const firstRows = 64;
 const firstRefs = 1 << 14;
 const firstSlots = 64;
@@ -106,13 +105,20 @@ function isEqual(texts: Uint32Array, count: number, refs: Uint32Array, begin: nu
 }
 
 export class LoggedSeries {
+  readonly #bytesMax: number;
   strings: ByteStrings = new ByteStrings();
   /** Names and values of labels in turn, as numbers of `strings`. */
   refs: Uint32Array = new Uint32Array(firstRefs);
   #refCount = 0;
+  #seriesCount = 0;
   readonly #byTenant = new Map<TenantId, TenantSeries>();
   /** Of the series that is looked for. */
   #texts = new Uint32Array(64);
+
+  /** @param bytesMax of memory; then everything is forgotten */
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
 
   of(tenant: TenantId): TenantSeries {
     let series = this.#byTenant.get(tenant);
@@ -124,7 +130,8 @@ export class LoggedSeries {
   }
 
   get isFull(): boolean {
-    return this.#refCount > refsMax || this.strings.bytes > textBytesMax || this.#byTenant.size > 100_000;
+    const bytes = this.refs.byteLength + this.strings.bytes + this.#seriesCount * bytesPerSeries;
+    return bytes > this.#bytesMax || this.#byTenant.size > tenantsMax;
   }
 
   /** The number of a tenant's series with the canonical labels bytes[begin, end); 0 where it is not known. */
@@ -152,6 +159,7 @@ export class LoggedSeries {
       this.refs[this.#refCount++] = this.strings.intern(view, bytes, at, at + length);
       at += length;
     }
+    this.#seriesCount++;
     return this.of(tenant).add(partition, first, this.#refCount - first, this.refs);
   }
 
@@ -159,6 +167,7 @@ export class LoggedSeries {
     this.strings = new ByteStrings();
     this.refs = new Uint32Array(firstRefs);
     this.#refCount = 0;
+    this.#seriesCount = 0;
     this.#byTenant.clear();
   }
 }

@@ -131,6 +131,7 @@ class Room {
       peerOf: ({ instance }) => this.ingesters.get(instance),
       shardSizeOf: () => this.shardSize,
       timeoutMs: 1_000,
+      seriesBytesMax: 1 << 30,
       nowMs: () => this.nowMs,
     });
   }

@@ -41,6 +41,8 @@ export interface ReplicateDeps {
   /** Partitions that a tenant is spread over; 0 is all. */
   readonly shardSizeOf: (tenant: TenantId) => number;
   readonly timeoutMs: number;
+  /** Memory that what is remembered of series may take. */
+  readonly seriesBytesMax: number;
   /** A monotonic clock. */
   readonly nowMs: () => number;
 }
@@ -78,7 +80,7 @@ interface Sent {
 
 export class ReplicatedWrite {
   readonly #deps: ReplicateDeps;
-  readonly #places = new SeriesPlaces();
+  readonly #places: SeriesPlaces;
   readonly #owners = new Map<WritePeer, OwnerState>();
   readonly #scratch = new PushScratch();
   readonly #rowsSink = new ByteSink(1 << 16);
@@ -94,6 +96,7 @@ export class ReplicatedWrite {
 
   constructor(deps: ReplicateDeps) {
     this.#deps = deps;
+    this.#places = new SeriesPlaces(deps.seriesBytesMax);
   }
 
   refEpoch(): number {

@@ -5,8 +5,8 @@
  */
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 
-/** Rows of all tenants; then everything is forgotten. Some 16 bytes each. */
-const rowsMax = 64_000_000;
+/** Of a row: a partition and the numbers of its owners, in columns that grow twofold. */
+const bytesPerRow = 28;
 const firstRows = 64;
 /** Rows that a tenant counts for beside its own, so that made-up tenants do not take memory without end. */
 const rowsPerTenant = 1_000;
@@ -51,7 +51,13 @@ class TenantPlaces {
 }
 
 export class SeriesPlaces {
+  readonly #rowsMax: number;
   readonly #byTenant = new Map<TenantId, TenantPlaces>();
+
+  /** @param bytesMax of memory; then everything is forgotten */
+  constructor(bytesMax: number) {
+    this.#rowsMax = bytesMax / bytesPerRow;
+  }
 
   of(tenant: TenantId): TenantPlaces {
     let places = this.#byTenant.get(tenant);
@@ -65,7 +71,7 @@ export class SeriesPlaces {
   get isFull(): boolean {
     let rows = 0;
     for (const places of this.#byTenant.values()) rows += places.count + rowsPerTenant;
-    return rows > rowsMax;
+    return rows > this.#rowsMax;
   }
 
   clear(): void {
