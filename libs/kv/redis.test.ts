@@ -1,13 +1,20 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import tls from 'node:tls';
+import { Redis } from 'ioredis';
 import { skipWithout } from '../../test/support/find-server.ts';
 import { type RedisServer, startRedis } from '../../test/support/start-redis.ts';
+import { tempFolder } from '../../test/support/temp-folder.ts';
 import { waitFor } from '../../test/support/wait-until.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { Failure } from '../errors/failure.ts';
 import type { KeyValue } from './key-value.ts';
 import { openRedis } from './redis.ts';
+import { openRedisCache } from './redis-cache.ts';
 
 describe('leases in Redis', { skip: skipWithout('redis'), timeout: 60_000 }, () => {
   let server: RedisServer;
@@ -81,6 +88,116 @@ describe('leases in Redis', { skip: skipWithout('redis'), timeout: 60_000 }, () 
     }
     for (const url of ['http://a', 'redis+sentinel://a:1', 'nothing at all']) {
       assert.throws(() => openRedis(url, () => undefined), ConfigError);
+    }
+  });
+});
+
+describe('leases and answers in the Redis of a URL', { skip: skipWithout('redis'), timeout: 120_000 }, () => {
+  const clusterFlags = ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'];
+  /** All slots are this one's. */
+  const beCluster = async (port: number, isSecured = false): Promise<void> => {
+    const client = new Redis({ port, host: '127.0.0.1', ...(isSecured && { tls: {} }) });
+    await client.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
+    await waitFor('the cluster is whole', async () =>
+      (await client.cluster('INFO')).includes('cluster_state:ok') ? true : undefined,
+    );
+    client.disconnect();
+  };
+  const works = async (url: string): Promise<void> => {
+    const states: string[] = [];
+    const store = openRedis(url, (isReachable, reason) => states.push(`${isReachable} ${reason}`));
+    const cache = openRedisCache(url, 'maru:c:results:', () => undefined);
+    try {
+      await waitFor(`connected to ${url}`, () => {
+        if (!states.includes('true connected')) throw new Error(states.join(';'));
+        return true;
+      });
+      await store.put('maru:c:members', 'x', '1', 60_000);
+      await store.put('maru:c:members', 'y', '2', 60_000);
+      await store.remove('maru:c:members', 'x');
+      assert.deepEqual([...(await store.list('maru:c:members'))], [['y', '2']]);
+      const names = Array.from({ length: 20 }, (_, i) => `answer-${i}`);
+      await waitFor('kept', () => cache.put('first', new Uint8Array(1)).then(() => true));
+      await Promise.all(names.map((name) => cache.put(name, Buffer.from(name))));
+      const found = await cache.get([...names, 'none']);
+      assert.deepEqual(found.map(String), [...names, 'undefined']);
+    } finally {
+      await store.close();
+      await cache.close();
+    }
+  };
+
+  it('a cluster', async () => {
+    await using server = await startRedis((port) => ['--port', String(port), ...clusterFlags]);
+    await beCluster(server.port);
+    await works(`redis+cluster://127.0.0.1:${server.port}`);
+  });
+
+  it('sentinels, and the server that they name after the first is gone', async () => {
+    await using first = await startRedis();
+    await using second = await startRedis((port) => [
+      '--port',
+      String(port),
+      '--replicaof',
+      '127.0.0.1',
+      String(first.port),
+    ]);
+    await using sentinel = await startRedis((port, folder) => {
+      const lines = [
+        `port ${port}`,
+        `sentinel monitor main 127.0.0.1 ${first.port} 1`,
+        ...['down-after-milliseconds main 500', 'failover-timeout main 2000'].map((line) => `sentinel ${line}`),
+      ];
+      writeFileSync(join(folder, 'sentinel.conf'), `${lines.join('\n')}\n`);
+      return [join(folder, 'sentinel.conf'), '--sentinel'];
+    });
+    const url = `redis+sentinel://127.0.0.1:${sentinel.port}/main`;
+    await works(url);
+    const store = openRedis(url, () => undefined);
+    try {
+      const asked = new Redis({ port: sentinel.port });
+      await waitFor('the sentinel knows the replica', async () =>
+        JSON.stringify(await asked.call('SENTINEL', 'REPLICAS', 'main')).includes(`"${second.port}"`)
+          ? true
+          : undefined,
+      );
+      await waitFor('connected', () => store.put('a', 'x', '1', 60_000).then(() => true));
+      await first.kill();
+      await waitFor('the second takes over', () => store.put('a', 'y', '2', 60_000).then(() => true), {
+        deadlineMs: 60_000,
+      });
+      const [, port] = (await asked.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', 'main')) as [string, string];
+      assert.equal(port, String(second.port));
+      asked.disconnect();
+    } finally {
+      await store.close();
+    }
+  });
+
+  it('TLS, of one server and of a cluster', async () => {
+    await using folder = await tempFolder('redis-tls');
+    const [key, cert] = [join(folder.path, 'key.pem'), join(folder.path, 'cert.pem')];
+    const made = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-keyout', key, '-out', cert];
+    execFileSync('openssl', [...made, '-subj', '/CN=redis', '-addext', 'subjectAltName=IP:127.0.0.1'], {
+      stdio: 'ignore',
+    });
+    const before = tls.getCACertificates('default');
+    const secured = (port: number): string[] => [
+      ...['--port', '0', '--tls-port', String(port), '--tls-cert-file', cert, '--tls-key-file', key],
+      ...['--tls-ca-cert-file', cert, '--tls-auth-clients', 'no', '--tls-cluster', 'yes'],
+    ];
+    await using alone = await startRedis(secured);
+    await using one = await startRedis((port) => [...secured(port), ...clusterFlags]);
+    try {
+      const unknown = openRedis(`rediss://127.0.0.1:${alone.port}`, () => undefined);
+      await assert.rejects(unknown.list('a'), { kind: 'unavailable' });
+      await unknown.close();
+      tls.setDefaultCACertificates([...before, readFileSync(cert, 'utf8')]);
+      await beCluster(one.port, true);
+      await works(`rediss://127.0.0.1:${alone.port}`);
+      await works(`rediss+cluster://127.0.0.1:${one.port}`);
+    } finally {
+      tls.setDefaultCACertificates(before);
     }
   });
 });

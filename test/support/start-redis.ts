@@ -9,6 +9,7 @@ import { tempFolder } from './temp-folder.ts';
 import { GiveUp, waitFor } from './wait-until.ts';
 
 export interface RedisServer extends AsyncDisposable {
+  readonly port: number;
   readonly url: string;
   signal(name: NodeJS.Signals): void;
   /** SIGKILL, and resolves when it is gone. */
@@ -17,17 +18,24 @@ export interface RedisServer extends AsyncDisposable {
   launch(): Promise<void>;
 }
 
-/** Starts the server and waits until it takes connections. Disposing kills it. */
-export async function startRedis(): Promise<RedisServer> {
+/**
+ * Starts the server and waits until it takes connections. Disposing kills it.
+ * @param flagsOf where it listens, and as what; it may write into the folder
+ */
+export async function startRedis(
+  flagsOf: (port: number, folder: string) => readonly string[] = (port) => ['--port', String(port)],
+): Promise<RedisServer> {
   const folder = await tempFolder('redis');
   const port = await freePort();
+  const listens = flagsOf(port, folder.path);
   let child: RunningProcess | undefined;
   const kill = async (): Promise<void> => {
     child?.signal('SIGKILL');
     await child?.exited;
   };
   const launch = async (): Promise<void> => {
-    const flags = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
+    const keepsNothing = listens.includes('--sentinel') ? [] : ['--save', '', '--appendonly', 'no'];
+    const flags = [...listens, '--bind', '127.0.0.1', ...keepsNothing];
     const running = runProcess(serverPath('redis'), flags, {
       cwd: folder.path,
       env: { LD_LIBRARY_PATH: libraryPath('libjemalloc2', 'liblzf1') },
@@ -40,6 +48,7 @@ export async function startRedis(): Promise<RedisServer> {
   };
   await launch();
   return {
+    port,
     url: `redis://127.0.0.1:${port}`,
     signal: (name) => child?.signal(name),
     kill,
