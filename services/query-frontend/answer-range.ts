@@ -277,11 +277,15 @@ async function evaluatePart(
 }
 
 /** @param hold is told of every piece, and throws where there is no room for it */
-async function gathered({ pieces }: WorkAnswer, hold: (bytes: number) => void): Promise<Buffer> {
+async function gathered({ pieces, release }: WorkAnswer, hold: (bytes: number) => void): Promise<Buffer> {
   const all: Uint8Array[] = [];
-  for await (const piece of pieces) {
-    hold(piece.length);
-    all.push(piece);
+  try {
+    for await (const piece of pieces) {
+      hold(piece.length);
+      all.push(piece);
+    }
+  } finally {
+    release();
   }
   return Buffer.concat(all);
 }

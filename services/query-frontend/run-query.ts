@@ -9,6 +9,7 @@ import { readTimeoutMs } from '../../libs/query-api/query-parameters.ts';
 import type { RequestForm } from '../../libs/query-api/request-form.ts';
 import { answerRange, type RangeCall, type RangeDeps } from './answer-range.ts';
 import type { HeldMemory } from './held-memory.ts';
+import type { Joined } from './join-parts.ts';
 import { type Language, type RangeQuestion, rewritableQuestion } from './rewritable.ts';
 import type { WorkAnswer } from './run-work.ts';
 
@@ -33,26 +34,36 @@ export async function answerQuery(path: ApiPath, call: ApiCall, deps: QueryDeps)
     if (body !== undefined) return { httpStatus: 200, body };
   }
   const work = { kind: 'call', tenant, path, form: form.encoded, labelName, body, accept, gzip, consistency } as const;
-  return apiAnswerOf(await deps.runner.run(work, { timeoutMs, signal }));
+  return apiAnswerOf(await deps.runner.run(work, { timeoutMs, signal }), signal);
 }
 
 /** The answer that was put together from parts, which are held until all of it is written; undefined where the whole is to be asked. */
 async function joinedBody(question: RangeQuestion, call: RangeCall, deps: QueryDeps): Promise<AnswerBody | undefined> {
   const held = deps.held.begin();
-  let body: AnswerBody | undefined;
+  let joined: Joined | undefined;
   try {
-    const joined = await answerRange(question, call, deps, held);
-    body = joined && matrixAnswer(joined, question.limit);
+    joined = await answerRange(question, call, deps, held);
   } finally {
-    if (body === undefined || body instanceof Uint8Array) held.release();
+    if (joined === undefined) held.release();
   }
-  if (body === undefined || body instanceof Uint8Array) return body;
-  // One whose client has left may never be begun.
-  call.signal.addEventListener('abort', () => held.release(), { once: true });
-  return untilWritten(body, () => held.release());
+  return joined && untilWritten(matrixAnswer(joined, question.limit), call.signal, () => held.release());
 }
 
-async function* untilWritten(body: AsyncIterable<Uint8Array>, end: () => void): AsyncGenerator<Uint8Array> {
+/** The body; `end` is called when it is written, or its client has left: then it may never be begun. */
+function untilWritten(
+  body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  client: AbortSignal,
+  end: () => void,
+): AsyncGenerator<Uint8Array> {
+  if (client.aborted) end();
+  else client.addEventListener('abort', end, { once: true });
+  return endingWith(body, end);
+}
+
+async function* endingWith(
+  body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  end: () => void,
+): AsyncGenerator<Uint8Array> {
   try {
     yield* body;
   } finally {
@@ -69,22 +80,21 @@ function timeoutOf(form: RequestForm, timeoutMsMax: number): number {
   }
 }
 
-function apiAnswerOf({ head, pieces }: WorkAnswer): ApiAnswer {
+function apiAnswerOf(answer: WorkAnswer, client: AbortSignal): ApiAnswer {
+  const { head } = answer;
   const { httpStatus, contentType, headers, gzip, hasBody, retryAfterSeconds } = head;
   const named: Record<string, string> = {};
   for (let i = 0; i < headers.length; i += 2) named[headers[i] as string] = headers[i + 1] as string;
   return {
     ...(contentType === '' ? {} : { contentType }),
     ...(retryAfterSeconds === 0 ? {} : { retryAfterSeconds }),
-    ...{ httpStatus, headers: named, gzip, body: hasBody ? bodyOf(pieces) : undefined },
+    ...{ httpStatus, headers: named, gzip, body: bodyOf(answer, hasBody, client) },
   };
 }
 
-function bodyOf(pieces: WorkAnswer['pieces']): AnswerBody {
-  if (!('length' in pieces)) return pieces;
-  return pieces.length === 1 ? (pieces[0] as Uint8Array) : eachOf(pieces);
-}
-
-async function* eachOf(pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
-  yield* pieces;
+function bodyOf({ pieces, release }: WorkAnswer, hasBody: boolean, client: AbortSignal): AnswerBody | undefined {
+  if (!('length' in pieces) || (hasBody && pieces.length > 1)) return untilWritten(pieces, client, release);
+  // One piece is small.
+  release();
+  return hasBody ? (pieces[0] as Uint8Array) : undefined;
 }

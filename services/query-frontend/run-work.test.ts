@@ -162,4 +162,60 @@ describe('work for queriers', () => {
     await giving;
     assert.equal(read, 41 << 20);
   });
+
+  it('answers that were gathered count until they are written; beyond what they may take others stream', async () => {
+    const { runner } = runnerOf();
+    const piece = Buffer.alloc(8 << 20);
+    const gather = async (): Promise<WorkAnswer> => {
+      const answer = ask(runner, workOf('a'));
+      const taken = await take(runner, 'q');
+      const giving = taken
+        .give({ head, piece, last: false })
+        .then(() => taken.give({ piece: bytes('the end'), last: true }));
+      const found = await answer;
+      if (!('length' in found.pieces)) for await (const _ of found.pieces);
+      await giving;
+      return found;
+    };
+    const answers: WorkAnswer[] = [];
+    while (answers.length < 100) {
+      const answer = await gather();
+      if (!('length' in answer.pieces)) break;
+      answers.push(answer);
+    }
+    assert.ok(answers.length >= 30 && answers.length <= 32, `${answers.length} answers of 8 MB were gathered`);
+    for (const { release } of answers) release();
+    for (const { release } of answers) release();
+    const { pieces, release } = await gather();
+    assert.ok('length' in pieces);
+    release();
+  });
+
+  it('what of a streamed answer was gathered counts until it is read', async () => {
+    const { runner } = runnerOf();
+    const piece = Buffer.alloc(16 << 20);
+    const begin = async (): Promise<WorkAnswer> => {
+      const answer = ask(runner, workOf('a'));
+      const taken = await take(runner, 'q');
+      await taken.give({ head, piece, last: false });
+      const found = await answer;
+      await taken.give({ piece: bytes('the end'), last: true });
+      return found;
+    };
+    const answers = await Promise.all(Array.from({ length: 16 }, begin));
+    const isGathered = async (): Promise<boolean> => {
+      const answer = ask(runner, workOf('a'));
+      const taken = await take(runner, 'q');
+      const giving = taken
+        .give({ head, piece: bytes('one'), last: false })
+        .then(() => taken.give({ piece: bytes('two'), last: true }));
+      const { pieces, release } = await answer;
+      await giving;
+      release();
+      return 'length' in pieces;
+    };
+    assert.equal(await isGathered(), false);
+    assert.equal((await textOf(answers[0] as WorkAnswer)).length, (16 << 20) + 7);
+    assert.equal(await isGathered(), true);
+  });
 });

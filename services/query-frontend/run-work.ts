@@ -10,7 +10,7 @@ import { WorkQueue } from './work-queue.ts';
 
 /** An answer that has grown to this streams from there on. */
 const gatheredBytesMax = 16 << 20;
-/** All gathered answers together; beyond it they stream as well. */
+/** All gathered answers together, until they are written; beyond it they stream as well. */
 const allGatheredBytesMax = 256 << 20;
 /** Pieces of a streamed answer that may be ahead of its reader. */
 const piecesAheadMax = 8;
@@ -23,6 +23,8 @@ const graceMs = 2_000;
 export interface WorkAnswer {
   readonly head: WorkHead;
   readonly pieces: readonly Uint8Array[] | AsyncIterableIterator<Uint8Array>;
+  /** The pieces that were gathered are not needed any more: until then they count. */
+  release(): void;
 }
 
 export interface WorkOptions {
@@ -48,12 +50,14 @@ const isEvaluation = (work: QueryWork): boolean =>
 export class WorkRunner implements QueryWorkContract {
   readonly queue: WorkQueue<Item>;
   readonly #counts: WorkCounts;
-  readonly #budget = { bytes: allGatheredBytesMax };
+  readonly #budget: { bytes: number };
   #closed = false;
 
-  constructor(queuedMax: number, queuedPerTenantMax: number, counts: WorkCounts) {
+  /** @param memoryBytes what gathered answers may take */
+  constructor(queuedMax: number, queuedPerTenantMax: number, counts: WorkCounts, memoryBytes = allGatheredBytesMax) {
     this.queue = new WorkQueue(queuedMax, queuedPerTenantMax);
     this.#counts = counts;
+    this.#budget = { bytes: Math.min(memoryBytes, allGatheredBytesMax) };
   }
 
   /**
@@ -188,20 +192,22 @@ class Item {
     attempt.bytes += piece.length;
     this.#budget.bytes -= piece.length;
     if (last) {
-      this.#release(attempt);
       this.end();
-      this.#outcome.resolve({ head, pieces: gathered });
+      this.#outcome.resolve({ head, pieces: gathered, release: () => this.#release(attempt) });
       return;
     }
     if (attempt.bytes < gatheredBytesMax && this.#budget.bytes > 0) return;
-    this.#release(attempt);
-    attempt.stream = new PieceStream(gathered, () => this.#giveUp(new Failure('canceled', 'the client has left')));
-    this.#outcome.resolve({ head, pieces: attempt.stream });
+    attempt.stream = new PieceStream(gathered, {
+      onTaken: (taken) => this.#release(attempt, taken),
+      onReturn: () => this.#giveUp(new Failure('canceled', 'the client has left')),
+    });
+    this.#outcome.resolve({ head, pieces: attempt.stream, release: () => this.#release(attempt) });
   }
 
-  #release(attempt: Attempt): void {
-    this.#budget.bytes += attempt.bytes;
-    attempt.bytes = 0;
+  #release(attempt: Attempt, bytesMax = Number.POSITIVE_INFINITY): void {
+    const bytes = Math.min(attempt.bytes, bytesMax);
+    this.#budget.bytes += bytes;
+    attempt.bytes -= bytes;
   }
 
   #failed(attempt: Attempt, failure: Failure, querier: string): void {
@@ -261,18 +267,25 @@ function timedOut(where: string): Failure {
   return new Failure('timeout', `query timed out in ${where}`);
 }
 
+interface PieceListener {
+  /** The client takes so many bytes. */
+  onTaken(bytes: number): void;
+  /** It does not want the rest. */
+  onReturn(): void;
+}
+
 /** Pieces on their way to a client that reads at its own pace. */
 class PieceStream implements AsyncIterableIterator<Uint8Array> {
   readonly #pieces: Uint8Array[];
-  readonly #onReturn: () => void;
+  readonly #listener: PieceListener;
   #ended = false;
   #failure: unknown;
   #wakeReader: (() => void) | undefined;
   #wakeWriter: (() => void) | undefined;
 
-  constructor(pieces: Uint8Array[], onReturn: () => void) {
+  constructor(pieces: Uint8Array[], listener: PieceListener) {
     this.#pieces = pieces;
-    this.#onReturn = onReturn;
+    this.#listener = listener;
   }
 
   /** Resolves when there is room for another one. */
@@ -299,6 +312,7 @@ class PieceStream implements AsyncIterableIterator<Uint8Array> {
       if (this.#failure !== undefined) throw this.#failure;
       const piece = this.#pieces.shift();
       if (piece !== undefined) {
+        this.#listener.onTaken(piece.length);
         this.#wakeWriter?.();
         return { done: false, value: piece };
       }
@@ -310,7 +324,7 @@ class PieceStream implements AsyncIterableIterator<Uint8Array> {
   }
 
   async return(): Promise<IteratorResult<Uint8Array>> {
-    if (!this.#ended) this.#onReturn();
+    if (!this.#ended) this.#listener.onReturn();
     this.#pieces.length = 0;
     return { done: true, value: undefined };
   }

@@ -26,6 +26,8 @@ import { WorkRunner } from './run-work.ts';
 /** What the parts of one answer may take of the memory, and those of all answers. */
 const heldShareOfMemory = 8;
 const allHeldShareOfMemory = 4;
+/** What answers of queriers may take that wait for their clients. */
+const gatheredShareOfMemory = 4;
 
 /** Slice `queryFrontend` of the configuration. */
 export const queryFrontendKeys = {
@@ -68,13 +70,15 @@ export function createQueryFrontend(
   { app, tenantOf, features, log, metrics, limits, nowMs, sharedCache }: QueryFrontendDeps,
 ): { readonly service: Service; readonly work: QueryWorkContract } {
   const counts = createFrontendMetrics(metrics, () => runner.queue);
-  const runner = new WorkRunner(config.maxQueued, config.maxQueuedPerTenant, counts);
+  const memoryBytes = usableMemoryBytes();
+  const gatheredBytes = memoryBytes / gatheredShareOfMemory;
+  const runner = new WorkRunner(config.maxQueued, config.maxQueuedPerTenant, counts, gatheredBytes);
   const { resultsCacheMaxBytes } = config;
   const store = resultsCacheMaxBytes === 0 ? undefined : (sharedCache ?? new MemoryCache(resultsCacheMaxBytes));
   const onProblem = (error: unknown): void => log.debug({ error: String(error) }, 'the results cache was passed by');
   const query = {
     ...{ runner, counts, nowMs, timeoutMs: config.timeout, samplesMax: config.maxSamples },
-    held: new HeldMemory(usableMemoryBytes() / allHeldShareOfMemory, usableMemoryBytes() / heldShareOfMemory),
+    held: new HeldMemory(memoryBytes / allHeldShareOfMemory, memoryBytes / heldShareOfMemory),
     shardsMaxOf: (tenant: TenantId) => limits.of(tenant).queryShardingTotalShards,
     shardWeight: config.queryShardingTargetSeriesPerShard,
     unjoinable: new Unjoinable(),
