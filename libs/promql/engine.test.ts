@@ -153,7 +153,13 @@ describe('limits', () => {
       ask(ten, text, { checkCancelled: () => void checks++ });
       return checks;
     };
+    const long = Array.from({ length: 4 }).reduce<string>(
+      (text) => `label_join(${text}, "z", "", ${Array(8).fill('"z"').join(', ')})`,
+      'label_replace(m, "z", "$1-0a0b0c0d0e0f0", "i", "(.*)")',
+    );
     for (const text of [
+      `sort_by_label(${long}, "z")`,
+      `limit_ratio(0.5, ${long})`,
       `label_replace(m, "a", "${'$9'.repeat(20_000)}", "i", "(.*)")`,
       `label_join(m, "a", ""${', "b"'.repeat(20_000)})`,
       `info(m, {__name__=~".+"${', a!="b"'.repeat(20_000)}})`,

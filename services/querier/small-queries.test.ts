@@ -180,6 +180,13 @@ describe('what is more goes to a worker', () => {
         'label_replace(m, "z", "0123456789abcdef", "", "")',
       ),
     },
+    {
+      name: 'long labels that are made on the way',
+      query: `count(${Array.from({ length: 5 }).reduce<string>(
+        (text) => `label_join(${text}, "z", "", ${Array(8).fill('"z"').join(', ')})`,
+        'label_replace(m, "z", "0123456789abcdef", "", "")',
+      )})`,
+    },
     { name: 'a text that is long', query: `m${' + m'.repeat(1000)}` },
   ]) {
     it(name, async () => {

@@ -35,6 +35,8 @@ const chunkBytesMax = 128 << 10;
 const histogramWeight = 8;
 /** Labels can be made that are longer than those that were read. */
 const answerBytesMax = 1 << 20;
+/** What is made of them and held: work that is one call of a few characters' cost each cannot be given up half-way. */
+const memoryBytesMax = 1 << 20;
 /** A query that takes longer than it should is given up. Of this thread's own time: a machine that is busy makes no query large. */
 const answerMsMax = 5;
 
@@ -58,7 +60,9 @@ export class SmallQueries {
   /** @param nowMs how long this thread has worked */
   constructor(options: EvaluationOptions, nowMs = () => process.threadCpuUsage().user / 1000) {
     this.#nowMs = nowMs;
-    this.#options = options;
+    const { samplesMax, memoryBytesMax: own } = options.limits;
+    const limits = { samplesMax, memoryBytesMax: own === 0 ? memoryBytesMax : Math.min(own, memoryBytesMax) };
+    this.#options = { ...options, limits };
     this.#engine = createEngine(options.engine);
   }
 
@@ -131,8 +135,8 @@ export class SmallQueries {
       const answer = pieces.length === 1 && only !== undefined ? only : Buffer.concat(pieces);
       return { bytes: gzip ? new GzipPieces().next(answer, true) : answer, stats };
     } catch (error) {
-      // What is no failure of the query's own (a stack that is too short, say) a worker will find, or not.
-      if (error instanceof Failure && error !== notSmall) throw error;
+      // What is no failure of the query's own (a stack that is too short, say) a worker will find, or not; it has another maximum, too.
+      if (error instanceof Failure && error !== notSmall && error.kind !== 'query_limit') throw error;
       return undefined;
     }
   }

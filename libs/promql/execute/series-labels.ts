@@ -98,6 +98,13 @@ export function matchKey(labels: Labels, names: ReadonlySet<string>, on: boolean
   return labelPairsKey(kept);
 }
 
+/** Characters of all names and values. */
+export function charactersOf({ pairs }: Labels): number {
+  let characters = 0;
+  for (const text of pairs) characters += text.length;
+  return characters;
+}
+
 const plainName = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 
 /** `{a="b", c="d"}`, the name of the metric among them, as labels.Labels.String. */

@@ -11,12 +11,15 @@ import { words } from '../annotations.ts';
 import { type ExecutionContext, workPerLabels } from '../execution-context.ts';
 import type { Grid } from '../grid.ts';
 import type { OutputSeries, ScalarOperator, VectorOperator } from '../operator.ts';
+import { charactersOf } from '../series-labels.ts';
 import { PointKind, type StepColumn } from '../step-column.ts';
 import { type Grouping, groupSeries } from './aggregation.ts';
 import { labelHashFraction } from './label-hash.ts';
 import { StepHeaps } from './step-heap.ts';
 
 const int64Max = 2 ** 63;
+/** How much more work it is to hash a character of a label than to pass a sample. */
+const workPerHashedCharacter = 8;
 
 export class TopSelection implements VectorOperator {
   readonly #context: ExecutionContext;
@@ -187,8 +190,9 @@ export class TopSelection implements VectorOperator {
     let heapBytes = 0;
     const all: number[] = [];
     columns.forEach(({ kinds, values }, i) => {
-      this.#context.worked(workPerLabels + kinds.length);
-      const place = labelHashFraction((inputs[i] as OutputSeries).labels);
+      const { labels } = inputs[i] as OutputSeries;
+      this.#context.worked(workPerLabels + kinds.length + workPerHashedCharacter * charactersOf(labels));
+      const place = labelHashFraction(labels);
       let any = false;
       for (let step = 0; step < kinds.length; step++) {
         const ratio = Math.max(-1, Math.min(1, params[step]));

@@ -193,7 +193,7 @@ function instantCall(builder: OperatorBuilder, node: CallNode): VectorOperator {
         context,
         builder.vector(arg(0)),
         grid,
-        byLabels(texts(1), name === 'sort_by_label' ? 1 : -1),
+        byLabels(texts(1), name === 'sort_by_label' ? 1 : -1, (amount) => context.worked(amount)),
         false,
       );
     case 'histogram_quantile':

@@ -6,13 +6,13 @@
  */
 import { RE2JS } from 're2js';
 import { Failure } from '../../../errors/failure.ts';
-import { type Labels, metricName } from '../../../model/labels.ts';
+import { metricName } from '../../../model/labels.ts';
 import { checkPatternCost } from '../../../model/pattern-cost.ts';
 import { RegexCaptures } from '../../../model/regex-captures.ts';
 import { isLabelName } from '../aggregate/count-values.ts';
 import type { ExecutionContext } from '../execution-context.ts';
 import type { OutputSeries } from '../operator.ts';
-import { withLabel } from '../series-labels.ts';
+import { charactersOf, withLabel } from '../series-labels.ts';
 
 /** What becomes of one series. */
 export type Relabel = (series: OutputSeries) => OutputSeries;
@@ -37,14 +37,12 @@ function checkLength(length: number): void {
   throw new Failure('query_limit', `the labels of a series would be longer than ${writtenLabelsMax} characters`);
 }
 
-const lengthOf = (labels: Labels): number => labels.pairs.reduce((length, text) => length + text.length, 0);
-
 /** A label written anew; a name that is written is there to stay. */
 function relabeled(one: OutputSeries, name: string, value: string, costs: Costs): OutputSeries {
   costs.takeMemory(value.length * bytesPerCharacter);
   costs.worked(value.length / charactersPerWork);
   const labels = withLabel(one.labels, name, value);
-  if (value.length >= longValue) checkLength(lengthOf(labels));
+  if (value.length >= longValue) checkLength(charactersOf(labels));
   return { labels, dropName: one.dropName && name !== metricName };
 }
 

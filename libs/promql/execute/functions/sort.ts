@@ -26,8 +26,11 @@ export function byValue(direction: 1 | -1): Before {
   };
 }
 
-/** By the values of these labels in turn, then by all of them. */
-export function byLabels(names: readonly string[], direction: 1 | -1): Before {
+/** How much more work it is to compare a character of two values naturally than to pass a sample. */
+const workPerCharacter = 4;
+
+/** By the values of these labels in turn, then by all of them. `worked` is told of long ones. */
+export function byLabels(names: readonly string[], direction: 1 | -1, worked: (amount: number) => void): Before {
   return ({ series: a }, { series: b }) => {
     for (const name of names) {
       const x = a.labels.get(name);
@@ -35,6 +38,7 @@ export function byLabels(names: readonly string[], direction: 1 | -1): Before {
       if (x === y) continue;
       // Where one is empty Prometheus finds neither before the other, and downwards that is each before the other.
       if (x === '' || y === '') return direction === -1;
+      worked(workPerCharacter * (x.length + y.length));
       return naturallyBefore(x, y) === (direction === 1);
     }
     return direction * compareLabels(a.labels, b.labels) < 0;
