@@ -168,6 +168,27 @@ describe('limits', () => {
     }
   });
 
+  it('many steps of one series are work that can be stopped in the middle', () => {
+    const steps = 300_000;
+    const checksOf = (text: string): number => {
+      let checks = 0;
+      ask(ten, text, { startMs: 1e9, checkCancelled: () => void checks++ });
+      return checks;
+    };
+    const pointsPerCheck = 10_000;
+    const plain = checksOf(`count_over_time(vector(time())[${steps}ms:1ms])`);
+    assert.ok(plain >= steps / pointsPerCheck, `${plain} checks`);
+    for (const inner of [
+      'vector(time() ^ 1.5)',
+      'ln(vector(time()))',
+      'vector(time()) ^ 1.5',
+      'hour(vector(time()))',
+    ]) {
+      const checks = checksOf(`count_over_time((${inner})[${steps}ms:1ms])`);
+      assert.ok(checks - plain >= steps / pointsPerCheck, `${inner}: ${checks} and ${plain} checks`);
+    }
+  });
+
   it('a pattern over a long label is work that can be stopped in the middle', () => {
     const long = Array.from({ length: 4 }).reduce<string>(
       (text) => `label_join(${text}, "z", "", ${Array(8).fill('"z"').join(', ')})`,

@@ -44,6 +44,8 @@ const bytesPerStep = 9;
 const bytesPerColumn = 300;
 /** A unit takes some tens of nanoseconds: asking every few tenths of a millisecond costs nothing. */
 const workPerCheck = 1 << 13;
+/** Items of the slowest kind that take no more than a few milliseconds. */
+const itemsPerPart = 1 << 13;
 /** How much more work it is to make, find or compare a label set than to pass a sample. */
 export const workPerLabels = 32;
 /** So much of a query is shown in an error. */
@@ -95,6 +97,18 @@ export class ExecutionContext {
     if (this.#workSinceCheck < workPerCheck) return;
     this.#workSinceCheck = 0;
     this.#checkCancelled();
+  }
+
+  /**
+   * Has `act` done for [0, count) in parts, each told of before it is done: of a subquery there may be millions of steps.
+   * @param workPerItem how much more work an item is than to pass a sample
+   */
+  inParts(count: number, workPerItem: number, act: (begin: number, end: number) => void): void {
+    for (let begin = 0; begin < count; begin += itemsPerPart) {
+      const end = Math.min(count, begin + itemsPerPart);
+      this.worked((end - begin) * workPerItem);
+      act(begin, end);
+    }
   }
 
   /** Counts samples as held. @throws Failure when there are too many */

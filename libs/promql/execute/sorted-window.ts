@@ -3,18 +3,24 @@
  * Owns that order (NaN first, -0 before 0: quantile.ts' own) and what is cheapest: to move what stands behind each place, to merge those
  * that change into the rest, or to sort anew.
  */
-import { sortNumbers } from './quantile.ts';
+import { isBefore, sortNumbers } from './quantile.ts';
 
 /** For so many changes one pass over the window costs more than to move what stands behind each of their places. */
 const fewChanges = 16;
 
 export class SortedWindow {
+  readonly #worked: (amount: number) => void;
   #sorted = new Float64Array(64);
   /** Where the next merged window is put. */
   #spare = new Float64Array(0);
   #count = 0;
   #begin = 0;
   #end = 0;
+
+  /** @param worked is told of what is done, and may throw to end it */
+  constructor(worked: (amount: number) => void = () => undefined) {
+    this.#worked = worked;
+  }
 
   /** Forgets the window: other numbers are next. */
   reset(): void {
@@ -44,7 +50,7 @@ export class SortedWindow {
     this.#reserve(this.#count);
     const sorted = this.#sorted;
     for (let i = begin; i < end; i++) sorted[i - begin] = values[i];
-    sortNumbers(sorted.subarray(0, this.#count));
+    sortNumbers(sorted.subarray(0, this.#count), this.#worked);
   }
 
   /** Takes out and puts in numbers that are in order. */
@@ -111,11 +117,4 @@ function sortedCopy(values: Float64Array, begin: number, end: number): Float64Ar
   const copy = values.slice(begin, end);
   sortNumbers(copy);
   return copy;
-}
-
-function isBefore(a: number, b: number): boolean {
-  if (a < b) return true;
-  if (a > b) return false;
-  if (a === b) return a === 0 && Object.is(a, -0) && !Object.is(b, -0);
-  return Number.isNaN(a) && !Number.isNaN(b);
 }

@@ -48,15 +48,16 @@ export class VectorScalarOperation implements VectorOperator {
     if (float !== undefined && !out.hasHistograms) {
       const { values } = out;
       // Points that are not there are computed too: cheaper than looking.
-      if (this.#call.scalarSide === 'right') {
-        for (let step = 0; step < values.length; step++) values[step] = float(values[step], this.#scalars[step]);
-      } else {
-        for (let step = 0; step < values.length; step++) values[step] = float(this.#scalars[step], values[step]);
-      }
+      const scalars = this.#scalars;
+      const isRight = this.#call.scalarSide === 'right';
+      this.#context.inParts(values.length, 1, (begin, end) => {
+        if (isRight) for (let step = begin; step < end; step++) values[step] = float(values[step], scalars[step]);
+        else for (let step = begin; step < end; step++) values[step] = float(scalars[step], values[step]);
+      });
     } else {
       this.#applyEach(out, operation);
+      this.#context.worked(out.stepCount);
     }
-    this.#context.worked(out.stepCount);
   }
 
   done(): void {

@@ -144,10 +144,10 @@ function instantCall(builder: OperatorBuilder, node: CallNode): VectorOperator {
     return builder.uniqueUnlessDelayed(new SeriesMap(context, builder.vector(arg(0)), scalars, change), 'merge');
   };
   const float = mathFunctions.get(name);
-  if (float !== undefined) return map(floatChange(float));
+  if (float !== undefined) return map(floatChange(float, context));
   const date = dateFunctions.get(name);
   if (date !== undefined) {
-    if (args.length > 0) return map(floatChange(date));
+    if (args.length > 0) return map(floatChange(date, context));
     const { startMs, stepMs } = grid;
     return new ScalarVector(scalarOf(context, grid, (step) => date((startMs + step * stepMs) / 1000)));
   }

@@ -3,6 +3,7 @@
  * Histograms have no place in them and are left out. Facts: Prometheus promql/functions.go.
  */
 import { goAcos, goAsin, goCosh, goLog2, goMax, goMin, goSinh } from '../../go-math.ts';
+import type { ExecutionContext } from '../execution-context.ts';
 import type { ColumnChange } from '../series-map.ts';
 import { PointKind, type StepColumn } from '../step-column.ts';
 
@@ -43,12 +44,17 @@ function dropHistograms(column: StepColumn): void {
   for (let step = 0; step < kinds.length; step++) if (kinds[step] === PointKind.histogram) kinds[step] = PointKind.none;
 }
 
+/** How much more work a function is than to pass a sample. */
+const workPerCall = 2;
+
 /** Applies a function to every float. */
-export function floatChange(apply: FloatFunction): ColumnChange {
+export function floatChange(apply: FloatFunction, context: Pick<ExecutionContext, 'inParts'>): ColumnChange {
   return (column) => {
     dropHistograms(column);
     const { values } = column;
-    for (let step = 0; step < values.length; step++) values[step] = apply(values[step]);
+    context.inParts(values.length, workPerCall, (begin, end) => {
+      for (let step = begin; step < end; step++) values[step] = apply(values[step]);
+    });
   };
 }
 

@@ -15,7 +15,13 @@ import type { KernelInput, RangeKernel } from './range-function.ts';
 const workPerHistogram = 20;
 
 /** Floats v[begin, end) to a number; begin < end. */
-type FloatReduce = (v: Float64Array, begin: number, end: number, t: Float64Array) => number;
+type FloatReduce = (
+  v: Float64Array,
+  begin: number,
+  end: number,
+  t: Float64Array,
+  worked: (samples: number) => void,
+) => number;
 
 /** The sum of v[begin, end), compensated; an infinite one forgets what was lost. */
 function compensatedSum(v: Float64Array, begin: number, end: number): number {
@@ -100,13 +106,19 @@ function variance(v: Float64Array, begin: number, end: number): number {
 }
 
 /** Median of the distances from the median. */
-function medianDeviation(v: Float64Array, begin: number, end: number): number {
+function medianDeviation(
+  v: Float64Array,
+  begin: number,
+  end: number,
+  _t: Float64Array,
+  worked: (samples: number) => void,
+): number {
   const values = v.slice(begin, end);
   for (let i = 0; i < values.length; i++) if (Number.isNaN(values[i])) return Number.NaN;
-  sortNumbers(values);
+  sortNumbers(values, worked);
   const median = quantileOfSorted(0.5, values);
   for (let i = 0; i < values.length; i++) values[i] = Math.abs(values[i] - median);
-  sortNumbers(values);
+  sortNumbers(values, worked);
   return quantileOfSorted(0.5, values);
 }
 
@@ -134,7 +146,7 @@ function ignoringHistograms(reduce: FloatReduce): RangeKernel {
       const end = floatEnd[step];
       if (begin === end) continue;
       if (histogramCount > 0 && histogramBegin[step] < histogramEnd[step]) notes.ignoredHistograms();
-      out.setFloat(step, reduce(floatV, begin, end, floatT));
+      out.setFloat(step, reduce(floatV, begin, end, floatT, worked));
       worked(end - begin);
     }
   };
@@ -154,7 +166,7 @@ function eitherKind(
       const hasHistograms = histogramCount > 0 && histogramBegin[step] < histogramEnd[step];
       if (begin < end) {
         if (hasHistograms) input.notes.mixedFloatsHistograms();
-        else out.setFloat(step, reduceFloats(floatV, begin, end, floatT));
+        else out.setFloat(step, reduceFloats(floatV, begin, end, floatT, input.worked));
       } else if (hasHistograms) {
         const histogram = reduceHistograms(input, histogramBegin[step], histogramEnd[step]);
         if (histogram !== undefined) out.setHistogram(step, histogram);
@@ -237,7 +249,7 @@ function timeOfEndpoint(which: 'first' | 'last'): RangeKernel {
 function quantiles({ samples, bounds, scalars, notes, worked }: KernelInput, out: StepColumn): void {
   const { floatBegin, floatEnd, histogramBegin, histogramEnd } = bounds;
   const qs = scalars[0] as Float64Array;
-  const window = new SortedWindow();
+  const window = new SortedWindow(worked);
   for (let step = 0; step < floatBegin.length; step++) {
     if (floatBegin[step] === floatEnd[step]) continue;
     const q = qs[step];

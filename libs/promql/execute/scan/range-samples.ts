@@ -7,6 +7,7 @@ import type { PackedHistograms } from '../../../model/encoding/packed-histograms
 import type { Histogram } from '../../../model/histogram.ts';
 import { isStaleNaN } from '../../../model/stale.ts';
 import { hasHistograms, type SampleColumns } from '../../../series/sample-columns.ts';
+import type { ExecutionContext } from '../execution-context.ts';
 import type { Grid } from '../grid.ts';
 import { type RangeWindows, windowEndMs } from '../operator.ts';
 import type { StepColumn } from '../step-column.ts';
@@ -127,26 +128,33 @@ function copyFloats(columns: SampleColumns, out: RangeSamples): number {
 }
 
 /** Makes `out` hold the points of a column over the steps of `grid`. */
-export function samplesOfColumn(column: StepColumn, grid: Grid, out: RangeSamples): void {
+export function samplesOfColumn(
+  context: Pick<ExecutionContext, 'inParts'>,
+  column: StepColumn,
+  grid: Grid,
+  out: RangeSamples,
+): void {
   out.packed = null;
   reserve(out, column.stepCount, false, column.hasHistograms);
   out.histograms.length = 0;
   let floats = 0;
   let histograms = 0;
-  for (let step = 0; step < column.stepCount; step++) {
-    const kind = column.kinds[step];
-    if (kind === PointKind.none) continue;
-    const t = grid.startMs + step * grid.stepMs;
-    if (kind === PointKind.float) {
-      out.floatT[floats] = t;
-      out.floatV[floats] = column.values[step];
-      floats++;
-    } else {
-      out.histogramT[histograms] = t;
-      out.histograms.push(column.histogramAt(step));
-      histograms++;
+  context.inParts(column.stepCount, 1, (begin, end) => {
+    for (let step = begin; step < end; step++) {
+      const kind = column.kinds[step];
+      if (kind === PointKind.none) continue;
+      const t = grid.startMs + step * grid.stepMs;
+      if (kind === PointKind.float) {
+        out.floatT[floats] = t;
+        out.floatV[floats] = column.values[step];
+        floats++;
+      } else {
+        out.histogramT[histograms] = t;
+        out.histograms.push(column.histogramAt(step));
+        histograms++;
+      }
     }
-  }
+  });
   out.floatCount = floats;
   out.histogramCount = histograms;
 }

@@ -57,7 +57,7 @@ export class SubquerySource implements RangeOperator {
     column.clear();
     this.#context.counts.within(this.#steps, () => this.#inner.next(column));
     if (column.hasHistograms) forgetResets(column);
-    samplesOfColumn(column, this.#innerGrid, this.#samples);
+    samplesOfColumn(this.#context, column, this.#innerGrid, this.#samples);
     return this.#samples;
   }
 
