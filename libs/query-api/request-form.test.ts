@@ -53,4 +53,23 @@ describe('a form', () => {
       assert.deepEqual(form.all('x'), []);
     });
   }
+
+  it('refuses more pairs than anybody needs, and says so', () => {
+    const many = 'a=1&'.repeat(10_000);
+    assert.equal(formOf(many, many).all('a').length, 20_000);
+    assert.throws(() => formOf(many, many, 'a=1'), /^Failure: too many parameters: at most 20000 are allowed$/);
+  });
+});
+
+it('pairs that are no UTF-8 take no longer than others', () => {
+  const timeOf = (pair: string): number => {
+    const times = [1, 2, 3, 4, 5].map(() => {
+      const begin = performance.now();
+      formOf(pair.repeat(10_000));
+      return performance.now() - begin;
+    });
+    return Math.min(...times);
+  };
+  const [bad, good] = [timeOf('%f0&'), timeOf('%41&')];
+  assert.ok(bad < 5 * good, `${bad} and ${good} ms`);
 });

@@ -2,9 +2,13 @@
  * The parameters of one request: what stands in the URL and, for POST, in a form body.
  * Owns Go's reading of a form (net/url ParseQuery, net/http FormValue), because Prometheus' clients were written against it:
  * body values come before those of the URL, a pair that cannot be decoded is left out and remembered as the form's error,
- * which most endpoints ignore. Does not own what a parameter means (query-parameters.ts).
+ * which most endpoints ignore. Also how many pairs there may be. Does not own what a parameter means (query-parameters.ts).
  */
+import { Failure } from '../errors/failure.ts';
 import { quoteText } from '../promql/syntax/go-text.ts';
+
+/** Pairs of a form: reading so many takes the thread that takes writes a few milliseconds. */
+const pairsMax = 20_000;
 
 /** Parameters by name, in order. Names are data: never keys of a plain object. */
 export class RequestForm {
@@ -12,6 +16,7 @@ export class RequestForm {
   /** The first pair that could not be decoded, in Go's words; undefined if there is none. */
   error: string | undefined;
   #encoded = '';
+  #pairs = 0;
 
   /** All that was appended, in one. */
   get encoded(): string {
@@ -28,11 +33,16 @@ export class RequestForm {
     return this.#values.get(name) ?? [];
   }
 
-  /** Adds the pairs of `encoded` (application/x-www-form-urlencoded) after those that are there. */
+  /**
+   * Adds the pairs of `encoded` (application/x-www-form-urlencoded) after those that are there.
+   * @throws Failure `bad_data` where there are too many
+   */
   append(encoded: string): void {
     this.#encoded = this.#encoded === '' ? encoded : `${this.#encoded}&${encoded}`;
-    for (const pair of encoded.split('&')) {
-      if (pair === '') continue;
+    for (const pair of pairsOf(encoded)) {
+      if (++this.#pairs > pairsMax) {
+        throw new Failure('bad_data', `too many parameters: at most ${pairsMax} are allowed`);
+      }
       if (pair.includes(';')) {
         this.error ??= 'invalid semicolon separator in query';
         continue;
@@ -59,29 +69,35 @@ export class RequestForm {
   }
 }
 
+/** What stands between the ampersands, but for nothing. */
+function* pairsOf(encoded: string): Generator<string> {
+  for (let begin = 0; begin < encoded.length; ) {
+    const found = encoded.indexOf('&', begin);
+    const end = found < 0 ? encoded.length : found;
+    if (end > begin) yield encoded.slice(begin, end);
+    begin = end + 1;
+  }
+}
+
 const escapeSequence = /%(?![0-9a-fA-F]{2}).{0,2}/s;
 
 function invalidEscape(text: string): string | undefined {
   return escapeSequence.exec(text)?.[0];
 }
 
+/** What is no UTF-8 becomes replacement characters. Not decodeURIComponent, which throws there: a form may have a million such pairs. */
 function decodeEscapes(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    // The escapes are well formed, so it is the UTF-8 that is not: replacement characters stand for it.
-    const bytes = Buffer.from(text, 'utf8');
-    let length = 0;
-    for (let i = 0; i < bytes.length; i++) {
-      if (bytes[i] !== 0x25) {
-        bytes[length++] = bytes[i];
-        continue;
-      }
-      bytes[length++] = 16 * hexDigit(bytes[i + 1]) + hexDigit(bytes[i + 2]);
-      i += 2;
+  const bytes = Buffer.from(text, 'utf8');
+  let length = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    if (bytes[i] !== 0x25) {
+      bytes[length++] = bytes[i];
+      continue;
     }
-    return bytes.toString('utf8', 0, length);
+    bytes[length++] = 16 * hexDigit(bytes[i + 1]) + hexDigit(bytes[i + 2]);
+    i += 2;
   }
+  return bytes.toString('utf8', 0, length);
 }
 
 /** What a digit stands for: 0-9, A-F or a-f. */
