@@ -410,4 +410,12 @@ describe('the search API', () => {
       assert.equal(answer.body, `${[...lines.slice(0, -1), trailer].join('\n')}\n`);
     });
   }
+
+  it('refuses a term that is longer than what may be found', async () => {
+    const search = (length: number) =>
+      post('/api/v1/search/metric_names?search[]=up', `search[]=${'x'.repeat(length)}`);
+    assert.equal((await search(2048)).statusCode, 200);
+    const words = 'search[] term too long: got 2049 characters, maximum is 2048';
+    assert.deepEqual((await search(2049)).json(), { status: 'error', errorType: 'bad_data', error: words });
+  });
 });

@@ -21,16 +21,25 @@ const defaultRangeMs = 3_600_000;
 const defaultLimit = 100;
 const defaultBatchSize = 100;
 const termsMax = 32;
+/** As long as a label value may be unless a tenant has it otherwise. Each term is looked for in each name on the thread that takes writes. */
+const termLengthMax = 2_048;
 const algorithms = ['subsequence', 'jarowinkler'] as const;
-/** How long names are looked at before others get their turn, and after how many the clock is. */
+/**
+ * How long names are looked at before others get their turn, and after how much work the clock is: characters of a name by those of all
+ * terms, which is what a term that fits badly costs.
+ */
 const sliceMs = 2;
-const namesPerLook = 128;
+const workPerLook = 1 << 16;
+/** The least that a name is. */
+const workPerName = 512;
 
 type Order = 'ascending' | 'descending' | 'score';
 
 interface Search {
   readonly query: LabelQuery;
   readonly filter: SearchFilter | undefined;
+  /** Characters of all terms. */
+  readonly termsLength: number;
   readonly order: Order;
   readonly includeScore: boolean;
   readonly limit: number;
@@ -96,17 +105,22 @@ async function answer(
 
 /** The names that are accepted, in order; one more than the limit, so that it shows whether there are more. */
 async function choose(names: readonly string[], search: Search, signal: AbortSignal): Promise<readonly Found[]> {
-  const { filter, order, limit } = search;
+  const { filter, termsLength, order, limit } = search;
   const wanted = limit + 1;
   const found: Found[] = [];
   let begin = performance.now();
+  let work = 0;
   for (let i = 0; i < names.length; i++) {
-    if (i % namesPerLook === 0 && performance.now() - begin > sliceMs) {
-      await new Promise((resolve) => setImmediate(resolve));
-      signal.throwIfAborted();
-      begin = performance.now();
-    }
     const name = names[order === 'descending' ? names.length - 1 - i : i];
+    work += Math.max(workPerName, name.length * termsLength);
+    if (work >= workPerLook) {
+      work = 0;
+      if (performance.now() - begin > sliceMs) {
+        await new Promise((resolve) => setImmediate(resolve));
+        signal.throwIfAborted();
+        begin = performance.now();
+      }
+    }
     const score = filter === undefined ? 1 : filter(name);
     if (score < 0) continue;
     found.push({ name, score });
@@ -167,6 +181,13 @@ async function readSearch(call: ApiCall, deps: ApiDeps, endpoint: string): Promi
   if (terms.length > termsMax) {
     throw new Failure('bad_data', `too many search[] terms: got ${terms.length}, maximum is ${termsMax}`);
   }
+  const tooLong = terms.find(({ length }) => length > termLengthMax);
+  if (tooLong !== undefined) {
+    throw new Failure(
+      'bad_data',
+      `search[] term too long: got ${tooLong.length} characters, maximum is ${termLengthMax}`,
+    );
+  }
   const threshold = readWhole(form, 'fuzz_threshold', 0, 0, 100, 'must be 0-100') / 100;
   const asked = form.get('fuzz_alg');
   const algorithm = algorithms.find((name) => name === (asked || algorithms[0]));
@@ -185,7 +206,8 @@ async function readSearch(call: ApiCall, deps: ApiDeps, endpoint: string): Promi
   // Only names in their own order, all of them wanted, can be cut where they are listed.
   const listLimit = filter === undefined && order !== 'descending' ? limit + 1 : 0;
   const query = { selectors, minT: startMs, maxT: endMs, limit: listLimit };
-  return { query, filter, order, includeScore, limit, batchSize };
+  const termsLength = terms.reduce((sum, { length }) => sum + length, 0);
+  return { query, filter, termsLength, order, includeScore, limit, batchSize };
 }
 
 function readOrder(form: RequestForm, hasTerms: boolean): { sortBy: string; order: Order } {
