@@ -77,6 +77,22 @@ describe('a read request', () => {
     it(`fails with ${name}`, () => assert.throws(() => read(encode(message)), words));
   }
 
+  for (const { what, max, message } of [
+    { what: 'queries', max: 1_000, message: (count: number) => ({ queries: Array(count).fill({}) }) },
+    {
+      what: 'matchers',
+      max: 10_000,
+      message: (count: number) => ({ queries: [{ matchers: [{}] }, { matchers: Array(count - 1).fill({}) }] }),
+    },
+    { what: 'response types', max: 100, message: (count: number) => ({ acceptedResponseTypes: Array(count).fill(1) }) },
+  ]) {
+    it(`has no more ${what} than anybody needs`, () => {
+      read(encode(message(max)));
+      const words = `Failure: a read request has too many ${what}: at most ${max} are allowed`;
+      assert.throws(() => read(encode(message(max + 1))), new RegExp(`^${words}$`));
+    });
+  }
+
   it('of any bytes is read or fails as bad data', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {

@@ -1,6 +1,7 @@
 /**
  * A remote_read request, from its protobuf bytes to matchers and times.
- * Owns the field numbers (Prometheus prompb/remote.proto). Hints are passed over: every sample in the range is answered.
+ * Owns the field numbers (Prometheus prompb/remote.proto), and how many of each there may be: an empty message is two bytes, and
+ * compressed hardly any. Hints are passed over: every sample in the range is answered.
  */
 import { Failure } from '../errors/failure.ts';
 import { viewOf } from '../model/encoding/bytes.ts';
@@ -23,6 +24,12 @@ export interface ReadRequest {
   readonly form: ReadForm;
 }
 
+/** A Prometheus sends one query a request. */
+const queriesMax = 1_000;
+/** Of all queries together. */
+const matchersMax = 10_000;
+const typesMax = 100;
+
 const matcherTypes: readonly MatcherType[] = ['=', '!=', '=~', '!~'];
 
 /** @throws Failure `bad_data` where the bytes are no such message, or none of the forms it takes is known */
@@ -31,18 +38,33 @@ export function readReadRequest(bytes: Uint8Array, length: number): ReadRequest 
   reader.reset(bytes, viewOf(bytes), 0, length);
   const queries: ReadQuery[] = [];
   const accepted: number[] = [];
+  let matchers = 0;
+  const readType = (): void => {
+    accepted.push(reader.readUint32('an accepted type'));
+    checkCount(accepted.length, typesMax, 'response types');
+  };
   while (reader.position < reader.end) {
     const tag = reader.readTag();
-    if (tag === 0x0a) within(reader, 'a query', () => queries.push(readQuery(reader)));
-    else if (tag === 0x10) accepted.push(reader.readUint32('an accepted type'));
+    if (tag === 0x0a) {
+      within(reader, 'a query', () => {
+        const query = readQuery(reader, matchersMax - matchers);
+        queries.push(query);
+        matchers += query.matchers.length;
+      });
+      checkCount(queries.length, queriesMax, 'queries');
+    } else if (tag === 0x10) readType();
     // Lists of numbers may come packed.
     else if (tag === 0x12)
       within(reader, 'the accepted types', () => {
-        while (reader.position < reader.end) accepted.push(reader.readUint32('an accepted type'));
+        while (reader.position < reader.end) readType();
       });
     else reader.skipUnknown(tag, 0b110, 'a read request');
   }
   return { queries, form: formOf(accepted) };
+}
+
+function checkCount(count: number, max: number, what: string): void {
+  if (count > max) throw new Failure('bad_data', `a read request has too many ${what}: at most ${max} are allowed`);
 }
 
 function formOf(accepted: readonly number[]): ReadForm {
@@ -63,7 +85,7 @@ function within(reader: ProtobufReader, what: string, read: () => void): void {
   reader.end = outer;
 }
 
-function readQuery(reader: ProtobufReader): ReadQuery {
+function readQuery(reader: ProtobufReader, matchersLeft: number): ReadQuery {
   let minT = 0;
   let maxT = 0;
   const matchers: Matcher[] = [];
@@ -71,8 +93,10 @@ function readQuery(reader: ProtobufReader): ReadQuery {
     const tag = reader.readTag();
     if (tag === 0x08) minT = clamped(reader.readInt64('a start time'));
     else if (tag === 0x10) maxT = clamped(reader.readInt64('an end time'));
-    else if (tag === 0x1a) within(reader, 'a matcher', () => matchers.push(readMatcher(reader)));
-    else reader.skipUnknown(tag, 0b1110, 'a query');
+    else if (tag === 0x1a) {
+      within(reader, 'a matcher', () => matchers.push(readMatcher(reader)));
+      if (matchers.length > matchersLeft) checkCount(matchersMax + 1, matchersMax, 'matchers');
+    } else reader.skipUnknown(tag, 0b1110, 'a query');
   }
   return { minT, maxT, matchers };
 }
