@@ -176,6 +176,9 @@ describe('limits', () => {
       return checks;
     };
     const pointsPerCheck = 10_000;
+    const counted = checksOf(`count_over_time(vector(time() * 0)[${steps}ms:1ms])`);
+    const values = checksOf(`count_over_time(count_values("v", vector(time() * 0))[${steps}ms:1ms])`);
+    assert.ok(values - counted >= steps / pointsPerCheck, `${values} and ${counted} checks`);
     const plain = checksOf(`count_over_time(vector(time())[${steps}ms:1ms])`);
     assert.ok(plain >= steps / pointsPerCheck, `${plain} checks`);
     for (const inner of [
@@ -187,6 +190,19 @@ describe('limits', () => {
       const checks = checksOf(`count_over_time((${inner})[${steps}ms:1ms])`);
       assert.ok(checks - plain >= steps / pointsPerCheck, `${inner}: ${checks} and ${plain} checks`);
     }
+  });
+
+  it('a histogram of many buckets is work that can be stopped in the middle', () => {
+    const count = 2_000;
+    const many = sourceOf(`load 1m\n${Array.from({ length: count }, (_, i) => ` m{i="${i}"} ${i}x60`).join('\n')}`);
+    const checksOf = (text: string): number => {
+      let checks = 0;
+      ask(many, text, { ...hour, checkCancelled: () => void checks++ });
+      return checks;
+    };
+    const plain = checksOf('count(sum by (le) (label_replace(m, "le", "$1", "i", "(.*)")))');
+    const quantile = checksOf('histogram_quantile(0.5, sum by (le) (label_replace(m, "le", "$1", "i", "(.*)")))');
+    assert.ok(quantile - plain >= (3 * count * 61) / 10_000, `${quantile} and ${plain} checks`);
   });
 
   it('a pattern over a long label is work that can be stopped in the middle', () => {

@@ -70,8 +70,8 @@ export class CountValues implements VectorOperator {
       const byText = new Map<string, Counted>();
       for (let step = 0; step < column.stepCount; step++) {
         const kind = column.kinds[step];
+        this.#context.worked(kind === PointKind.histogram ? workPerHistogram : workPerValue);
         if (kind === PointKind.none) continue;
-        if (kind === PointKind.histogram) this.#context.worked(workPerHistogram);
         const text =
           kind === PointKind.float ? formatFloat(column.values[step]) : formatHistogram(column.histogramAt(step));
         let output = byText.get(text);
@@ -81,7 +81,6 @@ export class CountValues implements VectorOperator {
         }
         output.counts[step]++;
       }
-      this.#context.worked(workPerValue * column.stepCount);
     }
     this.#context.giveColumn(column);
     this.#input.done();

@@ -163,6 +163,7 @@ export class QuantileAccumulator implements Accumulator {
     const room = new Float64Array(this.#columns.length);
     for (let step = 0; step < out.stepCount; step++) {
       let count = 0;
+      this.#context.worked(this.#columns.length);
       for (const { kinds, values } of this.#columns) if (kinds[step] === PointKind.float) room[count++] = values[step];
       if (count === 0) continue;
       const present = room.subarray(0, count);

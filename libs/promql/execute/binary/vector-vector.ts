@@ -256,6 +256,7 @@ export class VectorVectorOperation implements VectorOperator {
     }
     for (let step = 0; step < this.#stepCount; step++) {
       if (many.kinds[step] === PointKind.none) continue;
+      this.#context.worked(ones.length);
       const one = this.#oneAt(ones, step);
       if (one !== undefined) {
         this.#apply(output, step, many, one, 0, out);

@@ -143,7 +143,6 @@ export class HistogramUnits implements VectorOperator {
     const { unit, number } = this.#outputs[this.#given++] as Output;
     while (unit.pending > 0) this.#readOne();
     this.#evaluate(unit, number, out);
-    this.#context.worked(out.stepCount * (unit.bounds.length + 1));
     unit.unread--;
     if (unit.unread === 0) this.#release(unit);
   }
@@ -254,13 +253,18 @@ export class HistogramUnits implements VectorOperator {
 
   #evaluate(unit: Unit, number: HistogramNumber, out: StepColumn): void {
     const { native } = unit;
-    if (native === undefined && unit.bounds.length === 0) return;
+    if (native === undefined && unit.bounds.length === 0) {
+      this.#context.worked(out.stepCount);
+      return;
+    }
     const metric = this.#context.flags.delayedNameRemoval ? unit.metric : '';
     const notes: HistogramNotes = { nan: (what) => this.#noteNaN(what, metric) };
     const { bounds, counts, buckets: columns } = unit;
     const order = this.#byBound(bounds);
     const buckets = this.#classic;
     for (let step = 0; step < out.stepCount; step++) {
+      // There may be as many buckets as series.
+      this.#context.worked(bounds.length + 1);
       if (!number.isAt(step)) continue;
       buckets.clear();
       for (let i = 0; i < bounds.length; i++) {
