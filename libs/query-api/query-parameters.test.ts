@@ -65,6 +65,17 @@ describe('time', () => {
   }
 });
 
+it('a long text that is nearly a number is refused as fast as it is read', () => {
+  for (const text of [`${'1'.repeat(30_000)}x`, `0x${'a'.repeat(30_000)}`, `0x${'_'.repeat(30_000)}`]) {
+    for (const read of [(form: RequestForm) => readInstant(form, 7), readTimeoutMs, readLookbackMs]) {
+      const begin = performance.now();
+      assert.throws(() => read(formOf({ time: text, timeout: text, lookback_delta: text })), Failure);
+      const took = performance.now() - begin;
+      assert.ok(took < 200, `${took} ms`);
+    }
+  }
+});
+
 describe('a range that may be open', () => {
   const everything = { startMs: Number.MIN_SAFE_INTEGER, endMs: Number.MAX_SAFE_INTEGER };
   it('is everything by default', () => assert.deepEqual(readOptionalRange(formOf({})), everything));

@@ -25,10 +25,11 @@ export function invalidParameter(name: string, reason: string): Failure {
 
 const goInfinity = /^[+-]?inf(inity)?$/i;
 const goNaN = /^nan$/i;
-const goDecimal = /^[+-]?([0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(e[+-]?[0-9][0-9_]*)?$/i;
+// Each digit has one place in a pattern: where two could take it, a long text would cost its length times its length.
+const goDecimal = /^[+-]?([0-9][0-9_]*(\.[0-9_]*)?|\.[0-9][0-9_]*)(e[+-]?[0-9][0-9_]*)?$/i;
 /** An underscore that does not stand between two digits. */
 const misplacedUnderscore = /(?<![0-9])_|_(?![0-9])/;
-const goHex = /^([+-]?)0x_?([0-9a-f_]*)\.?([0-9a-f_]*)p([+-]?[0-9][0-9_]*)$/i;
+const goHex = /^([+-]?)0x([0-9a-f_]*)(?:\.([0-9a-f_]*))?p([+-]?[0-9][0-9_]*)$/i;
 const misplacedHexUnderscore = /(?<![0-9a-fx])_|_(?![0-9a-f])/i;
 
 /** strconv.ParseFloat(text, 64); undefined where it gives an error, also for what is too large. */

@@ -1,6 +1,7 @@
 /** The upper bound that a label `le` names, as Go's strconv.ParseFloat reads it. */
 
-const decimal = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
+// Each digit has one place in a pattern: labels can be made so long that their length times their length is minutes.
+const decimal = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/;
 const hexadecimal = /^([+-]?)0[xX]([0-9a-fA-F]*)(?:\.([0-9a-fA-F]*))?[pP]([+-]?\d+)$/;
 const infinite = /^([+-]?)(?:inf|infinity)$/i;
 

@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { parseBucketBound } from './parse-bucket-bound.ts';
+
+it('a bound is what Go reads as a number', () => {
+  for (const [text, bound] of [
+    ['1', 1],
+    ['1.', 1],
+    ['.5e+1', 5],
+    ['-0.25', -0.25],
+    ['+Inf', Number.POSITIVE_INFINITY],
+    ['nan', Number.NaN],
+    ['0x1.8p1', 3],
+    ['1e400', undefined],
+    ['.', undefined],
+    ['1.2.3', undefined],
+    ['', undefined],
+  ] as const) {
+    assert.equal(parseBucketBound(text), bound, text);
+  }
+});
+
+it('a long text that is nearly a number is refused as fast as it is read', () => {
+  for (const text of [`${'1'.repeat(30_000)}x`, `0x${'a'.repeat(30_000)}`]) {
+    const begin = performance.now();
+    assert.equal(parseBucketBound(text), undefined);
+    const took = performance.now() - begin;
+    assert.ok(took < 200, `${took} ms`);
+  }
+});
