@@ -12,7 +12,7 @@ const { signal } = new AbortController();
 const tenant = parseTenantId('team-a');
 const key = 'team-a/bucket-index.json.gz';
 
-function rig() {
+function rig(ageMsMax = 60_000) {
   const bucket = new MemoryBucket();
   const state = { nowMs: 1_000_000, steadyMs: 0, away: false, gets: 0 };
   const problems: string[] = [];
@@ -31,7 +31,7 @@ function rig() {
     bucket: unsteady,
     nowMs: () => state.nowMs,
     steadyMs: () => state.steadyMs,
-    ageMsMax: 60_000,
+    ageMsMax,
     staleMsMax: 600_000,
     onProblem: (_, problem) => problems.push(problem),
   });
@@ -51,6 +51,17 @@ describe('indexes of tenants', () => {
     assert.equal(state.gets, 1);
     await write('A', 'B');
     state.nowMs += 60_000;
+    assert.equal((await indexes.of(tenant, signal)).noCompact.length, 1);
+    state.nowMs += 1;
+    assert.equal((await indexes.of(tenant, signal)).noCompact.length, 2);
+  });
+
+  it('are never gone by for longer than they may be old, however seldom they are to be read', async () => {
+    const { state, indexes, write } = rig(86_400_000);
+    await write('A');
+    await indexes.of(tenant, signal);
+    await write('A', 'B');
+    state.nowMs += 600_000;
     assert.equal((await indexes.of(tenant, signal)).noCompact.length, 1);
     state.nowMs += 1;
     assert.equal((await indexes.of(tenant, signal)).noCompact.length, 2);

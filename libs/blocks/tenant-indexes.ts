@@ -18,7 +18,7 @@ export interface TenantIndexesOptions {
   readonly nowMs: () => number;
   /** Of a clock that nobody sets; absent: that of the process. */
   readonly steadyMs?: () => number;
-  /** An index read longer ago is read again before it is used. */
+  /** An index read longer ago is read again before it is used; never more than staleMsMax. */
   readonly ageMsMax: number;
   /** While the bucket cannot be read, one is used as long as this; then reads of the tenant fail. */
   readonly staleMsMax: number;
@@ -61,7 +61,8 @@ export class TenantIndexes {
     const known = this.#known.get(tenant);
     if (known !== undefined) {
       known.usedAtMs = this.#ageMs();
-      if (this.#isWithin(known, this.#options.ageMsMax)) return known.index;
+      const { ageMsMax, staleMsMax } = this.#options;
+      if (this.#isWithin(known, Math.min(ageMsMax, staleMsMax))) return known.index;
     }
     return untilAborted(this.refresh(tenant), signal);
   }
