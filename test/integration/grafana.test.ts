@@ -4,10 +4,10 @@
  * (packages/grafana-prometheus, pkg/promlib).
  */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, it } from 'node:test';
+import { describeEachCarrier } from '../support/carriers.ts';
 import { push } from '../support/push-client.ts';
 import type { Maru } from '../support/start-maru.ts';
-import { startMaru } from '../support/start-maru.ts';
 
 const tenant = 'grafana';
 const now = Math.floor(Date.now() / 1000) - 20;
@@ -18,7 +18,7 @@ interface Envelope {
   readonly data: unknown;
 }
 
-describe("Grafana's Prometheus data source", { timeout: 60_000 }, () => {
+describeEachCarrier("Grafana's Prometheus data source", { timeout: 60_000 }, (startMaru) => {
   let maru: Maru;
 
   before(async () => {

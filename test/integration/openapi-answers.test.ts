@@ -5,13 +5,13 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, before, it } from 'node:test';
 import { parse } from 'yaml';
 import { apiRequests, apiSeries } from '../support/api-requests.ts';
+import { describeEachCarrier } from '../support/carriers.ts';
 import { answerSchema, type OpenApiDocument, schemaProblems } from '../support/check-schema.ts';
 import { push } from '../support/push-client.ts';
 import type { Maru } from '../support/start-maru.ts';
-import { startMaru } from '../support/start-maru.ts';
 
 const prometheusDocument = join(import.meta.dirname, '../../../shared/prometheus-answers/openapi-3.2.yaml');
 const tenant = 'shapes';
@@ -31,7 +31,7 @@ const otherShapes: readonly { readonly path: string; readonly problem: RegExp; r
   { path: '/query', problem: /none of the shapes/, why: 'of a string, the document has the time as a string' },
 ];
 
-describe('the shape of every answer', { timeout: 120_000 }, () => {
+describeEachCarrier('the shape of every answer', { timeout: 120_000 }, (startMaru) => {
   let maru: Maru;
   const answers: Answer[] = [];
 

@@ -3,7 +3,8 @@
  * newest samples as they were sent.
  */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, it } from 'node:test';
+import { describeEachCarrier } from '../support/carriers.ts';
 import { compareAnswers } from '../support/compare-answers.ts';
 import { skipWithout } from '../support/find-server.ts';
 import { push } from '../support/push-client.ts';
@@ -11,7 +12,6 @@ import { ask, queryAt } from '../support/query-client.ts';
 import type { SentSeries } from '../support/remote-write-messages.ts';
 import { staleMarker } from '../support/remote-write-messages.ts';
 import type { Maru } from '../support/start-maru.ts';
-import { startMaru } from '../support/start-maru.ts';
 import type { PrometheusServer } from '../support/start-prometheus.ts';
 import { startPrometheus } from '../support/start-prometheus.ts';
 import { waitFor } from '../support/wait-until.ts';
@@ -54,7 +54,9 @@ const series: readonly SentSeries[] = [
   },
 ];
 
-describe('a Prometheus 3.15 that federates from Maru', { skip: skipWithout('prometheus'), timeout: 120_000 }, () => {
+const options = { skip: skipWithout('prometheus'), timeout: 120_000 };
+
+describeEachCarrier('a Prometheus 3.15 that federates from Maru', options, (startMaru) => {
   let maru: Maru;
   let prometheus: PrometheusServer;
 
@@ -66,7 +68,7 @@ describe('a Prometheus 3.15 that federates from Maru', { skip: skipWithout('prom
     prometheus = await startPrometheus({
       version: 3,
       scrape: {},
-      federate: { address: `127.0.0.1:${maru.port}`, path: '/prometheus/federate', match: '{job="sent"}', tenant },
+      federate: { address: new URL(maru.queryUrl).host, path: '/prometheus/federate', match: '{job="sent"}', tenant },
     });
     await waitFor('a scrape that succeeded', async () => {
       const { result } = await queryAt({ baseUrl: prometheus.baseUrl }, 'up{job="federate"} == 1', Date.now() / 1000);

@@ -6,9 +6,10 @@
 import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { after, before, describe, it } from 'node:test';
+import { after, before, it } from 'node:test';
 import protobuf from 'protobufjs';
 import { compressSync, uncompressSync } from 'snappy';
+import { describeEachCarrier } from '../support/carriers.ts';
 import { compareAnswers } from '../support/compare-answers.ts';
 import { skipWithout } from '../support/find-server.ts';
 import { push } from '../support/push-client.ts';
@@ -16,7 +17,6 @@ import { ask } from '../support/query-client.ts';
 import type { SentHistogram, SentSeries } from '../support/remote-write-messages.ts';
 import { staleMarker } from '../support/remote-write-messages.ts';
 import type { Maru } from '../support/start-maru.ts';
-import { startMaru } from '../support/start-maru.ts';
 import type { PrometheusServer } from '../support/start-prometheus.ts';
 import { startPrometheus } from '../support/start-prometheus.ts';
 
@@ -175,7 +175,9 @@ async function proxyForSamples(target: string, seen: Set<string>): Promise<Serve
   return server;
 }
 
-describe('a Prometheus 3.15 that reads from Maru', { skip: skipWithout('prometheus'), timeout: 120_000 }, () => {
+const options = { skip: skipWithout('prometheus'), timeout: 120_000 };
+
+describeEachCarrier('a Prometheus 3.15 that reads from Maru', options, (startMaru) => {
   let maru: Maru;
   let proxy: Server;
   const seen = new Set<string>();
