@@ -161,7 +161,7 @@ class Generator {
   #offset(): string {
     if (this.#chance(0.6)) return this.#oneOf(['', '-', '+']) + this.#oneOf(this.#words.durations);
     // Without a sign, operators behind the parenthesis would go on with the duration; and a `+` is not printed.
-    return '-' + this.#oneOf([`(${this.#duration(2)})`, 'step()', 'range()', 'max_of(step(), 5m)']);
+    return `-${this.#oneOf([`(${this.#duration(2)})`, 'step()', 'range()', 'max_of(step(), 5m)'])}`;
   }
 
   /** Never literally zero or below. */
