@@ -40,7 +40,7 @@ describe('selectors of match[]', () => {
     assert.equal((await read('match[]=a&match[]={b=~"c{2}"}')).inWorker?.length, 2);
   });
   it('are each looked up once', async () => {
-    assert.deepEqual(await read('match[]=a&'.repeat(50_000)), { found: 1, inWorker: undefined });
+    assert.deepEqual(await read('match[]=a&'.repeat(20_000)), { found: 1, inWorker: undefined });
   });
   it('have a maximum', async () => {
     await assert.rejects(
