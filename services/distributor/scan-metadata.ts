@@ -10,7 +10,7 @@ import { ownText } from '../../libs/std/own-text.ts';
 import type { SeriesAliases } from '../../libs/wire/series-aliases.ts';
 import { type WriteScan, wireMetricTypes } from '../../libs/wire/write-scan.ts';
 
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /** The metadata list of a v1 request. */
 export function scanMetadataV1(scan: WriteScan, lengthMax: number): MetricMetadata[] {
@@ -144,10 +144,7 @@ function helpOf(scan: WriteScan, begin: number, end: number, lengthMax: number):
   return ownText(text.slice(0, lengthMax).replace(/[\ud800-\udbff]$/, ''));
 }
 
+/** An exception for each text that is not UTF-8 would cost a hundred times what a text does. */
 function textOf(scan: WriteScan, begin: number, end: number): string | undefined {
-  try {
-    return decoder.decode(scan.bytes.subarray(begin, end));
-  } catch {
-    return undefined;
-  }
+  return isUtf8(scan.bytes, begin, end) ? decoder.decode(scan.bytes.subarray(begin, end)) : undefined;
 }
