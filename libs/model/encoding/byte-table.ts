@@ -15,6 +15,8 @@ const pageBytes = 1 << 18;
 const firstPageBytes = 1 << 9;
 /** An entry stands no further from its own slot than this: whoever makes many of one hash is not remembered, and keeps nobody busy. */
 const distanceMax = 256;
+/** Entries of one hash: each is compared as a whole, and may be as long as a request. By chance there are hardly ever two. */
+const sameHashMax = 4;
 /** Page, place, length, hash and successor of an entry, its share of the hash table, and room to grow. */
 const entryOverheadBytes = 36;
 
@@ -119,10 +121,14 @@ export class ByteTable {
   #place(id: number, hash: number): boolean {
     const slots = this.#slots;
     const mask = slots.length - 1;
+    let same = 0;
     for (let at = hash & mask, left = distanceMax; left > 0; at = (at + 1) & mask, left--) {
-      if (slots[at] !== 0) continue;
-      slots[at] = id;
-      return true;
+      const other = slots[at] as number;
+      if (other === 0) {
+        slots[at] = id;
+        return true;
+      }
+      if (this.#hash[other] === hash && ++same === sameHashMax) return false;
     }
     return false;
   }

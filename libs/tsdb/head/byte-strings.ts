@@ -18,6 +18,8 @@ const firstSlots = 16;
  * found by its text.
  */
 const distanceMax = 256;
+/** And so many of one hash have a slot: each is compared as a whole. By chance there are hardly ever two. */
+const sameHashMax = 4;
 
 export class ByteStrings {
   readonly #arena = new ByteArena();
@@ -92,15 +94,20 @@ export class ByteStrings {
     const mask = slots.length - 1;
     const length = end - begin;
     const { pages } = this.#rows;
+    let same = 0;
     for (let slot = hash & mask, left = distanceMax; left > 0; slot = (slot + 1) & mask, left--) {
       const id = slots[slot];
       if (id === 0) return 0;
       const page = pages[id >>> rowPageShift];
       const at = (id & rowMask) * rowWords;
-      if (page[at + hashWord] !== hash || page[at + lengthWord] !== length) continue;
+      if (page[at + hashWord] !== hash) continue;
       const address = page[at + addressWord];
       const view = this.#arena.views[address >>> arenaPageShift];
-      if (equalBytes(view, address & arenaOffsetMask, bytes, begin, length)) return id;
+      if (page[at + lengthWord] === length && equalBytes(view, address & arenaOffsetMask, bytes, begin, length)) {
+        return id;
+      }
+      // There may be more of this hash, all without a slot.
+      if (++same === sameHashMax) break;
     }
     if (this.#strays.size === 0) return 0;
     return this.#strays.get(charactersOf(bytes, begin, length)) ?? 0;
@@ -109,10 +116,14 @@ export class ByteStrings {
   #place(id: number, hash: number): void {
     const slots = this.#slots;
     const mask = slots.length - 1;
+    let same = 0;
     for (let slot = hash & mask, left = distanceMax; left > 0; slot = (slot + 1) & mask, left--) {
-      if (slots[slot] !== 0) continue;
-      slots[slot] = id;
-      return;
+      const other = slots[slot];
+      if (other === 0) {
+        slots[slot] = id;
+        return;
+      }
+      if (this.#rows.get(other, hashWord) === hash && ++same === sameHashMax) break;
     }
     const address = this.#rows.get(id, addressWord);
     const view = this.#arena.views[address >>> arenaPageShift];
