@@ -31,6 +31,8 @@ interface Entry {
 /** What the cache may hold, in characters and instructions. */
 const cacheWeightMax = 1 << 22;
 const entryWeight = 100;
+/** Of a literal, or of what stands between gaps, beside its characters: groups side by side make thousands of them of a short pattern. */
+const pieceWeight = 50;
 /** What a machine keeps of its states at most, in the same measure. */
 const machineWeight = 1 << 14;
 const cache = new Map<string, Entry>();
@@ -62,7 +64,7 @@ function remember(pattern: string, entry: Entry): void {
 function compiled(pattern: string): Entry {
   const weight = entryWeight + pattern.length;
   const fast = withoutEngine(pattern);
-  if (fast !== undefined) return { made: fast, weight };
+  if (fast !== undefined) return { made: fast.made, weight: weight + fast.weight };
   try {
     checkPatternCost(pattern);
     const regex = RE2JS.compile(pattern, RE2JS.DOTALL);
@@ -101,15 +103,23 @@ const depthMax = 50;
 const special = /[.*+?()[\]{}^$\\|]/;
 const quantifier = /[*+?{]/;
 
-function withoutEngine(pattern: string): FastRegex | undefined {
+function withoutEngine(pattern: string): { readonly made: FastRegex; readonly weight: number } | undefined {
   const reader = new BranchReader(pattern);
   const branches = reader.alternatives();
   if (branches === undefined || !reader.atEnd) return undefined;
-  if (branches.every((branch) => branch.gaps.length === 0)) {
-    const literals = new Set(branches.map((branch) => branch.texts[0] as string));
-    return { test: (text) => literals.has(text), literals: [...literals], prefix: '', isSlow: false };
-  }
-  const [only] = branches as [Branch];
+  let weight = 0;
+  for (const { texts } of branches) for (const text of texts) weight += pieceWeight + text.length;
+  const isList = branches.every((branch) => branch.gaps.length === 0);
+  return { made: isList ? listOf(branches.map(({ texts }) => texts[0] as string)) : anyOf(branches), weight };
+}
+
+function listOf(texts: readonly string[]): FastRegex {
+  const literals = new Set(texts);
+  return { test: (text) => literals.has(text), literals: [...literals], prefix: '', isSlow: false };
+}
+
+function anyOf(branches: readonly Branch[]): FastRegex {
+  const [only] = branches as readonly [Branch];
   if (branches.length === 1) {
     const prefix = only.texts[0] as string;
     return { test: (text) => matchesBranch(only, text), literals: undefined, prefix, isSlow: false };
