@@ -23,7 +23,7 @@ import {
 import { assert } from '../../libs/std/assert.ts';
 import { LocatedReader } from '../../libs/tsdb/block/read-located.ts';
 import { readKey } from './read-key.ts';
-import { resolvePatterns } from './resolve-patterns.ts';
+import { PatternBudget, resolvePatterns } from './resolve-patterns.ts';
 import type { ReadReply, ReadRequest, SelectedPart } from './worker-protocol.ts';
 import { batchesAhead, batchesPerRequest, ControlWord, StopReason } from './worker-protocol.ts';
 
@@ -45,6 +45,7 @@ export class BridgeReader implements SeriesReader {
   readonly #control: Int32Array;
   readonly #job: number;
   readonly #selections: (BridgeSelection | BridgeValues)[] = [];
+  readonly #patterns = new PatternBudget();
   /** Numbers of early selections that nobody has asked for yet, by what they are. */
   readonly #early = new Map<string, number[]>();
 
@@ -76,6 +77,7 @@ export class BridgeReader implements SeriesReader {
       matchers,
       (name, others) => this.#values(name, { matchers: others, minT, maxT }),
       () => checkStopped(this.#control),
+      this.#patterns,
     );
   }
 

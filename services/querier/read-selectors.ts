@@ -14,8 +14,8 @@ type Selectors = readonly (readonly Matcher[])[];
 
 /** Selectors that one request may have: each is looked up by itself, on the thread that takes writes. */
 const selectorsMax = 10_000;
-/** Up to here all of them are parsed at once, in about a millisecond. */
-const charactersMax = 10_000;
+/** Up to here all of them are parsed at once: in less than a millisecond, or in some ten where their patterns are as costly as may be. */
+const charactersMax = 2_000;
 
 /** The selectors of `match[]`, each once; of none, none. @throws Failure `bad_data`. */
 export async function readMatches(call: ApiCall, deps: ApiDeps, range: TimeRangeMs): Promise<Selectors> {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Matcher, MatcherType } from '../../libs/model/matcher.ts';
 import { compileMatcher } from '../../libs/model/matcher-predicate.ts';
-import { hasCostlyPattern, mayBeCostly, resolvePatterns } from './resolve-patterns.ts';
+import { hasCostlyPattern, mayBeCostly, PatternBudget, resolvePatterns } from './resolve-patterns.ts';
 
 const costly = '(a?){200}a{200}';
 const matcher = (type: MatcherType, value: string): Matcher => ({ type, name: 'x', value });
@@ -64,6 +64,26 @@ describe('patterns that are too costly', () => {
     const values = Array.from({ length: 3_000 }, () => long);
     const pattern = matcher('=~', `${'a'.repeat(400)}.*[a]`);
     assert.throws(() => resolve([pattern], values), /too many values of the label x/);
+  });
+
+  it('are those that many cheap ones leave no room for, in all selectors of a job', () => {
+    const budget = new PatternBudget();
+    const resolved = Array.from({ length: 100 }, (_, i) => {
+      const pattern = matcher('=~', `${i}(${'a|'.repeat(60)}b)+`);
+      return resolvePatterns(
+        [pattern],
+        () => [`${i}b`, 'c'],
+        () => {},
+        budget,
+      )[0];
+    });
+    const left = resolved.filter((one) => one?.values === undefined);
+    assert.ok(left.length > 10 && left.length < 50, `${left.length} are left to the main thread`);
+    assert.deepEqual(resolved.at(-1)?.values, ['99b']);
+    const lists = Array.from({ length: 3 }, () =>
+      matcher('=~', Array.from({ length: 99_999 }, (_, i) => `word-of-a-list-${i}`).join('|')),
+    );
+    assert.throws(() => resolve(lists), /too many values of the label x/);
   });
 
   it('stop when they must', () => {

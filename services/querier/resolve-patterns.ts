@@ -10,7 +10,9 @@ import { hasCostlyShape, patternCost } from '../../libs/model/pattern-cost.ts';
 
 /** Up to here a pattern holds up nobody: a few milliseconds in the worst case. */
 const cheapMax = 300;
-/** Characters of the values that one pattern may match. */
+/** What all patterns of a job together may take of the main thread; those beyond it are costly, whatever each of them is. */
+const cheapMaxOfJob = 10 * cheapMax;
+/** Characters of the values that the patterns of a job may match. */
 const valuesLengthMax = 4_000_000;
 const textLengthMax = 1_000;
 
@@ -34,37 +36,67 @@ export function hasCostlyPattern(matchers: readonly Matcher[]): boolean {
   return matchers.some(isCostly);
 }
 
+/** Of a pattern without a regex engine. */
+const plainCharactersPerState = 30;
+
+/** What the patterns of one job may yet ask of the main thread. */
+export class PatternBudget {
+  #cheapLeft = cheapMaxOfJob;
+  #charactersLeft = valuesLengthMax;
+
+  /** Whether the main thread must not look at the pattern of a matcher; what it may look at counts. */
+  isCostly(matcher: Matcher): boolean {
+    const { type, value, values } = matcher;
+    if (isCostly(matcher)) return true;
+    if ((type !== '=~' && type !== '!~') || values !== undefined) return false;
+    const cost = plainShape.test(value) ? value.length / plainCharactersPerState : patternCost(value);
+    if (cost > this.#cheapLeft) return true;
+    this.#cheapLeft -= cost;
+    return false;
+  }
+
+  /** @throws Failure `query_limit` where there are too many values */
+  takeValue(name: string, value: string): void {
+    this.#charactersLeft -= value.length;
+    if (this.#charactersLeft >= 0) return;
+    throw new Failure(
+      'query_limit',
+      `a large regular expression matches too many values of the label ${name}: make it shorter, or narrow the selector`,
+    );
+  }
+}
+
 /**
  * The matchers with the values that costly patterns match in their place.
  * @param valuesOf all values of a label among series that match, sorted or not
+ * @param budget of the job that they are of
  * @throws Failure `bad_data` for a pattern that is none, `query_limit` where it matches too many values
  */
 export function resolvePatterns(
   matchers: readonly Matcher[],
   valuesOf: (name: string, matchers: readonly Matcher[]) => readonly string[],
   checkStopped: () => void,
+  budget = new PatternBudget(),
 ): readonly Matcher[] {
-  if (!hasCostlyPattern(matchers)) return matchers;
-  const cheap = matchers.filter((matcher) => !isCostly(matcher));
+  const costly = new Set(matchers.filter((matcher) => budget.isCostly(matcher)));
+  if (costly.size === 0) return matchers;
+  const cheap = matchers.filter((matcher) => !costly.has(matcher));
   return matchers.map((matcher) => {
-    if (!isCostly(matcher)) return matcher;
+    if (!costly.has(matcher)) return matcher;
     const { name, value, type } = matcher;
+    checkStopped();
     // A pattern that is no more than a list of words is costly by its length alone.
     const predicate = compileMatcher({ type: '=~', name, value });
-    if (predicate.values !== undefined) return { type, name, value: '', values: predicate.values };
+    if (predicate.values !== undefined) {
+      for (const text of predicate.values) budget.takeValue(name, text);
+      return { type, name, value: '', values: predicate.values };
+    }
     const values = predicate.matchesEmpty ? [''] : [];
-    let length = 0;
     for (const text of valuesOf(name, cheap)) {
       checkStopped();
       if (!predicate.matches(text)) continue;
+      budget.takeValue(name, text);
       values.push(text);
-      length += text.length;
-      if (length > valuesLengthMax) {
-        throw new Failure(
-          'query_limit',
-          `a large regular expression matches too many values of the label ${name}: make it shorter, or narrow the selector`,
-        );
-      }
     }
     return { type, name, value: '', values };
   });
