@@ -59,6 +59,16 @@ describe('a reader through the cache', () => {
     assert.equal(counts.cachedBytes, 30);
   });
 
+  it('small ranges far apart keep no more of what was read for them than they are', async () => {
+    const counts = { requests: 0, bytes: 0, cachedBytes: 0 };
+    const far: RangeReader = { name: 'far', size: 1e9, read: async (begin, end) => new Uint8Array(end - begin) };
+    const ranges = Array.from({ length: 1_000 }, (_, i) => ({ begin: i * 750_000, end: i * 750_000 + 300 }));
+    const plan = cachedReader(far, new MemoryPageCache(1 << 20), 'k', counts).plan?.(ranges) ?? far;
+    let held = 0;
+    for (const { begin, end } of ranges) held += (await plan.read(begin, end, signal)).buffer.byteLength;
+    assert.ok(held < 1 << 20, `${held} bytes are held for ${ranges.length * 300}`);
+  });
+
   it('a failure of a request is told to each range that needs it, and the next plan asks again', async () => {
     let fails = true;
     const memory = memoryReader('object', object);

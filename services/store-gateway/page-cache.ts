@@ -170,7 +170,11 @@ class PlannedReader implements RangeReader {
     const bytes = await request.answer;
     assert(bytes !== undefined, 'a range is read once');
     if (--request.left === 0) request.answer = undefined;
-    return bytes.subarray(begin - request.begin, end - request.begin);
+    // A view keeps all of the request for as long as whoever asked keeps the range.
+    const isMost = (end - begin) * 2 >= bytes.length;
+    return isMost
+      ? bytes.subarray(begin - request.begin, end - request.begin)
+      : bytes.slice(begin - request.begin, end - request.begin);
   }
 
   /** Looks which pages are there, and joins the ranges that miss one. */
