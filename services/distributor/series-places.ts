@@ -8,8 +8,8 @@ import type { TenantId } from '../../libs/model/tenant-id.ts';
 /** Of a row: a partition and the numbers of its owners, in columns that grow twofold. */
 const bytesPerRow = 28;
 const firstRows = 64;
-/** Rows that a tenant counts for beside its own, so that made-up tenants do not take memory without end. */
-const rowsPerTenant = 1_000;
+/** Rows that a tenant counts for beside its own: its columns begin with 64, and made-up tenants must not take memory without end. */
+const rowsPerTenant = 80;
 
 class TenantPlaces {
   #partition = new Uint16Array(firstRows);
