@@ -3,7 +3,7 @@ import { it } from 'node:test';
 import type { WorkHead } from '../../libs/contracts/query-work.ts';
 import { Labels } from '../../libs/model/labels.ts';
 import { parseTenantId } from '../../libs/model/tenant-id.ts';
-import { encodePart, encodePartEnd } from '../../libs/wire/peer/part-message.ts';
+import { encodeHeavy, encodePart, encodePartEnd } from '../../libs/wire/peer/part-message.ts';
 import { answerRange, type RangeDeps } from './answer-range.ts';
 import { Unjoinable } from './choose-shards.ts';
 import { HeldMemory } from './held-memory.ts';
@@ -104,4 +104,57 @@ it('parts count while they come', async () => {
   assert.equal(begun, 2);
   await Promise.all(evaluating);
   end.abort(new Error('over'));
+});
+
+it('shards for which others leave no room are asked for the next time', async () => {
+  const runner = new WorkRunner(100, 100, { retries: 0, waited: () => undefined });
+  const end = new AbortController();
+  const evaluating = ['q1', 'q2'].map(async (querier) => {
+    for (;;) {
+      const { work, give } = await runner.take('evaluations', querier, end.signal);
+      assert.equal(work.kind, 'part');
+      const series = Array.from({ length: 100 }, (_, i) => ({
+        ...{
+          labels: new Labels(['i', `${work.shard?.index} ${i}`]),
+          t: Float64Array.of(0),
+          v: new Float64Array(1),
+          h: null,
+        },
+      }));
+      const piece =
+        work.shard === undefined
+          ? encodeHeavy({ weight: 4_000, series: 1_000, largestGroup: 1, sorted: true })
+          : Buffer.concat([
+              encodePart({ series, annotations: [], sourceWarnings: [] }, work),
+              encodePartEnd({ witness: '', sharded: true }),
+            ]);
+      await give({ head, piece, last: true });
+    }
+  });
+  const deps: RangeDeps = {
+    ...{
+      runner,
+      cache: undefined,
+      samplesMax: 0,
+      shardsMaxOf: () => 2,
+      shardWeight: 1_000,
+      unjoinable: new Unjoinable(),
+    },
+    counts: { parts: 0, sharded: 0, shards: 0, split: 0, undone: 0, hits: 0, stale: 0, misses: 0 },
+    nowMs: () => 0,
+  };
+  const split = { whole: { labels: ['i'], on: true }, parts: undefined };
+  const asked = { ...question, endMs: 0, hasSteps: false, split } as unknown as RangeQuestion;
+  const call = { tenant: parseTenantId('t'), timeoutMs: 10_000, signal: new AbortController().signal, noStore: false };
+  const memory = new HeldMemory(200_000, 200_000);
+  const other = memory.begin();
+  assert.ok(other.take(150_000));
+  const crowded = memory.begin();
+  assert.equal(await answerRange(asked, call, deps, crowded), undefined);
+  crowded.release();
+  other.release();
+  assert.equal((await answerRange(asked, call, deps, memory.begin()))?.series.length, 200);
+  assert.equal(deps.counts.sharded, 2);
+  end.abort(new Error('over'));
+  await Promise.allSettled(evaluating);
 });

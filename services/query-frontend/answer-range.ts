@@ -87,8 +87,11 @@ export async function answerRange(
   const signal = AbortSignal.any([call.signal, stop.signal]);
   let joined: Joined | undefined;
   let isSharded = false;
+  /** Others take the room: that says nothing of the expression. */
+  let isCrowded = false;
   const hold = (bytes: number): void => {
     if (held.take(bytes)) return;
+    isCrowded ||= !held.isTooLarge();
     stop.abort(noRoom());
     throw stop.signal.reason;
   };
@@ -131,7 +134,7 @@ export async function answerRange(
     const first = stop.signal.aborted ? stop.signal.reason : error;
     if (!isOfTheQuestion(first)) throw first;
   }
-  if (joined === undefined && isSharded) unjoinable.add(name);
+  if (joined === undefined && isSharded && !isCrowded) unjoinable.add(name);
   if (joined === undefined) counts.undone++;
   else counts.split++;
   return joined;

@@ -24,6 +24,7 @@ export class HeldMemory {
         this.#bytes += bytes;
         return bytes <= 0 || (own <= this.#answerBytesMax && this.#bytes <= this.#bytesMax);
       },
+      isTooLarge: () => own > this.#answerBytesMax,
       release: () => {
         isOver = true;
         this.#bytes -= own;
@@ -36,6 +37,8 @@ export class HeldMemory {
 export interface HeldParts {
   /** Counts so many bytes more, or fewer; whether there is room for them. Where there is none the answer is given up. */
   take(bytes: number): boolean;
+  /** Whether it takes more than one answer may, whatever others take. */
+  isTooLarge(): boolean;
   /** The answer is gone, with all its parts. */
   release(): void;
 }
