@@ -137,6 +137,7 @@ export class SmallQueries {
     } catch (error) {
       // What is no failure of the query's own (a stack that is too short, say) a worker will find, or not; it has another maximum, too.
       if (error instanceof Failure && error !== notSmall && error.kind !== 'query_limit') throw error;
+      if (error instanceof Failure && error !== notSmall) this.#noteLarge(request.query, outline);
       return undefined;
     }
   }
