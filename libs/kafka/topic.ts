@@ -248,7 +248,7 @@ function wrongSetting(
   if (retentionMs !== -1 && !(retentionMs >= retention)) {
     return `${has('retention.ms')}, kafka.retention is ${retention} ms`;
   }
-  const bytes = values.get('retention.bytes') ?? '-1';
+  const bytes = values.get('retention.bytes') || '-1';
   if (bytes !== '-1') return `${has('retention.bytes')}: it must be -1, else writes go before kafka.retention is over`;
   return undefined;
 }
