@@ -5,11 +5,13 @@ import fc from 'fast-check';
 import { Failure } from '../errors/failure.ts';
 import { parseTenantId } from '../model/tenant-id.ts';
 import { MemoryBucket } from '../object-store/memory.ts';
+import { parseMeta } from '../tsdb/block/meta.ts';
 import { parseUlid } from '../tsdb/block/ulid.ts';
 import {
   type BucketIndex,
   emptyBucketIndex,
   type IndexedBlock,
+  indexedBlock,
   isNewerIndex,
   readBucketIndex,
   updateBucketIndex,
@@ -125,6 +127,26 @@ describe('bucket index', () => {
     );
     assert.equal((await readBucketIndex(bucket, tenant, signal))?.index.blocks.length, 1);
   });
+
+  for (const [what, extra] of [
+    ['from more blocks than an entry holds', { compaction: { sources: Array<string>(40_000).fill(a) } }],
+    ['with a label that no entry holds', { thanos: { labels: { region: '\u0001'.repeat(1 << 20) } } }],
+    ['of a shard that no entry holds', { thanos: { labels: { __compactor_shard_id__: 'x'.repeat(1 << 20) } } }],
+  ] as const) {
+    it(`a block ${what} hides no other`, async () => {
+      const json = { ulid: b, version: 1, minTime: 0, maxTime: 1, ...extra };
+      const meta = parseMeta('meta.json', new TextEncoder().encode(JSON.stringify(json)));
+      const large = indexedBlock(meta, 0, new Map([['index', 100]]));
+      const read = await decodeBucketIndex('x', await encodeBucketIndex(index({ blocks: [block(), large] })));
+      assert.deepEqual(
+        read.blocks.map(({ ulid, details }) => [ulid, details === undefined]),
+        [
+          [a, false],
+          [b, true],
+        ],
+      );
+    });
+  }
 
   it('one whose entries refer to lists that are none is read, and says less of them', async () => {
     const maru = { sources: 1, jobOutputs: 0, segmentBytes: [], indexBytes: 9 };

@@ -95,6 +95,9 @@ const packedBytesMax = 16 << 20;
 const unpackedBytesMax = 64 << 20;
 /** One entry of it, and what we add beside the blocks. */
 const entryMax = { bytes: 1 << 20, values: 50_000, depth: 8 };
+/** What an entry says at most of what the meta.json of its block has in any length: the entry is within its bytes, however it is written. */
+const entryListedMax = 20_000;
+const entryCharactersMax = 16 << 10;
 const ownMax = { bytes: 8 << 20, values: 300_000, depth: 8 };
 /** An index with more entries that are none is no index. */
 const problemsMax = 1_000;
@@ -195,8 +198,25 @@ export function isNewerIndex(known: BucketIndex, next: BucketIndex): boolean {
   return next.generation >= known.generation;
 }
 
-/** What an index says of a block, from its meta.json. */
+/**
+ * What an index says of a block, from its meta.json. Of one that says more than an entry can hold the entry has no details: an index that
+ * nobody can read would hide all blocks, and this one is read by what its meta.json says.
+ */
 export function indexedBlock(meta: BlockMeta, uploadedAtMs: number, sizes: ReadonlyMap<string, number>): IndexedBlock {
+  const block = wholeEntry(meta, uploadedAtMs, sizes);
+  const { source, labels, details } = block;
+  const { sources = [], jobOutputs = [], segmentBytes = [] } = details ?? {};
+  let characters = source.length;
+  for (const [name, value] of labels) characters += name.length + value.length;
+  const listed = sources.length + jobOutputs.length + segmentBytes.length;
+  if (listed <= entryListedMax && characters <= entryCharactersMax) return block;
+  if (characters <= entryCharactersMax) return { ...block, details: undefined };
+  const shard = labels.get(shardLabel) ?? '';
+  const isShort = shard !== '' && shard.length <= entryCharactersMax;
+  return { ...block, source: '', labels: new Map(isShort ? [[shardLabel, shard]] : []), details: undefined };
+}
+
+function wholeEntry(meta: BlockMeta, uploadedAtMs: number, sizes: ReadonlyMap<string, number>): IndexedBlock {
   const segments = [...sizes.keys()].filter((name) => name.startsWith('chunks/')).sort();
   const numbered = segments.every((name, i) => name === `chunks/${segmentFileName(i)}`);
   const indexBytes = sizes.get('index');

@@ -72,7 +72,12 @@ export async function refreshIndex(
     try {
       const meta = await fetchMeta(bucket, tenant, ulid, signal);
       const damage = damageOfFiles(meta, block.files);
-      if (damage === undefined) return indexedBlock(meta, block.uploadedAtMs ?? 0, block.files);
+      if (damage === undefined) {
+        const entry = indexedBlock(meta, block.uploadedAtMs ?? 0, block.files);
+        if (entry.details === undefined)
+          problems.push(`block ${ulid} of ${tenant} is not merged: no index can hold what it says`);
+        return entry;
+      }
       broken.push(ulid);
       problems.push(`block ${ulid} of ${tenant} ${damage}`);
       // Without details: queries over its time fail by its name, it covers nothing, and it is looked at again.
