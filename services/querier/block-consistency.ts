@@ -45,14 +45,25 @@ function standingIn(index: BucketIndex): Standing {
   if (known !== undefined) return known;
   const marked = new Set<string>(index.deletionMarks.map(({ ulid }) => ulid));
   const names = new Set<string>();
-  /** By each of their sources. */
+  // Only of these it is asked: an index of years names more sources than anything else.
+  const firsts = new Set<string | undefined>();
+  const coarse = new Set<string>();
+  for (const block of index.blocks) {
+    if (marked.has(block.ulid)) firsts.add(block.details?.sources[0]);
+    else names.add(block.ulid);
+    if (isDownsampled(block)) for (const source of block.details?.sources ?? []) coarse.add(source);
+  }
+  /** By each of their sources that is the first of a marked block. */
   const outputs = new Map<string, IndexedBlock[]>();
   const inFull = new Set<string>();
   for (const block of index.blocks) {
-    if (!marked.has(block.ulid)) names.add(block.ulid);
-    if (!isDownsampled(block)) for (const source of block.details?.sources ?? []) inFull.add(source);
-    if (block.details === undefined || block.details.jobOutputs.length === 0) continue;
-    for (const source of block.details.sources) {
+    const { sources = [], jobOutputs = [] } = block.details ?? {};
+    const isOutput = firsts.size > 0 && jobOutputs.length > 0;
+    const isFull = coarse.size > 0 && !isDownsampled(block);
+    if (!isOutput && !isFull) continue;
+    for (const source of sources) {
+      if (isFull && coarse.has(source)) inFull.add(source);
+      if (!isOutput || !firsts.has(source)) continue;
       const others = outputs.get(source);
       if (others === undefined) outputs.set(source, [block]);
       else others.push(block);
