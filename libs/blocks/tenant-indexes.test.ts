@@ -4,8 +4,9 @@ import { Failure } from '../errors/failure.ts';
 import { parseTenantId } from '../model/tenant-id.ts';
 import type { Bucket } from '../object-store/bucket.ts';
 import { MemoryBucket } from '../object-store/memory.ts';
+import { parseMeta } from '../tsdb/block/meta.ts';
 import { parseUlid } from '../tsdb/block/ulid.ts';
-import { emptyBucketIndex, updateBucketIndex } from './bucket-index.ts';
+import { emptyBucketIndex, indexedBlock, updateBucketIndex } from './bucket-index.ts';
 import { TenantIndexes } from './tenant-indexes.ts';
 
 const { signal } = new AbortController();
@@ -142,6 +143,19 @@ describe('indexes of tenants', () => {
     state.nowMs += 60_001;
     const { blocks, unindexed } = await indexes.of(tenant, signal);
     assert.deepEqual([blocks, unindexed], [[], undefined]);
+  });
+
+  it('are not gone by any more once the tenant is deleted', async () => {
+    const { bucket, state, indexes, problems } = rig();
+    const ulid = parseUlid('01JDKQ0000000000000000000A');
+    const meta = parseMeta('meta.json', Buffer.from(JSON.stringify({ ulid, version: 1, minTime: 1, maxTime: 2 })));
+    const blocks = [indexedBlock(meta, 0, new Map())];
+    await updateBucketIndex(bucket, tenant, state.nowMs, () => ({ ...emptyBucketIndex, blocks }), signal);
+    assert.equal((await indexes.of(tenant, signal)).blocks.length, 1);
+    await bucket.put(`${tenant}/markers/tenant-deletion-mark.json`, new Uint8Array(2), { signal });
+    await bucket.delete(key, signal);
+    state.nowMs += 60_001;
+    assert.deepEqual([(await indexes.of(tenant, signal)).blocks, problems], [[], []]);
   });
 
   it('are used for a while when the bucket is away, and then no more', async () => {

@@ -41,6 +41,9 @@ const tenantsMax = 10_000;
 /** Blocks that are looked at where there is no index; of a tenant with more none is. */
 const unindexedMax = 1_000;
 
+/** Of a tenant that is being deleted, its index first: it was not lost. */
+const deleted: BucketIndex = { ...emptyBucketIndex };
+
 export class TenantIndexes {
   readonly #options: TenantIndexesOptions;
   readonly #known = new Map<TenantId, Known>();
@@ -96,7 +99,7 @@ export class TenantIndexes {
       const next = stored?.index ?? (await this.#withoutIndex(tenant, known.index));
       const isBack =
         known.readAtMs !== undefined &&
-        (stored === undefined ? wasWritten(known.index) : !isNewerIndex(known.index, next));
+        (stored === undefined ? wasWritten(known.index) && next !== deleted : !isNewerIndex(known.index, next));
       if (isBack && this.#isWithin(known, staleMsMax)) {
         onProblem(
           tenant,
@@ -123,8 +126,8 @@ export class TenantIndexes {
     const { signal } = new AbortController();
     const names = await listBlockNames(bucket, tenant, unindexedMax, signal);
     // What is left of a tenant that is being deleted is no part of any answer.
-    const isLeft = names.length > 0 && (await bucket.stat(tenantDeletionMarkKey(tenant), signal)) !== undefined;
-    if (isLeft) return emptyBucketIndex;
+    const hasAny = names.length > 0 || before.blocks.length > 0;
+    if (hasAny && (await bucket.stat(tenantDeletionMarkKey(tenant), signal)) !== undefined) return deleted;
     if (names.length === unindexedMax) return { ...emptyBucketIndex, unindexed: names };
     return indexFromMetas(bucket, tenant, names, before, signal);
   }
