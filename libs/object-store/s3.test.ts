@@ -60,6 +60,33 @@ it('keys that are no UTF-8, or not encoded as the store says, are listed with th
   assert.deepEqual(found.sort(), ['t/100%', 't/a+b c', 't/\u00fc', 't/\ufffd\ufffd']);
 });
 
+it('whoever waits for a connection does not use up the time of an attempt', async () => {
+  const store = createServer((_, answer) => void setTimeout(() => answer.writeHead(200).end('body'), 200));
+  await new Promise<void>((resolve) => store.listen(0, '127.0.0.1', resolve));
+  const bucket = new S3Bucket({
+    ...{ bucket: 'b', prefix: '', region: 'us-east-1', forcePathStyle: true, kmsKeyId: '' },
+    ...{ attemptsMax: 1, timeoutMs: 1_000, connectionsMax: 1 },
+    encryption: 'none',
+    endpoint: `http://127.0.0.1:${(store.address() as AddressInfo).port}`,
+    credentials: { accessKeyId: 'a', secretAccessKey: 'b' },
+  });
+  const leaving = new AbortController();
+  const left = bucket.get('left', { bytesMax, signal: leaving.signal });
+  const all = Array.from({ length: 7 }, (_, i) => bucket.get(`key-${i}`, { bytesMax, signal }));
+  const waiting = bucket.get('waiting', { bytesMax, signal: leaving.signal });
+  const gone = Promise.allSettled([left, waiting]);
+  leaving.abort(new Error('left'));
+  const answers = await Promise.allSettled(all);
+  bucket.close();
+  store.closeAllConnections();
+  store.close();
+  assert.deepEqual(
+    (await gone).map((one) => one.status),
+    ['rejected', 'rejected'],
+  );
+  assert.deepEqual(new Set(answers.map((one) => one.status)), new Set(['fulfilled']));
+});
+
 describe('s3 against versitygw', { skip }, () => {
   before(async () => {
     server = await startVersitygw();

@@ -85,13 +85,51 @@ interface Verdict {
   readonly mayBeDone: boolean;
 }
 
+/** Who may use a connection now, in the order in which they came: to wait for one takes nothing of the time that an attempt has. */
+class Connections {
+  #free: number;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(count: number) {
+    this.#free = count;
+  }
+
+  async take(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (this.#free > 0) {
+      this.#free--;
+      return;
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const leave = (): void => {
+      this.#waiting.delete(resolve);
+      reject(signal.reason);
+    };
+    this.#waiting.add(resolve);
+    signal.addEventListener('abort', leave, { once: true });
+    await promise.finally(() => signal.removeEventListener('abort', leave));
+  }
+
+  give(): void {
+    const [next] = this.#waiting;
+    if (next === undefined) {
+      this.#free++;
+      return;
+    }
+    this.#waiting.delete(next);
+    next();
+  }
+}
+
 export class S3Bucket implements Bucket {
   readonly name: string;
   readonly #client: S3Client;
+  readonly #connections: Connections;
   readonly #options: S3Options;
 
   constructor(options: S3Options) {
     this.#options = options;
+    this.#connections = new Connections(options.connectionsMax);
     this.name = `s3://${options.bucket}/${options.prefix}`.replace(/\/$/, '');
     const config: S3ClientConfig = {
       region: options.region,
@@ -405,10 +443,10 @@ export class S3Bucket implements Bucket {
     const { attemptsMax, timeoutMs, random = Math.random } = this.#options;
     let mayBeDone = false;
     for (let attempt = 1; ; attempt++) {
-      signal.throwIfAborted();
+      await this.#connections.take(signal);
       const timeout = AbortSignal.timeout(timeoutMs + Math.min(Math.ceil(bodyBytes / bodyBytesPerMs), bodyMsMax));
       try {
-        return await send(AbortSignal.any([signal, timeout]));
+        return await this.#withConnection(() => send(AbortSignal.any([signal, timeout])));
       } catch (error) {
         signal.throwIfAborted();
         const verdict = judge(error, `${this.name}: ${operation} ${key}`, timeout.aborted);
@@ -423,6 +461,15 @@ export class S3Bucket implements Bucket {
         const ceiling = Math.min(backoffMaxMs, backoffFirstMs * 2 ** attempt);
         await pause(ceiling / 2 + (random() * ceiling) / 2, signal);
       }
+    }
+  }
+
+  /** Gives the connection that was taken back when `send` is over. */
+  async #withConnection<T>(send: () => Promise<T>): Promise<T> {
+    try {
+      return await send();
+    } finally {
+      this.#connections.give();
     }
   }
 }
