@@ -20,8 +20,9 @@ import { type Tombstones, touches } from './tombstones.ts';
 const batchBytesDefault = 4 << 20;
 /** Gaps between chunks that are read along, where requests are made. */
 const gapBytesMax = 512 << 10;
-/** Batches that are read ahead of whoever takes them. */
+/** Batches that are read ahead of whoever takes them; none where batches are so small because many blocks are read beside one another. */
 const batchesAhead = 2;
+const batchBytesAlone = 256 << 10;
 const chunkBytesMin = 512;
 const chunkBytesEstimateMax = 16 << 10;
 /** A next chunk farther off says nothing about where this one ends. */
@@ -50,7 +51,9 @@ export async function* readChunks(
   signal: AbortSignal,
 ): AsyncGenerator<ChunkBatch> {
   const records = { ...chunks, recordBytes: estimateOf(readers) };
-  const groups = groupSeries(records, readers.batchBytes ?? batchBytesDefault);
+  const { batchBytes = batchBytesDefault } = readers;
+  const groups = groupSeries(records, batchBytes);
+  const ahead = batchBytes > batchBytesAlone ? batchesAhead : 0;
   if (groups.length === 2) {
     yield await readBatch(records, groups[0], groups[1], readers, signal);
     return;
@@ -60,7 +63,7 @@ export async function* readChunks(
   const pending: Promise<ChunkBatch>[] = [];
   try {
     for (let i = 0; i + 1 < groups.length; i++) {
-      while (pending.length < Math.min(groups.length - 1, i + 1 + batchesAhead)) {
+      while (pending.length < Math.min(groups.length - 1, i + 1 + ahead)) {
         const at = pending.length;
         const batch = readBatch(records, groups[at], groups[at + 1], readers, stopped);
         batch.catch(() => undefined);
