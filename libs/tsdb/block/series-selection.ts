@@ -22,6 +22,8 @@ const entryBytesMin = 256;
 /** Whoever wrote the block may have counted its series wrongly. */
 const entryBytesEstimateMax = 16 << 10;
 const entryLengthBytesMax = 5;
+/** Labels that become texts between two looks at the clock. */
+const refsPerLook = 4096;
 
 /** Chunk c of series i, chunkBegin[i] <= c < chunkBegin[i + 1], begins at `ref[c]`. */
 export interface SelectedChunks {
@@ -76,7 +78,7 @@ export async function selectSeries(
       if (turns.isOver) await turns.next(signal);
     }
   }
-  return { labels: labelTable(lookup, columns), chunks: columns.chunks() };
+  return { labels: await labelTable(lookup, columns, turns, signal), chunks: columns.chunks() };
 }
 
 /** Decodes the entry at bytes[at] where it is whole in `bytes`; false where it is not. @throws CorruptBlock */
@@ -220,7 +222,12 @@ function grown(column: Float64Array<ArrayBuffer>, needed: number): Float64Array<
 }
 
 /** Symbols become texts, each once. */
-function labelTable(lookup: IndexLookup, columns: Columns): LabelTable {
+async function labelTable(
+  lookup: IndexLookup,
+  columns: Columns,
+  turns: Turns,
+  signal: AbortSignal,
+): Promise<LabelTable> {
   const { refs, labelBegin: begin, places } = columns;
   const strings: string[] = [];
   const known = new Map<number, number>();
@@ -233,6 +240,7 @@ function labelTable(lookup: IndexLookup, columns: Columns): LabelTable {
       known.set(refs[i], text);
     }
     refs[i] = text;
+    if (i % refsPerLook === 0 && turns.isOver) await turns.next(signal);
   }
   return { strings, begin, refs };
 }
