@@ -8,6 +8,7 @@ import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ReadConsistency } from '../contracts/ingester.ts';
 import { Failure } from '../errors/failure.ts';
+import { isMediaType } from '../http/media-type.ts';
 import { anonymousTenant, type TenantOf } from '../http/tenant-header.ts';
 import type { TenantId } from '../model/tenant-id.ts';
 import type { AnswerBody, ApiAnswer } from './api-answer.ts';
@@ -22,7 +23,6 @@ const prefixes = ['/prometheus', ''];
 const clientLeft = new Failure('canceled', 'the client has left');
 const formType = 'application/x-www-form-urlencoded';
 const multipartType = 'multipart/form-data';
-const mediaType = /^\s*[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(;|$)/;
 
 /** Parameters of a body, with those that stand in the URL coming before them. */
 class MultipartForm {
@@ -68,7 +68,7 @@ export function apiRoutes(deps: RouteDeps): (app: FastifyInstance) => Promise<vo
     app.addHook('onRequest', (request, _reply, done) => {
       // Fastify refuses what is no type; in Go it is none of a form.
       const type = request.headers['content-type'];
-      if (type !== undefined && !mediaType.test(type)) request.headers['content-type'] = 'application/octet-stream';
+      if (type !== undefined && !isMediaType(type)) request.headers['content-type'] = 'application/octet-stream';
       done();
     });
     app.setErrorHandler((error, request, reply) => {

@@ -4,6 +4,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { IngesterContract } from '../../libs/contracts/ingester.ts';
 import { failureStatus } from '../../libs/http/failure-response.ts';
+import { isMediaType } from '../../libs/http/media-type.ts';
 import { type BodyLimits, type HeldBody, InflightBytes, readBody } from '../../libs/http/read-body.ts';
 import type { TenantOf } from '../../libs/http/tenant-header.ts';
 import type { Service } from '../../libs/lifecycle/service.ts';
@@ -43,8 +44,6 @@ export interface DistributorDeps {
 const inflightShareOfMemory = 8;
 
 const urls = ['/api/v1/push', '/api/v1/write'];
-/** Where a slash stands between two words; what follows it is no matter of HTTP. */
-const mediaType = /^\s*[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(;|$)/;
 
 export function createDistributor(config: DistributorConfig, deps: DistributorDeps): Service {
   const inflight = new InflightBytes(
@@ -113,7 +112,7 @@ export function createDistributor(config: DistributorConfig, deps: DistributorDe
     // What is no type, or an empty one, fastify would refuse in words of its own.
     app.addHook('onRequest', async ({ headers }) => {
       const type = headers['content-type'];
-      if (type === undefined || mediaType.test(type)) return;
+      if (type === undefined || isMediaType(type)) return;
       versionOf(type);
       delete headers['content-type'];
     });
