@@ -4,6 +4,7 @@
  * alone; a partition more takes 1/(n+1) of the series of each other and moves nothing else.
  */
 import { hashBytes, mix } from '../model/encoding/bytes.ts';
+import { uvarintAt, uvarintEnd } from '../model/encoding/uvarint.ts';
 import type { TenantId } from '../model/tenant-id.ts';
 
 /** The hash of a text, for tenants and metric names. */
@@ -18,31 +19,15 @@ export function hashSeries(bytes: Uint8Array, view: DataView, begin: number, end
   let at = begin;
   while (at < end) {
     const pairBegin = at;
-    const nameLength = uvarint(bytes, at);
-    at += uvarintBytes(bytes, at);
+    const nameLength = uvarintAt(bytes, at);
+    at = uvarintEnd(bytes, at);
     const isLe = nameLength === 2 && bytes[at] === 0x6c && bytes[at + 1] === 0x65;
     at += nameLength;
-    const valueLength = uvarint(bytes, at);
-    at += uvarintBytes(bytes, at) + valueLength;
+    const valueLength = uvarintAt(bytes, at);
+    at = uvarintEnd(bytes, at) + valueLength;
     if (!isLe) hash = mix(Math.imul(hash, 31) ^ hashBytes(view, pairBegin, at));
   }
   return hash;
-}
-
-function uvarint(bytes: Uint8Array, at: number): number {
-  let value = 0;
-  let shift = 0;
-  for (let i = at; ; i++, shift += 7) {
-    const byte = bytes[i] as number;
-    value |= (byte & 0x7f) << shift;
-    if (byte < 0x80) return value;
-  }
-}
-
-function uvarintBytes(bytes: Uint8Array, at: number): number {
-  let i = at;
-  while ((bytes[i] as number) >= 0x80) i++;
-  return i - at + 1;
 }
 
 /** Which of `partitions` something with this hash belongs to; -1 where there is none. */

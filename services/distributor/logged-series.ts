@@ -4,6 +4,7 @@
  * it had. Nothing is taken out one by one: all is forgotten at once when it has grown too large. Numbers rise from 1 for each tenant.
  */
 import { mix } from '../../libs/model/encoding/bytes.ts';
+import { uvarintAt, uvarintEnd } from '../../libs/model/encoding/uvarint.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import { ByteStrings } from '../../libs/tsdb/head/byte-strings.ts';
 
@@ -138,8 +139,8 @@ export class LoggedSeries {
   find(tenant: TenantId, bytes: Uint8Array, view: DataView, begin: number, end: number): number {
     let count = 0;
     for (let at = begin; at < end; ) {
-      const length = uvarint(bytes, at);
-      at += uvarintBytes(length);
+      const length = uvarintAt(bytes, at);
+      at = uvarintEnd(bytes, at);
       const text = this.strings.find(view, at, at + length);
       if (text === 0) return 0;
       if (count === this.#texts.length) this.#texts = grown(this.#texts);
@@ -153,8 +154,8 @@ export class LoggedSeries {
   add(tenant: TenantId, bytes: Uint8Array, view: DataView, begin: number, end: number, partition: number): number {
     const first = this.#refCount;
     for (let at = begin; at < end; ) {
-      const length = uvarint(bytes, at);
-      at += uvarintBytes(length);
+      const length = uvarintAt(bytes, at);
+      at = uvarintEnd(bytes, at);
       if (this.#refCount === this.refs.length) this.refs = grown(this.refs);
       this.refs[this.#refCount++] = this.strings.intern(view, bytes, at, at + length);
       at += length;
@@ -170,18 +171,6 @@ export class LoggedSeries {
     this.#seriesCount = 0;
     this.#byTenant.clear();
   }
-}
-
-function uvarint(bytes: Uint8Array, begin: number): number {
-  let value = bytes[begin] & 0x7f;
-  for (let at = begin, shift = 7; bytes[at] >= 0x80; shift += 7) value |= (bytes[++at] & 0x7f) << shift;
-  return value;
-}
-
-function uvarintBytes(value: number): number {
-  let bytes = 1;
-  for (let rest = value; rest >= 0x80; rest >>>= 7) bytes++;
-  return bytes;
 }
 
 function grown(column: Uint32Array): Uint32Array<ArrayBuffer> {
