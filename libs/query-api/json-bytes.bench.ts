@@ -1,4 +1,7 @@
-/** Nanoseconds per label set of twelve labels as JSON, as `series` and query results write them: neighbours begin alike, or not. */
+/**
+ * Nanoseconds per label set of twelve labels as JSON, as `series` and query results write them: neighbours begin alike, or not; and per point
+ * of a matrix, its time and its value.
+ */
 import { bench } from '../std/testing/bench.ts';
 import { JsonBytes } from './json-bytes.ts';
 
@@ -21,6 +24,24 @@ for (const { name, differing } of [
       bytes += piece.length;
     });
     for (let i = 0; i < count; i++) json.labelSet(sets[i % setCount] as string[]);
+    json.finish();
+    return bytes;
+  });
+}
+
+for (const { name, value } of [
+  { name: 'whole', value: (i: number) => (i * 7) % 1_000 },
+  { name: 'of thousandths', value: (i: number) => ((i * 7_919) % 100_000) / 1_000 },
+]) {
+  bench(`points, values ${name}`, size, (count) => () => {
+    let bytes = 0;
+    const json = new JsonBytes((piece) => {
+      bytes += piece.length;
+    });
+    for (let i = 0; i < count; i++) {
+      json.timestamp(1_795_815_120_000 + i * 60_000);
+      json.float(value(i));
+    }
     json.finish();
     return bytes;
   });

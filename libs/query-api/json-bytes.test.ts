@@ -239,3 +239,20 @@ describe('label sets in JSON', () => {
       { numRuns: 300 },
     ));
 });
+
+it('memory that was lent has the first piece alone, and serves the next answer', () => {
+  const lent = new ArrayBuffer(16 << 10);
+  for (const count of [10, 20_000, 10]) {
+    const pieces: string[] = [];
+    const isLent: boolean[] = [];
+    const json = new JsonBytes((piece) => {
+      pieces.push(Buffer.from(piece).toString());
+      isLent.push(piece.buffer === lent);
+    }, lent);
+    for (let i = 0; i < count; i++) json.float(i);
+    json.finish();
+    assert.equal(pieces.join(''), Array.from({ length: count }, (_, i) => `"${i}"`).join(''));
+    assert.deepEqual(isLent, [true, ...isLent.slice(1).fill(false)]);
+    assert.equal(isLent.length > 1, count > 10);
+  }
+});

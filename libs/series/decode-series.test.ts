@@ -134,6 +134,30 @@ describe('SeriesDecoder', () => {
     ]);
   });
 
+  it('columns of a decoder that was closed serve the next one, and those of an open one nobody else', () => {
+    const long: Chunk = Array.from({ length: 300 }, (_, i) => [i, i] as const);
+    const first = new SeriesDecoder(selectionOf([[long]], 1), -1e9, 1e9);
+    const firstColumns = first.next();
+    const beside = new SeriesDecoder(selectionOf([[[[7, 70]]]], 1), -1e9, 1e9);
+    const besideColumns = beside.next();
+    assert.notEqual(besideColumns, firstColumns);
+    first.close();
+    first.close();
+    const next = new SeriesDecoder(selectionOf([[[[1, 10]]]], 1), -1e9, 1e9);
+    const nextColumns = next.next();
+    const another = new SeriesDecoder(selectionOf([[[[2, 20]]]], 1), -1e9, 1e9);
+    const anotherColumns = another.next();
+    assert.equal(nextColumns, firstColumns);
+    assert.notEqual(anotherColumns, nextColumns);
+    for (const [{ length, t, v, st, h }, row] of [
+      [nextColumns, [1, 10]],
+      [anotherColumns, [2, 20]],
+      [besideColumns, [7, 70]],
+    ] as const) {
+      assert.deepEqual([length, t[0], v[0], st, h], [1, ...row, null, null]);
+    }
+  });
+
   it('any chunks of a series give each timestamp once, with its largest value', () => {
     const chunk = fc
       .uniqueArray(fc.tuple(fc.integer({ min: 0, max: 60 }), fc.integer({ min: 0, max: 9 })), {
