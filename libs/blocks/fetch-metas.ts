@@ -1,7 +1,7 @@
 /**
  * What lies in the bucket, asked of the bucket itself: tenants, and of a tenant every block with its files and marks.
  * Owns the two listings and the reading of meta.json. Whatever is foreign is named and passed over. Meant for the compactor and
- * for people; readers go by the bucket index.
+ * for people; readers go by the bucket index, and look here where nobody has written one.
  */
 import { Failure } from '../errors/failure.ts';
 import type { TenantId } from '../model/tenant-id.ts';

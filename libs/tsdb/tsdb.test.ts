@@ -1,3 +1,4 @@
+/** One disk and its tenants, restarted at every point: what was acknowledged is there, and nothing twice. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { canonicalizeLabels } from '../model/canonical-labels.ts';

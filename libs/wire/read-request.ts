@@ -47,7 +47,7 @@ export function readReadRequest(bytes: Uint8Array, length: number): ReadRequest 
     const tag = reader.readTag();
     if (tag === 0x0a) {
       within(reader, 'a query', () => {
-        const query = readQuery(reader, matchersMax - matchers);
+        const query = readQuery(reader, matchers);
         queries.push(query);
         matchers += query.matchers.length;
       });
@@ -85,7 +85,8 @@ function within(reader: ProtobufReader, what: string, read: () => void): void {
   reader.end = outer;
 }
 
-function readQuery(reader: ProtobufReader, matchersLeft: number): ReadQuery {
+/** @param before matchers of the queries before it */
+function readQuery(reader: ProtobufReader, before: number): ReadQuery {
   let minT = 0;
   let maxT = 0;
   const matchers: Matcher[] = [];
@@ -95,7 +96,7 @@ function readQuery(reader: ProtobufReader, matchersLeft: number): ReadQuery {
     else if (tag === 0x10) maxT = clamped(reader.readInt64('an end time'));
     else if (tag === 0x1a) {
       within(reader, 'a matcher', () => matchers.push(readMatcher(reader)));
-      if (matchers.length > matchersLeft) checkCount(matchersMax + 1, matchersMax, 'matchers');
+      checkCount(matchers.length + before, matchersMax, 'matchers');
     } else reader.skipUnknown(tag, 0b1110, 'a query');
   }
   return { minT, maxT, matchers };

@@ -1,3 +1,4 @@
+/** Blocks behind the contract of the store-gateway, whole and damaged: every answer is complete or an error that names the block. */
 import assert from 'node:assert/strict';
 import { readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
