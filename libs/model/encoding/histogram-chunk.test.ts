@@ -57,6 +57,48 @@ const counter: Histogram = {
 };
 
 describe('histogram chunks', () => {
+  for (const { name, resetHint, bucketsBefore } of [
+    { name: 'a gauge', resetHint: ResetHint.gauge, bucketsBefore: 0 },
+    { name: 'a counter', resetHint: ResetHint.unknown, bucketsBefore: 0 },
+    { name: 'a gauge of many buckets', resetHint: ResetHint.gauge, bucketsBefore: 2000 },
+  ]) {
+    it(`are not written anew for every sample that brings another bucket: ${name}`, () => {
+      const isGauge = resetHint === ResetHint.gauge;
+      const samples: HistogramSample[] = Array.from({ length: 300 }, (_, i) => {
+        const size = i === 0 && bucketsBefore > 0 ? bucketsBefore : isGauge ? 1 : i + 1;
+        const positiveSpans = Int32Array.of(isGauge && size === 1 ? bucketsBefore + i : 0, size);
+        const positiveBuckets = new Float64Array(size).fill(1);
+        return {
+          st: 0,
+          t: i,
+          h: { ...counter, resetHint, count: size + counter.zeroCount, positiveSpans, positiveBuckets },
+        };
+      });
+      const chunks = chunksOf(samples, Number.POSITIVE_INFINITY);
+      const rewritten = chunks.reduce((sum, chunk) => sum + chunk.rewritten, 0);
+      const held = chunks.reduce((sum, chunk) => sum + chunk.held, 0);
+      assert.ok(rewritten < 16 * held, `${rewritten} of ${held} written anew`);
+      const decoded = chunks.flatMap((chunk) => decode(chunk).h?.slice(0, chunk.count) ?? []);
+      assert.deepEqual(
+        decoded.map((h) => meaning(h as Histogram)),
+        samples.map(({ h }) => meaning(h)),
+      );
+    });
+  }
+
+  it('are not begun anew for as many buckets as a histogram finds in its first minutes', () => {
+    const samples: HistogramSample[] = Array.from({ length: 100 }, (_, i) => {
+      const size = Math.min(i + 1, 30);
+      const positiveBuckets = new Float64Array(size).fill(1);
+      return {
+        st: 0,
+        t: i,
+        h: { ...counter, count: size + counter.zeroCount, positiveSpans: Int32Array.of(0, size), positiveBuckets },
+      };
+    });
+    assert.equal(chunksOf(samples, Number.POSITIVE_INFINITY).length, 1);
+  });
+
   for (const { name, integer, samples, chunks } of histogramFixtures) {
     const parsed = parseHistogramSamples(samples, integer);
     it(`writes the bytes of Prometheus: ${name}`, () => {

@@ -33,6 +33,14 @@ const integerCountMax = 2 ** 50;
 const firstStKnownFlag = 0x80;
 const firstStChangeMax = 0x7f;
 const firstCapacity = 256;
+/**
+ * A chunk is full when more values than this, and than so many for each that it holds, were written anew for more buckets: a sender may
+ * bring another bucket with every sample, and each would cost as much as the whole chunk. Series whose buckets settle stay below.
+ */
+const rewrittenMin = 8192;
+const rewrittenPerHeld = 4;
+/** Values of a sample beside its buckets: count, zero count and sum. */
+const plainValues = 3;
 
 export class OpenHistogramChunk {
   readonly encoding: ChunkEncoding;
@@ -40,6 +48,8 @@ export class OpenHistogramChunk {
   readonly header: ResetHeader;
   /** Samples in the chunk. */
   count = 0;
+  /** Values that were written anew since the chunk was begun, or opened again. */
+  rewritten = 0;
   /** Time and start time of the last sample. */
   t = 0;
   st = 0;
@@ -77,6 +87,11 @@ export class OpenHistogramChunk {
     return this.#bytes.subarray(0, Math.ceil(this.#position / 8));
   }
 
+  /** Values of its samples. */
+  get held(): number {
+    return this.count * (plainValues + this.positive.length + this.negative.length);
+  }
+
   /** Writes a sample of this chunk's kind and layout: whether it fits is appendHistogram's affair. */
   write(st: number, t: number, sample: Histogram): void {
     const h = sample.stale ? staleHistogram(this.integer) : sample;
@@ -105,6 +120,7 @@ export class OpenHistogramChunk {
     const negativeFrom = bucketIndexes(this.layout.negativeSpans);
     const positiveTo = bucketIndexes(positiveSpans);
     const negativeTo = bucketIndexes(negativeSpans);
+    this.rewritten += samples.length * (plainValues + positiveTo.length + negativeTo.length);
     this.#bytes = new Uint8Array(this.#bytes.length);
     this.#position = histogramHeaderBytes * 8;
     this.count = 0;
@@ -348,7 +364,8 @@ function begin(encoding: ChunkEncoding, header: ResetHeader, st: number, t: numb
 export function appendHistogram(open: OpenHistogramChunk, st: number, t: number, h: Histogram): OpenHistogramChunk {
   // A marker has no counts: it is of whatever kind the chunk is.
   const sameKind = h.stale || open.integer === fitsInteger(h);
-  const full = open.count >= histogramSamplesMax(open.encoding);
+  const rewritten = open.rewritten > rewrittenMin + rewrittenPerHeld * open.held;
+  const full = rewritten || open.count >= histogramSamplesMax(open.encoding);
   if (!sameKind || full || (st !== 0 && !hasStartTimes(open.encoding))) return beginHistogramChunk(open, st, t, h);
   const gauge = h.resetHint === ResetHint.gauge;
   const fit = gauge ? fitOfGauge(open, h) : fitOfCounter(open, h);
