@@ -9,7 +9,7 @@ import type { TenantId } from '../../libs/model/tenant-id.ts';
 import { ByteStrings } from '../../libs/tsdb/head/byte-strings.ts';
 
 /** What a series takes beside its texts and their numbers: its columns and its slots, which grow twofold. */
-const bytesPerSeries = 32;
+const bytesPerSeries = 36;
 const tenantsMax = 100_000;
 const firstRows = 64;
 const firstRefs = 1 << 14;
@@ -21,7 +21,7 @@ class TenantSeries {
   /** By number of a series: its partition, and where its labels begin in `refs` of all tenants; they end where the next begin. */
   #partition = new Uint16Array(firstRows);
   #begin = new Float64Array(firstRows);
-  #labels = new Uint16Array(firstRows);
+  #labels = new Uint32Array(firstRows);
   /** Numbers of series by the hash of their labels; 0 is none. */
   #slots = new Uint32Array(firstSlots);
   count = 0;
@@ -84,7 +84,7 @@ class TenantSeries {
     const rows = this.#partition.length * 2;
     const partition = new Uint16Array(rows);
     const begin = new Float64Array(rows);
-    const labels = new Uint16Array(rows);
+    const labels = new Uint32Array(rows);
     partition.set(this.#partition);
     begin.set(this.#begin);
     labels.set(this.#labels);
