@@ -106,11 +106,18 @@ export interface TakenWork {
 export type WorkLane = 'evaluations' | 'lists';
 export const workLanes: readonly WorkLane[] = ['evaluations', 'lists'];
 
+/** What a querier waits for. */
+export interface WorkWish {
+  readonly lane: WorkLane;
+  /** Of the evaluations that this querier waits for, so many are only for tenants of whom it has none: one who asks long questions waits behind himself. */
+  readonly spares: number;
+}
+
 export interface QueryWorkContract {
   /**
    * Waits for work.
    * @param querier who asks: what failed there is given to another one first
    * @throws Failure `unavailable` where there will be none; what `signal` was aborted with
    */
-  take(lane: WorkLane, querier: string, signal: AbortSignal): Promise<TakenWork>;
+  take(wish: WorkWish, querier: string, signal: AbortSignal): Promise<TakenWork>;
 }

@@ -2,7 +2,7 @@
  * A query-frontend of another process, as a querier takes work from it. The other end: query-work-server.ts.
  * Owns that work which is not wanted any more, or whose link is lost, is told to whoever does it by its signal.
  */
-import type { QueryWorkContract, TakenWork, WorkLane } from '../contracts/query-work.ts';
+import type { QueryWorkContract, TakenWork, WorkWish } from '../contracts/query-work.ts';
 import { Failure } from '../errors/failure.ts';
 import { untraced } from '../telemetry/trace.ts';
 import { decodeWork, encodeTake, type WorkAnswerMessage, workAnswerCodec } from '../wire/peer/query-work-messages.ts';
@@ -16,10 +16,10 @@ const waitMs = 30 * 60_000;
 const pieceMs = 10 * 60_000;
 
 export function remoteQueryWork(channel: Channel): QueryWorkContract {
-  return { take: (lane, _querier, signal) => takeFrom(channel, lane, signal) };
+  return { take: (wish, _querier, signal) => takeFrom(channel, wish, signal) };
 }
 
-async function takeFrom(channel: Channel, lane: WorkLane, signal: AbortSignal): Promise<TakenWork> {
+async function takeFrom(channel: Channel, wish: WorkWish, signal: AbortSignal): Promise<TakenWork> {
   const waiting = new AbortController();
   const stop = (): void => waiting.abort(signal.reason);
   signal.addEventListener('abort', stop, { once: true });
@@ -28,7 +28,7 @@ async function takeFrom(channel: Channel, lane: WorkLane, signal: AbortSignal): 
   try {
     signal.throwIfAborted();
     const options = { timeoutMs: waitMs, signal: waiting.signal };
-    items = channel.stream(QueryWorkCall.take, [encodeTake(lane)], options)[Symbol.asyncIterator]();
+    items = channel.stream(QueryWorkCall.take, [encodeTake(wish)], options)[Symbol.asyncIterator]();
     first = await items.next();
   } finally {
     // What was taken is finished although no more is wanted.

@@ -4,7 +4,7 @@
  * it takes no more and finishes what it has.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { QueryWorkContract, TakenWork, WorkHead, WorkLane } from '../../libs/contracts/query-work.ts';
+import type { QueryWorkContract, TakenWork, WorkHead, WorkWish } from '../../libs/contracts/query-work.ts';
 import { Failure, toFailure } from '../../libs/errors/failure.ts';
 import type { Logger } from '../../libs/telemetry/log.ts';
 import { forTenant } from '../../libs/telemetry/tenant-work.ts';
@@ -24,6 +24,8 @@ export interface PullOptions {
   readonly querier: string;
   /** Evaluations at once. */
   readonly evaluations: number;
+  /** Evaluations beyond these, for tenants of whom none runs. */
+  readonly spares: number;
   /** @throws Failure */
   readonly answer: (taken: TakenWork) => Promise<WorkReply>;
   readonly log: Logger;
@@ -41,8 +43,9 @@ export class WorkPuller {
   /** Takes from a frontend until `gone` aborts. */
   pull(frontend: QueryWorkContract, gone: AbortSignal): void {
     const stop = AbortSignal.any([gone, this.#stopping.signal]);
-    for (let i = 0; i < this.#options.evaluations; i++) void this.#loop(frontend, 'evaluations', stop);
-    for (let i = 0; i < listsAtOnce; i++) void this.#loop(frontend, 'lists', stop);
+    const { evaluations, spares } = this.#options;
+    for (let i = 0; i < evaluations + spares; i++) void this.#loop(frontend, { lane: 'evaluations', spares }, stop);
+    for (let i = 0; i < listsAtOnce; i++) void this.#loop(frontend, { lane: 'lists', spares: 0 }, stop);
   }
 
   /** Takes no more; resolves when what was taken is done, or after so long. */
@@ -56,11 +59,11 @@ export class WorkPuller {
     patience.abort();
   }
 
-  async #loop(frontend: QueryWorkContract, lane: WorkLane, stop: AbortSignal): Promise<void> {
+  async #loop(frontend: QueryWorkContract, wish: WorkWish, stop: AbortSignal): Promise<void> {
     while (!stop.aborted) {
       let taken: TakenWork;
       try {
-        taken = await frontend.take(lane, this.#options.querier, stop);
+        taken = await frontend.take(wish, this.#options.querier, stop);
       } catch {
         // Full jitter, so that all slots of all queriers do not come back together.
         await sleep(pauseMs * Math.random(), undefined, { signal: stop, ref: false }).catch(() => undefined);

@@ -169,6 +169,7 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Querier
   const puller = new WorkPuller({
     querier: deps.instance,
     evaluations: workersMax,
+    spares: spareWorkersMax,
     answer: (taken) => answerWork(taken, apiOf, report),
     log: deps.log,
   });

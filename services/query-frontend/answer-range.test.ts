@@ -27,7 +27,7 @@ async function answered(heldBytesMax: number, memory = new HeldMemory(heldBytesM
   const end = new AbortController();
   const evaluate = async (): Promise<void> => {
     for (;;) {
-      const { work, give } = await runner.take('evaluations', 'q', end.signal);
+      const { work, give } = await runner.take({ lane: 'evaluations', spares: 0 }, 'q', end.signal);
       assert.equal(work.kind, 'part');
       const { startMs, endMs, stepMs } = work;
       const t = Float64Array.from(
@@ -88,7 +88,7 @@ it('parts count while they come', async () => {
   let begun = 0;
   // Two that are large, and come to no end.
   const evaluating = ['q1', 'q2'].map(async (querier) => {
-    const { give, signal } = await runner.take('evaluations', querier, end.signal);
+    const { give, signal } = await runner.take({ lane: 'evaluations', spares: 0 }, querier, end.signal);
     await give({ head, piece: new Uint8Array(17 << 20), last: false });
     begun++;
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve));
@@ -111,7 +111,7 @@ it('shards for which others leave no room are asked for the next time', async ()
   const end = new AbortController();
   const evaluating = ['q1', 'q2'].map(async (querier) => {
     for (;;) {
-      const { work, give } = await runner.take('evaluations', querier, end.signal);
+      const { work, give } = await runner.take({ lane: 'evaluations', spares: 0 }, querier, end.signal);
       assert.equal(work.kind, 'part');
       const series = Array.from({ length: 100 }, (_, i) => ({
         ...{

@@ -34,7 +34,8 @@ function runnerOf(queuedMax = 100, perTenantMax = 100) {
 
 const ask = (runner: WorkRunner, work: CallWork, signal: AbortSignal = never, timeoutMs = 60_000) =>
   runner.run(work, { timeoutMs, signal });
-const take = (runner: WorkRunner, querier: string) => runner.take('evaluations', querier, never);
+const take = (runner: WorkRunner, querier: string, spares = 0) =>
+  runner.take({ lane: 'evaluations', spares }, querier, never);
 const bytes = (text: string) => Buffer.from(text);
 const answerWith = (taken: TakenWork, text: string) => taken.give({ head, piece: bytes(text), last: true });
 
@@ -67,7 +68,30 @@ describe('work for queriers', () => {
     void ask(runner, { ...workOf('c'), path: '/api/v1/labels' }).catch(() => undefined);
     for (let i = 0; i < 4; i++) order.push((await take(runner, 'q')).work.tenant);
     assert.deepEqual(order, ['a', 'b', 'a', 'a']);
-    assert.equal((await runner.take('lists', 'q', never)).work.tenant, 'c');
+    assert.equal((await runner.take({ lane: 'lists', spares: 0 }, 'q', never)).work.tenant, 'c');
+  });
+
+  it('leaves a querier room for a tenant of whom it has nothing', async () => {
+    const { runner } = runnerOf();
+    const takes = ['q', 'q', 'q', 'q'].map((querier) => take(runner, querier, 1));
+    assert.equal(runner.queue.evaluators, 3);
+    for (let i = 0; i < 5; i++) void ask(runner, workOf('a', `${i}`)).catch(() => undefined);
+    const [first] = await Promise.all(takes.slice(0, 3));
+    assert.deepEqual([runner.queue.inHand, runner.queue.lengthOf('evaluations')], [3, 2]);
+    void ask(runner, workOf('b')).catch(() => undefined);
+    const other = await (takes[3] as Promise<TakenWork>);
+    assert.equal(other.work.tenant, 'b');
+    void ask(runner, workOf('b')).catch(() => undefined);
+    assert.equal(runner.queue.lengthOf('evaluations'), 3);
+    // It does one less than it usually may, and then has the last one left.
+    await answerWith(other, '');
+    await answerWith(first as TakenWork, '');
+    assert.equal((await take(runner, 'q', 1)).work.tenant, 'b');
+    const last = take(runner, 'q', 1);
+    await assert.rejects(Promise.race([last, Promise.reject(new Error('nothing for it'))]), /nothing for it/);
+    void ask(runner, workOf('c')).catch(() => undefined);
+    assert.equal((await last).work.tenant, 'c');
+    assert.equal((await take(runner, 'elsewhere', 1)).work.tenant, 'a');
   });
 
   it('ten thousand of one tenant are refused at its maximum, and another is served', async () => {

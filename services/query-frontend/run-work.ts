@@ -3,7 +3,14 @@
  * Owns tries: an answer is gathered whole, as far as memory allows, before any of it goes to the client, so that a querier that
  * dies is not noticed: another one begins anew. What is larger streams, and then a loss is an error of the client's connection.
  */
-import type { QueryWork, QueryWorkContract, TakenWork, WorkHead, WorkLane } from '../../libs/contracts/query-work.ts';
+import type {
+  QueryWork,
+  QueryWorkContract,
+  TakenWork,
+  WorkHead,
+  WorkLane,
+  WorkWish,
+} from '../../libs/contracts/query-work.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import { traceparent } from '../../libs/telemetry/trace.ts';
 import { WorkQueue } from './work-queue.ts';
@@ -80,9 +87,9 @@ export class WorkRunner implements QueryWorkContract {
     });
   }
 
-  async take(lane: WorkLane, querier: string, signal: AbortSignal): Promise<TakenWork> {
+  async take(wish: WorkWish, querier: string, signal: AbortSignal): Promise<TakenWork> {
     if (this.#closed) throw new Failure('unavailable', 'the query-frontend is stopping');
-    const item = await this.queue.take(lane, querier, signal);
+    const item = await this.queue.take(wish, querier, signal);
     return item.takenBy(querier);
   }
 
@@ -152,7 +159,7 @@ class Item {
     const over = (): boolean => {
       if (isOver) return false;
       isOver = true;
-      this.#queue.done(querier);
+      this.#queue.done(querier, this);
       return true;
     };
     return {

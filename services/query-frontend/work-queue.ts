@@ -1,9 +1,10 @@
 /**
  * Work that waits for a querier, and queriers that wait for work.
  * Owns order: tenants in turn, what failed elsewhere first, and each piece to the querier that has the least in hand. Owns the
- * maxima too. Does not own what becomes of work that was taken (run-work.ts).
+ * maxima too. Does not own what becomes of work that was taken (run-work.ts). Surprising: a querier may wait while work does: what is left
+ * of it is for tenants of whom it has nothing.
  */
-import { type WorkLane, workLanes } from '../../libs/contracts/query-work.ts';
+import { type WorkLane, type WorkWish, workLanes } from '../../libs/contracts/query-work.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import { TenantQueue } from '../../libs/query-api/tenant-queue.ts';
@@ -24,22 +25,70 @@ interface Taker<T> {
 }
 
 interface Lane<T> {
+  readonly name: WorkLane;
   readonly queue: TenantQueue<T>;
   /** What comes back after it failed, with the time from which on anybody may take it. */
   readonly again: { readonly item: T; readonly anybodyAt: number }[];
   readonly takers: Set<Taker<T>>;
 }
 
+/** One that waits for work or does some. */
+class Querier {
+  /** By lane, how often it waits. */
+  readonly waits = new Map<WorkLane, number>(workLanes.map((lane) => [lane, 0]));
+  /** By lane, how much it has in hand. */
+  readonly has = new Map<WorkLane, number>(workLanes.map((lane) => [lane, 0]));
+  /** Evaluations that it has of each tenant. */
+  readonly #evaluates = new Map<TenantId, number>();
+  /** As it said last. */
+  spares = 0;
+
+  get inHand(): number {
+    return this.#sum(this.has);
+  }
+
+  get isGone(): boolean {
+    return this.inHand === 0 && this.#sum(this.waits) === 0;
+  }
+
+  /** Evaluations of one tenant that it could do at once. */
+  get evaluations(): number {
+    return Math.max(0, (this.waits.get('evaluations') ?? 0) + (this.has.get('evaluations') ?? 0) - this.spares);
+  }
+
+  /** Whether one of the places in which it waits is for a tenant. */
+  accepts(lane: WorkLane, tenant: TenantId): boolean {
+    return lane !== 'evaluations' || (this.waits.get(lane) ?? 0) > this.spares || !this.#evaluates.has(tenant);
+  }
+
+  waitsBy(lane: WorkLane, by: number): void {
+    this.waits.set(lane, (this.waits.get(lane) ?? 0) + by);
+  }
+
+  hasBy({ lane, tenant }: Waiting, by: number): void {
+    this.has.set(lane, (this.has.get(lane) ?? 0) + by);
+    if (lane !== 'evaluations') return;
+    const count = (this.#evaluates.get(tenant) ?? 0) + by;
+    if (count === 0) this.#evaluates.delete(tenant);
+    else this.#evaluates.set(tenant, count);
+  }
+
+  #sum(byLane: ReadonlyMap<WorkLane, number>): number {
+    let sum = 0;
+    for (const count of byLane.values()) sum += count;
+    return sum;
+  }
+}
+
 export class WorkQueue<T extends Waiting> {
   readonly #lanes: ReadonlyMap<WorkLane, Lane<T>>;
-  /** How much each querier has in hand. */
-  readonly #inHand = new Map<string, number>();
+  readonly #queriers = new Map<string, Querier>();
 
   constructor(lengthMax: number, perTenantMax: number) {
     this.#lanes = new Map(
       workLanes.map((name) => [
         name,
-        { queue: new TenantQueue<T>(lengthMax, perTenantMax), again: [], takers: new Set() },
+        { name, queue: new TenantQueue<T>(lengthMax, perTenantMax), again: [], takers: new Set() },
       ]),
     );
   }
@@ -52,20 +101,20 @@ export class WorkQueue<T extends Waiting> {
   /** Pieces of work that queriers have. */
   get inHand(): number {
     let count = 0;
-    for (const one of this.#inHand.values()) count += one;
+    for (const { inHand } of this.#queriers.values()) count += inHand;
     return count;
   }
 
-  /** Evaluations that could run at once: those that do, and those that queriers wait for. */
+  /** Evaluations of one tenant that could run at once: those that do, and those that queriers wait for. */
   get evaluators(): number {
-    return this.inHand + this.#laneOf('evaluations').takers.size;
+    let count = 0;
+    for (const { evaluations } of this.#queriers.values()) count += evaluations;
+    return count;
   }
 
   /** Queriers that wait for work or do some. */
   get queriers(): number {
-    const names = new Set(this.#inHand.keys());
-    for (const { takers } of this.#lanes.values()) for (const { querier } of takers) names.add(querier);
-    return names.size;
+    return this.#queriers.size;
   }
 
   /** @throws Failure `rate_limited` where there is no room */
@@ -98,17 +147,13 @@ export class WorkQueue<T extends Waiting> {
   }
 
   /** Waits for a piece of work, which is in the querier's hand until `done`. @throws what `signal` was aborted with */
-  take(name: WorkLane, querier: string, signal: AbortSignal): Promise<T> {
+  take({ lane: name, spares }: WorkWish, querier: string, signal: AbortSignal): Promise<T> {
     const lane = this.#laneOf(name);
     signal.throwIfAborted();
-    const item = this.#next(lane, querier);
-    if (item !== undefined) {
-      this.#count(querier, 1);
-      return Promise.resolve(item);
-    }
     return new Promise((resolve, reject) => {
       const leave = (): void => {
         lane.takers.delete(taker);
+        this.#change(querier, (one) => one.waitsBy(name, -1));
         reject(signal.reason);
       };
       const taker: Taker<T> = {
@@ -118,14 +163,20 @@ export class WorkQueue<T extends Waiting> {
           resolve(found);
         },
       };
-      lane.takers.add(taker);
       signal.addEventListener('abort', leave, { once: true });
+      lane.takers.add(taker);
+      this.#change(querier, (one) => {
+        one.waitsBy(name, 1);
+        if (name === 'evaluations') one.spares = spares;
+      });
+      const item = this.#next(lane, querier);
+      if (item !== undefined) this.#hand(lane, taker, item);
     });
   }
 
-  /** The querier has one piece less in hand. */
-  done(querier: string): void {
-    this.#count(querier, -1);
+  /** The querier has this piece in hand no longer. */
+  done(querier: string, item: T): void {
+    this.#change(querier, (one) => one.hasBy(item, -1));
   }
 
   #laneOf(name: WorkLane): Lane<T> {
@@ -134,27 +185,31 @@ export class WorkQueue<T extends Waiting> {
 
   #next(lane: Lane<T>, querier: string): T | undefined {
     const now = performance.now();
-    const index = lane.again.findIndex(({ item, anybodyAt }) => anybodyAt <= now || !item.failedAt.has(querier));
+    const accepts = (tenant: TenantId): boolean => this.#queriers.get(querier)?.accepts(lane.name, tenant) === true;
+    const index = lane.again.findIndex(
+      ({ item, anybodyAt }) => accepts(item.tenant) && (anybodyAt <= now || !item.failedAt.has(querier)),
+    );
     if (index >= 0) return lane.again.splice(index, 1)[0]?.item;
-    return lane.queue.shift();
+    return lane.queue.shift(accepts);
   }
 
   /** What failed long enough ago goes to whoever waits. */
   #handOld(lane: Lane<T>): void {
     for (const taker of lane.takers) {
       const item = this.#next(lane, taker.querier);
-      if (item === undefined) return;
-      this.#hand(lane, taker, item);
+      if (item !== undefined) this.#hand(lane, taker, item);
     }
   }
 
-  /** Hands a piece to whoever of those that wait has the least in hand; false where nobody waits for it. */
+  /** Hands a piece to whoever of those that wait for such a one has the least in hand; false where nobody does. */
   #tryHand(lane: Lane<T>, item: T): boolean {
     let best: Taker<T> | undefined;
     let least = Number.POSITIVE_INFINITY;
     for (const taker of lane.takers) {
-      const inHand = this.#inHand.get(taker.querier) ?? 0;
+      const querier = this.#queriers.get(taker.querier);
+      const inHand = querier?.inHand ?? 0;
       if (item.failedAt.has(taker.querier) || inHand >= least) continue;
+      if (querier?.accepts(lane.name, item.tenant) !== true) continue;
       best = taker;
       least = inHand;
     }
@@ -164,13 +219,17 @@ export class WorkQueue<T extends Waiting> {
 
   #hand(lane: Lane<T>, taker: Taker<T>, item: T): void {
     lane.takers.delete(taker);
-    this.#count(taker.querier, 1);
+    this.#change(taker.querier, (one) => {
+      one.waitsBy(lane.name, -1);
+      one.hasBy(item, 1);
+    });
     taker.resolve(item);
   }
 
-  #count(querier: string, by: number): void {
-    const count = (this.#inHand.get(querier) ?? 0) + by;
-    if (count === 0) this.#inHand.delete(querier);
-    else this.#inHand.set(querier, count);
+  #change(name: string, act: (querier: Querier) => void): void {
+    const querier = this.#queriers.get(name) ?? new Querier();
+    this.#queriers.set(name, querier);
+    act(querier);
+    if (querier.isGone) this.#queriers.delete(name);
   }
 }

@@ -132,6 +132,31 @@ describe('a query-frontend', { timeout: 180_000 }, () => {
     }
   });
 
+  it('a small question of another tenant does not wait for all that one asks', async () => {
+    const ones = Array.from({ length: 400 }, (_, i) => `sum(quantile_over_time(${i / 1000}, m[15m:1s]))`);
+    const body = new URLSearchParams({
+      query: ones.join(' + '),
+      start: `${range.start}`,
+      end: `${range.end}`,
+      step: '1',
+    });
+    const enough = new AbortController();
+    // More than queriers have workers for, each of minutes.
+    const long = Array.from({ length: 40 }, () =>
+      fetch(`${target.baseUrl}/api/v1/query_range`, { method: 'POST', body, signal: enough.signal }).catch(
+        () => undefined,
+      ),
+    );
+    const waiting = () => metric('maru_query_frontend_queue_length\\{lane="evaluations"\\}');
+    await waitFor('no worker is left', async () => ((await waiting()) > 0 ? true : undefined));
+    const answer = await ask({ ...target, tenant: 'another' }, 'query', { query: '6 * 7' });
+    assert.equal(answer.status, 'success', JSON.stringify(answer));
+    assert.ok((await waiting()) > 0);
+    enough.abort();
+    await Promise.all(long);
+    await waitFor('they end', async () => ((await metric('maru_query_frontend_in_hand')) === 0 ? true : undefined));
+  });
+
   for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
     it(`a querier that gets ${signal} mid-query is not noticed`, async () => {
       const expected = await asked();

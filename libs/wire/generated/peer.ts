@@ -928,6 +928,10 @@ export const peerDescriptor: object = {
           "lane": {
            "type": "string",
            "id": 1
+          },
+          "spares": {
+           "type": "uint32",
+           "id": 2
           }
          }
         },

@@ -6,7 +6,7 @@ import {
   type PartWork,
   type TakenWork,
   type WorkHead,
-  type WorkLane,
+  type WorkWish,
   workLanes,
 } from '../../contracts/query-work.ts';
 import { Failure } from '../../errors/failure.ts';
@@ -43,20 +43,20 @@ export interface WorkAnswerMessage {
   readonly failure?: CallFailureMessage | null;
 }
 
-const takeCodec: MessageCodec<{ readonly lane: string }> = codecOf('TakeRequest');
+const takeCodec: MessageCodec<{ readonly lane: string; readonly spares: number }> = codecOf('TakeRequest');
 const workCodec: MessageCodec<QueryWorkMessage> = codecOf('QueryWork');
 export const workAnswerCodec: MessageCodec<WorkAnswerMessage> = codecOf('WorkAnswer');
 
-export function encodeTake(lane: WorkLane): Uint8Array {
-  return takeCodec.encode({ lane });
+export function encodeTake(wish: WorkWish): Uint8Array {
+  return takeCodec.encode(wish);
 }
 
 /** @throws Failure `bad_data` */
-export function decodeTake(bytes: Uint8Array): WorkLane {
-  const { lane } = takeCodec.decode(bytes);
+export function decodeTake(bytes: Uint8Array): WorkWish {
+  const { lane, spares } = takeCodec.decode(bytes);
   const known = workLanes.find((one) => one === lane);
   if (known === undefined) throw new Failure('bad_data', `there is no work of kind ${JSON.stringify(lane)}`);
-  return known;
+  return { lane: known, spares };
 }
 
 export function encodeWork(id: number, { timeoutMs, traceparent, work }: WorkToDo): Uint8Array {
