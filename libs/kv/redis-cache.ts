@@ -11,7 +11,7 @@ export function openRedisCache(
   prefix: string,
   onState: (reachable: boolean, reason: string) => void,
 ): ByteCache {
-  const client = connectRedis(url, onState);
+  const { client, close } = connectRedis(url, onState);
   return {
     // One by one: in a cluster they lie on different nodes. They travel together all the same.
     get: (names) =>
@@ -22,6 +22,6 @@ export function openRedisCache(
       calling(async () => {
         await client.set(prefix + name, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), 'PX', keptMs);
       }),
-    close: async () => client.disconnect(),
+    close: async () => close(),
   };
 }

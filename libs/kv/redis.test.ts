@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -67,6 +69,25 @@ describe('leases in Redis', { skip: skipWithout('redis'), timeout: 60_000 }, () 
     assert.deepEqual([...found], []);
     await sleep(1);
     assert.equal(states.at(-1), 'true');
+  });
+
+  it('a server that takes no one from outside says so', async () => {
+    const denied = 'DENIED Redis is running in protected mode because no password is set for the default user.';
+    // As Redis does with who does not come over the loopback.
+    const refusing = createServer((socket) => socket.on('error', () => undefined).end(`-${denied}\r\n`));
+    await once(refusing.listen(0, '127.0.0.1'), 'listening');
+    const reasons: string[] = [];
+    const { port } = refusing.address() as AddressInfo;
+    const refused = openRedis(`redis://127.0.0.1:${port}`, (_reachable, reason) => reasons.push(reason));
+    try {
+      assert.equal(await waitFor('told', () => reasons[0]), denied);
+      await refused.close();
+      await sleep(20);
+      assert.equal(reasons.length, 1);
+    } finally {
+      await refused.close();
+      refusing.close();
+    }
   });
 
   it('a password is not shown', () => {

@@ -12,6 +12,10 @@ const callMs = 2_000;
 const pauseMsMax = 2_000;
 
 const options = {
+  // The client asks first whether the server is ready, so that a refusal (protected mode, too many clients) is told in the server's words:
+  // as the answer to a login or to a name of the client it would be dropped.
+  protocol: 2,
+  disableClientInfo: true,
   connectTimeout: callMs,
   commandTimeout: callMs,
   maxRetriesPerRequest: 1,
@@ -26,7 +30,7 @@ const options = {
  * @throws ConfigError when the URL is none of these
  */
 export function openRedis(url: string, onState: (reachable: boolean, reason: string) => void): KeyValue {
-  const client = connectRedis(url, onState);
+  const { client, close } = connectRedis(url, onState);
   const index = (group: string): string => `{${group}}`;
   const keyOf = (group: string, key: string): string => `{${group}}:${key}`;
   return {
@@ -57,7 +61,7 @@ export function openRedis(url: string, onState: (reachable: boolean, reason: str
         await client.del(keyOf(group, key));
         await client.srem(index(group), key);
       }),
-    close: async () => client.disconnect(),
+    close: async () => close(),
   };
 }
 
@@ -70,17 +74,27 @@ export async function calling<T>(act: () => Promise<T>): Promise<T> {
   }
 }
 
-/** A client of one of the forms of URL that openRedis takes; `onState` as there. @throws ConfigError when it is none */
-export function connectRedis(url: string, onState: (reachable: boolean, reason: string) => void): Redis | Cluster {
+/** A client of one of the forms of URL that openRedis takes, and its end; `onState` as there. @throws ConfigError when it is none */
+export function connectRedis(
+  url: string,
+  onState: (reachable: boolean, reason: string) => void,
+): { readonly client: Redis | Cluster; close(): void } {
   const client = clientOf(url);
   let wasReachable: boolean | undefined;
+  let isClosed = false;
   const tell = (isReachable: boolean, reason: string): void => {
+    if (isClosed) return;
     if (isReachable !== wasReachable) onState(isReachable, reason);
     wasReachable = isReachable;
   };
   client.on('ready', () => tell(true, 'connected'));
   client.on('error', (error: Error) => tell(false, error.message));
-  return client;
+  client.on('close', () => tell(false, 'the connection was closed'));
+  const close = (): void => {
+    isClosed = true;
+    client.disconnect();
+  };
+  return { client, close };
 }
 
 function clientOf(url: string): Redis | Cluster {
