@@ -16,15 +16,40 @@ import { baseImages, buildStandIns } from './stand-ins.ts';
 
 const absentServices = ['grafana'];
 
-/** Each profile, how many targets its Prometheus scrapes, and which containers may be lost at once. */
-const profiles: readonly { readonly name: string; readonly targets: number; readonly lose: readonly string[] }[] = [
-  { name: 'kafka', targets: 13, lose: ['distributor-1', 'ingester-b-0', 'querier-2', 'store-gateway-1'] },
+const clusterMembers = [
+  'compactor',
+  'distributor-1',
+  'distributor-2',
+  'ingester-a-0',
+  'ingester-b-0',
+  'ingester-c-0',
+  'querier-1',
+  'querier-2',
+  'query-frontend',
+  'store-gateway-1',
+  'store-gateway-2',
+];
+
+/** Each profile, how many targets its Prometheus scrapes, the processes of Maru in its cluster, and which containers may be lost at once. */
+const profiles: readonly {
+  readonly name: string;
+  readonly targets: number;
+  readonly members: readonly string[];
+  readonly lose: readonly string[];
+}[] = [
+  {
+    name: 'kafka',
+    targets: 13,
+    members: clusterMembers,
+    lose: ['distributor-1', 'ingester-b-0', 'querier-2', 'store-gateway-1'],
+  },
   {
     name: 'grpc',
     targets: 13,
+    members: clusterMembers,
     lose: ['distributor-1-grpc', 'ingester-b-0-grpc', 'querier-2-grpc', 'store-gateway-1-grpc'],
   },
-  { name: 'all', targets: 3, lose: [] },
+  { name: 'all', targets: 3, members: [], lose: [] },
 ];
 
 /** What Grafana asks its Prometheus data source, and how the answer must look. */
@@ -138,7 +163,7 @@ describe('docker-compose.yml', { skip, timeout: 1_200_000 }, () => {
 
   after(() => engine?.[Symbol.asyncDispose]());
 
-  for (const { name, targets, lose } of profiles) {
+  for (const { name, targets, members, lose } of profiles) {
     describe(`--profile ${name}`, () => {
       let door: string;
       let prometheus: string;
@@ -176,7 +201,9 @@ describe('docker-compose.yml', { skip, timeout: 1_200_000 }, () => {
         up = () =>
           compose('up', '--no-build', '--pull=never', '--wait', '--wait-timeout=240', ...started).catch(
             async (cause) => {
-              throw new Error(await compose('logs', '--tail=20'), { cause });
+              const ids = (await compose('ps', '--all', '--quiet')).trim().split('\n');
+              const health = await engine.docker('inspect', '--format={{.Name}} {{json .State.Health}}', ...ids);
+              throw new Error(health + (await compose('logs', '--tail=20')), { cause });
             },
           );
         await up();
@@ -200,6 +227,14 @@ describe('docker-compose.yml', { skip, timeout: 1_200_000 }, () => {
         }
       });
 
+      if (members.length > 0) {
+        it('every process of Maru keeps its lease in Redis', async () => {
+          const keys = await compose('exec', '-T', 'redis', 'redis-cli', 'keys', '*:members}:*');
+          const held = keys.split('\n').flatMap((key) => key.trim().split(':').slice(3));
+          assert.deepEqual(held.toSorted(), members);
+        });
+      }
+
       it('everything is scraped, and arrives through the door', async () => {
         await waitFor(
           `${targets} targets are up`,
@@ -214,29 +249,25 @@ describe('docker-compose.yml', { skip, timeout: 1_200_000 }, () => {
       it('answers as its Prometheus does', async () => {
         const time = Math.floor(Date.now() / 1000);
         const asked = { start: time - 60, end: time, step: 5 };
-        // Prometheus sends what it has scraped within seconds: what it has sent is there once a later sample is.
-        await waitFor(
-          'a later scrape has arrived',
-          async () => {
-            const { result } = await queryAt(
-              { baseUrl: `${door}/prometheus` },
-              'min(timestamp(up))',
-              Date.now() / 1000,
-            );
-            return Number(result[0]?.value?.[1]) > time ? true : undefined;
-          },
-          { deadlineMs: 60_000, everyMs: 500 },
-        );
         for (const query of [
           'up',
           'node_memory_MemTotal_bytes',
           'sum by (job) (rate(process_cpu_seconds_total[30s]))',
           'count by (__name__, job) ({__name__=~"maru_.+|node_.+"})',
         ]) {
-          const expected = await ask({ baseUrl: prometheus }, 'query_range', { query, ...asked }, 'POST');
-          const actual = await ask({ baseUrl: `${door}/prometheus` }, 'query_range', { query, ...asked }, 'POST');
-          assert.equal(expected.status, 'success');
-          assert.deepEqual(compareAnswers(expected, actual, 'close'), [], query);
+          // Prometheus sends its series side by side, each within seconds of its scrape.
+          await waitFor(
+            `the same answer to ${query}`,
+            async () => {
+              const expected = await ask({ baseUrl: prometheus }, 'query_range', { query, ...asked }, 'POST');
+              const actual = await ask({ baseUrl: `${door}/prometheus` }, 'query_range', { query, ...asked }, 'POST');
+              assert.equal(expected.status, 'success');
+              assert.notDeepEqual((expected.data as { result: unknown[] }).result, []);
+              assert.deepEqual(compareAnswers(expected, actual, 'close'), []);
+              return true as const;
+            },
+            { deadlineMs: 60_000, everyMs: 1_000 },
+          );
         }
       });
 
