@@ -72,6 +72,22 @@ describe('the HTTP server', { timeout: 60_000 }, () => {
     return { status: answer.status, text: await answer.text(), headers: answer.headers };
   };
 
+  for (const [path, status] of [
+    ['/nowhere', 404],
+    ['/ready', 405],
+    ['/push', 200],
+  ] as const) {
+    it(`takes no body that nobody reads: ${path}`, async () => {
+      const socket = connect(Number(new URL(url).port), '127.0.0.1');
+      socket.write(
+        `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000000\r\n\r\n`,
+      );
+      const [answer] = await once(socket, 'data');
+      assert.match(String(answer), new RegExp(`^HTTP/1.1 ${status} `));
+      socket.destroy();
+    });
+  }
+
   for (const path of ['/ready', '/-/ready']) {
     it(`${path} says ready, or why not, a line for each reason`, async () => {
       assert.deepEqual([(await ask(path)).status, (await ask(path)).text], [200, 'ready\n']);

@@ -79,6 +79,9 @@ export function createHttpServer(
       return refusal === undefined ? sendFailure(reply, error) : sendJsonFailure(reply, refusal);
     },
   });
+  // A body is read by those who want one, and count it (read-body.ts): whatever is sent to any other URL stays with the connection.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
   // The log and blocks need files, too.
   app.server.maxConnections = Math.min(connectionsMax, Math.floor(openFilesMax() / 2));
   /** Which methods a URL without parameters has, for the answer to others. */
