@@ -160,6 +160,7 @@ const among: Readonly<Record<string, ModuleRow<House>>> = {
         {
           ...house,
           sharedCache: await sharedCacheOf(house),
+          bodyArrivalMs: house.config.server.readTimeout,
           log: house.log.child({ component: 'query-frontend' }),
         },
       );
@@ -237,6 +238,7 @@ const everywhere: Readonly<Record<string, ModuleRow<House>>> = {
         storeGateway: storeGatewayOf(house),
         log: house.log.child({ component: 'querier' }),
         hasRoutes: !hasFrontend(house),
+        bodyArrivalMs: house.config.server.readTimeout,
         instance: house.cluster?.identity.instance ?? 'all',
       });
       house.querier = querier;

@@ -10,14 +10,14 @@ const KiB = 1 << 10;
 
 describe('readBody', { timeout: 60_000 }, () => {
   let server: Server;
-  let inflight = new InflightBytes(0);
+  let inflight = new InflightBytes(0, 'write requests');
   let arrivalMs = 0;
   /** What became of each request, in order. */
   let outcomes: (HeldBody | Failure)[] = [];
   let sockets: Socket[] = [];
 
   beforeEach(async () => {
-    inflight = new InflightBytes(100 * KiB);
+    inflight = new InflightBytes(100 * KiB, 'write requests');
     arrivalMs = 60_000;
     outcomes = [];
     sockets = [];
@@ -25,7 +25,11 @@ describe('readBody', { timeout: 60_000 }, () => {
     const [room, ends] = [inflight, outcomes];
     server = createServer(async (request, response) => {
       try {
-        const body = await readBody(request, { bytesMax: 80 * KiB, arrivalMs }, room);
+        const body = await readBody(
+          request,
+          { bytesMax: 80 * KiB, tooLargeText: (max) => `over ${max}`, arrivalMs },
+          room,
+        );
         ends.push(body);
         response.end(String(body.bytes.length));
       } catch (error) {

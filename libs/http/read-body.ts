@@ -15,11 +15,14 @@ export interface ByteAllowance {
 export class InflightBytes implements ByteAllowance {
   used = 0;
   readonly max: number;
+  readonly #what: string;
   /** Of those who share; one who has nothing under way has no entry. */
   readonly #usedBy = new Map<string, number>();
 
-  constructor(max: number) {
+  /** @param what whose bodies they are, as a refusal says it */
+  constructor(max: number, what: string) {
     this.max = max;
+    this.#what = what;
   }
 
   take(count: number): void {
@@ -51,7 +54,7 @@ export class InflightBytes implements ByteAllowance {
   }
 
   #refusal(used: number, max: number): Failure {
-    return new Failure('unavailable', `too many write requests at once: ${used} of ${max} bytes are in use`, {
+    return new Failure('unavailable', `too many ${this.#what} at once: ${used} of ${max} bytes are in use`, {
       retryAfterSeconds: 1,
     });
   }
@@ -59,13 +62,15 @@ export class InflightBytes implements ByteAllowance {
 
 /** A body, held against the maximum until `release`. */
 export interface HeldBody {
-  readonly bytes: Uint8Array;
+  readonly bytes: Uint8Array<ArrayBuffer>;
   release(): void;
 }
 
 export interface BodyLimits {
   /** Most bytes of one body. */
   readonly bytesMax: number;
+  /** What a sender of more is told. */
+  readonly tooLargeText: (bytesMax: number) => string;
   /** A body must come at a pace that would have it here within this many milliseconds. */
   readonly arrivalMs: number;
 }
@@ -82,12 +87,12 @@ const looksPerArrival = 12;
  */
 export async function readBody(
   request: IncomingMessage,
-  { bytesMax, arrivalMs }: BodyLimits,
+  { bytesMax, tooLargeText, arrivalMs }: BodyLimits,
   inflight: ByteAllowance,
 ): Promise<HeldBody> {
   const declared = request.headers['content-length'];
   const length = declared === undefined ? undefined : Number(declared);
-  if (length !== undefined && length > bytesMax) throw tooLarge(bytesMax);
+  if (length !== undefined && length > bytesMax) throw new Failure('too_large', tooLargeText(bytesMax));
   let held = overheadBytes + (length ?? 0);
   inflight.take(held);
   const release = (): void => {
@@ -100,10 +105,11 @@ export async function readBody(
     if (total < ((length ?? 0) * looks++) / looksPerArrival) request.destroy();
   }, arrivalMs / looksPerArrival);
   try {
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of request as AsyncIterable<Uint8Array>) {
+    const chunks: Uint8Array<ArrayBuffer>[] = [];
+    // Whoever is refused while he sends is to read why: the rest of what he sends is left to the connection.
+    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array<ArrayBuffer>>) {
       total += chunk.length;
-      if (total > bytesMax) throw tooLarge(bytesMax);
+      if (total > bytesMax) throw new Failure('too_large', tooLargeText(bytesMax));
       if (length === undefined) {
         inflight.take(chunk.length);
         held += chunk.length;
@@ -120,12 +126,4 @@ export async function readBody(
   } finally {
     clearInterval(pace);
   }
-}
-
-function tooLarge(bytesMax: number): Failure {
-  return new Failure(
-    'too_large',
-    `the body is larger than ${bytesMax} bytes (err-mimir-distributor-max-write-message-size). To adjust the related ` +
-      'limit, configure server.max-body-bytes, or contact your service administrator.',
-  );
 }

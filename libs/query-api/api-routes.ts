@@ -9,8 +9,10 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ReadConsistency } from '../contracts/ingester.ts';
 import { Failure } from '../errors/failure.ts';
 import { isMediaType } from '../http/media-type.ts';
+import { type BodyLimits, InflightBytes, readBody } from '../http/read-body.ts';
 import { anonymousTenant, type TenantOf } from '../http/tenant-header.ts';
 import type { TenantId } from '../model/tenant-id.ts';
+import { usableMemoryBytes } from '../std/usable-memory.ts';
 import type { AnswerBody, ApiAnswer } from './api-answer.ts';
 import { type ApiCall, apiDress, type Dress } from './api-call.ts';
 import { type ApiPath, type ApiRow, apiRows } from './api-paths.ts';
@@ -24,14 +26,10 @@ const clientLeft = new Failure('canceled', 'the client has left');
 const formType = 'application/x-www-form-urlencoded';
 const multipartType = 'multipart/form-data';
 
-/** Parameters of a body, with those that stand in the URL coming before them. */
-class MultipartForm {
-  readonly encoded: string;
-
-  constructor(encoded: string) {
-    this.encoded = encoded;
-  }
-}
+/** What all bodies in the process may take together; read, one becomes a text and its parameters. */
+const inflightShareOfMemory = 16;
+/** So many of the largest size find room in any case. */
+const largestInflight = 4;
 
 /** What is told about every call when it has ended. */
 export interface CallReport {
@@ -47,6 +45,10 @@ export interface RouteDeps {
   /** @throws Failure, which is dressed as the path wants it */
   readonly answer: (path: ApiPath, call: ApiCall) => Promise<ApiAnswer>;
   readonly maxFormBytes: number;
+  /** What all bodies in the process may take together; absent, a share of the memory. */
+  readonly inflightBytesMax?: number;
+  /** A body must come at a pace that would have it here within this. */
+  readonly arrivalMs: number;
   readonly tenantOf: TenantOf;
   readonly report: (call: CallReport) => void;
 }
@@ -54,17 +56,19 @@ export interface RouteDeps {
 /** A fastify plugin with all routes of the API. */
 export function apiRoutes(deps: RouteDeps): (app: FastifyInstance) => Promise<void> {
   return async (app) => {
-    // Only forms have parameters, as in Go.
+    // Only forms have parameters, as in Go. Bodies are read by the handler, which counts them: here they get their kind.
     app.removeAllContentTypeParsers();
-    const bodyLimit = deps.maxFormBytes;
-    app.addContentTypeParser(formType, { parseAs: 'string', bodyLimit }, (_request, body, done) => done(null, body));
-    app.addContentTypeParser(
-      multipartType,
-      { parseAs: 'buffer', bodyLimit },
-      async (request: FastifyRequest, body: Buffer<ArrayBuffer>) =>
-        new MultipartForm(await encodedFields(request.headers['content-type'] ?? '', body)),
-    );
-    app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit }, (_request, body, done) => done(null, body));
+    for (const kind of [formType, multipartType, '*']) {
+      app.addContentTypeParser(kind, (_request, _payload, done) => done(null, kind));
+    }
+    const bodies: Bodies = {
+      limits: { bytesMax: deps.maxFormBytes, tooLargeText, arrivalMs: deps.arrivalMs },
+      inflight: new InflightBytes(
+        deps.inflightBytesMax ??
+          Math.max(usableMemoryBytes() / inflightShareOfMemory, largestInflight * deps.maxFormBytes),
+        'bodies of queries',
+      ),
+    };
     app.addHook('onRequest', (request, _reply, done) => {
       // Fastify refuses what is no type; in Go it is none of a form.
       const type = request.headers['content-type'];
@@ -72,27 +76,35 @@ export function apiRoutes(deps: RouteDeps): (app: FastifyInstance) => Promise<vo
       done();
     });
     app.setErrorHandler((error, request, reply) => {
-      // Fastify would close the connection under a body that is too large: a client that still sends would see that and no answer.
-      reply.removeHeader('connection');
       const { dress = apiDress } = request.routeOptions.config as { dress?: Dress };
       return send(request, reply, dress, dress.failure(asFailure(error)));
     });
     for (const prefix of prefixes) {
       const noContent = { httpStatus: 204, body: undefined };
       app.options(`${prefix}/api/v1/*`, (request, reply) => send(request, reply, apiDress, noContent));
-      for (const row of apiRows) addRoute(app, prefix, row, deps);
+      for (const row of apiRows) addRoute(app, prefix, row, deps, bodies);
     }
   };
 }
 
-function addRoute(app: FastifyInstance, prefix: string, row: ApiRow, deps: RouteDeps): void {
+/** What bodies meet before they are read. */
+interface Bodies {
+  readonly limits: BodyLimits;
+  readonly inflight: InflightBytes;
+}
+
+function tooLargeText(bytesMax: number): string {
+  return `the body is too large: larger than ${bytesMax} bytes. To adjust the related limit, configure query.max-form-bytes.`;
+}
+
+function addRoute(app: FastifyInstance, prefix: string, row: ApiRow, deps: RouteDeps, bodies: Bodies): void {
   const url = prefix + row.path;
   app.route({
     method: [...row.methods],
     url,
     exposeHeadRoute: false,
     config: { dress: row.dress },
-    handler: (request, reply) => answer(request, reply, row, deps),
+    handler: (request, reply) => answer(request, reply, row, deps, bodies),
   });
   const others = ['HEAD', 'GET', 'POST', 'PUT', 'DELETE', 'PATCH'].filter(
     (method) => !row.methods.some((one) => one === method),
@@ -111,9 +123,10 @@ async function answer(
   reply: FastifyReply,
   row: ApiRow,
   deps: RouteDeps,
+  bodies: Bodies,
 ): Promise<FastifyReply> {
-  const begin = performance.now();
-  const form = readForm(request);
+  let begin = performance.now();
+  const form = new RequestForm();
   let tenant: TenantId | undefined;
   let failure: Failure | undefined;
   let result: ApiAnswer;
@@ -124,9 +137,10 @@ async function answer(
   });
   try {
     tenant = row.isOpen === true ? anonymousTenant : deps.tenantOf(request.headers);
+    const body = await readParameters(request, reply, form, tenant, bodies);
+    begin = performance.now();
     const { name = '' } = request.params as { name?: string };
     const { accept = '', 'cache-control': cacheControl = '' } = request.headers;
-    const body = request.body instanceof Uint8Array ? request.body : new Uint8Array(0);
     const gzip = row.dress.compresses && acceptedEncoding(request.headers) === 'gzip';
     const noStore = cacheControl.toLowerCase().includes('no-store');
     const consistency = consistencyOf(request.headers['x-read-consistency']);
@@ -153,13 +167,35 @@ function consistencyOf(header: string | string[] | undefined): ReadConsistency {
   throw new Failure('bad_data', `the header X-Read-Consistency is eventual or strong, not ${JSON.stringify(header)}`);
 }
 
-function readForm(request: FastifyRequest): RequestForm {
-  const form = new RequestForm();
-  if (typeof request.body === 'string') form.append(request.body);
+/**
+ * Reads the parameters of the body and of the URL: those of a form stand before the URL's, those of a multipart form behind.
+ * @returns a body that is no form; it is held until the answer is out or its client has left
+ */
+async function readParameters(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  form: RequestForm,
+  tenant: TenantId,
+  { limits, inflight }: Bodies,
+): Promise<Uint8Array> {
+  const kind = request.body;
+  let body: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+  // A request without a body has no kind.
+  if (typeof kind === 'string') {
+    const held = await readBody(request.raw, limits, inflight.shareOf(tenant));
+    if (reply.raw.closed) held.release();
+    else reply.raw.once('close', held.release);
+    body = held.bytes;
+  }
+  if (kind === formType) form.append(textOf(body));
   const question = request.raw.url?.indexOf('?') ?? -1;
   if (question >= 0) form.append(request.raw.url?.slice(question + 1) ?? '');
-  if (request.body instanceof MultipartForm) form.append(request.body.encoded);
-  return form;
+  if (kind === multipartType) form.append(await encodedFields(request.headers['content-type'] ?? '', body));
+  return kind === '*' ? body : new Uint8Array(0);
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
 }
 
 async function send(

@@ -33,7 +33,7 @@ export interface DistributorDeps {
   readonly tenantOf: TenantOf;
   /** A tenant that only this process writes; undefined where clients may write every tenant. */
   readonly reservedTenant: TenantId | undefined;
-  readonly bodyLimits: BodyLimits;
+  readonly bodyLimits: Omit<BodyLimits, 'tooLargeText'>;
   /** Names of `--enable-feature`. */
   readonly features: ReadonlySet<string>;
   readonly nowMs: () => number;
@@ -48,10 +48,12 @@ const urls = ['/api/v1/push', '/api/v1/write'];
 export function createDistributor(config: DistributorConfig, deps: DistributorDeps): Service {
   const inflight = new InflightBytes(
     config.maxInflightPushRequestsBytes || usableMemoryBytes() / inflightShareOfMemory,
+    'write requests',
   );
   // One that would never find room is told so at once.
   const bodyLimits = {
     ...deps.bodyLimits,
+    tooLargeText,
     bytesMax: Math.min(deps.bodyLimits.bytesMax, Math.floor(inflight.max / 2.1)),
   };
   const monotonicMs = () => performance.now();
@@ -128,6 +130,13 @@ export function createDistributor(config: DistributorConfig, deps: DistributorDe
     },
     notReadyReason: () => (stopping ? 'stopping' : undefined),
   };
+}
+
+function tooLargeText(bytesMax: number): string {
+  return (
+    `the body is larger than ${bytesMax} bytes (err-mimir-distributor-max-write-message-size). To adjust the related ` +
+    'limit, configure server.max-body-bytes, or contact your service administrator.'
+  );
 }
 
 /** The tenant's limits in the words of the push. */

@@ -33,7 +33,10 @@ export const querierKeys = {
     'Oldest list of the blocks in the bucket that a query goes by; where none so young can be had, queries that need blocks fail.',
   ),
   bucketIndexRefresh: duration('1m', 'A list older than this is read again, while queries go on with it.'),
-  maxFormBytes: bytes('4MiB', 'Largest form body of a request to the query API; beyond it the answer is 413.'),
+  maxFormBytes: bytes(
+    '4MiB',
+    'Largest body of a request to the query API; beyond it the answer is 413. All that are there at once may take a 16th of the memory, at least four of these; beyond it 503.',
+  ),
   searchLimitMax: integer(10_000, 'Most results that a request to the search API may ask for; 0 is any number.'),
 };
 

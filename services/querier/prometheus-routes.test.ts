@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { gunzipSync, inflateSync } from 'node:zlib';
 import Fastify from 'fastify';
@@ -81,6 +81,8 @@ before(async () => {
     apiRoutes({
       answer: (path, call) => endpoints[path](call, api),
       maxFormBytes: 10_000,
+      inflightBytesMax: 100_000,
+      arrivalMs: 60_000,
       tenantOf: tenantReader('reject'),
       report: (call) => reports.push(call),
     }),
@@ -99,8 +101,13 @@ function get(url: string, headers: Record<string, string> = {}) {
   return app.inject({ method: 'GET', url, headers: { ...tenant, ...headers } });
 }
 
-function post(url: string, payload: string, type: string = form) {
-  return app.inject({ method: 'POST', url, payload, headers: { ...tenant, 'content-type': type } });
+/** Over a real connection: bodies are read from it. */
+async function post(url: string, payload: string, type: string = form, tenant = 'a') {
+  const { port } = app.server.address() as AddressInfo;
+  const headers = { 'x-scope-orgid': tenant, 'content-type': type };
+  const answer = await fetch(`http://127.0.0.1:${port}${url}`, { method: 'POST', body: payload, headers });
+  const body = await answer.text();
+  return { statusCode: answer.status, headers: answer.headers, body, json: () => JSON.parse(body) };
 }
 
 const success = (data: string) => `{"status":"success","data":${data}}`;
@@ -310,6 +317,34 @@ describe('HTTP around the endpoints', () => {
     assert.equal(answer.statusCode, 413);
     assert.equal(answer.json().status, 'error');
     assert.equal((await post('/api/v1/query', 'x'.repeat(10_001), 'text/plain')).statusCode, 413);
+  });
+
+  it('refuses bodies that all together are too much, and has room again when their senders have left', async () => {
+    const { port } = app.server.address() as AddressInfo;
+    const large = `query=hello&x=${'x'.repeat(9_900)}`;
+    for (const [type, left] of [
+      [form, 'destroy'],
+      ['application/x-protobuf', 'destroy'],
+      [form, 'end'],
+    ] as const) {
+      assert.equal((await post('/api/v1/query', large)).statusCode, 200);
+      const socket = connect(port, '127.0.0.1');
+      socket.on('error', () => undefined); // a reset is a way to close
+      const path = type === form ? '/api/v1/query' : '/api/v1/read';
+      socket.write(
+        `POST ${path} HTTP/1.1\r\nhost: x\r\nx-scope-orgid: a\r\ncontent-type: ${type}\r\ncontent-length: 10000\r\n\r\n`,
+      );
+      await once(app.server, 'request');
+      const refused = await post('/api/v1/query', large);
+      assert.deepEqual([refused.statusCode, refused.headers.get('retry-after')], [503, '1']);
+      assert.match(refused.json().error, /too many bodies of queries at once: \d+ of \d+ bytes are in use/);
+      assert.equal(refused.json().errorType, 'unavailable');
+      assert.equal((await post('/api/v1/query', large, form, 'b')).statusCode, 200, 'there is room for others');
+      if (left === 'destroy') socket.destroy();
+      else socket.end('x'.repeat(10_000));
+      while ((await post('/api/v1/query', large)).statusCode === 503)
+        await new Promise((resolve) => setTimeout(resolve, 5));
+    }
   });
 
   it('refuses queries beyond the queue', async () => {

@@ -71,6 +71,8 @@ export interface QuerierDeps {
   readonly nowMs: () => number;
   /** Whether clients ask here; else only query-frontends do. */
   readonly hasRoutes: boolean;
+  /** The body of a request must come at a pace that would have it here within this. */
+  readonly bodyArrivalMs: number;
   /** Name of this process. */
   readonly instance: string;
 }
@@ -161,6 +163,7 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Querier
           return isListed(path) ? listed.take(call.tenant, call.signal, answer) : answer(call.signal);
         },
         maxFormBytes: config.maxFormBytes,
+        arrivalMs: deps.bodyArrivalMs,
         tenantOf: deps.tenantOf,
         report,
       }),

@@ -62,12 +62,14 @@ export interface QueryFrontendDeps {
   readonly nowMs: () => number;
   /** Keeps answers for all frontends; absent, each has its own memory. */
   readonly sharedCache: ByteCache | undefined;
+  /** The body of a request must come at a pace that would have it here within this. */
+  readonly bodyArrivalMs: number;
 }
 
 /** Builds the room and registers its routes. */
 export function createQueryFrontend(
   config: QueryFrontendConfig,
-  { app, tenantOf, features, log, metrics, limits, nowMs, sharedCache }: QueryFrontendDeps,
+  { app, tenantOf, features, log, metrics, limits, nowMs, sharedCache, bodyArrivalMs }: QueryFrontendDeps,
 ): { readonly service: Service; readonly work: QueryWorkContract } {
   const counts = createFrontendMetrics(metrics, () => runner.queue);
   const memoryBytes = usableMemoryBytes();
@@ -90,6 +92,7 @@ export function createQueryFrontend(
     apiRoutes({
       answer: (path, call) => answerQuery(path, call, query),
       maxFormBytes: config.maxFormBytes,
+      arrivalMs: bodyArrivalMs,
       tenantOf,
       report: (call) => {
         counts.answered(call);
