@@ -466,6 +466,7 @@ function ingestersBehind(house: House, ring: Ring): IngesterContract & IngesterS
     batchBytesMax: () => kafka.topic.check().batchBytesMax,
     shardSizeOf: (tenant) => house.limits.of(tenant).ingestionPartitionsTenantShardSize,
     seriesMaxOf: (tenant) => house.limits.of(tenant).maxGlobalSeriesPerUser,
+    tenantsMax: house.config.ingester.instanceLimits.maxTenants,
     seriesBytesMax: usableMemoryBytes() / labelsShareOfMemory,
     nowMs: () => performance.now(),
   });

@@ -61,3 +61,11 @@ export function seriesLimitText(max: number): string {
     'limit, configure limits.max-global-series-per-user, or contact your service administrator.'
   );
 }
+
+/** Why a write was refused that would begin one more tenant than an ingester may have, for the sender. */
+export function tenantsLimitText(max: number): string {
+  return (
+    `the write request was refused: its tenant would be one more than the ${max} that an ingester may have ` +
+    '(err-mimir-ingester-max-tenants). To adjust the limit, configure ingester.instance-limits.max-tenants.'
+  );
+}

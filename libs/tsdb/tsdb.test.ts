@@ -620,6 +620,27 @@ describe('Tsdb', () => {
     await restarted.tsdb.close();
   });
 
+  it('beside a log that is kept elsewhere takes every tenant, and lets go of those without samples', async () => {
+    const { tsdb } = await open(new FaultyDisk(), { outside: new OutsideLog('/data/log'), tenantsMax: 2 });
+    const letGo = async (tenant: TenantId) => {
+      const range = await tsdb.freeze(tenant, Math.floor(start / rangeMs));
+      assert.ok(range !== undefined);
+      await tsdb.dropFrozen(tenant, range.generation, '');
+    };
+    const tenants = ['a', 'b', 'c', 'd'].map(parseTenantId);
+    const first = tenants.slice(0, 3).map((tenant, i) => tsdb.applyLogged(batch(tenant, [['x', start, i]]), i));
+    assert.equal(tsdb.heads.size, 3);
+    await letGo(tenantA);
+    await letGo(tenantB);
+    tsdb.applyLogged(batch(tenants[3] as TenantId, [['x', start, 3]]), 3);
+    assert.deepEqual([...tsdb.heads.keys()], tenants.slice(2));
+    const again = tsdb.applyLogged(batch(tenantA, [['y', start + 1, 4]]), 4);
+    assert.ok((again[0] as number) > (first[0]?.[0] as number), 'no number is given twice');
+    assert.equal(tsdb.clearDropped(tenantA, Uint32Array.from(first[0] ?? []), 1), 1);
+    assert.deepEqual([...(await contents(tsdb, tenantA)).keys()], ['y']);
+    await tsdb.close();
+  });
+
   it('takes no more when samples of thousands of ranges wait for blocks, and other tenants go on', async () => {
     const { tsdb } = await open(new FaultyDisk());
     const rangeMs = 7_200_000;

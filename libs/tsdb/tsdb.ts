@@ -10,6 +10,7 @@ import type { HeadStatus, PushOutcome, RejectedSeries } from '../contracts/inges
 import { keepRows } from '../contracts/keep-rows.ts';
 import type { WriteBatch } from '../contracts/write-batch.ts';
 import { Failure } from '../errors/failure.ts';
+import { tenantsLimitText } from '../limits/limits.ts';
 import type { TenantId } from '../model/tenant-id.ts';
 import type { SeriesSource } from '../series/series-source.ts';
 import { assert } from '../std/assert.ts';
@@ -209,10 +210,7 @@ export class Tsdb {
       }
       throw error;
     }
-    if (known === undefined && applied.durable !== undefined) {
-      this.#heads.set(batch.tenant, head);
-      this.#mayHaveIdleHeads ||= head.openRanges.size === 0;
-    }
+    if (known === undefined && applied.durable !== undefined) this.#keepHead(batch.tenant, head);
     await applied.durable;
     this.#snapshotIfDue();
     return applied.outcome;
@@ -220,16 +218,19 @@ export class Tsdb {
 
   /** @throws Failure `unavailable` when there is no room for one more tenant */
   #checkTenants(): void {
+    if (this.#hasRoomForTenant()) return;
+    throw new Failure('unavailable', tenantsLimitText(this.#options.tenantsMax ?? 0), { retryAfterSeconds: 30 });
+  }
+
+  #hasRoomForTenant(): boolean {
     const { tenantsMax = Number.POSITIVE_INFINITY } = this.#options;
-    if (this.#heads.size < tenantsMax) return;
-    this.#dropIdleHeads();
-    if (this.#heads.size < tenantsMax) return;
-    throw new Failure(
-      'unavailable',
-      `the write request was refused: its tenant would be one more than the ${tenantsMax} that this ingester may have ` +
-        '(err-mimir-ingester-max-tenants). To adjust the limit, configure ingester.instance-limits.max-tenants.',
-      { retryAfterSeconds: 30 },
-    );
+    if (this.#heads.size >= tenantsMax) this.#dropIdleHeads();
+    return this.#heads.size < tenantsMax;
+  }
+
+  #keepHead(tenant: TenantId, head: TenantHead): void {
+    this.#heads.set(tenant, head);
+    this.#mayHaveIdleHeads ||= head.openRanges.size === 0;
   }
 
   /** Tenants without samples make room for others, else names that were made up once would keep it for good. Their exemplars and metadata go. */
@@ -285,10 +286,12 @@ export class Tsdb {
     const log = this.#options.outside;
     assert(log !== undefined, 'the log is kept elsewhere');
     const known = this.#heads.get(batch.tenant);
-    const head = known ?? new TenantHead(this.#options.headOptions(batch.tenant));
+    // Whoever wrote to the log has seen to it that there is: here it is taken in any case.
+    if (known === undefined) this.#hasRoomForTenant();
+    const head = known ?? this.#newHead(batch.tenant);
     head.logOffset = offset;
     const { outcome, durable } = this.#apply(batch, head, log);
-    if (known === undefined && durable !== undefined) this.#heads.set(batch.tenant, head);
+    if (known === undefined && durable !== undefined) this.#keepHead(batch.tenant, head);
     return outcome.refs;
   }
 

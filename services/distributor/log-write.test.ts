@@ -81,6 +81,7 @@ class Room {
       batchBytesMax: () => this.batchBytesMax,
       shardSizeOf: () => 0,
       seriesMaxOf: () => this.seriesMax,
+      tenantsMax: 10,
       seriesBytesMax,
       nowMs: () => this.nowMs,
     });

@@ -22,6 +22,7 @@ import { clusterHeader, encodeLogRecord, traceHeader } from '../../libs/wire/log
 import { WriteRequestV2 } from '../../libs/wire/write-request-v2.ts';
 import { wireMetricTypes } from '../../libs/wire/write-scan.ts';
 import { LoggedSeries } from './logged-series.ts';
+import { LoggedTenants } from './logged-tenants.ts';
 import { metadataByPartition, sortByPartition, WriteRoute } from './write-route.ts';
 
 export interface LogWriteDeps {
@@ -38,6 +39,8 @@ export interface LogWriteDeps {
   readonly shardSizeOf: (tenant: TenantId) => number;
   /** Most series of a tenant; 0 is no limit. */
   readonly seriesMaxOf: (tenant: TenantId) => number;
+  /** Most tenants of a partition. */
+  readonly tenantsMax: number;
   /** Memory that the labels of series may take. */
   readonly seriesBytesMax: number;
   /** A monotonic clock. */
@@ -56,6 +59,7 @@ const recountMs = 3_600_000;
 export class LogWrite {
   readonly #deps: LogWriteDeps;
   readonly #series: LoggedSeries;
+  readonly #tenants: LoggedTenants;
   readonly #request = new WriteRequestV2();
   #route: WriteRoute | undefined;
   #refEpoch = 1;
@@ -69,6 +73,7 @@ export class LogWrite {
   constructor(deps: LogWriteDeps) {
     this.#deps = deps;
     this.#series = new LoggedSeries(deps.seriesBytesMax);
+    this.#tenants = new LoggedTenants(deps.tenantsMax);
     this.#forgotAtMs = deps.nowMs();
   }
 
@@ -80,7 +85,7 @@ export class LogWrite {
     return this.#refEpoch;
   }
 
-  /** @throws Failure `unavailable` when the log did not acknowledge all of it; `too_large` for one sample larger than a record */
+  /** @throws Failure `unavailable` when the log did not acknowledge all of it, or for one tenant too many; `too_large` for one sample larger than a record */
   async push(batch: WriteBatch): Promise<PushOutcome> {
     const { outcome, partitions, appended } = this.#send(batch);
     await Promise.all(appended);
@@ -97,6 +102,7 @@ export class LogWrite {
     const route = this.#routeNow();
     const bytesMax = Math.min(this.#deps.batchBytesMax(), recordBytesMax) - 2 * recordOverheadBytes;
     const ids = route.idsOf(batch.tenant, this.#deps.shardSizeOf(batch.tenant));
+    this.#tenants.note(batch.tenant, ids, this.#deps.nowMs());
     const refs = new Uint32Array(batch.seriesCount);
     const rejected: RejectedSeries[] = [];
     const begins = this.#sortRows(batch, route, ids, refs, rejected);

@@ -13,7 +13,7 @@ export const ingesterKeys = {
   instanceLimits: {
     maxTenants: integer(
       10_000,
-      'Most tenants that may have samples in one ingester, some 18 KB each; a write that would begin one more is answered 503. One whose samples are all in blocks makes room.',
+      'Most tenants that may have samples in one ingester, some 18 KB each; a write that would begin one more is answered 503. One whose samples are all in blocks makes room. With ingest.log=kafka distributors keep it, each of what is written through it.',
       1,
     ),
   },
