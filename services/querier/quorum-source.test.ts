@@ -373,6 +373,9 @@ describe('a read of the ingesters', () => {
     assert.equal(await isUnchanged(), false, 'an ingester that does not say');
     one.failure = undefined;
     assert.equal(await isUnchanged(), true);
+    one.answers = false;
+    assert.equal(await isUnchanged(), false, 'an ingester that would be waited for');
+    one.answers = true;
     room.heard = 2;
     assert.equal(await isUnchanged(), false, 'a newer table');
     room.heard = 1;

@@ -133,8 +133,9 @@ export class QuorumSource implements RecentSource {
     const ask = (key: string, partition: number): Promise<WriteMarksOf | undefined> => {
       const owner = owners.get(key);
       const peer = owner === undefined ? undefined : peerOf(owner);
-      // Who cannot be asked has not said that nothing changed.
-      return peer === undefined ? Promise.resolve(undefined) : askPeer(peer, partition).catch(() => undefined);
+      // Who cannot be asked has not said that nothing changed; one that is frozen would be waited for.
+      if (peer?.answers !== true) return Promise.resolve(undefined);
+      return askPeer(peer, partition).catch(() => undefined);
     };
     for (const { owner, partition } of reads.flatMap(({ marks }) => marks)) {
       if (!marksNow.has(owner)) marksNow.set(owner, ask(owner, partition));
