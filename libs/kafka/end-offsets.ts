@@ -10,13 +10,15 @@ const earliest = -2n;
 const latest = -1n;
 const readUncommitted = 0;
 
+type OffsetsTopic = Pick<KafkaTopic, 'name' | 'problem' | 'check'>;
+
 export class LogOffsets {
-  readonly #topic: KafkaTopic;
+  readonly #topic: OffsetsTopic;
   readonly #consumer: Consumer;
   #running: Promise<readonly number[]> | undefined;
   #next: Promise<readonly number[]> | undefined;
 
-  constructor(connection: Connection, topic: KafkaTopic) {
+  constructor(connection: Connection, topic: OffsetsTopic) {
     this.#topic = topic;
     // A name is wanted; no group is ever joined.
     this.#consumer = new Consumer({ ...connection, groupId: 'maru' });
@@ -57,8 +59,10 @@ export class LogOffsets {
   }
 
   async #list(timestamp: bigint, partitions: number[] | undefined): Promise<readonly number[]> {
-    const { name } = this.#topic;
+    const { name, problem } = this.#topic;
     this.#topic.check();
+    // The brokers did not answer when they were asked last: whoever reads is not to wait for that each time.
+    if (problem !== undefined) throw kafkaAway(problem, undefined);
     try {
       const offsets = await this.#consumer.listOffsets({
         topics: [name],
