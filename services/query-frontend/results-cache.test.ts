@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { Failure } from '../../libs/errors/failure.ts';
 import { MemoryCache } from '../../libs/kv/byte-cache.ts';
 import { Labels } from '../../libs/model/labels.ts';
 import type { PartAnswer } from '../../libs/wire/peer/part-message.ts';
@@ -40,6 +41,27 @@ describe('answers that are kept', () => {
     await store.put('1:f', new Uint8Array(3));
     assert.deepEqual(await cache.get(['f']), [undefined]);
     assert.equal(problems.length, 1);
+  });
+
+  it('are not asked for of a store that has just failed', async () => {
+    let nowMs = 0;
+    let asked = 0;
+    const fail = async (): Promise<never> => {
+      asked++;
+      throw new Failure('unavailable', 'frozen');
+    };
+    const frozen = new ResultsCache(
+      { get: fail, put: fail, close: assert.fail },
+      () => undefined,
+      () => nowMs,
+    );
+    for (let i = 0; i < 3; i++) assert.deepEqual(await frozen.get(['a', 'b']), [undefined, undefined]);
+    frozen.put('a', answerOf('w', [0]), steps);
+    assert.equal(asked, 1);
+    nowMs = 60_000;
+    frozen.put('a', answerOf('w', [0]), steps);
+    await frozen.get(['a']);
+    assert.equal(asked, 3);
   });
 
   it('are asked for in turns, and no more than there is memory for', async () => {

@@ -3,6 +3,7 @@
  * Owns their form and that they take no more memory than they may. Whether one is still true is never decided here: a querier says
  * so each time (answer-range.ts). Two stores: this process' memory, and a Redis that all frontends share; one that is away is passed by.
  */
+import { Failure } from '../../libs/errors/failure.ts';
 import type { ByteCache } from '../../libs/kv/byte-cache.ts';
 import { decodePart, encodePart, encodePartEnd, type PartAnswer } from '../../libs/wire/peer/part-message.ts';
 import type { Steps } from './split-steps.ts';
@@ -14,18 +15,26 @@ const cellBytesMax = 4 << 20;
 /** So many cells are asked for at once, and none beyond so many bytes: what comes after is as if it were not there. */
 const cellsAtOnce = 16;
 const foundBytesMax = 128 << 20;
+/** A store that failed is left alone for so long: one that is frozen would let every query wait. */
+const aloneMs = 5_000;
 
 export class ResultsCache {
   readonly #store: ByteCache;
   readonly #onProblem: (error: unknown) => void;
+  readonly #nowMs: () => number;
+  #aloneUntilMs = Number.NEGATIVE_INFINITY;
 
-  constructor(store: ByteCache, onProblem: (error: unknown) => void) {
+  /** @param nowMs a monotonic clock */
+  constructor(store: ByteCache, onProblem: (error: unknown) => void, nowMs = () => performance.now()) {
     this.#store = store;
     this.#onProblem = onProblem;
+    this.#nowMs = nowMs;
   }
 
   /** What is kept under each key, undefined where nothing is. */
   async get(keys: readonly string[]): Promise<(PartAnswer | undefined)[]> {
+    const none = keys.map(() => undefined);
+    if (this.#isLeftAlone) return none;
     try {
       const answers: (PartAnswer | undefined)[] = [];
       let foundBytes = 0;
@@ -38,17 +47,28 @@ export class ResultsCache {
       }
       return keys.map((_, i) => answers[i]);
     } catch (error) {
-      this.#onProblem(error);
-      return keys.map(() => undefined);
+      this.#failed(error);
+      return none;
     }
   }
 
   /** Keeps an answer, if it may be kept: it has a witness and nothing was said beside it. */
   put(key: string, answer: PartAnswer, steps: Steps): void {
-    if (answer.witness === '' || answer.annotations.length > 0 || answer.sourceWarnings.length > 0) return;
+    if (this.#isLeftAlone || answer.witness === '' || answer.annotations.length > 0 || answer.sourceWarnings.length > 0)
+      return;
     const bytes = encodeCell(answer, steps);
     if (bytes.length > cellBytesMax) return;
-    this.#store.put(nameOf(key), bytes).catch(this.#onProblem);
+    this.#store.put(nameOf(key), bytes).catch((error: unknown) => this.#failed(error));
+  }
+
+  get #isLeftAlone(): boolean {
+    return this.#nowMs() < this.#aloneUntilMs;
+  }
+
+  #failed(error: unknown): void {
+    // What is kept and cannot be read says nothing of the store.
+    if (error instanceof Failure && error.kind === 'unavailable') this.#aloneUntilMs = this.#nowMs() + aloneMs;
+    this.#onProblem(error);
   }
 }
 
