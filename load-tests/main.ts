@@ -101,15 +101,17 @@ async function measureAll(scenario: Scenario, kinds: readonly ServerKind[]): Pro
   );
 }
 
-const wantedKinds = serverKinds.filter(({ name }) => wanted.includes(name));
+const kindsOf = (those: readonly string[]): ServerKind[] => serverKinds.filter(({ name }) => those.includes(name));
 for (const name of names) {
   const scenario = scenarios.get(name);
-  if (scenario !== undefined) writeResult(name, scenario.title, await measureAll(scenario, wantedKinds));
+  if (scenario === undefined) continue;
+  const those = values.servers === undefined ? (scenario.servers ?? wanted) : wanted;
+  writeResult(name, scenario.title, await measureAll(scenario, kindsOf(those)));
 }
 
 if (names.includes('split')) {
   const houses = serverKinds.filter(({ name, isSplit }) => name === 'maru' || isSplit === true);
-  const kinds = values.servers === undefined ? houses : wantedKinds;
+  const kinds = values.servers === undefined ? houses : kindsOf(wanted);
   const sections: string[] = [];
   for (const scenario of splitScenarios) sections.push(`## ${scenario.title}\n\n${await measureAll(scenario, kinds)}`);
   writeResult('split', 'one process beside a process a room', sections.join('\n'));

@@ -33,9 +33,9 @@ export function residentByRoom(pid: number): Map<string, number> {
   return new Map([...roomsOf(pid)].map(([room, pids]) => [room, sum(pids, (one) => residentBytes(one, 'alone'))]));
 }
 
-/** How many processes a room has. */
-export function countOf(pid: number, room: string): number {
-  return roomsOf(pid).get(room)?.length ?? 0;
+/** The processes of a room. */
+export function pidsOfRoom(pid: number, room: string): readonly number[] {
+  return roomsOf(pid).get(room) ?? [];
 }
 
 /** Processes of a house by their --target. */

@@ -5,12 +5,13 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Progress } from '../libs/telemetry/progress.ts';
 import type { Protocol } from './encode-body.ts';
 import { scrapeIntervalMs } from './label-recipe.ts';
 import { type LoadPlan, planLoad, seriesPerBody } from './load-plan.ts';
 import { cpuSeconds, diskBytes, residentBytes, watchOthers } from './measure-process.ts';
-import { countOf, residentByRoom, type SplitSnapshot, splitSnapshot } from './measure-split.ts';
+import { pidsOfRoom, residentByRoom, type SplitSnapshot, splitSnapshot } from './measure-split.ts';
 import { ask, askUntil, heavyQuery, queryCases } from './query-load.ts';
 import type { Figure, Measured } from './report.ts';
 import { type LoadResult, sendClosed, sendOpen } from './send-load.ts';
@@ -27,6 +28,8 @@ export interface Scenario {
   readonly title: string;
   readonly protocol: Protocol;
   readonly figures: readonly Figure[];
+  /** Names of those that it measures where none are asked for by name; absent: Maru in one process and its peers. */
+  readonly servers?: readonly string[];
   /** Encodes the load once for all servers. */
   plan(options: LoadOptions): Promise<LoadPlan>;
   measure(server: RunningServer, plan: LoadPlan, options: LoadOptions): Promise<Outcome>;
@@ -52,7 +55,7 @@ const scaled = (count: number, scale: number): number =>
 async function settle(server: RunningServer): Promise<void> {
   let before = cpuSeconds(server.pid);
   for (let i = 0; i < 15; i++) {
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await sleep(1000);
     const now = cpuSeconds(server.pid);
     if (i >= 2 && now - before < 0.03) return;
     before = now;
@@ -102,7 +105,7 @@ function splitValues(
     ['memory per series, distributor and querier', (resident.get(door) ?? Number.NaN) / plan.seriesCount],
     [
       'memory per series, each ingester',
-      (resident.get('ingester') ?? Number.NaN) / countOf(pid, 'ingester') / plan.seriesCount,
+      (resident.get('ingester') ?? Number.NaN) / pidsOfRoom(pid, 'ingester').length / plan.seriesCount,
     ],
   ];
 }
@@ -236,8 +239,76 @@ async function askNumber(server: RunningServer, query: string): Promise<number> 
   return Number(answer.data?.result?.[0]?.value?.[1] ?? 0);
 }
 
-/** Idle and beside queries in turn, so that what else happens on the machine meets both. */
-const latencyRounds = 5;
+/** Undisturbed and disturbed in turn, so that what else happens on the machine meets both. */
+const rounds = 5;
+const scrapesBefore = 40;
+const scrapesInTurn = 100;
+
+interface InTurn {
+  readonly calm: readonly LoadResult[];
+  readonly disturbed: readonly LoadResult[];
+  readonly remarks: readonly string[];
+}
+
+/** Warms and finds the most pushes a second that the server takes in a closed loop. */
+async function findMaximum(
+  server: RunningServer,
+  plan: LoadPlan,
+  { connections, progress }: LoadOptions,
+): Promise<{ readonly maximum: number; readonly remarks: readonly string[] }> {
+  const warmed = await sendClosed(server, plan, 0, scrapesBefore / 2, connections, progress);
+  const closed = await sendClosed(server, plan, scrapesBefore / 2, scrapesBefore, connections, progress);
+  await settle(server);
+  return { maximum: closed.pushes / closed.seconds, remarks: [...remarksOf(warmed), ...remarksOf(closed)] };
+}
+
+/** An open loop of `rate` pushes a second; `disturb` begins what disturbs it, and returns how that ends. */
+async function sendInTurn(
+  server: RunningServer,
+  plan: LoadPlan,
+  rate: number,
+  progress: Progress,
+  disturb: () => Promise<() => Promise<void>>,
+): Promise<InTurn> {
+  const openConnections = 32;
+  const scrapesEach = Math.floor((plan.scrapes - scrapesBefore) / rounds / 2);
+  let scrape = scrapesBefore;
+  const others: number[] = [];
+  const pushes = async (): Promise<LoadResult> => {
+    const begin = scrape;
+    scrape += scrapesEach;
+    const shareOfOthers = watchOthers();
+    const result = await sendOpen(server, plan, begin, scrape, rate, 60, openConnections, progress);
+    others.push(shareOfOthers() * 100);
+    return result;
+  };
+  const calm: LoadResult[] = [];
+  const disturbed: LoadResult[] = [];
+  for (let round = 0; round < rounds; round++) {
+    calm.push(await pushes());
+    const end = await disturb();
+    disturbed.push(await pushes());
+    await end();
+  }
+  const all = [...calm, ...disturbed];
+  const counted = all.reduce((sum, result) => sum + result.pushes, 0);
+  return {
+    calm,
+    disturbed,
+    remarks: [
+      ...all.flatMap(remarksOf),
+      `other processes took ${shown(others)} % of the cores in the rounds, undisturbed and disturbed in turn`,
+      `${counted} pushes; p99 of each round undisturbed ${shown(calm.map(p99))} ms, disturbed ${shown(disturbed.map(p99))} ms`,
+      ...(all.every(({ hadCoreFirst }) => hadCoreFirst)
+        ? []
+        : ['the sender was not allowed a priority above the servers: its own waiting for a core is in the figures']),
+    ],
+  };
+}
+
+const p99 = (result: LoadResult): number => result.quantile(0.99);
+const medianOver = (results: readonly LoadResult[], read: (result: LoadResult) => number): number =>
+  medianOf(results.map(read));
 
 const latency: Scenario = {
   title: 'push latency, open loop at 25 % of the own maximum, 100k series, v1, median of 5 rounds',
@@ -254,77 +325,98 @@ const latency: Scenario = {
     figure("p99 of the sender's own lateness in it, queries", 'ms', 2),
     figure('duration of those queries', 's', 1),
   ],
-  plan: ({ scale, progress }) => planLoad('v1', scaled(100_000, scale), 100, progress),
-  async measure(server, plan, { connections, progress, scale }) {
-    const openConnections = 32;
-    const warmed = await sendClosed(server, plan, 0, 20, connections, progress);
-    const closed = await sendClosed(server, plan, 20, 40, connections, progress);
-    await settle(server);
-    const maximum = closed.pushes / closed.seconds;
-    const rate = maximum * 0.25;
+  plan: ({ scale, progress }) => planLoad('v1', scaled(100_000, scale), scrapesInTurn, progress),
+  async measure(server, plan, options) {
+    const { progress, scale } = options;
+    const found = await findMaximum(server, plan, options);
     const endMs = Date.now();
     const beginMs = endMs - plan.scrapes * scrapeIntervalMs;
     const heavy = heavyQuery(await stepForSeconds(server, beginMs, endMs, 10 * Math.min(1, scale * 2), progress));
     await settle(server);
-    const scrapesEach = Math.floor((plan.scrapes - 40) / latencyRounds / 2);
-    let scrape = 40;
-    const others: number[] = [];
-    const pushes = async (): Promise<LoadResult> => {
-      const begin = scrape;
-      scrape += scrapesEach;
-      const shareOfOthers = watchOthers();
-      const result = await sendOpen(server, plan, begin, scrape, rate, 60, openConnections, progress);
-      others.push(shareOfOthers() * 100);
-      return result;
-    };
-    const idle: LoadResult[] = [];
-    const busy: LoadResult[] = [];
     const durationsMs: number[] = [];
     const errors: string[] = [];
-    for (let round = 0; round < latencyRounds; round++) {
-      idle.push(await pushes());
+    const rate = found.maximum * 0.25;
+    const { calm, disturbed, remarks } = await sendInTurn(server, plan, rate, progress, async () => {
       const stop = new AbortController();
       const queries = askUntil(server, heavy, beginMs, endMs, stop.signal);
-      await new Promise((resolve) => setTimeout(resolve, 1000));
-      busy.push(await pushes());
-      stop.abort();
-      const asked = await queries;
-      durationsMs.push(...asked.milliseconds);
-      errors.push(...asked.errors);
-      await new Promise((resolve) => setTimeout(resolve, 1000));
-    }
-    const over = (results: readonly LoadResult[], read: (result: LoadResult) => number): number =>
-      medianOf(results.map(read));
-    const p99 = (result: LoadResult): number => result.quantile(0.99);
-    const all = [...idle, ...busy];
-    const counted = all.reduce((sum, result) => sum + result.pushes, 0);
+      await sleep(1000);
+      return async () => {
+        stop.abort();
+        const asked = await queries;
+        durationsMs.push(...asked.milliseconds);
+        errors.push(...asked.errors);
+        await sleep(1000);
+      };
+    });
     return {
       values: [
-        ['own maximum', maximum],
+        ['own maximum', found.maximum],
         ['rate of the open loop', rate],
-        ['p50, idle otherwise', over(idle, (result) => result.quantile(0.5))],
-        ['p99, idle otherwise', over(idle, p99)],
-        ['p50, long queries running', over(busy, (result) => result.quantile(0.5))],
-        ['p99, long queries running', over(busy, p99)],
-        ['p99 with queries / idle', over(busy, p99) / over(idle, p99)],
-        ["p99 of the sender's own lateness in it, idle", over(idle, (result) => result.latenessQuantile(0.99))],
-        ["p99 of the sender's own lateness in it, queries", over(busy, (result) => result.latenessQuantile(0.99))],
+        ['p50, idle otherwise', medianOver(calm, (result) => result.quantile(0.5))],
+        ['p99, idle otherwise', medianOver(calm, p99)],
+        ['p50, long queries running', medianOver(disturbed, (result) => result.quantile(0.5))],
+        ['p99, long queries running', medianOver(disturbed, p99)],
+        ['p99 with queries / idle', medianOver(disturbed, p99) / medianOver(calm, p99)],
+        ["p99 of the sender's own lateness in it, idle", medianOver(calm, (result) => result.latenessQuantile(0.99))],
+        [
+          "p99 of the sender's own lateness in it, queries",
+          medianOver(disturbed, (result) => result.latenessQuantile(0.99)),
+        ],
         ['duration of those queries', durationsMs.reduce((a, b) => a + b, 0) / durationsMs.length / 1000],
       ],
       remarks: [
-        ...remarksOf(warmed),
-        ...remarksOf(closed),
-        ...all.flatMap(remarksOf),
+        ...found.remarks,
         ...(errors.length === 0 ? [] : [`${errors.length} queries failed: ${errors[0]}`]),
         ...(durationsMs.length === 0 && errors.length === 0
           ? ['no query ended in the time: each ran for all of a round']
           : []),
-        `other processes took ${shown(others)} % of the cores in the rounds, idle and beside queries in turn`,
-        `${counted} pushes; p99 of each round idle ${shown(idle.map(p99))} ms, with queries ${shown(busy.map(p99))} ms`,
-        ...(all.every(({ hadCoreFirst }) => hadCoreFirst)
-          ? []
-          : ['the sender was not allowed a priority above the servers: its own waiting for a core is in the figures']),
+        ...remarks,
       ],
+    };
+  },
+};
+
+/** Of a house with three replicas: one stands still from just before the pushes of a round until they are over. */
+const frozenReplica: Scenario = {
+  title: 'push latency while one of three replicas is frozen, open loop at 25 % of the own maximum, median of 5 rounds',
+  protocol: 'v1',
+  servers: ['maru-rf3'],
+  figures: [
+    figure('own maximum', 'pushes/s', 0, false),
+    figure('rate of the open loop', 'pushes/s', 0, false),
+    figure('p50, all awake', 'ms', 2),
+    figure('p99, all awake', 'ms', 2),
+    figure('p50, one frozen', 'ms', 2),
+    figure('p99, one frozen', 'ms', 2),
+    figure('p99 with one frozen / all awake', 'ratio', 2),
+  ],
+  plan: ({ scale, progress }) => planLoad('v1', scaled(100_000, scale), scrapesInTurn, progress),
+  async measure(server, plan, options) {
+    const { progress } = options;
+    const ingesters = pidsOfRoom(server.pid, 'ingester');
+    if (ingesters.length !== 3) throw new Error('it takes a server of three replicas');
+    const found = await findMaximum(server, plan, options);
+    const rate = found.maximum * 0.25;
+    let turn = 0;
+    const { calm, disturbed, remarks } = await sendInTurn(server, plan, rate, progress, async () => {
+      const pid = ingesters[turn++ % ingesters.length] ?? Number.NaN;
+      process.kill(pid, 'SIGSTOP');
+      return async () => {
+        process.kill(pid, 'SIGCONT');
+        await settle(server);
+      };
+    });
+    return {
+      values: [
+        ['own maximum', found.maximum],
+        ['rate of the open loop', rate],
+        ['p50, all awake', medianOver(calm, (result) => result.quantile(0.5))],
+        ['p99, all awake', medianOver(calm, p99)],
+        ['p50, one frozen', medianOver(disturbed, (result) => result.quantile(0.5))],
+        ['p99, one frozen', medianOver(disturbed, p99)],
+        ['p99 with one frozen / all awake', medianOver(disturbed, p99) / medianOver(calm, p99)],
+      ],
+      remarks: [...found.remarks, ...remarks],
     };
   },
 };
@@ -407,6 +499,7 @@ export const scenarios: ReadonlyMap<string, Scenario> = new Map([
   ['many-series', manySeries],
   ['restart', restart],
   ['latency', latency],
+  ['frozen-replica', frozenReplica],
   ['queries', queries],
 ]);
 
