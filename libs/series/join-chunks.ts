@@ -4,6 +4,7 @@
  * the main thread, blocking in a query worker. Surprising: a selection whose series come in the order of the whole is read as a stream;
  * one whose series do not (a head) has its chunks held until their series' turn comes.
  */
+import { spareMemory } from '../std/spare-memory.ts';
 import type { ChunkBatch, PartTable } from './series-source.ts';
 
 const batchSeriesMax = 1024;
@@ -109,6 +110,7 @@ export class ChunkJoiner {
   /** Lets go of everything. */
   close(): void {
     for (const held of this.#held) held.clear();
+    this.#out.close();
   }
 }
 
@@ -208,7 +210,8 @@ class BatchColumns {
     this.#minT = new Float64Array(chunks);
     this.#maxT = new Float64Array(chunks);
     this.#byteBegin = new Uint32Array(chunks + 1);
-    this.#bytes = new Uint8Array(Math.min(firstBytes.max, firstBytes.ofSeries * seriesCount));
+    const wanted = firstBytes.ofSeries * seriesCount;
+    this.#bytes = spareMemory.take(Math.min(firstBytes.max, wanted), Math.min(2 * batchBytesMax, wanted));
   }
 
   get isFull(): boolean {
@@ -225,7 +228,7 @@ class BatchColumns {
       const from = byteBegin[c];
       const to = byteEnd === undefined ? byteBegin[c + 1] : byteEnd[c];
       if (chunk === this.#encoding.length) this.#growChunks();
-      if (used + to - from > this.#bytes.length) this.#growBytes(used, used + to - from);
+      if (used + to - from > this.#bytes.length) this.#growBytes(used + to - from);
       copyBytes(bytes, from, to, this.#bytes, used);
       used += to - from;
       if (chunk > this.#chunkBegin[this.seriesCount] && minT[c] < this.#minT[chunk - 1]) this.#isOrdered = false;
@@ -265,6 +268,15 @@ class BatchColumns {
 
   recycle(batch: ChunkBatch): void {
     this.#spare = batch;
+  }
+
+  /** Its memory serves another one, but that of a batch which somebody may look at. */
+  close(): void {
+    if (!this.#isGiven) spareMemory.give(this.#bytes);
+    if (this.#spare !== undefined) spareMemory.give(new Uint8Array(memoryOf(this.#spare.bytes)));
+    this.#spare = undefined;
+    this.#bytes = noBytes;
+    this.#isGiven = true;
   }
 
   /** Takes the memory of a batch that is over, or as much anew as this one needed. */
@@ -323,10 +335,8 @@ class BatchColumns {
     this.#byteBegin = new Uint32Array(this.#byteBegin.buffer.transfer((capacity + 1) * 4));
   }
 
-  #growBytes(used: number, needed: number): void {
-    const grown = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
-    grown.set(this.#bytes.subarray(0, used));
-    this.#bytes = grown;
+  #growBytes(needed: number): void {
+    this.#bytes = new Uint8Array(this.#bytes.buffer.transfer(Math.max(needed, this.#bytes.length * 2)));
   }
 }
 

@@ -231,6 +231,7 @@ class BridgePart {
     for (const batch of this.#batches) freeBatch(batch);
     this.#batches.length = 0;
     this.#ended = true;
+    this.#files?.close();
   }
 }
 

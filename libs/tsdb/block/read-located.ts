@@ -9,6 +9,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import type { GivenBatch } from '../../series/join-chunks.ts';
 import type { LocatedChunks } from '../../series/series-source.ts';
+import { spareMemory } from '../../std/spare-memory.ts';
 import {
   ChunkRecord,
   checkChunksHeader,
@@ -22,6 +23,7 @@ import { recordEnd } from './read-chunks.ts';
 import { localGapBytes } from './read-ranges.ts';
 
 const batchSeriesMax = 1024;
+const noMemory = new Uint8Array(0);
 
 interface OpenFile {
   readonly descriptor: number;
@@ -38,7 +40,7 @@ export class LocatedReader {
   bytes = 0;
   #series = 0;
   // Of no size yet: a query may have thousands of blocks, and one chunk of each.
-  #memory: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+  #memory = noMemory;
   #encoding = new Uint8Array(0);
   #byteBegin = new Uint32Array(0);
   #byteEnd = new Uint32Array(0);
@@ -69,6 +71,12 @@ export class LocatedReader {
       for (const { descriptor } of this.#files.values()) closeSync(descriptor);
       this.#files.clear();
     }
+  }
+
+  /** What was handed out is not looked at any more. */
+  close(): void {
+    spareMemory.give(this.#memory);
+    this.#memory = noMemory;
   }
 
   #nextOf(firstSeries: number): GivenBatch {
@@ -141,7 +149,10 @@ export class LocatedReader {
 
   #readPieces(): void {
     this.#used = this.#pieceAt[this.#pieceAt.length - 1];
-    if (this.#memory.length < this.#used) this.#memory = new Uint8Array(Math.ceil(this.#used * 1.25));
+    if (this.#memory.length < this.#used) {
+      spareMemory.give(this.#memory);
+      this.#memory = spareMemory.take(this.#used, this.#used * 4);
+    }
     for (let piece = 0; piece < this.#pieceBegin.length; piece++) {
       const at = this.#pieceAt[piece];
       this.#read(this.#pieceSegment[piece], this.#pieceBegin[piece], this.#pieceAt[piece + 1] - at, at);

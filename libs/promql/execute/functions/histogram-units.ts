@@ -15,18 +15,10 @@ import { withoutNames } from '../series-map.ts';
 import { PointKind, type StepColumn } from '../step-column.ts';
 import { ClassicBuckets } from './classic-buckets.ts';
 import { parseBucketBound } from './parse-bucket-bound.ts';
+import { UnitNumbers } from './unit-numbers.ts';
 
 /** How much more work it is to go through the buckets of a native histogram than to pass a sample. */
 const workPerNative = 100;
-
-/** Whether two label sets differ in one label at most, which both have. */
-function areEqualBut({ pairs: a }: Labels, { pairs: b }: Labels, name: string): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i += 2) {
-    if (a[i] !== b[i] || (a[i + 1] !== b[i + 1] && a[i] !== name)) return false;
-  }
-  return true;
-}
 
 /** One number of a histogram: a quantile or a fraction. */
 export interface HistogramNumber {
@@ -155,28 +147,15 @@ export class HistogramUnits implements VectorOperator {
   }
 
   #findUnits(): void {
-    const numbers = new Map<string, number>();
+    const numbers = new UnitNumbers();
     this.#unitOf = new Int32Array(this.#inputs.length);
     this.#bounds = this.#parseBounds();
-    let last: Labels | undefined;
-    let lastNumber = -1;
     this.#inputs.forEach(({ labels }, i) => {
       this.#context.worked(workPerLabels);
-      const isBucket = this.#bounds[i] !== undefined;
-      // The buckets of one histogram mostly follow one another.
-      if (!isBucket || last === undefined || !areEqualBut(last, labels, 'le')) {
-        const own = isBucket ? withLabel(labels, 'le', '') : labels;
-        let number = numbers.get(own.key);
-        if (number === undefined) {
-          number = this.#units.length;
-          numbers.set(own.key, number);
-          this.#units.push(newUnit(own));
-        }
-        last = isBucket ? labels : undefined;
-        lastNumber = number;
-      }
-      (this.#units[lastNumber] as Unit).pending++;
-      this.#unitOf[i] = lastNumber;
+      const number = numbers.of(labels, this.#bounds[i] === undefined ? undefined : 'le');
+      if (number === this.#units.length) this.#units.push(newUnit(numbers.labels[number] as Labels));
+      (this.#units[number] as Unit).pending++;
+      this.#unitOf[i] = number;
     });
     this.#ownUnits = new Array<Unit | undefined>(this.#inputs.length).fill(undefined);
     // In an instant query all is read before anything is given: they are made where they are needed.

@@ -141,7 +141,7 @@ export class RangeFunction implements VectorOperator {
   /** Of all inputs, where they come without. */
   #name: string | undefined;
   #scalars: readonly Float64Array[] = [];
-  #input: KernelInput | undefined;
+  #input: (KernelInput & { samples: RangeSamples }) | undefined;
   #nextSeries = 0;
   #held = 0;
 
@@ -187,8 +187,8 @@ export class RangeFunction implements VectorOperator {
       notes: this.#notes,
       worked: (amount) => this.#context.worked(amount),
     };
-    const input = this.#input.samples === samples ? this.#input : { ...this.#input, samples };
-    if (samples.floatCount + samples.histogramCount > 0) this.#call.kernel(input, out);
+    this.#input.samples = samples;
+    if (samples.floatCount + samples.histogramCount > 0) this.#call.kernel(this.#input, out);
     this.#count(samples, out);
     const { name } = this.#call;
     if ((name === 'rate' || name === 'increase') && hasFloats(out)) {

@@ -29,20 +29,27 @@ export function rateKernel(kind: RateKind): RangeKernel {
   };
 }
 
+/** Of most series: nothing is made for each. */
+const nowhere: readonly number[] = [];
+
 /** Indexes i of the samples that begin a counter anew: below sample i - 1, or started after it. */
-function findResets({ floatV, floatT, floatSt, floatCount }: RangeSamples): number[] {
-  const resets: number[] = [];
+function findResets({ floatV, floatT, floatSt, floatCount }: RangeSamples): readonly number[] {
+  let resets: number[] | undefined;
   for (let i = 1; i < floatCount; i++) {
-    if (floatV[i] < floatV[i - 1]) resets.push(i);
-    else if (floatSt !== null && isStartTimeReset(floatSt[i - 1], floatT[i - 1], floatSt[i], floatT[i])) resets.push(i);
+    const isReset =
+      floatV[i] < floatV[i - 1] ||
+      (floatSt !== null && isStartTimeReset(floatSt[i - 1], floatT[i - 1], floatSt[i], floatT[i]));
+    if (!isReset) continue;
+    resets ??= [];
+    resets.push(i);
   }
-  return resets;
+  return resets ?? nowhere;
 }
 
 /** Indexes i of the samples whose start time lies before sample i - 1. */
-function findOverlaps({ floatT, floatSt, floatCount }: RangeSamples): number[] {
+function findOverlaps({ floatT, floatSt, floatCount }: RangeSamples): readonly number[] {
+  if (floatSt === null) return nowhere;
   const overlaps: number[] = [];
-  if (floatSt === null) return overlaps;
   for (let i = 1; i < floatCount; i++)
     if (overlapsStartTime(floatSt[i - 1], floatT[i - 1], floatSt[i])) overlaps.push(i);
   return overlaps;
@@ -52,8 +59,8 @@ function floatRates(input: KernelInput, { isCounter, isRate }: RateKind, out: St
   const { samples, bounds, windows, notes, worked } = input;
   const { floatT, floatV, floatSt } = samples;
   const { floatBegin, floatEnd, histogramBegin, histogramEnd } = bounds;
-  const resets = isCounter ? findResets(samples) : [];
-  const overlaps = isCounter ? findOverlaps(samples) : [];
+  const resets = isCounter ? findResets(samples) : nowhere;
+  const overlaps = isCounter ? findOverlaps(samples) : nowhere;
   const rangeSeconds = secondsOfMs(windows.rangeMs);
   const hasHistograms = samples.histogramCount > 0;
   let firstReset = 0;
