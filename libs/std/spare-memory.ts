@@ -9,7 +9,7 @@ const keptBytesMax = 8 << 20;
 /** What is smaller lies in the heap of the allocator, and is had as fast. */
 const keptBytesMin = 64 << 10;
 
-export class SpareMemory {
+class SpareMemory {
   /** From the smallest to the largest. */
   readonly #kept: Uint8Array<ArrayBuffer>[] = [];
   #bytes = 0;
@@ -37,4 +37,4 @@ export class SpareMemory {
 }
 
 /** Of this thread. */
-export const spareMemory = new SpareMemory();
+export const spareMemory: SpareMemory = new SpareMemory();
