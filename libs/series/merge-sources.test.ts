@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { WatchedTurns } from '../../test/support/watched-turns.ts';
 import { compareLabels, Labels } from '../model/labels.ts';
 import { Prng } from '../std/testing/prng.ts';
 import { labelsAt } from './labels-at.ts';
@@ -193,6 +194,36 @@ describe('merged selections', () => {
       },
     };
     await assert.rejects(rowsOf(await mergeSelections([selectionOf(rows, 2), failing])), /block x is gone/);
+  });
+});
+
+describe('labels of several selections', () => {
+  /** Series of pods, not in order. */
+  const podsOf = (count: number, first: number, watched?: WatchedTurns): SelectedSeries => {
+    const texts = ['name', 'pod', ...Array.from({ length: count }, (_, i) => `pod-${first + count - i}`)];
+    const refs = Uint32Array.from({ length: count * 4 }, (_, i) => [0, 1, 1, 2 + (i >> 2)][i % 4] as number);
+    const begin = Uint32Array.from({ length: count + 1 }, (_, i) => i * 4);
+    const strings = watched?.texts(texts) ?? texts;
+    return { labels: { strings, begin, refs }, warnings: [], chunks: async function* () {} };
+  };
+
+  it('are joined in turns where they are many: others are heard after some thousand texts', async (test) => {
+    const watched = new WatchedTurns(test);
+    const count = 20_000;
+    const { labels } = await mergeSelections([podsOf(count, 0, watched), podsOf(count, 10, watched)]);
+    watched.end();
+    assert.equal(seriesCountOf(labels), count + 10);
+    assert.ok(watched.most > 0 && watched.most <= 4096, `${watched.most} texts in a turn`);
+    // Numbering, sorting, ranking; the series of each put in order, then joined.
+    assert.ok(watched.turns > count / 100, `${watched.turns} turns`);
+  });
+
+  it('are joined at once where they are few', async (test) => {
+    test.mock.method(performance, 'now', () => 0);
+    let turns = 0;
+    setImmediate(() => turns++);
+    const { labels } = await mergeSelections([podsOf(50, 0), podsOf(50, 10)]);
+    assert.deepEqual([seriesCountOf(labels), turns], [60, 0]);
   });
 });
 

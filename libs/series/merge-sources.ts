@@ -6,8 +6,10 @@
  */
 import { compareLabels, compareUtf8, type Labels } from '../model/labels.ts';
 import type { MetricMetadata } from '../model/metadata.ts';
+import { sortTextsInSteps } from '../model/text-order.ts';
 import { assert } from '../std/assert.ts';
 import { mapBounded } from '../std/bounded.ts';
+import { orderInSteps, runInSlices, type Steps } from '../std/steps.ts';
 import { Turns } from '../std/turns.ts';
 import { ChunkJoiner } from './join-chunks.ts';
 import { unitedWarnings } from './listed.ts';
@@ -31,8 +33,12 @@ import {
 
 /** Sources asked at once. */
 const sourcesAtOnceMax = 32;
-/** Series that are joined between two looks at the clock. */
+/** Series whose chunks are joined between two looks at the clock. */
 const seriesPerLook = 64;
+/** In a step of the joining of labels. */
+const textsPerStep = 1024;
+const seriesPerStep = 256;
+const refsPerStep = 16_384;
 
 /** One source over several. */
 export function mergeSources(sources: readonly SeriesSource[]): SeriesSource {
@@ -122,40 +128,82 @@ export async function mergeSelections(
   // Where none found a series, any of them says so.
   const [only] = found.length === 0 ? selections : found;
   if (found.length < 2 && only !== undefined) return { ...only, warnings, costs };
-  const turns = new Turns();
-  const ranked = rankStrings(found.map(({ labels }) => labels));
+  const { labels, parts } = await runInSlices(joinLabels(found), signal);
+  return { labels, warnings, costs, chunks: (stop) => joinChunks(parts, stop), parts };
+}
+
+function* joinLabels(found: readonly SelectedSeries[]): Steps<{ labels: LabelTable; parts: JoinedParts }> {
+  const { strings, refs: ranked } = yield* rankStrings(found.map(({ labels }) => labels));
   const orders: SeriesOrder[] = [];
-  for (const [i, refs] of ranked.refs.entries()) {
-    if (turns.isOver) await turns.next(signal);
-    orders.push(new SeriesOrder(found[i].labels.begin, refs));
-  }
-  const { begin, refs, ...table } = await joinSeries(orders, turns, signal);
+  for (const [i, refs] of ranked.entries()) orders.push(yield* orderSeries(found[i].labels.begin, refs));
+  const { begin, refs, ...table } = yield* joinSeries(orders);
   const isSorted = orders.map((order) => order.isSorted);
-  const parts = flatParts({ ...table, selections: found, isSorted });
-  return {
-    labels: { strings: ranked.strings, begin, refs },
-    warnings,
-    costs,
-    chunks: (stop) => joinChunks(parts, stop),
-    parts,
-  };
+  return { labels: { strings, begin, refs }, parts: flatParts({ ...table, selections: found, isSorted }) };
 }
 
 /** All strings once, in order, and the tables' references to them: an order of numbers that is the order of texts. */
-function rankStrings(tables: readonly LabelTable[]): { strings: string[]; refs: Uint32Array[] } {
-  const distinct = new Set<string>();
-  for (const { strings } of tables) for (const text of strings) distinct.add(text);
-  const strings = [...distinct];
-  // Without surrogates the order of UTF-16 is that of UTF-8, and sorting needs no call a comparison.
-  if (strings.some((text) => /[\ud800-\udfff]/.test(text))) strings.sort(compareUtf8);
-  else strings.sort();
-  const rank = new Map<string, number>();
-  for (let i = 0; i < strings.length; i++) rank.set(strings[i], i);
-  const refs = tables.map((table) => {
-    const ranks = Uint32Array.from(table.strings, (text) => rank.get(text) ?? 0);
-    return table.refs.map((ref) => ranks[ref]);
-  });
+function* rankStrings(tables: readonly LabelTable[]): Steps<{ strings: string[]; refs: Uint32Array[] }> {
+  const numbers = new Map<string, number>();
+  const numbered: Uint32Array[] = [];
+  for (const { strings } of tables) {
+    const own = new Uint32Array(strings.length);
+    for (let at = 0; at < own.length; at += textsPerStep) {
+      numberTexts(strings, at, Math.min(own.length, at + textsPerStep), numbers, own);
+      yield;
+    }
+    numbered.push(own);
+  }
+  const strings = yield* sortTextsInSteps([...numbers.keys()]);
+  const rank = new Uint32Array(strings.length);
+  for (let at = 0; at < rank.length; at += textsPerStep) {
+    rankTexts(strings, at, Math.min(rank.length, at + textsPerStep), numbers, rank);
+    yield;
+  }
+  const refs: Uint32Array[] = [];
+  for (const [i, own] of numbered.entries()) {
+    const ranks = own.map((number) => rank[number]);
+    yield;
+    const of = tables[i].refs;
+    const ranked = new Uint32Array(of.length);
+    for (let at = 0; at < of.length; at += refsPerStep) {
+      rankRefs(of, at, Math.min(of.length, at + refsPerStep), ranks, ranked);
+      yield;
+    }
+    refs.push(ranked);
+  }
   return { strings, refs };
+}
+
+/** Each text's number, in the order in which they are met first. */
+function numberTexts(
+  texts: readonly string[],
+  begin: number,
+  end: number,
+  numbers: Map<string, number>,
+  own: Uint32Array,
+): void {
+  for (let i = begin; i < end; i++) {
+    let number = numbers.get(texts[i]);
+    if (number === undefined) {
+      number = numbers.size;
+      numbers.set(texts[i], number);
+    }
+    own[i] = number;
+  }
+}
+
+function rankTexts(
+  sorted: readonly string[],
+  begin: number,
+  end: number,
+  numbers: Map<string, number>,
+  rank: Uint32Array,
+): void {
+  for (let i = begin; i < end; i++) rank[numbers.get(sorted[i]) ?? 0] = i;
+}
+
+function rankRefs(refs: Uint32Array, begin: number, end: number, ranks: Uint32Array, ranked: Uint32Array): void {
+  for (let i = begin; i < end; i++) ranked[i] = ranks[refs[i]];
 }
 
 /** The series of one selection in the order of their labels. */
@@ -166,17 +214,11 @@ class SeriesOrder {
   /** Series by rank; undefined where they come in order already. */
   readonly #order: Uint32Array | undefined;
 
-  constructor(begin: Uint32Array, refs: Uint32Array) {
+  constructor(begin: Uint32Array, refs: Uint32Array, order: Uint32Array | undefined) {
     this.begin = begin;
     this.refs = refs;
     this.count = begin.length - 1;
-    let isSorted = true;
-    for (let i = 1; i < this.count && isSorted; i++) isSorted = compareSeries(this, i - 1, this, i) < 0;
-    if (!isSorted) {
-      this.#order = Uint32Array.from({ length: this.count }, (_, i) => i).sort((a, b) =>
-        compareSeries(this, a, this, b),
-      );
-    }
+    this.#order = order;
   }
 
   get isSorted(): boolean {
@@ -186,6 +228,15 @@ class SeriesOrder {
   at(rank: number): number {
     return this.#order === undefined ? rank : this.#order[rank];
   }
+}
+
+function* orderSeries(begin: Uint32Array, refs: Uint32Array): Steps<SeriesOrder> {
+  const unordered = new SeriesOrder(begin, refs, undefined);
+  const isBehind = (a: number, b: number): boolean => compareSeries(unordered, a, unordered, b) > 0;
+  let sorted = 1;
+  while (sorted < unordered.count && isBehind(sorted, sorted - 1)) if (++sorted % seriesPerStep === 0) yield;
+  if (sorted >= unordered.count) return unordered;
+  return new SeriesOrder(begin, refs, yield* orderInSteps(unordered.count, isBehind));
 }
 
 function compareSeries(a: SeriesOrder, i: number, b: SeriesOrder, j: number): number {
@@ -247,7 +298,7 @@ interface JoinedSeries extends PartTable {
   readonly refs: Uint32Array;
 }
 
-async function joinSeries(orders: readonly SeriesOrder[], turns: Turns, signal: AbortSignal): Promise<JoinedSeries> {
+function* joinSeries(orders: readonly SeriesOrder[]): Steps<JoinedSeries> {
   let parts = 0;
   let refCount = 0;
   for (const { count, refs } of orders) {
@@ -278,7 +329,7 @@ async function joinSeries(orders: readonly SeriesOrder[], turns: Turns, signal: 
         source >= 0 && compareSeries(order, first, orders[source], orders[source].at(next[source])) === 0 ? source : -1;
     }
     partBegin[++series] = part;
-    if (series % seriesPerLook === 0 && turns.isOver) await turns.next(signal);
+    if (series % seriesPerStep === 0) yield;
   }
   return {
     begin: begin.slice(0, series + 1),

@@ -5,10 +5,10 @@
  */
 import type { ChunkBatch } from '../series/series-source.ts';
 import { ByteSink } from '../std/byte-sink.ts';
+import { nextTurn } from '../std/steps.ts';
 import { copyBatch } from './head/copy-batch.ts';
 import type { HeadRange } from './head/head-range.ts';
 import type { SeriesTable } from './head/series-table.ts';
-import { nextTurn } from './head/steps.ts';
 
 /** Labels of the next series. Pairs are numbered from 0 in the order in which they come, over all slices. */
 export interface LabelSlice {

@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { type TempFolder, tempFolder } from '../../../test/support/temp-folder.ts';
+import { WatchedTurns } from '../../../test/support/watched-turns.ts';
 import { Failure } from '../../errors/failure.ts';
 import { compareLabels, Labels } from '../../model/labels.ts';
 import { realDisk } from '../../std/disk.ts';
@@ -11,6 +12,7 @@ import { RecentlyUsed } from '../../std/recently-used.ts';
 import { Prng } from '../../std/testing/prng.ts';
 import { labelsText, readTestBlock, type TestSeries, ulidOf, writeTestBlock } from './block.testing.ts';
 import { blockBegin, expectedSelection, gridOfSeries, randomMatchers, selectRows } from './block-source.testing.ts';
+import { type BlockReaders, BlockSource } from './block-source.ts';
 import { type BlockMemory, type LocalBlock, openLocalBlock } from './local-block.ts';
 import { openBlockFolder } from './read-block.ts';
 import { SeriesMemory } from './series-columns.ts';
@@ -298,6 +300,38 @@ describe('a block with large series and chunks', () => {
     const query = { matchers: [], ...whole };
     assert.deepEqual(await selectRows(block.source, query), expectedSelection(series, query));
   });
+});
+
+it('labels of many series are listed in turns', async (test) => {
+  const count = 20_000;
+  const watched = new WatchedTurns(test);
+  const strings = watched.texts(['pod', ...Array.from({ length: count }, (_, i) => `pod-${count * 2 - i}`)]);
+  const refs = Uint32Array.from({ length: count * 2 }, (_, i) => (i % 2 === 0 ? 0 : 1 + (i >> 1)));
+  const begin = Uint32Array.from({ length: count + 1 }, (_, i) => i * 2);
+  const found = { select: async () => ({ labels: { strings, begin, refs }, chunks: undefined }) };
+  let asked = 0;
+  const source = new BlockSource({
+    lookup: () => ({ rowsOf: () => undefined }),
+    // First nothing is kept, and then this is what would be read.
+    columns: async () => (asked++ % 2 === 0 ? undefined : found),
+    seriesCount: count,
+    minTime: 0,
+    maxTime: 1,
+  } as unknown as BlockReaders);
+  const query = { selectors: [[{ type: '=', name: 'pod', value: 'x' } as const]], minT: 0, maxT: 1, limit: 0 };
+  const values = await source.labelValues('pod', query, signal);
+  assert.deepEqual([values.values.length, values.values[0]], [count, `pod-${count + 1}`]);
+  const names = await source.labelNames(query, signal);
+  assert.deepEqual(names.values, ['pod']);
+  const before = watched.turns;
+  assert.ok(before > count / 1024, `${before} turns`);
+  watched.most = 0;
+  asked = 1;
+  const series = await source.series(query, signal);
+  watched.end();
+  assert.deepEqual([series.values.length, series.values[0]?.get('pod')], [count, `pod-${count + 1}`]);
+  assert.ok(watched.most <= 4096, `${watched.most} texts in a turn`);
+  assert.ok(watched.turns - before > count / 1024, `${watched.turns - before} turns`);
 });
 
 describe('a damaged block', () => {

@@ -3,8 +3,9 @@
  * Owns the order of a selection: postings, series, chunks; two rounds of reads where the postings are at hand. Exemplars and
  * metadata are not in blocks.
  */
-import { compareLabels, compareUtf8, type Labels } from '../../model/labels.ts';
+import { compareLabels, type Labels } from '../../model/labels.ts';
 import type { MetricMetadata } from '../../model/metadata.ts';
+import { sortTextsInSteps } from '../../model/text-order.ts';
 import { setAt } from '../../series/labels-at.ts';
 import { cutListed } from '../../series/listed.ts';
 import type {
@@ -17,6 +18,7 @@ import type {
   SeriesSource,
 } from '../../series/series-source.ts';
 import type { RangeReader } from '../../std/range-reader.ts';
+import { runInSlices, type Steps, sortInSteps } from '../../std/steps.ts';
 import type { IndexLookup } from './index-lookup.ts';
 import { keepShard } from './keep-shard.ts';
 import { type ChunkReaders, locatedChunks, readChunks } from './read-chunks.ts';
@@ -42,6 +44,8 @@ export interface BlockReaders extends ChunkReaders {
   readonly maxTime: number;
 }
 
+const stepSeries = 1024;
+const stepRefs = 16_384;
 const noLabels: LabelTable = { strings: [], begin: new Uint32Array(1), refs: new Uint32Array(0) };
 
 export class BlockSource implements SeriesSource {
@@ -76,10 +80,8 @@ export class BlockSource implements SeriesSource {
     if (columns !== undefined) {
       return cutListed(await columns.names(places, query.minT, query.maxT, signal), [], query.limit);
     }
-    const { strings, refs } = await this.#labelsOf(query, places, signal);
-    const seen = new Uint8Array(strings.length);
-    for (let i = 0; i < refs.length; i += 2) seen[refs[i]] = 1;
-    return cutListed(strings.filter((_, i) => seen[i] === 1).sort(compareUtf8), [], query.limit);
+    const table = await this.#labelsOf(query, places, signal);
+    return cutListed(await runInSlices(namesIn(table), signal), [], query.limit);
   }
 
   async labelValues(name: string, query: LabelQuery, signal: AbortSignal): Promise<Listed<string>> {
@@ -94,19 +96,15 @@ export class BlockSource implements SeriesSource {
     if (columns !== undefined) {
       return cutListed(await columns.values(name, places, query.minT, query.maxT, signal), [], query.limit);
     }
-    const { strings, refs } = await this.#labelsOf(query, places, signal);
-    const seen = new Uint8Array(strings.length);
-    for (let i = 0; i < refs.length; i += 2) if (strings[refs[i]] === name) seen[refs[i + 1]] = 1;
-    return cutListed(strings.filter((_, i) => seen[i] === 1).sort(compareUtf8), [], query.limit);
+    const table = await this.#labelsOf(query, places, signal);
+    return cutListed(await runInSlices(valuesIn(table, name), signal), [], query.limit);
   }
 
   async series(query: LabelQuery, signal: AbortSignal): Promise<Listed<Labels>> {
     if (!this.#overlaps(query)) return { values: [], warnings: [] };
     const places = await this.#placesOf(query, signal);
     const table = await this.#labelsOf(query, places, signal);
-    const found: Labels[] = [];
-    for (let i = 0; i + 1 < table.begin.length; i++) found.push(setAt(table, i, 0));
-    return cutListed(found.sort(compareLabels), [], query.limit);
+    return cutListed(await runInSlices(labelSetsIn(table), signal), [], query.limit);
   }
 
   async exemplars(): Promise<Listed<ExemplarSeries>> {
@@ -161,4 +159,32 @@ export class BlockSource implements SeriesSource {
   #isCovered({ minT, maxT }: LabelQuery): boolean {
     return minT <= this.#block.minTime && maxT >= this.#block.maxTime - 1;
   }
+}
+
+function* namesIn({ strings, refs }: LabelTable): Steps<string[]> {
+  const seen = new Uint8Array(strings.length);
+  for (let i = 0; i < refs.length; i += 2) {
+    seen[refs[i]] = 1;
+    if (i % stepRefs === 0) yield;
+  }
+  return yield* sortTextsInSteps(strings.filter((_, i) => seen[i] === 1));
+}
+
+function* valuesIn({ strings, refs }: LabelTable, name: string): Steps<string[]> {
+  const wanted = strings.indexOf(name);
+  const seen = new Uint8Array(strings.length);
+  for (let i = 0; i < refs.length; i += 2) {
+    if (refs[i] === wanted) seen[refs[i + 1]] = 1;
+    if (i % stepRefs === 0) yield;
+  }
+  return yield* sortTextsInSteps(strings.filter((_, i) => seen[i] === 1));
+}
+
+function* labelSetsIn(table: LabelTable): Steps<Labels[]> {
+  const found: Labels[] = [];
+  for (let i = 0; i + 1 < table.begin.length; i++) {
+    found.push(setAt(table, i, 0));
+    if (i % stepSeries === 0) yield;
+  }
+  return yield* sortInSteps(found, compareLabels);
 }

@@ -10,7 +10,7 @@ import { crc32c } from '../../model/encoding/crc32c.ts';
 import { mapBounded } from '../../std/bounded.ts';
 import type { Disk } from '../../std/disk.ts';
 import { type FileReader, memoryReader, openFileReader, type RangeReader } from '../../std/range-reader.ts';
-import { nextTurn } from '../head/steps.ts';
+import { nextTurn } from '../../std/steps.ts';
 import { checksumBytes } from './index-layout.ts';
 import { openIndex } from './index-reader.ts';
 

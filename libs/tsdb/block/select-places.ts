@@ -6,8 +6,8 @@
 import type { Matcher } from '../../model/matcher.ts';
 import { compileMatcher, type MatcherPredicate } from '../../model/matcher-predicate.ts';
 import type { RangeReader } from '../../std/range-reader.ts';
+import { nextTurn } from '../../std/steps.ts';
 import { Turns } from '../../std/turns.ts';
-import { nextTurn } from '../head/steps.ts';
 import { CorruptBlock } from './corrupt-block.ts';
 import { checksumBytes } from './index-layout.ts';
 import type { IndexLookup } from './index-lookup.ts';

@@ -5,9 +5,9 @@
  * before the new table is in place; it is put into it late.
  */
 import { ByteSink } from '../../std/byte-sink.ts';
+import type { Steps } from '../../std/steps.ts';
 import { IdMarks } from './id-marks.ts';
 import { SeriesTable } from './series-table.ts';
-import type { Steps } from './steps.ts';
 import type { TenantHead } from './tenant-head.ts';
 
 const stepSeries = 64;

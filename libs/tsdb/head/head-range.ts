@@ -22,6 +22,7 @@ import { isStaleNaN, staleNaNHi, staleNaNLo } from '../../model/stale.ts';
 import { compareHistograms } from '../../series/merge.ts';
 import type { ByteSink } from '../../std/byte-sink.ts';
 import { type ByteSource, ByteSourceError } from '../../std/byte-source.ts';
+import type { Steps } from '../../std/steps.ts';
 import type { ChunkBatchBuilder } from './chunk-batch-builder.ts';
 import {
   chunkEndTime,
@@ -36,7 +37,6 @@ import { type LateChunk, LateFloats, lateSamplesMax, lateSampleWords } from './l
 import { LateHistograms } from './late-histograms.ts';
 import { RowTable, rowMask, rowPageShift } from './row-table.ts';
 import { Slot, SlotFlag, slotWords } from './slot.ts';
-import type { Steps } from './steps.ts';
 
 /** Length of a range: what Prometheus' blocks are cut to. */
 export const rangeMs = 7_200_000;

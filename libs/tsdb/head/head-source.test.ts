@@ -15,9 +15,9 @@ import { parseTenantId } from '../../model/tenant-id.ts';
 import { keepSeries, seriesOfShard } from '../../series/series-shard.ts';
 import type { LabelTable } from '../../series/series-source.ts';
 import { ByteSink } from '../../std/byte-sink.ts';
+import { runInSlices } from '../../std/steps.ts';
 import { HeadSource } from './head-source.ts';
 import { headStatusOf } from './head-status.ts';
-import { runInSlices } from './steps.ts';
 import { TenantHead } from './tenant-head.ts';
 import { ValueLists } from './value-lists.ts';
 

@@ -8,6 +8,7 @@ import { labelsOfCanonical } from '../../model/canonical-labels.ts';
 import type { Exemplar } from '../../model/exemplar.ts';
 import { compareLabels, type Labels } from '../../model/labels.ts';
 import type { MetricMetadata } from '../../model/metadata.ts';
+import { sortTextsInSteps } from '../../model/text-order.ts';
 import { setAt } from '../../series/labels-at.ts';
 import { cutListed } from '../../series/listed.ts';
 import type {
@@ -20,13 +21,13 @@ import type {
   SeriesSource,
 } from '../../series/series-source.ts';
 import { ByteSink } from '../../std/byte-sink.ts';
+import { nextTurn, runInSlices, type Steps, sortInSteps } from '../../std/steps.ts';
 import { ChunkBatchBuilder } from './chunk-batch-builder.ts';
 import { copyBatch } from './copy-batch.ts';
 import type { HeadRange } from './head-range.ts';
 import { IdMarks } from './id-marks.ts';
 import { labelsOf, labelTableOf, projectedTableOf } from './label-table.ts';
 import { firstHasSamples, inShard, pairsWithSamples, selectIds, withSamples } from './select-ids.ts';
-import { nextTurn, runInSlices, type Steps, sortInSteps, sortTextsInSteps } from './steps.ts';
 import type { TenantHead } from './tenant-head.ts';
 import { ValueLists } from './value-lists.ts';
 

@@ -4,7 +4,7 @@
  */
 import type { CountedName, HeadStatus } from '../../contracts/ingester.ts';
 import { compareUtf8, metricName } from '../../model/labels.ts';
-import type { Steps } from './steps.ts';
+import type { Steps } from '../../std/steps.ts';
 import type { TenantHead } from './tenant-head.ts';
 
 const stepPairs = 512;

@@ -2,7 +2,7 @@
  * A bit per series number, for sets of series: numbers rise for as long as a process lives, so only pages with a bit in them
  * take memory. Owns nothing else.
  */
-import type { Steps } from './steps.ts';
+import type { Steps } from '../../std/steps.ts';
 
 const pageShift = 16;
 const pageMask = (1 << pageShift) - 1;

@@ -5,8 +5,8 @@
 import { blankPairs, Labels } from '../../model/labels.ts';
 import { NumberLists } from '../../series/number-lists.ts';
 import type { LabelTable } from '../../series/series-source.ts';
+import type { Steps } from '../../std/steps.ts';
 import type { SeriesTable } from './series-table.ts';
-import type { Steps } from './steps.ts';
 
 const stepSeries = 128;
 

@@ -6,10 +6,10 @@
 import type { Matcher } from '../../model/matcher.ts';
 import { compileMatcher, type MatcherPredicate } from '../../model/matcher-predicate.ts';
 import { countsForShard, type SeriesShard, shardOf } from '../../series/series-shard.ts';
+import type { Steps } from '../../std/steps.ts';
 import type { HeadRange } from './head-range.ts';
 import { IdMarks } from './id-marks.ts';
 import type { SeriesTable } from './series-table.ts';
-import type { Steps } from './steps.ts';
 
 interface Condition {
   readonly name: number;

@@ -4,8 +4,8 @@ import fc from 'fast-check';
 import { canonicalizeLabels } from '../../model/canonical-labels.ts';
 import { compareUtf8, Labels } from '../../model/labels.ts';
 import { ByteSink } from '../../std/byte-sink.ts';
+import { runInSlices } from '../../std/steps.ts';
 import { SeriesTable } from './series-table.ts';
-import { runInSlices } from './steps.ts';
 import { type ValueList, ValueLists } from './value-lists.ts';
 
 const { signal } = new AbortController();

@@ -5,11 +5,12 @@
  * for any more.
  */
 import { compareUtf8 } from '../../model/labels.ts';
+import { textOrder } from '../../model/text-order.ts';
 import { RecentlyUsed } from '../../std/recently-used.ts';
+import { type Steps, sortInSteps } from '../../std/steps.ts';
 import type { HeadRange } from './head-range.ts';
 import { pairsWithSamples } from './select-ids.ts';
 import type { SeriesTable } from './series-table.ts';
-import { type Steps, sortInSteps, textOrder } from './steps.ts';
 
 /** Beside the characters of a text: where it stands, its header, its pair. */
 const valueBytes = 28;
