@@ -651,6 +651,33 @@ describe('Tsdb', () => {
     await tsdb.close();
   });
 
+  it('beside a log that is kept elsewhere waits where samples of thousands of ranges do, and takes all of them', async () => {
+    const blocks = {
+      recover: async () => [],
+      verify: async () => true,
+      write: async () => {
+        if (isFull) throw new Error('no block can be written');
+        return 'block';
+      },
+    };
+    let isFull = true;
+    const stop = new AbortController();
+    const cut = { blocks, nowMs: () => start, cutDelayMs: 0, idleMs: 0 };
+    const { tsdb } = await open(new FaultyDisk(), { outside: new OutsideLog('/data/log'), cut });
+    const rows = Array.from({ length: 4097 }, (_, i) => ['s', start - i * rangeMs, i] as [string, number, number]);
+    assert.equal(tsdb.roomFor(tenantA, stop.signal), undefined);
+    tsdb.applyLogged(batch(tenantA, rows), 0);
+    assert.equal(tsdb.roomFor(tenantB, stop.signal), undefined);
+    const given = tsdb.roomFor(tenantA, stop.signal);
+    stop.abort(new Error('the process stops'));
+    await assert.rejects(given ?? assert.fail(), /the process stops/);
+    isFull = false;
+    await tsdb.roomFor(tenantA, new AbortController().signal);
+    assert.ok((tsdb.heads.get(tenantA)?.openRanges.size ?? 0) <= 64);
+    tsdb.applyLogged(batch(tenantA, [['s', start, 1]]), 1);
+    await tsdb.close();
+  });
+
   it('makes no series of a row that brings no sample, and takes exemplars of series that are known', async () => {
     const disk = new FaultyDisk();
     const { tsdb } = await open(disk, { seriesMax: () => 2 });

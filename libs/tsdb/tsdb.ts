@@ -16,6 +16,7 @@ import type { SeriesSource } from '../series/series-source.ts';
 import { assert } from '../std/assert.ts';
 import { type Disk, isDiskFull } from '../std/disk.ts';
 import { runInSlices } from '../std/steps.ts';
+import { untilAborted } from '../std/until-aborted.ts';
 import { type CutOptions, RangeCutter } from './cut-ranges.ts';
 import { dropEmptySeries, rebuildSeries } from './head/drop-series.ts';
 import type { HeadRange } from './head/head-range.ts';
@@ -190,7 +191,7 @@ export class Tsdb {
     const known = this.#heads.get(batch.tenant);
     if (known === undefined) this.#checkTenants();
     const head = known ?? this.#newHead(batch.tenant);
-    if (head.openRanges.size + head.frozenRanges.size > rangesMax) {
+    if (hasManyRanges(head)) {
       throw new Failure(
         'unavailable',
         `samples of more than ${rangesMax} ranges of two hours wait to be written to blocks`,
@@ -260,6 +261,24 @@ export class Tsdb {
       head.hasDroppedSeries = true;
     }
     return head;
+  }
+
+  /**
+   * Before a record of the log that is kept elsewhere is applied: resolves when ranges of the tenant have gone to blocks of which thousands
+   * wait for that; undefined where there are not so many. @throws what `signal` was aborted with
+   */
+  roomFor(tenant: TenantId, signal: AbortSignal): Promise<void> | undefined {
+    return hasManyRanges(this.#heads.get(tenant)) ? this.#waitForBlocks(tenant, signal) : undefined;
+  }
+
+  async #waitForBlocks(tenant: TenantId, signal: AbortSignal): Promise<void> {
+    const { log, fullRetryMs } = this.#options;
+    log.warn({ tenant }, `the log waits: more than ${rangesMax} ranges of two hours go to blocks`);
+    for (;;) {
+      await untilAborted(this.cutDue(), signal);
+      if (!hasManyRanges(this.#heads.get(tenant))) return;
+      await setTimeout(fullRetryMs, undefined, { signal });
+    }
   }
 
   /**
@@ -813,6 +832,10 @@ export class Tsdb {
     await disk.rename(path, to);
     log.error({ file: path, now: to }, 'a damaged file was set aside; what could be read of it was kept');
   }
+}
+
+function hasManyRanges(head: TenantHead | undefined): boolean {
+  return head !== undefined && head.openRanges.size + head.frozenRanges.size > rangesMax;
 }
 
 /** Why a head can have no new series, whatever the limits are. */

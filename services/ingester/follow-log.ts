@@ -2,7 +2,7 @@
  * The ingester follows its partition of the log: record by record into the head, in the order of the log.
  * Owns where reading begins, what has been applied (the low-water mark) and who waits for it, and what is said when the log does
  * not go on where it must. One record after the other, whoever's they are: so the order of every series is that of the log, and
- * a tenant waits for others no longer than their records take.
+ * a tenant waits for others no longer than their records take, or than a head takes that has thousands of ranges to let go of.
  */
 import type { WriteBatch } from '../../libs/contracts/write-batch.ts';
 import { Failure } from '../../libs/errors/failure.ts';
@@ -278,7 +278,11 @@ export class FollowLog {
       if (!(error instanceof Failure)) throw error;
       return this.#setAside(offset, leaderEpoch, key, value, error);
     }
-    this.#take(batch, offset, leaderEpoch, value?.length ?? 0);
+    const bytes = value?.length ?? 0;
+    const room = this.#deps.tsdb.roomFor(batch.tenant, this.#abort.signal);
+    if (room === undefined) return this.#take(batch, offset, leaderEpoch, bytes);
+    // Numbers of series may mean nothing any more by then.
+    return room.then(() => this.#take(this.#read(value), offset, leaderEpoch, bytes));
   }
 
   #read(value: Uint8Array | null): WriteBatch {
