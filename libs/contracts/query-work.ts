@@ -109,7 +109,7 @@ export const workLanes: readonly WorkLane[] = ['evaluations', 'lists'];
 /** What a querier waits for. */
 export interface WorkWish {
   readonly lane: WorkLane;
-  /** Of the evaluations that this querier waits for, so many are only for tenants of whom it has none: one who asks long questions waits behind himself. */
+  /** Of what this querier waits for in the lane, so many are only for tenants of whom it has nothing there: one who asks long questions waits behind himself. */
   readonly spares: number;
 }
 

@@ -12,6 +12,8 @@ import { tracedBelow } from '../../libs/telemetry/trace.ts';
 
 /** Lists wait for others more than they work. */
 const listsAtOnce = 8;
+/** And so many for tenants of whom there is none: those of one may all wait for the bucket. */
+const spareLists = 4;
 /** After a frontend could not be asked. */
 const pauseMs = 500;
 
@@ -45,7 +47,8 @@ export class WorkPuller {
     const stop = AbortSignal.any([gone, this.#stopping.signal]);
     const { evaluations, spares } = this.#options;
     for (let i = 0; i < evaluations + spares; i++) void this.#loop(frontend, { lane: 'evaluations', spares }, stop);
-    for (let i = 0; i < listsAtOnce; i++) void this.#loop(frontend, { lane: 'lists', spares: 0 }, stop);
+    const lists = { lane: 'lists', spares: spareLists } as const;
+    for (let i = 0; i < listsAtOnce + spareLists; i++) void this.#loop(frontend, lists, stop);
   }
 
   /** Takes no more; resolves when what was taken is done, or after so long. */

@@ -94,6 +94,19 @@ describe('work for queriers', () => {
     assert.equal((await take(runner, 'elsewhere', 1)).work.tenant, 'a');
   });
 
+  it('leaves it room for lists of another tenant as well, and for the question whether what is kept is still true', async () => {
+    const { runner } = runnerOf();
+    const list = (tenant: string) =>
+      void ask(runner, { ...workOf(tenant), path: '/api/v1/labels' }).catch(() => undefined);
+    const takes = [1, 2, 3].map(() => runner.take({ lane: 'lists', spares: 1 }, 'q', never));
+    for (let i = 0; i < 5; i++) list('a');
+    for (const one of takes.slice(0, 2)) assert.equal((await one).work.tenant, 'a');
+    assert.equal(runner.queue.lengthOf('lists'), 3);
+    const check = { kind: 'check', tenant: parseTenantId('b'), witnesses: [] } as const;
+    void runner.run(check, { timeoutMs: 60_000, signal: never }).catch(() => undefined);
+    assert.equal((await takes[2])?.work.kind, 'check');
+  });
+
   it('ten thousand of one tenant are refused at its maximum, and another is served', async () => {
     const { runner } = runnerOf(2000, 1000);
     const outcomes = Array.from({ length: 10_000 }, () => ask(runner, workOf('many')));

@@ -32,51 +32,37 @@ interface Lane<T> {
   readonly takers: Set<Taker<T>>;
 }
 
+/** What a querier waits for in one lane, and what it does. */
+class Places {
+  waits = 0;
+  has = 0;
+  /** Of those in which it waits, so many are only for tenants of whom it has nothing. As it said last. */
+  spares = 0;
+  /** How much it has of each tenant. */
+  readonly #ofTenants = new Map<TenantId, number>();
+
+  accepts(tenant: TenantId): boolean {
+    return this.waits > this.spares || !this.#ofTenants.has(tenant);
+  }
+
+  hasBy(tenant: TenantId, by: number): void {
+    this.has += by;
+    const count = (this.#ofTenants.get(tenant) ?? 0) + by;
+    if (count === 0) this.#ofTenants.delete(tenant);
+    else this.#ofTenants.set(tenant, count);
+  }
+}
+
 /** One that waits for work or does some. */
 class Querier {
-  /** By lane, how often it waits. */
-  readonly waits = new Map<WorkLane, number>(workLanes.map((lane) => [lane, 0]));
-  /** By lane, how much it has in hand. */
-  readonly has = new Map<WorkLane, number>(workLanes.map((lane) => [lane, 0]));
-  /** Evaluations that it has of each tenant. */
-  readonly #evaluates = new Map<TenantId, number>();
-  /** As it said last. */
-  spares = 0;
+  readonly lanes: Readonly<Record<WorkLane, Places>> = { evaluations: new Places(), lists: new Places() };
 
   get inHand(): number {
-    return this.#sum(this.has);
+    return this.lanes.evaluations.has + this.lanes.lists.has;
   }
 
   get isGone(): boolean {
-    return this.inHand === 0 && this.#sum(this.waits) === 0;
-  }
-
-  /** Evaluations of one tenant that it could do at once. */
-  get evaluations(): number {
-    return Math.max(0, (this.waits.get('evaluations') ?? 0) + (this.has.get('evaluations') ?? 0) - this.spares);
-  }
-
-  /** Whether one of the places in which it waits is for a tenant. */
-  accepts(lane: WorkLane, tenant: TenantId): boolean {
-    return lane !== 'evaluations' || (this.waits.get(lane) ?? 0) > this.spares || !this.#evaluates.has(tenant);
-  }
-
-  waitsBy(lane: WorkLane, by: number): void {
-    this.waits.set(lane, (this.waits.get(lane) ?? 0) + by);
-  }
-
-  hasBy({ lane, tenant }: Waiting, by: number): void {
-    this.has.set(lane, (this.has.get(lane) ?? 0) + by);
-    if (lane !== 'evaluations') return;
-    const count = (this.#evaluates.get(tenant) ?? 0) + by;
-    if (count === 0) this.#evaluates.delete(tenant);
-    else this.#evaluates.set(tenant, count);
-  }
-
-  #sum(byLane: ReadonlyMap<WorkLane, number>): number {
-    let sum = 0;
-    for (const count of byLane.values()) sum += count;
-    return sum;
+    return this.inHand + this.lanes.evaluations.waits + this.lanes.lists.waits === 0;
   }
 }
 
@@ -108,7 +94,10 @@ export class WorkQueue<T extends Waiting> {
   /** Evaluations of one tenant that could run at once: those that do, and those that queriers wait for. */
   get evaluators(): number {
     let count = 0;
-    for (const { evaluations } of this.#queriers.values()) count += evaluations;
+    for (const { lanes } of this.#queriers.values()) {
+      const { waits, has, spares } = lanes.evaluations;
+      count += Math.max(0, waits + has - spares);
+    }
     return count;
   }
 
@@ -153,7 +142,7 @@ export class WorkQueue<T extends Waiting> {
     return new Promise((resolve, reject) => {
       const leave = (): void => {
         lane.takers.delete(taker);
-        this.#change(querier, (one) => one.waitsBy(name, -1));
+        this.#change(querier, ({ lanes }) => lanes[name].waits--);
         reject(signal.reason);
       };
       const taker: Taker<T> = {
@@ -165,9 +154,9 @@ export class WorkQueue<T extends Waiting> {
       };
       signal.addEventListener('abort', leave, { once: true });
       lane.takers.add(taker);
-      this.#change(querier, (one) => {
-        one.waitsBy(name, 1);
-        if (name === 'evaluations') one.spares = spares;
+      this.#change(querier, ({ lanes }) => {
+        lanes[name].waits++;
+        lanes[name].spares = spares;
       });
       const item = this.#next(lane, querier);
       if (item !== undefined) this.#hand(lane, taker, item);
@@ -176,7 +165,7 @@ export class WorkQueue<T extends Waiting> {
 
   /** The querier has this piece in hand no longer. */
   done(querier: string, item: T): void {
-    this.#change(querier, (one) => one.hasBy(item, -1));
+    this.#change(querier, ({ lanes }) => lanes[item.lane].hasBy(item.tenant, -1));
   }
 
   #laneOf(name: WorkLane): Lane<T> {
@@ -185,7 +174,8 @@ export class WorkQueue<T extends Waiting> {
 
   #next(lane: Lane<T>, querier: string): T | undefined {
     const now = performance.now();
-    const accepts = (tenant: TenantId): boolean => this.#queriers.get(querier)?.accepts(lane.name, tenant) === true;
+    const accepts = (tenant: TenantId): boolean =>
+      this.#queriers.get(querier)?.lanes[lane.name].accepts(tenant) === true;
     const index = lane.again.findIndex(
       ({ item, anybodyAt }) => accepts(item.tenant) && (anybodyAt <= now || !item.failedAt.has(querier)),
     );
@@ -209,7 +199,7 @@ export class WorkQueue<T extends Waiting> {
       const querier = this.#queriers.get(taker.querier);
       const inHand = querier?.inHand ?? 0;
       if (item.failedAt.has(taker.querier) || inHand >= least) continue;
-      if (querier?.accepts(lane.name, item.tenant) !== true) continue;
+      if (querier?.lanes[lane.name].accepts(item.tenant) !== true) continue;
       best = taker;
       least = inHand;
     }
@@ -219,9 +209,9 @@ export class WorkQueue<T extends Waiting> {
 
   #hand(lane: Lane<T>, taker: Taker<T>, item: T): void {
     lane.takers.delete(taker);
-    this.#change(taker.querier, (one) => {
-      one.waitsBy(lane.name, -1);
-      one.hasBy(item, 1);
+    this.#change(taker.querier, ({ lanes }) => {
+      lanes[lane.name].waits--;
+      lanes[lane.name].hasBy(item.tenant, 1);
     });
     taker.resolve(item);
   }
