@@ -9,6 +9,8 @@ import type { KafkaTopic } from './topic.ts';
 const earliest = -2n;
 const latest = -1n;
 const readUncommitted = 0;
+/** So long is waited for brokers that did not answer a moment ago: each read would wait for its whole time else. */
+const awayMs = 500;
 
 type OffsetsTopic = Pick<KafkaTopic, 'name' | 'problem' | 'check'>;
 
@@ -29,6 +31,20 @@ export class LogOffsets {
    * @throws Failure `unavailable`
    */
   ends(): Promise<readonly number[]> {
+    const ends = this.#ends();
+    const { problem } = this.#topic;
+    return problem === undefined ? ends : this.#within(awayMs, ends, problem);
+  }
+
+  /** Brokers that did not answer when they were asked last may be back. */
+  #within(ms: number, ends: Promise<readonly number[]>, problem: string): Promise<readonly number[]> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(kafkaAway(problem, undefined)), ms);
+      ends.then(resolve, reject).finally(() => clearTimeout(timer));
+    });
+  }
+
+  #ends(): Promise<readonly number[]> {
     if (this.#running === undefined) return this.#start();
     this.#next ??= this.#running
       .catch(() => undefined)
@@ -59,10 +75,8 @@ export class LogOffsets {
   }
 
   async #list(timestamp: bigint, partitions: number[] | undefined): Promise<readonly number[]> {
-    const { name, problem } = this.#topic;
+    const { name } = this.#topic;
     this.#topic.check();
-    // The brokers did not answer when they were asked last: whoever reads is not to wait for that each time.
-    if (problem !== undefined) throw kafkaAway(problem, undefined);
     try {
       const offsets = await this.#consumer.listOffsets({
         topics: [name],
