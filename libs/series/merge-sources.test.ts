@@ -211,7 +211,6 @@ describe('labels of several selections', () => {
     const watched = new WatchedTurns(test);
     const count = 20_000;
     const { labels } = await mergeSelections([podsOf(count, 0, watched), podsOf(count, 10, watched)]);
-    watched.end();
     assert.equal(seriesCountOf(labels), count + 10);
     assert.ok(watched.most > 0 && watched.most <= 4096, `${watched.most} texts in a turn`);
     // Numbering, sorting, ranking; the series of each put in order, then joined.

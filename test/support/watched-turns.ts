@@ -20,6 +20,9 @@ export class WatchedTurns {
       if (this.#goesOn) setImmediate(turn);
     };
     setImmediate(turn);
+    test.after(() => {
+      this.#goesOn = false;
+    });
   }
 
   /** The same texts, looked at under its eyes. */
@@ -30,9 +33,5 @@ export class WatchedTurns {
         return Reflect.get(target, key, own);
       },
     });
-  }
-
-  end(): void {
-    this.#goesOn = false;
   }
 }
