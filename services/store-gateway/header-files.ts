@@ -27,6 +27,7 @@ export class HeaderFiles {
   readonly #freeBytes: (directory: string) => Promise<number>;
   /** By path. */
   readonly #kept = new Map<string, Kept>();
+  #scanning: Promise<void> | undefined;
   bytes = 0;
   /** Awaited for each that has made way: whoever has it open may close it, as its bytes are free only then. */
   onMadeWay: (tenant: TenantId, ulid: Ulid) => Promise<void> = async () => {};
@@ -67,8 +68,25 @@ export class HeaderFiles {
     return this.#kept.has(this.path(tenant, ulid));
   }
 
-  /** Looks what an earlier process left; what is not a header is deleted. */
-  async scan(): Promise<void> {
+  /** As `has`; before it was looked what an earlier process left, one is found all the same. */
+  async find(tenant: TenantId, ulid: Ulid): Promise<boolean> {
+    if (this.has(tenant, ulid)) return true;
+    const found = await stat(this.path(tenant, ulid)).catch(() => undefined);
+    if (found === undefined) return false;
+    this.keep(tenant, ulid, found.size);
+    return true;
+  }
+
+  /** Looks what an earlier process left; what is not a header is deleted. No room is made for another before that is over. */
+  scan(): Promise<void> {
+    const scanning = this.#scan().finally(() => {
+      this.#scanning = undefined;
+    });
+    this.#scanning = scanning.catch(() => undefined);
+    return scanning;
+  }
+
+  async #scan(): Promise<void> {
     const tenants = await readdir(this.#folder, { withFileTypes: true }).catch(() => []);
     for (const { name: tenant } of tenants.filter((entry) => entry.isDirectory() && isTenantId(entry.name))) {
       if (!isTenantId(tenant)) continue;
@@ -113,6 +131,7 @@ export class HeaderFiles {
    * @returns whether the disk has room for them
    */
   async makeRoom(bytes: number): Promise<boolean> {
+    await this.#scanning;
     const bytesMax = (await this.#bytesNow()) - bytes;
     if (this.bytes > bytesMax) {
       const oldest = [...this.#kept.values()].sort((a, b) => a.usedAtMs - b.usedAtMs);

@@ -328,7 +328,7 @@ export class GatewayBlock {
   async #openHeader(facts: BlockFacts, signal: AbortSignal): Promise<HeaderedIndex> {
     const { disk, headers, headerPostingsBytes, onBadHeader } = this.#deps;
     const path = headers.path(this.tenant, this.ulid);
-    if (headers.has(this.tenant, this.ulid)) {
+    if (await headers.find(this.tenant, this.ulid)) {
       try {
         const header = await openIndexHeader(disk, path, facts.indexBytes, signal);
         headers.keep(this.tenant, this.ulid, header.bytes);

@@ -1,6 +1,6 @@
 /** Blocks behind the contract of the store-gateway, whole and damaged: every answer is complete or an error that names the block. */
 import assert from 'node:assert/strict';
-import { readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { blockFileSizes } from '../../libs/blocks/block-files.ts';
@@ -13,8 +13,9 @@ import { parseTenantId } from '../../libs/model/tenant-id.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
 import { FilesystemBucket } from '../../libs/object-store/filesystem.ts';
 import { MemoryBucket } from '../../libs/object-store/memory.ts';
-import { realDisk } from '../../libs/std/disk.ts';
+import { type Disk, realDisk } from '../../libs/std/disk.ts';
 import { openFilesMax } from '../../libs/std/open-files.ts';
+import { nextTurn } from '../../libs/std/steps.ts';
 import { Prng } from '../../libs/std/testing/prng.ts';
 import { type TestSeries, ulidOf, writeTestBlock } from '../../libs/tsdb/block/block.testing.ts';
 import {
@@ -24,6 +25,7 @@ import {
   randomMatchers,
   selectRows,
 } from '../../libs/tsdb/block/block-source.testing.ts';
+import { indexHeaderBytes } from '../../libs/tsdb/block/index-layout.ts';
 import type { Ulid } from '../../libs/tsdb/block/ulid.ts';
 import { tempFolder } from '../../test/support/temp-folder.ts';
 import { HeaderFiles } from './header-files.ts';
@@ -48,6 +50,7 @@ interface RigChange {
   readonly lookupBytesMax?: number;
   readonly batchBytesTotal?: number;
   readonly freeBytes?: () => Promise<number>;
+  readonly disk?: Disk;
 }
 
 /** A bucket's methods as they are. */
@@ -68,13 +71,13 @@ function rigOf(bucket: Bucket, folder: string, change: RigChange = {}): Rig {
   const clock = { nowMs: 1_800_000_000_000 };
   const nowMs = () => clock.nowMs;
   const quarantined: string[] = [];
-  const { freeBytes = async () => Number.POSITIVE_INFINITY } = change;
-  const headers = new HeaderFiles(realDisk, join(folder, 'headers'), 1 << 30, nowMs, freeBytes);
+  const { freeBytes = async () => Number.POSITIVE_INFINITY, disk = realDisk } = change;
+  const headers = new HeaderFiles(disk, join(folder, 'headers'), 1 << 30, nowMs, freeBytes);
   const cache = new MemoryPageCache(change.cacheBytes ?? 64 << 20);
   const onProblem = (_: string, problem: string): void => assert.fail(problem);
   const handler = new StoreGatewayHandler({
     bucket,
-    disk: realDisk,
+    disk,
     headers,
     cache,
     indexes: new TenantIndexes({ bucket, nowMs, ageMsMax: 60_000, staleMsMax: 600_000, onProblem }),
@@ -122,6 +125,68 @@ const later = (series: readonly TestSeries[], ms: number): TestSeries[] =>
   }));
 
 describe('the store-gateway', () => {
+  it('asks the bucket once what many blocks are, and opens headers that an earlier process has left at once', async () => {
+    await using folder = await tempFolder('gateway');
+    const memory = new MemoryBucket();
+    const ulids: Ulid[] = [];
+    for (let i = 1; i <= 20; i++)
+      ulids.push(await ship(memory, folder.path, i, later(gridOfSeries(1, 3, 5), i * 60_000)));
+    const asked: string[] = [];
+    const bucket: Bucket = {
+      ...methodsOf(memory),
+      get: (key, options) => {
+        asked.push(key);
+        return memory.get(key, options);
+      },
+      stat: (key, stop) => {
+        asked.push(key);
+        return memory.stat(key, stop);
+      },
+      getRange: (key, begin, end, stop) => {
+        // Whether it is an index at all is asked for a header.
+        if (end === indexHeaderBytes && key.endsWith('/index')) asked.push(key);
+        return memory.getRange(key, begin, end, stop);
+      },
+    };
+    for (const [process, indexes] of [20, 0].entries()) {
+      await using rig = rigOf(bucket, folder.path);
+      const rows = await selectRows(rig.handler.source(tenant, ulids).source, whole);
+      assert.equal(rows.length, 3);
+      const counts = [/bucket-index/, /meta.json|tombstones/, /\/index$/].map(
+        (kind) => new Set(asked.filter((key) => kind.test(key))).size,
+      );
+      assert.deepEqual(counts, [1, 0, indexes], `process ${process}`);
+      asked.length = 0;
+    }
+  });
+
+  it('builds no header while it is looked what an earlier process has left: half-written ones are deleted then', async () => {
+    await using folder = await tempFolder('gateway');
+    const bucket = new MemoryBucket();
+    const ulid = await ship(bucket, folder.path, 1, gridOfSeries(1, 3, 5));
+    let isBegun = false;
+    let scanning: Promise<void> | undefined;
+    const disk: Disk = {
+      ...realDisk,
+      open: async (path, mode) => {
+        const file = await realDisk.open(path, mode);
+        if (mode === 'create') {
+          isBegun = true;
+          await scanning;
+        }
+        return file;
+      },
+      list: async (directory) => {
+        for (let turn = 0; turn < 200 && !isBegun; turn++) await nextTurn();
+        return realDisk.list(directory);
+      },
+    };
+    await using rig = rigOf(bucket, folder.path, { disk });
+    await mkdir(join(folder.path, 'headers', tenant), { recursive: true });
+    scanning = rig.headers.scan();
+    assert.equal((await selectRows(rig.handler.source(tenant, [ulid]).source, whole)).length, 3);
+  });
+
   it('reads little of an index whose block says that it has fewer series than it has', async () => {
     await using folder = await tempFolder('gateway');
     const bucket = new MemoryBucket();

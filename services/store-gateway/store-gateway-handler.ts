@@ -42,11 +42,16 @@ const batchBytesTotalDefault = 64 << 20;
 const batchBytesMin = 256 << 10;
 const batchBytesMax = 4 << 20;
 
+/** A question of so many blocks waits for the index where none is held: it says what each of them would ask the bucket for by itself. */
+const indexedFrom = 4;
+
 /** What one question reads of blocks. */
 interface Reading {
   readonly counts: ReadCounts;
   readonly read: Set<Ulid>;
   readonly batchBytes: number;
+  /** The tenant's index, for blocks that are not open; undefined where there is none at hand. */
+  readonly index: (signal: AbortSignal) => BucketIndex | undefined | Promise<BucketIndex | undefined>;
 }
 
 /** A block as an operator sees it. */
@@ -86,7 +91,16 @@ export class StoreGatewayHandler implements StoreGatewayContract {
     this.counters.queries++;
     const share = (this.#deps.batchBytesTotal ?? batchBytesTotalDefault) / Math.max(1, names.length);
     const batchBytes = Math.floor(Math.min(batchBytesMax, Math.max(batchBytesMin, share)));
-    const sources = names.map((ulid) => this.#blockSource(tenant, ulid, { counts, read, batchBytes }));
+    const { indexes } = this.#deps;
+    let asked: Promise<BucketIndex | undefined> | undefined;
+    const index: Reading['index'] = (signal) => {
+      const held = indexes.held(tenant)?.index;
+      if (held !== undefined || names.length < indexedFrom) return held;
+      // Without it each block is found by its name.
+      asked ??= indexes.of(tenant, signal).catch(() => undefined);
+      return asked;
+    };
+    const sources = names.map((ulid) => this.#blockSource(tenant, ulid, { counts, read, batchBytes, index }));
     const reads = (): BlockReads => ({ blocks: [...read], ...counts });
     return { source: mergeSources(sources), reads };
   }
@@ -194,11 +208,12 @@ export class StoreGatewayHandler implements StoreGatewayContract {
     };
   }
 
-  #ownSource(tenant: TenantId, ulid: Ulid, { counts, read, batchBytes }: Reading): SeriesSource {
+  #ownSource(tenant: TenantId, ulid: Ulid, { counts, read, batchBytes, index }: Reading): SeriesSource {
     const block = this.block(tenant, ulid);
     const ask = async <T>(signal: AbortSignal, act: (source: BlockSource) => Promise<T>): Promise<T> => {
-      const held = this.#deps.indexes.held(tenant);
-      const known = held === undefined ? undefined : this.#byUlid(held.index).get(ulid);
+      const found = block.isOpen ? undefined : index(signal);
+      const indexed = found instanceof Promise ? await found : found;
+      const known = indexed === undefined ? undefined : this.#byUlid(indexed).get(ulid);
       const bytesBefore = block.bytes;
       try {
         const answer = await block.use(known, counts, batchBytes, signal, act);

@@ -42,7 +42,7 @@ export function startSync(deps: SyncDeps): { stop(): Promise<void> } {
     await deps.headers.makeRoom(0);
     for (const tenant of tenants) {
       if (stopping.signal.aborted) return;
-      await forTenant(tenant, () => syncTenant(deps, tenant, stopping.signal));
+      await forTenant(tenant, () => syncTenant(deps, tenant, isFirst, stopping.signal));
     }
   };
   const next = (isFirst: boolean): void => {
@@ -62,11 +62,13 @@ export function startSync(deps: SyncDeps): { stop(): Promise<void> } {
   };
 }
 
-async function syncTenant(deps: SyncDeps, tenant: TenantId, signal: AbortSignal): Promise<void> {
+async function syncTenant(deps: SyncDeps, tenant: TenantId, isFirst: boolean, signal: AbortSignal): Promise<void> {
   const { handler, indexes, headers, nowMs, log } = deps;
   let blocks: readonly IndexedBlock[];
   try {
-    blocks = (await indexes.refresh(tenant)).blocks;
+    // Whoever was asked for before the start counts as asked for.
+    const index = isFirst ? indexes.of(tenant, signal) : indexes.refresh(tenant);
+    blocks = (await index).blocks;
   } catch (error) {
     log.warn({ tenant, error: String(error) }, 'the bucket index of a tenant cannot be read');
     return;
