@@ -13,7 +13,7 @@ const { signal } = new AbortController();
 const tenant = parseTenantId('team-a');
 const key = 'team-a/bucket-index.json.gz';
 
-function rig(ageMsMax = 60_000) {
+function rig(ageMsMax = 60_000, heldBytesMax = Number.POSITIVE_INFINITY) {
   const bucket = new MemoryBucket();
   const state = { nowMs: 1_000_000, steadyMs: 0, away: false, gets: 0 };
   const problems: string[] = [];
@@ -34,6 +34,7 @@ function rig(ageMsMax = 60_000) {
     steadyMs: () => state.steadyMs,
     ageMsMax,
     staleMsMax: 600_000,
+    heldBytesMax,
     onProblem: (_, problem) => problems.push(problem),
   });
   const write = (...ulids: string[]) => {
@@ -55,6 +56,32 @@ describe('indexes of tenants', () => {
     assert.equal((await indexes.of(tenant, signal)).noCompact.length, 1);
     state.nowMs += 1;
     assert.equal((await indexes.of(tenant, signal)).noCompact.length, 2);
+  });
+
+  it('take no more memory than they may, however many tenants ask: the one used longest ago goes', async () => {
+    const { bucket, state, indexes } = rig(60_000, 100_000);
+    const tenants = Array.from({ length: 8 }, (_, i) => parseTenantId(`tenant-${i}`));
+    const noCompact = Array.from({ length: 500 }, (_, i) => parseUlid(String(i).padStart(26, '0')));
+    for (const one of tenants)
+      await updateBucketIndex(bucket, one, 1_000, () => ({ ...emptyBucketIndex, noCompact }), signal);
+    const [first, second] = tenants;
+    assert.ok(first !== undefined && second !== undefined);
+    const heldCount = (): number => tenants.filter((one) => indexes.held(one) !== undefined).length;
+    await indexes.of(first, signal);
+    for (const one of tenants.slice(1)) {
+      state.nowMs++;
+      assert.notEqual(indexes.held(first), undefined, 'it is used all the time');
+      state.nowMs++;
+      await indexes.of(one, signal);
+    }
+    assert.equal(indexes.held(second), undefined);
+    assert.equal(heldCount(), 3);
+    // What is read for nobody is the first to go.
+    await indexes.refresh(second);
+    state.nowMs++;
+    await indexes.of(tenants[3] ?? second, signal);
+    assert.deepEqual([indexes.held(second), heldCount()], [undefined, 3]);
+    assert.equal((await indexes.of(second, signal)).noCompact.length, 500);
   });
 
   it('are never gone by for longer than they may be old, however seldom they are to be read', async () => {
@@ -83,7 +110,8 @@ describe('indexes of tenants', () => {
     assert.deepEqual([indexes.held(tenant)?.ageMs, indexes.usedWithin(0)], [0, [tenant]]);
     state.nowMs += 10;
     state.steadyMs += 7;
-    assert.deepEqual([indexes.held(tenant)?.ageMs, indexes.usedWithin(9)], [10, []]);
+    assert.deepEqual([indexes.usedWithin(9), indexes.held(tenant)?.ageMs], [[], 10]);
+    assert.deepEqual(indexes.usedWithin(0), [tenant], 'whoever asks what is held uses it');
   });
 
   it('a tenant without one has no blocks', async () => {

@@ -3,6 +3,7 @@
  * Owns their age and that none goes back to a lower generation, and that an index that was lost, or that nobody has written yet, is not taken
  * for a tenant without blocks: where there is none it is looked, with a listing, which there are. What is asked for at once is read once.
  */
+import { getHeapStatistics } from 'node:v8';
 import { Failure } from '../errors/failure.ts';
 import type { TenantId } from '../model/tenant-id.ts';
 import type { Bucket } from '../object-store/bucket.ts';
@@ -22,12 +23,16 @@ export interface TenantIndexesOptions {
   readonly ageMsMax: number;
   /** While the bucket cannot be read, one is used as long as this; then reads of the tenant fail. */
   readonly staleMsMax: number;
+  /** What the indexes that are held may take, about; absent: a part of the heap. */
+  readonly heldBytesMax?: number;
   /** Something to tell the operator: entries that are none, an index that went back. */
   readonly onProblem: (tenant: TenantId, problem: string) => void;
 }
 
 interface Known {
   index: BucketIndex;
+  /** Memory that it takes, about. */
+  bytes: number;
   /** By the clock of ages; undefined where none was read. */
   readAtMs: number | undefined;
   usedAtMs: number;
@@ -38,6 +43,11 @@ interface Known {
 export const indexStaleMsMax = 3_600_000;
 /** Tenants whose index is held; the one used longest ago goes first. */
 const tenantsMax = 10_000;
+/** Of the heap, for the indexes that are held: those of thousands of tenants with years of blocks would fill it. */
+const heldPartOfHeap = 1 / 8;
+/** An entry of a block in memory, without the names in its lists, and one of these. */
+const blockBytes = 1_000;
+const nameBytes = 64;
 /** Blocks that are looked at where there is no index; of a tenant with more none is. */
 const unindexedMax = 1_000;
 
@@ -48,11 +58,15 @@ export class TenantIndexes {
   readonly #options: TenantIndexesOptions;
   readonly #known = new Map<TenantId, Known>();
   readonly #ageMs: () => number;
+  readonly #heldBytesMax: number;
+  /** Of all that are held. */
+  #heldBytes = 0;
 
   constructor(options: TenantIndexesOptions) {
     const { nowMs, steadyMs = () => performance.now() } = options;
     this.#options = options;
     this.#ageMs = ageClock(nowMs, steadyMs);
+    this.#heldBytesMax = options.heldBytesMax ?? getHeapStatistics().heap_size_limit * heldPartOfHeap;
   }
 
   /**
@@ -61,19 +75,19 @@ export class TenantIndexes {
    */
   async of(tenant: TenantId, signal: AbortSignal): Promise<BucketIndex> {
     signal.throwIfAborted();
-    const known = this.#known.get(tenant);
-    if (known !== undefined) {
-      known.usedAtMs = this.#ageMs();
-      const { ageMsMax, staleMsMax } = this.#options;
-      if (this.#isWithin(known, Math.min(ageMsMax, staleMsMax))) return known.index;
-    }
+    const known = this.#of(tenant);
+    known.usedAtMs = this.#ageMs();
+    const { ageMsMax, staleMsMax } = this.#options;
+    if (this.#isWithin(known, Math.min(ageMsMax, staleMsMax))) return known.index;
     return untilAborted(this.refresh(tenant), signal);
   }
 
   /** What is held of a tenant, however old. */
   held(tenant: TenantId): { readonly index: BucketIndex; readonly ageMs: number } | undefined {
-    const { index, readAtMs } = this.#known.get(tenant) ?? {};
-    return index === undefined || readAtMs === undefined ? undefined : { index, ageMs: this.#ageMs() - readAtMs };
+    const known = this.#known.get(tenant);
+    if (known?.readAtMs === undefined) return undefined;
+    known.usedAtMs = this.#ageMs();
+    return { index: known.index, ageMs: known.usedAtMs - known.readAtMs };
   }
 
   /** Tenants that were asked for no longer ago. */
@@ -110,6 +124,7 @@ export class TenantIndexes {
       for (const problem of next.problems) onProblem(tenant, problem);
       known.index = next;
       known.readAtMs = this.#ageMs();
+      this.#count(known);
       return next;
     } catch (error) {
       if (!this.#isWithin(known, staleMsMax)) {
@@ -139,8 +154,10 @@ export class TenantIndexes {
   #of(tenant: TenantId): Known {
     const known = this.#known.get(tenant) ?? {
       index: emptyBucketIndex,
+      bytes: 0,
       readAtMs: undefined,
-      usedAtMs: this.#ageMs(),
+      // Whoever only keeps up with it does not use it.
+      usedAtMs: Number.NEGATIVE_INFINITY,
       reading: undefined,
     };
     if (!this.#known.has(tenant)) {
@@ -150,7 +167,17 @@ export class TenantIndexes {
     return known;
   }
 
-  #dropOldest(): void {
+  /** Takes note of what an index takes that was read, and makes room for it. */
+  #count(known: Known): void {
+    const before = known.bytes;
+    known.bytes = bytesOf(known.index);
+    this.#heldBytes += known.bytes - before;
+    let isFound = true;
+    while (this.#heldBytes > this.#heldBytesMax && isFound) isFound = this.#dropOldest();
+  }
+
+  /** Lets go of the one used longest ago, but of none that is being read. Whether there was one. */
+  #dropOldest(): boolean {
     let oldest: TenantId | undefined;
     let usedAtMs = Number.POSITIVE_INFINITY;
     for (const [tenant, known] of this.#known) {
@@ -158,8 +185,22 @@ export class TenantIndexes {
       oldest = tenant;
       usedAtMs = known.usedAtMs;
     }
-    if (oldest !== undefined) this.#known.delete(oldest);
+    if (oldest === undefined) return false;
+    this.#heldBytes -= this.#known.get(oldest)?.bytes ?? 0;
+    this.#known.delete(oldest);
+    return true;
   }
+}
+
+function bytesOf({ blocks, deletionMarks, noCompact }: BucketIndex): number {
+  let names = deletionMarks.length + noCompact.length;
+  // Entries may share a list.
+  const lists = new Set<readonly string[]>();
+  for (const { details } of blocks) {
+    if (details !== undefined) lists.add(details.sources).add(details.jobOutputs);
+  }
+  for (const list of lists) names += list.length;
+  return blocks.length * blockBytes + names * nameBytes;
 }
 
 /** Whether an index with blocks stood in the bucket, and was not put together here. */
