@@ -21,10 +21,14 @@ import {
 } from '../../libs/blocks/paths.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
+import { mapBounded } from '../../libs/std/bounded.ts';
 import type { Ulid } from '../../libs/tsdb/block/ulid.ts';
 import { coveredBlocks } from './coverage.ts';
 import { isOfObject } from './refresh-index.ts';
 import { compactedDetails, coverOf } from './run-job.ts';
+
+/** Deleted beside one another: a block takes a dozen requests one after the other, and other tenants wait until a large one is gone. */
+const blocksAtOnceMax = 16;
 
 export interface CleanOptions {
   readonly nowMs: number;
@@ -81,7 +85,7 @@ export async function cleanTenant(
     deletable.push(ulid);
   }
   const next = await publish(bucket, tenant, index, marked, new Set(deletable), nowMs, signal);
-  for (const ulid of deletable) await deleteBlock(bucket, tenant, ulid, signal);
+  await mapBounded(deletable, blocksAtOnceMax, (ulid) => deleteBlock(bucket, tenant, ulid, signal));
   const partialsDeleted: Ulid[] = [];
   let partials = 0;
   for (const [ulid, { uploadedAtMs, modifiedMs }] of listing.blocks) {
@@ -198,7 +202,7 @@ export async function deleteTenant(
   signal: AbortSignal,
 ): Promise<{ blocksDeleted: number; isGone: boolean }> {
   await bucket.delete(bucketIndexKey(tenant), signal);
-  for (const ulid of listing.blocks.keys()) await deleteBlock(bucket, tenant, ulid, signal);
+  await mapBounded([...listing.blocks.keys()], blocksAtOnceMax, (ulid) => deleteBlock(bucket, tenant, ulid, signal));
   const markKey = tenantDeletionMarkKey(tenant);
   await deleteAllBelow(bucket, tenantPrefix(tenant), new Set([markKey]), signal);
   const mark = await bucket.stat(markKey, signal);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { readBucketIndex } from '../../libs/blocks/bucket-index.ts';
 import { downloadBlock } from '../../libs/blocks/download-block.ts';
-import { blockKey } from '../../libs/blocks/paths.ts';
+import { blockKey, tenantDeletionMarkKey } from '../../libs/blocks/paths.ts';
 import { uploadBlock } from '../../libs/blocks/upload-block.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import { limitKeys } from '../../libs/limits/limits.ts';
@@ -13,6 +13,7 @@ import { parseTenantId } from '../../libs/model/tenant-id.ts';
 import { type Bucket, ObjectDenied } from '../../libs/object-store/bucket.ts';
 import { MemoryBucket } from '../../libs/object-store/memory.ts';
 import { realDisk } from '../../libs/std/disk.ts';
+import { nextTurn } from '../../libs/std/steps.ts';
 import { Prng } from '../../libs/std/testing/prng.ts';
 import { createLogger } from '../../libs/telemetry/log.ts';
 import { readTestBlock, type TestSeries, ulidOf, writeTestBlock } from '../../libs/tsdb/block/block.testing.ts';
@@ -411,6 +412,36 @@ describe('the compactor', () => {
     const left = [];
     for await (const entry of room.bucket.list('', { delimiter: false, signal })) left.push(entry);
     assert.deepEqual(left, []);
+  });
+
+  it('deletes blocks beside one another: who waits for a large tenant waits for a part of its requests', async () => {
+    const room = new Room();
+    for (let i = 0; i < 40; i++) {
+      const ulid = ulidOf(room.prng, room.nowMs);
+      for (const name of ['meta.json', 'index', 'chunks/000001']) {
+        await room.bucket.put(blockKey(tenant, ulid, name), new Uint8Array(1), { signal });
+      }
+    }
+    await room.bucket.put(tenantDeletionMarkKey(tenant), new TextEncoder().encode('{}'), { signal });
+    let [underWay, most] = [0, 0];
+    const bucket: Bucket = new Proxy(room.bucket, {
+      get(target, name: keyof Bucket) {
+        const value = target[name];
+        if (name !== 'delete') return typeof value === 'function' ? value.bind(target) : value;
+        return async (key: string, stop: AbortSignal) => {
+          most = Math.max(most, ++underWay);
+          await nextTurn();
+          underWay--;
+          return target.delete(key, stop);
+        };
+      },
+    });
+    await room.compactor(bucket).clean(signal);
+    const left: string[] = [];
+    for await (const entry of room.bucket.list('', { delimiter: false, signal })) {
+      if (entry.kind === 'object') left.push(entry.key);
+    }
+    assert.deepEqual([left, most], [[tenantDeletionMarkKey(tenant)], 16]);
   });
 
   it('leaves an upload alone that went on after the listing', async () => {
