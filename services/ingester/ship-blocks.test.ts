@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import { type BucketIndex, emptyBucketIndex, type IndexedBlock } from '../../libs/blocks/bucket-index.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import { parseTenantId } from '../../libs/model/tenant-id.ts';
+import { nextTurn } from '../../libs/std/steps.ts';
 import { makeUlid, type Ulid } from '../../libs/tsdb/block/ulid.ts';
 import { TenantHead } from '../../libs/tsdb/head/tenant-head.ts';
 import { pushInParts } from '../../libs/tsdb/head/workloads.testing.ts';
@@ -22,6 +23,8 @@ class Room {
   steadyMs = 0;
   index: BucketIndex = emptyBucketIndex;
   uploads: Ulid[] = [];
+  uploading = 0;
+  uploadingMost = 0;
   failing = false;
   isTenantDeleted = false;
   /** What the bucket lacks of a block that was uploaded. */
@@ -60,6 +63,9 @@ class Room {
       },
       isTenantDeleted: async () => this.isTenantDeleted,
       upload: async ({ meta }) => {
+        this.uploadingMost = Math.max(this.uploadingMost, ++this.uploading);
+        await nextTurn();
+        this.uploading--;
         if (this.uploads.includes(meta.ulid) && this.lackingBytes === 0) return { bytes: 0 };
         this.uploads.push(meta.ulid);
         const bytes = this.lackingBytes || 1000;
@@ -98,6 +104,24 @@ class Room {
 }
 
 describe('shipping blocks', () => {
+  it('several small ones are on their way together, large ones alone', async () => {
+    const room = new Room();
+    const ulids: Ulid[] = [];
+    for (let i = 0; i < 20; i++) {
+      room.nowMs++;
+      ulids.push(await room.cut());
+    }
+    await room.after(0);
+    assert.deepEqual(room.uploads.toSorted(), ulids.toSorted());
+    assert.equal(room.uploadingMost, 8);
+    room.uploads.length = 0;
+    room.uploadingMost = 0;
+    await room.start();
+    for (const block of room.blocks.all()) Object.assign(block, { bytes: 100 << 20 });
+    await room.after(0);
+    assert.deepEqual([room.uploads.length, room.uploadingMost], [20, 1]);
+  });
+
   it('keeps a block until it has stood in the index for as long as anybody may not know of it', async () => {
     const room = new Room();
     const ulid = await room.cut();

@@ -8,6 +8,7 @@
  */
 import type { BucketIndex } from '../../libs/blocks/bucket-index.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
+import { mapBounded } from '../../libs/std/bounded.ts';
 import type { Ulid } from '../../libs/tsdb/block/ulid.ts';
 import type { HeldBlock, LocalBlocks, MissingBlock } from '../../libs/tsdb/local-blocks.ts';
 
@@ -44,6 +45,10 @@ const retryMsMax = 300_000;
 /** An index that does not name an uploaded block yet is read again after this, or sooner where somebody waits for it. */
 const indexPollMs = 60_000;
 const hastyPollMs = 2_000;
+/** Small blocks that are brought to the bucket beside one another: most of the time they wait for it, and there is one a tenant and two hours. */
+const smallAtOnceMax = 8;
+/** All of these together take less memory than one large block does. */
+const smallBytesMax = 8 << 20;
 
 export class BlockShipper {
   readonly #deps: ShipDeps;
@@ -141,25 +146,16 @@ export class BlockShipper {
     const { blocks } = this.#deps;
     const there = new Set<Ulid>();
     const tenants = new Set<TenantId>();
-    for (const block of [...blocks.all()]) {
-      if (this.#abort.signal.aborted) return;
+    const small: HeldBlock[] = [];
+    const large: HeldBlock[] = [];
+    for (const block of blocks.all()) {
       there.add(block.meta.ulid);
       tenants.add(block.tenant);
-      const progress = this.#of(block.meta.ulid);
-      if (progress.retryAtMs > this.#deps.steadyMs()) continue;
-      try {
-        await this.#step(block, progress);
-        progress.failures = 0;
-      } catch (error) {
-        if (this.#abort.signal.aborted) return;
-        this.counters.failures++;
-        progress.retryAtMs = this.#deps.steadyMs() + Math.min(retryMsMax, retryMsMin * 2 ** progress.failures++);
-        this.#deps.log.error(
-          { tenant: block.tenant, block: block.meta.ulid, error: String(error) },
-          'a block could not be brought to the bucket: it stays on the local disk and is tried again',
-        );
-      }
+      (block.bytes <= smallBytesMax ? small : large).push(block);
     }
+    await mapBounded(small, smallAtOnceMax, (block) => this.#ship(block));
+    for (const block of large) await this.#ship(block);
+    if (this.#abort.signal.aborted) return;
     for (const missing of [...blocks.missing]) {
       there.add(missing.ulid);
       tenants.add(missing.tenant);
@@ -167,6 +163,23 @@ export class BlockShipper {
     }
     for (const ulid of this.#progress.keys()) if (!there.has(ulid)) this.#progress.delete(ulid);
     for (const tenant of this.#indexes.keys()) if (!tenants.has(tenant)) this.#indexes.delete(tenant);
+  }
+
+  async #ship(block: HeldBlock): Promise<void> {
+    const progress = this.#of(block.meta.ulid);
+    if (this.#abort.signal.aborted || progress.retryAtMs > this.#deps.steadyMs()) return;
+    try {
+      await this.#step(block, progress);
+      progress.failures = 0;
+    } catch (error) {
+      if (this.#abort.signal.aborted) return;
+      this.counters.failures++;
+      progress.retryAtMs = this.#deps.steadyMs() + Math.min(retryMsMax, retryMsMin * 2 ** progress.failures++);
+      this.#deps.log.error(
+        { tenant: block.tenant, block: block.meta.ulid, error: String(error) },
+        'a block could not be brought to the bucket: it stays on the local disk and is tried again',
+      );
+    }
   }
 
   /** A block that was set aside may have been shipped before. */
