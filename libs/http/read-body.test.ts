@@ -1,8 +1,11 @@
 /** Bodies over a real socket: what they hold while they arrive, and that they give it back. */
 import assert from 'node:assert/strict';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
+import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { Failure } from '../errors/failure.ts';
 import { type HeldBody, InflightBytes, readBody } from './read-body.ts';
 
@@ -86,6 +89,32 @@ describe('readBody', { timeout: 60_000 }, () => {
       body.release();
       body.release();
       assert.equal(inflight.used, 0, 'and given back once');
+    });
+  }
+
+  for (const headers of [{}, { 'content-length': '2000' }]) {
+    it(`keeps no piece of a body that comes byte by byte (${JSON.stringify(headers)})`, async () => {
+      setFlagsFromString('--expose-gc');
+      const collect = runInNewContext('gc') as () => void;
+      const pieces: WeakRef<Uint8Array>[] = [];
+      let alive = 0;
+      async function* bytes(): AsyncGenerator<Uint8Array> {
+        for (let i = 0; i < 2000; i++) {
+          const piece = Buffer.of(i);
+          pieces.push(new WeakRef(piece));
+          yield piece;
+        }
+        // A reference that was made in a turn holds until its end.
+        await new Promise((resolve) => setImmediate(resolve));
+        collect();
+        alive = pieces.filter((piece) => piece.deref() !== undefined).length;
+      }
+      const stream = Readable.from(bytes(), { objectMode: false, highWaterMark: 1 });
+      const request = Object.assign(stream, { headers, complete: true }) as unknown as IncomingMessage;
+      const limits = { bytesMax: 80 * KiB, tooLargeText: String, arrivalMs: 60_000 };
+      const body = await readBody(request, limits, inflight);
+      assert.deepEqual([...body.bytes], [...Uint8Array.from({ length: 2000 }, (_, i) => i)]);
+      assert.ok(alive < 200, `${alive} of ${pieces.length} pieces are kept`);
     });
   }
 

@@ -1,8 +1,8 @@
 /**
  * Every request that a client makes of the product is a span, and what its handler does is below it, for the tenant that it names.
  * Owns which requests are traced (not what operators' probes and scrapes ask) and the attributes of their spans, by
- * OpenTelemetry's conventions for HTTP. Surprising: the context is entered after the body was parsed, since the events of a
- * socket lose it.
+ * OpenTelemetry's conventions for HTTP. Surprising: the context is entered right before the handler, which reads the body itself:
+ * what the events of a socket call would not have it.
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { TenantId } from '../model/tenant-id.ts';
