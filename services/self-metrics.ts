@@ -4,6 +4,7 @@
  */
 import type { Registry } from 'prom-client';
 import type { IngesterContract } from '../libs/contracts/ingester.ts';
+import type { WriteBatch } from '../libs/contracts/write-batch.ts';
 import { canonicalizeLabels } from '../libs/model/canonical-labels.ts';
 import { Labels } from '../libs/model/labels.ts';
 import type { MetricMetadata } from '../libs/model/metadata.ts';
@@ -22,9 +23,12 @@ interface SelfMetricsOptions {
   readonly log: Logger;
 }
 
+/** Series that are made and written in one turn of the event loop: there are six and more of every tenant. */
+const seriesAtOnce = 1_000;
+
 /** Begins to write `registry` to `tenant` every `intervalMs`, the first time at once. */
 export function startSelfMetrics(
-  ingester: IngesterContract,
+  ingester: Pick<IngesterContract, 'push'>,
   { tenant, instance, registry, intervalMs, log }: SelfMetricsOptions,
 ): { stop(): Promise<void> } {
   const identity = [
@@ -33,41 +37,26 @@ export function startSelfMetrics(
   ] as const;
   let running: Promise<void> | undefined;
   const write = async (): Promise<void> => {
-    const labels = new ByteSink();
-    const begins: number[] = [];
-    const ends: number[] = [];
-    const values: number[] = [];
+    const metrics = await registry.getMetricsAsJSON();
+    const nowMs = Date.now();
+    let slice = new Slice();
     const metadata: MetricMetadata[] = [];
-    for (const metric of await registry.getMetricsAsJSON()) {
+    const flush = async (): Promise<void> => {
+      await ingester.push(slice.batch(tenant, nowMs, metadata.splice(0)));
+      slice = new Slice();
+      await new Promise((resolve) => setImmediate(resolve));
+    };
+    for (const metric of metrics) {
       const type = Object.entries(types).find(([name]) => name === String(metric.type))?.[1] ?? 'unknown';
       metadata.push({ metric: metric.name, type, help: metric.help, unit: '' });
       for (const value of metric.values) {
         const name = 'metricName' in value && typeof value.metricName === 'string' ? value.metricName : metric.name;
         const own = Object.entries(value.labels).map(([label, text]) => [label, labelText(text)] as const);
-        begins.push(labels.length);
-        canonicalizeLabels(Labels.from([...own, ...identity, ['__name__', name]]), labels);
-        ends.push(labels.length);
-        values.push(value.value);
+        slice.add(Labels.from([...own, ...identity, ['__name__', name]]), value.value);
+        if (slice.count === seriesAtOnce) await flush();
       }
     }
-    const nowMs = Date.now();
-    const count = values.length;
-    await ingester.push({
-      tenant,
-      receiveTimeMs: nowMs,
-      seriesCount: count,
-      refs: new Uint32Array(count),
-      labelBytes: labels.bytes,
-      labelsBegin: Uint32Array.from(begins),
-      labelsEnd: Uint32Array.from(ends),
-      sampleBegin: Uint32Array.from({ length: count + 1 }, (_, i) => i),
-      sampleT: new Float64Array(count).fill(nowMs),
-      sampleV: Float64Array.from(values),
-      sampleST: null,
-      histograms: [],
-      exemplars: [],
-      metadata,
-    });
+    await flush();
   };
   const tick = (): void => {
     // A write that takes longer than the interval is waited for, not doubled.
@@ -86,6 +75,45 @@ export function startSelfMetrics(
       await running;
     },
   };
+}
+
+/** Series of one write, a sample each. */
+class Slice {
+  readonly #labels = new ByteSink();
+  readonly #begins: number[] = [];
+  readonly #ends: number[] = [];
+  readonly #values: number[] = [];
+
+  get count(): number {
+    return this.#values.length;
+  }
+
+  add(labels: Labels, value: number): void {
+    this.#begins.push(this.#labels.length);
+    canonicalizeLabels(labels, this.#labels);
+    this.#ends.push(this.#labels.length);
+    this.#values.push(value);
+  }
+
+  batch(tenant: TenantId, t: number, metadata: readonly MetricMetadata[]): WriteBatch {
+    const { count } = this;
+    return {
+      tenant,
+      receiveTimeMs: t,
+      seriesCount: count,
+      refs: new Uint32Array(count),
+      labelBytes: this.#labels.bytes,
+      labelsBegin: Uint32Array.from(this.#begins),
+      labelsEnd: Uint32Array.from(this.#ends),
+      sampleBegin: Uint32Array.from({ length: count + 1 }, (_, i) => i),
+      sampleT: new Float64Array(count).fill(t),
+      sampleV: Float64Array.from(this.#values),
+      sampleST: null,
+      histograms: [],
+      exemplars: [],
+      metadata,
+    };
+  }
 }
 
 /** `le` of prom-client is a number or "+Inf"; other labels are texts. */

@@ -1,16 +1,60 @@
 /**
  * Metrics of this process, all called maru_*: prom-client behind a small face.
- * Owns the registry. Hot paths count in plain numbers; `gaugeOf` and `counterOf` read them when somebody asks.
+ * Owns the registry. Hot paths count in plain numbers; `gaugeOf` and `counterOf` read them when somebody asks. There may be ten thousand
+ * tenants: behind a metric of many of them others have a turn of the event loop.
  */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import {
+  Counter,
+  type CounterConfiguration,
+  collectDefaultMetrics,
+  Gauge,
+  type GaugeConfiguration,
+  Histogram,
+  Registry,
+} from 'prom-client';
 
 export interface Sampled {
   readonly labels?: Readonly<Record<string, string>>;
   readonly value: number;
 }
 
+/** With so many values it was the turn of those who read them, and is that of others. */
+const valuesInTurn = 500;
+
+type ReadValue = Awaited<ReturnType<Gauge['get']>>['values'][number];
+
+/** What is kept elsewhere: prom-client would look at each label and hash it, only to have it here as well. */
+class ReadGauge extends Gauge {
+  readonly #read: () => Promise<ReadValue[]>;
+
+  constructor(config: GaugeConfiguration<string>, read: () => Promise<ReadValue[]>) {
+    super(config);
+    this.#read = read;
+  }
+
+  override async get(): ReturnType<Gauge['get']> {
+    return { ...(await super.get()), values: await this.#read() };
+  }
+}
+
+class ReadCounter extends Counter {
+  readonly #read: () => Promise<ReadValue[]>;
+
+  constructor(config: CounterConfiguration<string>, read: () => Promise<ReadValue[]>) {
+    super(config);
+    this.#read = read;
+  }
+
+  override async get(): ReturnType<Counter['get']> {
+    return { ...(await super.get()), values: await this.#read() };
+  }
+}
+
 export class Metrics {
   readonly registry: Registry = new Registry();
+  /** When the metric that was asked for last has its turn. */
+  #turn: Promise<void> = Promise.resolve();
+  #readInTurn = 0;
 
   constructor(version: string) {
     collectDefaultMetrics({ register: this.registry, prefix: 'maru_' });
@@ -19,30 +63,24 @@ export class Metrics {
 
   /** A counter whose total is read at scrape time. */
   counterOf(name: string, help: string, labelNames: readonly string[], read: () => readonly Sampled[]): void {
-    new Counter({
-      name,
-      help,
-      labelNames,
-      registers: [this.registry],
-      collect() {
-        this.reset();
-        for (const { labels, value } of read()) this.inc({ ...labels }, value);
-      },
-    });
+    new ReadCounter({ name, help, labelNames, registers: [this.registry] }, () => this.#inTurn(read));
   }
 
   /** A gauge that is read at scrape time. */
   gaugeOf(name: string, help: string, labelNames: readonly string[], read: () => readonly Sampled[]): void {
-    new Gauge({
-      name,
-      help,
-      labelNames,
-      registers: [this.registry],
-      collect() {
-        this.reset();
-        for (const { labels, value } of read()) this.set({ ...labels }, value);
-      },
+    new ReadGauge({ name, help, labelNames, registers: [this.registry] }, () => this.#inTurn(read));
+  }
+
+  async #inTurn(read: () => readonly Sampled[]): Promise<ReadValue[]> {
+    this.#turn = this.#turn.then(async () => {
+      if (this.#readInTurn < valuesInTurn) return;
+      await new Promise((resolve) => setImmediate(resolve));
+      this.#readInTurn = 0;
     });
+    await this.#turn;
+    const values = read().map(({ labels = {}, value }) => ({ labels, value }));
+    this.#readInTurn += values.length;
+    return values;
   }
 
   counter(name: string, help: string, labelNames: readonly string[]): Counter {
