@@ -1,7 +1,7 @@
 /** The lock as several processes meet it: each contender is a child process that takes the lock and says so. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { linkSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -146,6 +146,43 @@ describe('the lock of a data folder', { timeout: 120_000 }, () => {
     writeFileSync(join(folder, 'lock'), JSON.stringify(alive));
     await assert.rejects(lockDataFolder(folder), DataFolderInUse);
     assert.deepEqual(JSON.parse(readFileSync(join(folder, 'lock'), 'utf8')), alive);
+  });
+
+  describe('of a process in another container, where the same pid is another process', () => {
+    const other = () => {
+      const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+      return { pid: 1, startTicks: '1', bootId, pidNamespace: 'pid:[1]', nonce: 'aa' };
+    };
+
+    it('is not taken over as long as that lives', async () => {
+      writeFileSync(join(folder, 'lock'), JSON.stringify(other()));
+      const touch = () => utimesSync(join(folder, 'lock'), new Date(), new Date());
+      const touching = setInterval(touch, 20);
+      await assert
+        .rejects(lockDataFolder(folder), new DataFolderInUse(`data folder ${folder} is in use by process 1`))
+        .finally(() => clearInterval(touching));
+      assert.deepEqual(JSON.parse(readFileSync(join(folder, 'lock'), 'utf8')), other());
+    });
+
+    for (const [when, ageMs] of [
+      ['long ago', 60_000],
+      ['just now', 0],
+    ] as const) {
+      it(`is taken over where that was killed ${when}`, async () => {
+        writeFileSync(join(folder, 'lock'), JSON.stringify(other()));
+        const touched = new Date(Date.now() - ageMs);
+        utimesSync(join(folder, 'lock'), touched, touched);
+        await (await lockDataFolder(folder)).release();
+      });
+    }
+
+    it('is touched by whoever has it', async () => {
+      const path = join(folder, 'lock');
+      const lock = await lockDataFolder(folder);
+      utimesSync(path, 1, 1);
+      while (statSync(path).mtimeMs === 1000) await new Promise((resolve) => setTimeout(resolve, 20));
+      await lock.release();
+    });
   });
 
   for (const text of [

@@ -1,6 +1,7 @@
 /**
  * One process per data folder. The lock is a file that names its owner by pid, start time and boot, so that a stale one is
- * known as stale: pid 1 of a container that was killed is not pid 1 of the next.
+ * known as stale: pid 1 of a container that was killed is not pid 1 of the next. Nor is it that of another container that lives: a
+ * process whose pids cannot be looked up here is known by the time of its file, which it touches as long as it lives.
  * Owns the files `lock` and `lock.*`. A lock is made by a hard link, which fails if there is one already. A stale lock is
  * replaced by whoever holds its succession: the file `lock.after.<nonce of the dead owner>`, made by a hard link too. If the
  * successor dies half-way, the succession of its own nonce is the next to be had, and so on; no name of this chain is free
@@ -8,8 +9,8 @@
  * `lock.spare` says nothing. It holds the block in which a start on a full disk writes its lock.
  */
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { link, open, readdir, readFile, rename, unlink } from 'node:fs/promises';
+import { readFileSync, readlinkSync } from 'node:fs';
+import { link, open, readdir, readFile, rename, stat, unlink, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode, isDiskFull, realDisk } from '../std/disk.ts';
 
@@ -18,6 +19,8 @@ interface Owner {
   /** Clock ticks since boot at which the process started; '' where the system does not tell. */
   readonly startTicks: string;
   readonly bootId: string;
+  /** Where its pid means something; '' where the system does not tell. */
+  readonly pidNamespace: string;
   readonly nonce: string;
 }
 
@@ -37,6 +40,10 @@ const crossingMs = 25;
 const spare = 'lock.spare';
 /** More than an owner's text takes. */
 const spareBytes = 512;
+/** How often an owner touches its lock, and how long none that lives leaves it alone. */
+const touchEveryMs = 1_000;
+const untouchedMsMax = 5_000;
+const lookEveryMs = 200;
 /** Stands for the nonce of a lock that cannot be read. */
 const unreadable = 'unreadable';
 
@@ -47,7 +54,13 @@ const unreadable = 'unreadable';
 export async function lockDataFolder(directory: string): Promise<DataFolderLock> {
   await realDisk.makeDirectory(directory);
   const path = join(directory, 'lock');
-  const own: Owner = { pid: process.pid, startTicks: startTicksOf(process.pid), bootId: bootId(), nonce: randomUUID() };
+  const own: Owner = {
+    pid: process.pid,
+    startTicks: startTicksOf(process.pid),
+    bootId: bootId(),
+    pidNamespace: pidNamespace(),
+    nonce: randomUUID(),
+  };
   const mine = join(directory, `lock.${own.nonce}`);
   await writeOwner(directory, mine, own);
   try {
@@ -55,7 +68,7 @@ export async function lockDataFolder(directory: string): Promise<DataFolderLock>
       if (await linked(mine, path)) return await taken(directory, own);
       const owner = await readOwner(path);
       if (owner === 'absent') continue; // it was released in between
-      if (owner !== unreadable && isAlive(owner)) throw inUse(directory, owner);
+      if (owner !== unreadable && (await isAlive(owner, path))) throw inUse(directory, owner);
       if (await replaced(directory, mine, owner)) return await taken(directory, own);
     }
     throw new DataFolderInUse(`data folder ${directory}: its lock changes hands all the time`);
@@ -85,7 +98,7 @@ async function replaced(directory: string, mine: string, dead: Owner | typeof un
     }
     const successor = await readOwner(succession);
     if (successor === 'absent') return false;
-    if (successor !== unreadable && isAlive(successor)) {
+    if (successor !== unreadable && (await isAlive(successor, succession))) {
       // It may win or find that another one has: in a moment `lock` says who.
       await new Promise((resolve) => setTimeout(resolve, crossingMs));
       return false;
@@ -99,6 +112,10 @@ const nonceOf = (owner: Owner | typeof unreadable): string => (owner === unreada
 
 async function taken(directory: string, own: Owner): Promise<DataFolderLock> {
   const path = join(directory, 'lock');
+  const touching = setInterval(() => {
+    const now = new Date();
+    utimes(path, now, now).catch(() => undefined);
+  }, touchEveryMs).unref();
   await keepSpare(directory);
   await realDisk.syncDirectory(directory);
   // The successions before this owner, and what a process left that died before it had the lock. What cannot be read may be
@@ -107,10 +124,16 @@ async function taken(directory: string, own: Owner): Promise<DataFolderLock> {
     if (!name.startsWith('lock.') || name === spare) continue;
     const owner = await readOwner(join(directory, name));
     if (owner === 'absent' || owner === unreadable) continue;
-    if (owner.nonce === own.nonce || !isAlive(owner)) await removeIfThere(join(directory, name));
+    const other = join(directory, name);
+    // What a start in another container has just written is left for the next start to look at.
+    const mayLive = isForeign(owner)
+      ? (await touchedMs(other)) > Date.now() - untouchedMsMax
+      : await isAlive(owner, other);
+    if (owner.nonce === own.nonce || !mayLive) await removeIfThere(other);
   }
   return {
     release: async () => {
+      clearInterval(touching);
       const owner = await readOwner(path);
       if (owner !== 'absent' && nonceOf(owner) === own.nonce) await removeIfThere(path);
     },
@@ -121,9 +144,10 @@ function inUse(directory: string, owner: Owner): DataFolderInUse {
   return new DataFolderInUse(`data folder ${directory} is in use by process ${owner.pid}`);
 }
 
-/** Whether exactly the process that wrote the lock still runs, in this boot of the machine. */
-function isAlive(owner: Owner): boolean {
+/** Whether exactly the process that wrote the lock at `path` still runs, in this boot of the machine. */
+async function isAlive(owner: Owner, path: string): Promise<boolean> {
   if (owner.bootId !== bootId()) return false;
+  if (isForeign(owner)) return isTouched(path);
   if (owner.startTicks !== '') return startTicksOf(owner.pid) === owner.startTicks;
   try {
     process.kill(owner.pid, 0);
@@ -131,6 +155,28 @@ function isAlive(owner: Owner): boolean {
   } catch (error) {
     return errorCode(error) === 'EPERM';
   }
+}
+
+/** Whether its pid is one of another container of this machine. */
+function isForeign(owner: Owner): boolean {
+  return owner.bootId === bootId() && owner.pidNamespace !== '' && owner.pidNamespace !== pidNamespace();
+}
+
+/** When a file was touched last; 0 where there is none. */
+async function touchedMs(path: string): Promise<number> {
+  return (await stat(path).catch(() => undefined))?.mtimeMs ?? 0;
+}
+
+/** Whether somebody touches a file: one that was left alone for long is known at once, another is looked at for so long. */
+async function isTouched(path: string): Promise<boolean> {
+  const first = await touchedMs(path);
+  if (first < Date.now() - untouchedMsMax) return false;
+  for (let waitedMs = 0; waitedMs < untouchedMsMax; waitedMs += lookEveryMs) {
+    await new Promise((resolve) => setTimeout(resolve, lookEveryMs));
+    const now = await touchedMs(path);
+    if (now !== first) return now !== 0;
+  }
+  return false;
 }
 
 /** Field 22 of /proc/<pid>/stat (proc(5)), counted behind the command's closing parenthesis; '' if there is none, or it is a zombie. */
@@ -152,6 +198,14 @@ function bootId(): string {
   }
 }
 
+function pidNamespace(): string {
+  try {
+    return readlinkSync('/proc/self/ns/pid');
+  } catch {
+    return '';
+  }
+}
+
 async function readOwner(path: string): Promise<Owner | 'absent' | typeof unreadable> {
   let parsed: unknown;
   try {
@@ -160,12 +214,13 @@ async function readOwner(path: string): Promise<Owner | 'absent' | typeof unread
     return errorCode(error) === 'ENOENT' ? 'absent' : unreadable;
   }
   if (typeof parsed !== 'object' || parsed === null) return unreadable;
-  const { pid, startTicks, bootId: boot, nonce } = parsed as Partial<Record<keyof Owner, unknown>>;
+  const { pid, startTicks, bootId: boot, pidNamespace: space, nonce } = parsed as Partial<Record<keyof Owner, unknown>>;
   if (typeof pid !== 'number' || !Number.isSafeInteger(pid) || pid <= 0) return unreadable;
   if (typeof startTicks !== 'string' || typeof boot !== 'string') return unreadable;
   // It becomes part of a file's name.
   if (typeof nonce !== 'string' || !/^[0-9a-f-]{1,64}$/.test(nonce)) return unreadable;
-  return { pid, startTicks, bootId: boot, nonce };
+  // Locks of older releases do not say it.
+  return { pid, startTicks, bootId: boot, pidNamespace: typeof space === 'string' ? space : '', nonce };
 }
 
 async function linked(from: string, to: string): Promise<boolean> {
