@@ -9,7 +9,10 @@ export const compactorKeys = {
     "How often a tenant's blocks are listed, its index rewritten, and what is due deleted.",
   ),
   deletionDelay: duration('12h', 'Time from the mark of a block to its deletion.'),
-  tenantCleanupDelay: duration('6h', 'Time from the deletion of a tenant to that of its last object, its mark.'),
+  tenantCleanupDelay: duration(
+    '6h',
+    'Time from the deletion of a tenant to that of its last object, its mark. Blocks that come until then are deleted as well.',
+  ),
   partialBlockDeletionDelay: duration('1d', 'An upload that was not finished is deleted after this; 0 is never.'),
   firstLevelCompactionWaitPeriod: duration('25m', 'Time that a fresh block waits for others of its range.'),
   compactionRetries: integer(
