@@ -88,6 +88,17 @@ for (const memory of memories) {
       }
     });
 
+    it('many selectors cost what they match, not what all before them matched', async (t) => {
+      const prototype = Object.getPrototypeOf(Uint32Array.prototype) as Uint32Array;
+      const sort = t.mock.method(prototype, 'sort');
+      const none = Array.from({ length: 2_000 }, (_, i) => [{ type: '=', name: 'job', value: `none ${i}` }] as const);
+      const selectors = [[{ type: '!=', name: 'job', value: '' }] as const, ...none];
+      const { values } = await block.source.series({ ...whole, selectors, limit: 0 }, signal);
+      assert.equal(values.length, series.filter(({ labels }) => labels.get('job') !== '').length);
+      const sorted = sort.mock.calls.reduce((sum, { result }) => sum + (result?.length ?? 0), 0);
+      assert.ok(sorted <= 20 * series.length, `${sorted} places were sorted`);
+    });
+
     it('a bad pattern is an error, whatever else is asked', async () => {
       const matchers = [
         { type: '=', name: 'none', value: 'x' },

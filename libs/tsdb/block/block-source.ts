@@ -22,7 +22,7 @@ import { runInSlices, type Steps, sortInSteps } from '../../std/steps.ts';
 import type { IndexLookup } from './index-lookup.ts';
 import { keepShard } from './keep-shard.ts';
 import { type ChunkReaders, locatedChunks, readChunks } from './read-chunks.ts';
-import { selectPlaces, unitePlaces } from './select-places.ts';
+import { selectAnyPlaces, selectPlaces } from './select-places.ts';
 import type { SeriesColumns } from './series-columns.ts';
 import { type SelectedChunks, selectSeries } from './series-selection.ts';
 
@@ -117,15 +117,8 @@ export class BlockSource implements SeriesSource {
 
   /** Series that any selector matches; undefined for all. */
   async #placesOf({ selectors }: LabelQuery, signal: AbortSignal): Promise<Uint32Array | undefined> {
-    const [first] = selectors;
-    if (first === undefined) return undefined;
-    const { index } = this.#block;
-    const lookup = await this.#block.lookup(signal);
-    let places = await selectPlaces(lookup, index, first, signal);
-    for (const matchers of selectors.slice(1)) {
-      places = unitePlaces(places, await selectPlaces(lookup, index, matchers, signal));
-    }
-    return places;
+    if (selectors.length === 0) return undefined;
+    return selectAnyPlaces(await this.#block.lookup(signal), this.#block.index, selectors, signal);
   }
 
   async #labelsOf(

@@ -13,7 +13,7 @@ import { checksumBytes } from './index-layout.ts';
 import type { IndexLookup } from './index-lookup.ts';
 import { parsePostings } from './index-reader.ts';
 import { joinRanges, localGapBytes, readPieces } from './read-ranges.ts';
-import { gallop, withoutRepeats } from './rising-lists.ts';
+import { gallop, UnitedLists, withoutRepeats } from './rising-lists.ts';
 import { uint32At } from './section-reader.ts';
 
 /** Values that are looked at before others get a turn. */
@@ -76,6 +76,22 @@ export async function selectPlaces(
     if (turns.isOver) await turns.next(signal);
   }
   return places ?? noPlaces;
+}
+
+/** Places of the series that any of the selectors matches, rising. @throws as selectPlaces does */
+export async function selectAnyPlaces(
+  lookup: IndexLookup,
+  reader: RangeReader,
+  selectors: readonly (readonly Matcher[])[],
+  signal: AbortSignal,
+): Promise<Uint32Array> {
+  const united = new UnitedLists();
+  const turns = new Turns();
+  for (const matchers of selectors) {
+    united.add(await selectPlaces(lookup, reader, matchers, signal));
+    if (turns.isOver) await turns.next(signal);
+  }
+  return united.list();
 }
 
 async function termOf(
@@ -198,12 +214,4 @@ function keep(a: Uint32Array, b: Uint32Array, inBoth: boolean): Uint32Array {
     if ((j < b.length && b[j] === place) === inBoth) kept[count++] = place;
   }
   return kept.subarray(0, count);
-}
-
-/** Two rising lists as one: series that match one selector or the other. */
-export function unitePlaces(a: Uint32Array, b: Uint32Array): Uint32Array {
-  const all = new Uint32Array(a.length + b.length);
-  all.set(a);
-  all.set(b, a.length);
-  return withoutRepeats(all.sort());
 }

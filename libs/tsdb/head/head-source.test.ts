@@ -18,6 +18,7 @@ import { ByteSink } from '../../std/byte-sink.ts';
 import { runInSlices } from '../../std/steps.ts';
 import { HeadSource } from './head-source.ts';
 import { headStatusOf } from './head-status.ts';
+import { selectAnyIds } from './select-ids.ts';
 import { TenantHead } from './tenant-head.ts';
 import { ValueLists } from './value-lists.ts';
 
@@ -253,6 +254,26 @@ describe('a head as a source', () => {
       for await (const _ of chunks(stop.signal)) stop.abort(new Error('enough'));
     }, /enough/);
     await assert.rejects(new HeadSource(head).select({ matchers: [], ...always }, stop.signal), /enough/);
+  });
+
+  it('lets others have their turn between any two of many selectors', () => {
+    const head = new TenantHead({ exemplarsMax: 0 });
+    const labels = Array.from({ length: 300 }, (_, i) => Labels.from([['__name__', `m${i}`]]));
+    push(
+      head,
+      labels.map((one) => ({ labels: one, t: begin })),
+    );
+    const of = (i: number): Matcher[] => [{ type: '=', name: '__name__', value: `m${i}` }];
+    const selectors = Array.from({ length: 1_000 }, (_, i) => of((i * 7) % 600));
+    const steps = selectAnyIds(head.series, selectors);
+    let turns = 0;
+    for (let step = steps.next(); ; step = steps.next(), turns++) {
+      if (step.done !== true) continue;
+      assert.equal(step.value.length, 300);
+      assert.deepEqual(step.value, step.value.toSorted());
+      break;
+    }
+    assert.ok(turns >= selectors.length, `${turns} turns`);
   });
 
   it('refuses a bad pattern though nothing could match', async () => {

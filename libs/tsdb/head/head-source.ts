@@ -27,7 +27,7 @@ import { copyBatch } from './copy-batch.ts';
 import type { HeadRange } from './head-range.ts';
 import { IdMarks } from './id-marks.ts';
 import { labelsOf, labelTableOf, projectedTableOf } from './label-table.ts';
-import { firstHasSamples, inShard, pairsWithSamples, selectIds, withSamples } from './select-ids.ts';
+import { firstHasSamples, inShard, pairsWithSamples, selectAnyIds, selectIds, withSamples } from './select-ids.ts';
 import type { TenantHead } from './tenant-head.ts';
 import { ValueLists } from './value-lists.ts';
 
@@ -170,7 +170,7 @@ export class HeadSource implements SeriesSource {
 
   *#exemplars({ selectors, minT, maxT }: LabelQuery): Steps<ExemplarSeries[]> {
     const { series, exemplars } = this.#head;
-    const wanted = yield* this.#idsOfAny(selectors);
+    const wanted = yield* selectAnyIds(series, selectors);
     const chosen = new IdMarks();
     for (const id of wanted) chosen.add(id);
     const ids: number[] = [];
@@ -219,30 +219,8 @@ export class HeadSource implements SeriesSource {
   /** Series that match any of the selectors and may have samples in the query's time. */
   *#idsOf({ selectors, minT, maxT }: LabelQuery): Steps<Uint32Array> {
     const ranges = this.#head.rangesBetween(minT, maxT);
-    return yield* withSamples(yield* this.#idsOfAny(selectors), ranges, minT, maxT);
+    return yield* withSamples(yield* selectAnyIds(this.#head.series, selectors), ranges, minT, maxT);
   }
-
-  *#idsOfAny(selectors: LabelQuery['selectors']): Steps<Uint32Array> {
-    const { series } = this.#head;
-    let found = yield* selectIds(series, selectors[0] ?? []);
-    for (const matchers of selectors.slice(1)) found = yield* unite(found, yield* selectIds(series, matchers));
-    return found;
-  }
-}
-
-/** Two rising lists as one. */
-function* unite(a: Uint32Array, b: Uint32Array): Steps<Uint32Array> {
-  const all = new Uint32Array(a.length + b.length);
-  let count = 0;
-  for (let i = 0, j = 0; i < a.length || j < b.length; ) {
-    const fromA = j >= b.length || (i < a.length && a[i] <= b[j]);
-    const fromB = i >= a.length || (j < b.length && b[j] <= a[i]);
-    all[count++] = fromA ? a[i] : b[j];
-    if (fromA) i++;
-    if (fromB) j++;
-    if (count % (stepItems * 32) === 0) yield;
-  }
-  return all.subarray(0, count);
 }
 
 async function* chunkBatches(

@@ -76,6 +76,25 @@ export function* selectIds(series: SeriesTable, matchers: readonly Matcher[]): S
   return ids;
 }
 
+/**
+ * Numbers of the series that match any of the selectors, rising; without a selector all. A selector costs what it matches: of many short
+ * ones each would else cost what all before it matched. @throws Failure `bad_data` for a bad pattern
+ */
+export function* selectAnyIds(series: SeriesTable, selectors: readonly (readonly Matcher[])[]): Steps<Uint32Array> {
+  const [first = []] = selectors;
+  if (selectors.length < 2) return yield* selectIds(series, first);
+  const marks = new IdMarks();
+  for (const matchers of selectors) {
+    const ids = yield* selectIds(series, matchers);
+    for (let i = 0; i < ids.length; i++) {
+      marks.add(ids[i]);
+      if (i % (stepItems * 16) === 0) yield;
+    }
+    yield;
+  }
+  return yield* marks.list();
+}
+
 /** The pairs of a name with these values, of those that there are. */
 function* knownPairs(series: SeriesTable, name: string, values: readonly string[]): Steps<number[]> {
   const pairs: number[] = [];
