@@ -63,14 +63,15 @@ class MergedSource implements SeriesSource {
    */
   async selectProjected(query: SelectQuery, names: readonly string[], signal: AbortSignal): Promise<SelectedSeries> {
     const projecting = this.#sources.find(({ selectProjected }) => selectProjected !== undefined);
-    if (projecting?.selectProjected === undefined) return projected(await this.select(query, signal), names);
+    if (projecting?.selectProjected === undefined) return projected(await this.select(query, signal), names, signal);
     const others = this.#sources.filter((source) => source !== projecting);
     const found = await mapBounded(others, sourcesAtOnceMax, (source) => source.select(query, signal));
     if (found.every(({ labels }) => seriesCountOf(labels) === 0)) {
       const alone = await projecting.selectProjected(query, names, signal);
       return { ...alone, warnings: unitedWarnings([alone, ...found]) };
     }
-    return projected(await mergeSelections([await projecting.select(query, signal), ...found], signal), names);
+    const merged = await mergeSelections([await projecting.select(query, signal), ...found], signal);
+    return projected(merged, names, signal);
   }
 
   async labelNames(query: LabelQuery, signal: AbortSignal): Promise<Listed<string>> {
@@ -113,8 +114,12 @@ class MergedSource implements SeriesSource {
 }
 
 /** Its labels were looked at for the last time. */
-function projected(selected: SelectedSeries, names: readonly string[]): SelectedSeries {
-  return { ...selected, labels: projectLabels(selected.labels, names) };
+async function projected(
+  selected: SelectedSeries,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<SelectedSeries> {
+  return { ...selected, labels: await projectLabels(selected.labels, names, signal) };
 }
 
 /** The series of several selections, in the order of their labels, each once. */

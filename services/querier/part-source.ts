@@ -52,7 +52,7 @@ export function partSource(source: SeriesSource, options: PartSourceOptions): Se
     select,
     selectProjected: async (query, names, signal) => {
       const selected = await select(query, signal);
-      return { ...selected, labels: projectLabels(selected.labels, names) };
+      return { ...selected, labels: await projectLabels(selected.labels, names, signal) };
     },
     labelNames: (query, signal) => unwitnessed().labelNames(query, signal),
     labelValues: (name, query, signal) => unwitnessed().labelValues(name, query, signal),
