@@ -173,7 +173,7 @@ export async function series(call: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
   try {
     selectors = await readSelectors(call, deps, range);
   } catch (error) {
-    throw error instanceof Failure ? invalidParameter('match[]', error.message) : error;
+    throw error instanceof Failure && error.kind === 'bad_data' ? invalidParameter('match[]', error.message) : error;
   }
   const asked = { selectors, minT: range.startMs, maxT: range.endMs, limit: hintOf(limit) };
   const { values, warnings } = await deps.sourceOf(tenant).series(asked, signal);

@@ -13,6 +13,26 @@ const resolve = (matchers: readonly Matcher[], values: readonly string[] = []) =
     () => {},
   );
 
+describe('matchers of a job', () => {
+  it('are so many that the main thread has its time', () => {
+    const budget = new PatternBudget();
+    const some = Array.from({ length: 15_000 }, (_, i) => matcher('!=', `${i}`));
+    const none = (): readonly string[] => [];
+    assert.equal(
+      resolvePatterns(some, none, () => {}, budget),
+      some,
+    );
+    assert.equal(
+      resolvePatterns(some, none, () => {}, budget),
+      some,
+    );
+    assert.throws(() => resolvePatterns([matcher('=', 'a')], none, () => {}, budget), {
+      kind: 'query_limit',
+      message: 'too many matchers in all selectors: at most 30000 are allowed',
+    });
+  });
+});
+
 describe('patterns that are too costly', () => {
   it('become the values that they match', () => {
     const others = [matcher('=', 'b'), matcher('=~', 'c.*[0-9]')];

@@ -1,7 +1,7 @@
 /**
  * Patterns that are too costly for the main thread, which takes writes: found out in a query worker, value by value, so that the
  * main thread gets a list of values in their place.
- * Owns which patterns those are (libs/model/pattern-cost.ts) and how much such a list may hold.
+ * Owns which patterns those are (libs/model/pattern-cost.ts), how much such a list may hold, and how many matchers a job may ask with.
  */
 import { Failure } from '../../libs/errors/failure.ts';
 import type { Matcher } from '../../libs/model/matcher.ts';
@@ -15,6 +15,8 @@ const cheapMaxOfJob = 10 * cheapMax;
 /** Characters of the values that the patterns of a job may match. */
 const valuesLengthMax = 4_000_000;
 const textLengthMax = 1_000;
+/** Matchers that a job may ask the main thread about: a text of megabytes has hundreds of thousands, each a few microseconds there. */
+const matchersMax = 30_000;
 
 /** Whether the text of a selector or expression may hold a costly pattern: then it is not even parsed on the main thread. */
 export function mayBeCostly(text: string): boolean {
@@ -43,6 +45,14 @@ const plainCharactersPerState = 30;
 export class PatternBudget {
   #cheapLeft = cheapMaxOfJob;
   #charactersLeft = valuesLengthMax;
+  #matchersLeft = matchersMax;
+
+  /** @throws Failure `query_limit` where there are too many matchers */
+  takeMatchers(count: number): void {
+    this.#matchersLeft -= count;
+    if (this.#matchersLeft >= 0) return;
+    throw new Failure('query_limit', `too many matchers in all selectors: at most ${matchersMax} are allowed`);
+  }
 
   /** Whether the main thread must not look at the pattern of a matcher; what it may look at counts. */
   isCostly(matcher: Matcher): boolean {
@@ -70,7 +80,7 @@ export class PatternBudget {
  * The matchers with the values that costly patterns match in their place.
  * @param valuesOf all values of a label among series that match, sorted or not
  * @param budget of the job that they are of
- * @throws Failure `bad_data` for a pattern that is none, `query_limit` where it matches too many values
+ * @throws Failure `bad_data` for a pattern that is none, `query_limit` where it matches too many values, or there are too many matchers
  */
 export function resolvePatterns(
   matchers: readonly Matcher[],
@@ -78,6 +88,7 @@ export function resolvePatterns(
   checkStopped: () => void,
   budget = new PatternBudget(),
 ): readonly Matcher[] {
+  budget.takeMatchers(matchers.length);
   const costly = new Set(matchers.filter((matcher) => budget.isCostly(matcher)));
   if (costly.size === 0) return matchers;
   const cheap = matchers.filter((matcher) => !costly.has(matcher));

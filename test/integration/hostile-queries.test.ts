@@ -107,6 +107,38 @@ describeEachCarrier('hostile queries', { timeout: 120_000 }, (startMaru) => {
       words: /levels high/,
     },
     {
+      name: 'a selector of a hundred thousand matchers',
+      path: 'query',
+      body: () => `query=hostile{${'i!="x",'.repeat(100_000)}}`,
+      status: 422,
+      words: /too many matchers/,
+    },
+    {
+      name: 'selectors of lists that have as many',
+      path: 'series',
+      body: () => Array.from({ length: 1_000 }, (_, i) => `match[]=m${i}{${'i!="x",'.repeat(100)}}`).join('&'),
+      status: 422,
+      words: /too many matchers/,
+    },
+    {
+      name: 'an expression of as many selectors, whose exemplars are wanted',
+      path: 'query_exemplars',
+      body: () => {
+        const tree = (levels: number): string =>
+          levels === 0 ? 'a' : `(${tree(levels - 1)}${levels % 2 === 0 ? '/' : '*'}${tree(levels - 1)})`;
+        return `query=${encodeURIComponent(tree(16))}`;
+      },
+      status: 422,
+      words: /too many matchers/,
+    },
+    {
+      name: 'a group by a hundred thousand labels',
+      path: 'query',
+      body: () => `query=count by (${Array.from({ length: 100_000 }, (_, i) => `l${i}`).join(',')}) (hostile)`,
+      status: 200,
+      words: /"metric":\{\}/,
+    },
+    {
       name: 'a name of a megabyte',
       path: 'query',
       body: () => `query=${'a'.repeat(1e6)}`,

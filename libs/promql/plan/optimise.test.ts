@@ -173,6 +173,9 @@ describe('the optimisers', () => {
     assert.deepEqual(labelsOf('sum(requests)'), ['__name__', '__type__', '__unit__']);
     assert.equal(labelsOf('sum by (job) (rate({job="a"}[5m]))'), undefined);
     assert.equal(labelsOf('sum without (job) (requests)'), undefined);
+    const names = (count: number) => Array.from({ length: count }, (_, i) => `l${i}`).join(',');
+    assert.equal(labelsOf(`sum by (${names(1_000)}) (requests)`)?.length, 1_003);
+    assert.equal(labelsOf(`sum by (${names(1_001)}) (requests)`), undefined);
     assert.equal(labelsOf('topk by (job) (1, requests)'), undefined);
     assert.equal(labelsOf('sum by (job) (label_replace(requests, "job", "$1", "env", "(.*)"))'), undefined);
     assert.equal(labelsOf('sum by (job) (requests + on (job) group_left () errors)'), undefined);

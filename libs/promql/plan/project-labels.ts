@@ -21,6 +21,9 @@ const labelKeepers: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 
+/** So many names cross to who reads the series, and are looked up there: whoever lists more gets all labels. */
+const namesMax = 1_000;
+
 /** The plan with such selectors marked. */
 export function projectLabels(node: PlanNode): PlanNode {
   const inner = mapChildren(node, projectLabels);
@@ -29,6 +32,7 @@ export function projectLabels(node: PlanNode): PlanNode {
 
 function projectBelow(node: AggregateNode): AggregateNode {
   if (!plainAggregations.has(node.op) || node.without || !node.grouping.every(isBehindName)) return node;
+  if (node.grouping.length > namesMax) return node;
   const labels = [...new Set([metricName, '__type__', '__unit__', ...node.grouping])].sort();
   return { ...node, expr: visit(node.expr, labels) };
 }

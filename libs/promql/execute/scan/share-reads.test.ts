@@ -80,6 +80,10 @@ describe('shared reads', () => {
       ],
     );
     assert.deepEqual(mergeReads([query(0, 9, ['a']), query(0, 9, ['b'])])[0]?.query.labels, ['a', 'b']);
+    const names = (letter: string) => Array.from({ length: 900 }, (_, i) => `${letter}${i}`);
+    const many = ['a', 'b', 'c'].map((letter) => query(0, 9, names(letter)));
+    assert.equal(mergeReads(many.slice(0, 2))[0]?.query.labels?.length, 1_800);
+    assert.equal(mergeReads(many)[0]?.query.labels, undefined);
   });
 
   it('hold a batch until the last has read it', () => {

@@ -11,6 +11,9 @@ const heldBytesMax = 128 * 1024 * 1024;
 /** What chunks are taken to need: 1.5 bytes a sample, one every 15 s. */
 const bytesPerSeriesMs = 0.0001;
 
+/** So many names of labels, with repeats, are put together: beyond it all labels are read. */
+const namesMax = 2_000;
+
 /** What is counted for batches that are held. */
 interface HeldMemory {
   takeMemory(bytes: number): void;
@@ -52,7 +55,8 @@ function isWorthMerging(a: ReadQuery, b: ReadQuery): boolean {
 }
 
 function unionOf(a: readonly string[] | undefined, b: readonly string[] | undefined): readonly string[] | undefined {
-  return a === undefined || b === undefined ? undefined : [...new Set([...a, ...b])].sort();
+  if (a === undefined || b === undefined || a.length + b.length > namesMax) return undefined;
+  return [...new Set([...a, ...b])].sort();
 }
 
 /** A reader that reads what was planned as mergeReads says, and anything else as it comes. */
