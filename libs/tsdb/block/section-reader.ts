@@ -87,7 +87,8 @@ export class SectionReader {
     if (count > entryBytesMax) throw new CorruptBlock(this.name, this.offset, `an entry of ${count} bytes is none`);
     if (this.has(count)) return;
     const rest = this.end - this.at;
-    const wanted = Math.max(count, this.#windowBytes);
+    // Most sections are shorter than a window.
+    const wanted = Math.min(Math.max(count, this.#windowBytes), rest + this.#contentEnd - this.#fileEnd);
     if (this.#memory.length < wanted) {
       const grown = new Uint8Array(wanted);
       grown.set(this.bytes.subarray(this.at, this.end));
