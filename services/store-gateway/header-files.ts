@@ -25,8 +25,7 @@ export class HeaderFiles {
   readonly #bytesMax: number;
   readonly #nowMs: () => number;
   readonly #freeBytes: (directory: string) => Promise<number>;
-  /** By path. */
-  readonly #kept = new Map<string, Kept>();
+  readonly #kept = new Map<TenantId, Map<Ulid, Kept>>();
   #scanning: Promise<void> | undefined;
   bytes = 0;
   /** Awaited for each that has made way: whoever has it open may close it, as its bytes are free only then. */
@@ -47,7 +46,9 @@ export class HeaderFiles {
   }
 
   get count(): number {
-    return this.#kept.size;
+    let count = 0;
+    for (const { size } of this.#kept.values()) count += size;
+    return count;
   }
 
   /** Whether another header of this size fits without one that goes. */
@@ -65,7 +66,7 @@ export class HeaderFiles {
   }
 
   has(tenant: TenantId, ulid: Ulid): boolean {
-    return this.#kept.has(this.path(tenant, ulid));
+    return this.#kept.get(tenant)?.has(ulid) === true;
   }
 
   /** As `has`; before it was looked what an earlier process left, one is found all the same. */
@@ -104,26 +105,28 @@ export class HeaderFiles {
 
   /** Tenants of whom there is a header. */
   tenants(): TenantId[] {
-    return [...new Set([...this.#kept.values()].map(({ tenant }) => tenant))];
+    return [...this.#kept.keys()];
   }
 
   /** Headers of one tenant. */
   ulids(tenant: TenantId): Ulid[] {
-    return [...this.#kept.values()].filter((kept) => kept.tenant === tenant).map(({ ulid }) => ulid);
+    return [...(this.#kept.get(tenant)?.keys() ?? [])];
   }
 
   /** A header is there, or was used. */
   keep(tenant: TenantId, ulid: Ulid, bytes: number): void {
-    const path = this.path(tenant, ulid);
-    this.bytes += bytes - (this.#kept.get(path)?.bytes ?? 0);
-    this.#kept.set(path, { tenant, ulid, bytes, usedAtMs: this.#nowMs() });
+    let own = this.#kept.get(tenant);
+    if (own === undefined) this.#kept.set(tenant, (own = new Map()));
+    this.bytes += bytes - (own.get(ulid)?.bytes ?? 0);
+    own.set(ulid, { tenant, ulid, bytes, usedAtMs: this.#nowMs() });
   }
 
   async remove(tenant: TenantId, ulid: Ulid): Promise<void> {
-    const path = this.path(tenant, ulid);
-    this.bytes -= this.#kept.get(path)?.bytes ?? 0;
-    this.#kept.delete(path);
-    await this.#disk.remove(path);
+    const own = this.#kept.get(tenant);
+    this.bytes -= own?.get(ulid)?.bytes ?? 0;
+    own?.delete(ulid);
+    if (own?.size === 0) this.#kept.delete(tenant);
+    await this.#disk.remove(this.path(tenant, ulid));
   }
 
   /**
@@ -134,7 +137,8 @@ export class HeaderFiles {
     await this.#scanning;
     const bytesMax = (await this.#bytesNow()) - bytes;
     if (this.bytes > bytesMax) {
-      const oldest = [...this.#kept.values()].sort((a, b) => a.usedAtMs - b.usedAtMs);
+      const all = [...this.#kept.values()].flatMap((own) => [...own.values()]);
+      const oldest = all.sort((a, b) => a.usedAtMs - b.usedAtMs);
       for (const { tenant, ulid } of oldest) {
         if (this.bytes <= bytesMax) break;
         await this.remove(tenant, ulid);
