@@ -118,6 +118,12 @@ describe('readBody', { timeout: 60_000 }, () => {
     });
   }
 
+  it('whoever is refused in the middle can send the rest, and is served after it', async () => {
+    const many = Array.from({ length: 128 }, () => chunk(64 * KiB));
+    const { closed } = send(chunkedHead.replace('connection: close\r\n', ''), ...many, '0\r\n\r\n', head(5), 'hello');
+    assert.match(await closed, /too_large.*\r\n\r\n5$/s);
+  });
+
   it('refuses by the length alone, before anything is taken', async () => {
     const { closed } = send(head(80 * KiB + 1));
     assert.match(await closed, /too_large$/);

@@ -129,6 +129,8 @@ export async function readBody(
     return { bytes: body.subarray(0, total), release };
   } catch (error) {
     release();
+    // Else it would stay in the way: of a sender that reads no answer before all is sent, and of the next request.
+    request.resume();
     if (error instanceof Failure) throw error;
     throw new Failure('bad_data', 'the body is cut off: the sender has left, or hardly sent', { cause: error });
   } finally {

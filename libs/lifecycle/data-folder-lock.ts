@@ -112,10 +112,7 @@ const nonceOf = (owner: Owner | typeof unreadable): string => (owner === unreada
 
 async function taken(directory: string, own: Owner): Promise<DataFolderLock> {
   const path = join(directory, 'lock');
-  const touching = setInterval(() => {
-    const now = new Date();
-    utimes(path, now, now).catch(() => undefined);
-  }, touchEveryMs).unref();
+  const touching = setInterval(() => void touch(path), touchEveryMs).unref();
   await keepSpare(directory);
   await realDisk.syncDirectory(directory);
   // The successions before this owner, and what a process left that died before it had the lock. What cannot be read may be
@@ -160,6 +157,12 @@ async function isAlive(owner: Owner, path: string): Promise<boolean> {
 /** Whether its pid is one of another container of this machine. */
 function isForeign(owner: Owner): boolean {
   return owner.bootId === bootId() && owner.pidNamespace !== '' && owner.pidNamespace !== pidNamespace();
+}
+
+/** Says that its owner lives. */
+async function touch(path: string): Promise<void> {
+  const now = new Date();
+  await utimes(path, now, now).catch(() => undefined);
 }
 
 /** When a file was touched last; 0 where there is none. */
@@ -224,6 +227,8 @@ async function readOwner(path: string): Promise<Owner | 'absent' | typeof unread
 }
 
 async function linked(from: string, to: string): Promise<boolean> {
+  // Written seconds ago where it was waited for another one's lock: what appears now is of one that lives now.
+  await touch(from);
   try {
     await link(from, to);
     return true;
