@@ -92,6 +92,11 @@ export class ChunkJoiner {
     return this.#out.isFull || this.#series === this.#seriesCount;
   }
 
+  /** Whether all was taken. */
+  get isOver(): boolean {
+    return this.#series === this.#seriesCount && this.#out.seriesCount === 0;
+  }
+
   /** The next batch of a selection. That of a sorted one is looked at until the one after it is given. */
   give(source: number, batch: GivenBatch): void {
     this.#held[source].add(batch);

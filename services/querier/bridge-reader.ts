@@ -306,8 +306,12 @@ class BridgeSelection implements SeriesSelection {
   }
 
   release(batch: ChunkBatch): void {
-    if (this.#joiner === undefined) freeBatch(batch);
-    else this.#joiner.recycle(batch);
+    if (this.#joiner === undefined) {
+      freeBatch(batch);
+      return;
+    }
+    this.#joiner.recycle(batch);
+    if (this.#joiner.isOver) this.#letGo();
   }
 
   /** With what was read from files: that took no request. */
@@ -318,6 +322,11 @@ class BridgeSelection implements SeriesSelection {
 
   close(): void {
     if (this.#parts.some((part) => part.isAwaited)) this.#reader.close(this.#number);
+    this.#letGo();
+  }
+
+  /** What its chunks lay in serves another selection. */
+  #letGo(): void {
     for (const part of this.#parts) part.close();
     this.#joiner?.close();
   }

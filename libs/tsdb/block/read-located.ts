@@ -150,7 +150,7 @@ export class LocatedReader {
   #readPieces(): void {
     this.#used = this.#pieceAt[this.#pieceAt.length - 1];
     if (this.#memory.length < this.#used) {
-      spareMemory.give(this.#memory);
+      this.close();
       this.#memory = spareMemory.take(this.#used, this.#used * 4);
     }
     for (let piece = 0; piece < this.#pieceBegin.length; piece++) {
