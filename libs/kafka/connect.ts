@@ -3,7 +3,13 @@
  * Owns what makes a configuration whole, and which of the client's errors is which. Retries belong to whoever calls.
  */
 import { readFileSync } from 'node:fs';
-import { type BaseOptions, findErrorBy } from '@platformatic/kafka';
+import {
+  type Base,
+  type BaseOptions,
+  type Connection as BrokerConnection,
+  findErrorBy,
+  kGetBootstrapConnection,
+} from '@platformatic/kafka';
 import { ConfigError } from '../config/config-error.ts';
 import { Failure } from '../errors/failure.ts';
 import type { KafkaConfig } from './config.ts';
@@ -61,6 +67,28 @@ function tlsOf({ caFile, certFile, keyFile }: KafkaConfig['tls']): NonNullable<B
     ...(caFile === '' ? {} : { ca: read('ca-file', caFile) }),
     ...(certFile === '' ? {} : { cert: read('cert-file', certFile), key: read('key-file', keyFile) }),
   };
+}
+
+/**
+ * Has a client go on with the broker that answers, and with another one after one that let it wait: by itself it asks the first one of
+ * `kafka.brokers` that takes connections whatever concerns all of them, each time anew. One that is frozen takes connections, and one
+ * whose host is gone is waited for. @returns the client
+ */
+export function passingFrozen<T extends Pick<Base, typeof kGetBootstrapConnection>>(client: T): T {
+  const get = client[kGetBootstrapConnection].bind(client);
+  let last: BrokerConnection | undefined;
+  let turns = 0;
+  client[kGetBootstrapConnection] = (callback, attempt = 0) => {
+    if (last?.isConnected() === true && attempt === 0) return callback(null, last);
+    // A call that gets no answer ends its connection.
+    if (last?.isConnected() === false) turns++;
+    last = undefined;
+    get((error, connection) => {
+      if (error === null || error === undefined) last = connection;
+      callback(error, connection);
+    }, attempt + turns);
+  };
+  return client;
 }
 
 /** Whether the brokers answered with this error, such as `OFFSET_OUT_OF_RANGE`. */

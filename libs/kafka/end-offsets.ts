@@ -3,7 +3,7 @@
  * Owns that an answer was asked for after the question: questions that come while one is under way share the next one.
  */
 import { Consumer } from '@platformatic/kafka';
-import { type Connection, kafkaAway } from './connect.ts';
+import { type Connection, kafkaAway, passingFrozen } from './connect.ts';
 import type { KafkaTopic } from './topic.ts';
 
 const earliest = -2n;
@@ -23,7 +23,7 @@ export class LogOffsets {
   constructor(connection: Connection, topic: OffsetsTopic) {
     this.#topic = topic;
     // A name is wanted; no group is ever joined.
-    this.#consumer = new Consumer({ ...connection, groupId: 'maru' });
+    this.#consumer = passingFrozen(new Consumer({ ...connection, groupId: 'maru' }));
   }
 
   /**

@@ -6,7 +6,7 @@
 import { type MessageToProduce, Producer } from '@platformatic/kafka';
 import { Failure } from '../errors/failure.ts';
 import { recordOverheadBytes } from './config.ts';
-import { type Connection, kafkaAway } from './connect.ts';
+import { type Connection, kafkaAway, passingFrozen } from './connect.ts';
 import type { KafkaTopic } from './topic.ts';
 
 export interface LogRecord {
@@ -44,7 +44,7 @@ class Lane {
   isSending = false;
 
   constructor(connection: Connection) {
-    this.producer = new Producer({ ...connection, idempotent: true, retries: retriesInside });
+    this.producer = passingFrozen(new Producer({ ...connection, idempotent: true, retries: retriesInside }));
   }
 }
 

@@ -5,7 +5,7 @@
  */
 import { Consumer } from '@platformatic/kafka';
 import { Failure } from '../errors/failure.ts';
-import { type Connection, isKafkaError, kafkaErrorText } from './connect.ts';
+import { type Connection, isKafkaError, kafkaErrorText, passingFrozen } from './connect.ts';
 import type { LogOffsets } from './end-offsets.ts';
 import type { KafkaTopic } from './topic.ts';
 
@@ -58,7 +58,7 @@ const readUncommitted = 0;
 /** Reads until `signal` aborts. @throws LogGap, and whatever `apply` throws */
 export async function readLog(options: ReadLogOptions): Promise<void> {
   const { topic, signal } = options;
-  const consumer = new Consumer({ ...options.connection, groupId: 'maru', maxWaitTime: waitMs });
+  const consumer = passingFrozen(new Consumer({ ...options.connection, groupId: 'maru', maxWaitTime: waitMs }));
   const stop = (): void => void consumer.close(true).catch(() => undefined);
   signal.addEventListener('abort', stop, { once: true });
   let position = options.offset;

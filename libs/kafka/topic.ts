@@ -6,7 +6,7 @@
 import { Admin } from '@platformatic/kafka';
 import type { Failure } from '../errors/failure.ts';
 import type { KafkaConfig } from './config.ts';
-import { type Connection, isKafkaError, kafkaAway } from './connect.ts';
+import { type Connection, isKafkaError, kafkaAway, passingFrozen } from './connect.ts';
 
 export interface TopicOptions {
   readonly config: KafkaConfig;
@@ -65,7 +65,7 @@ export class KafkaTopic {
 
   constructor(options: TopicOptions) {
     this.#options = options;
-    this.#admin = new Admin(options.connection);
+    this.#admin = passingFrozen(new Admin(options.connection));
   }
 
   /** Begins to watch; resolves after the first look, whatever it found. */
