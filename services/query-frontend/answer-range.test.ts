@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { WorkHead } from '../../libs/contracts/query-work.ts';
+import { MemoryCache } from '../../libs/kv/byte-cache.ts';
 import { Labels } from '../../libs/model/labels.ts';
 import { parseTenantId } from '../../libs/model/tenant-id.ts';
 import { encodeHeavy, encodePart, encodePartEnd } from '../../libs/wire/peer/part-message.ts';
 import { answerRange, type RangeDeps } from './answer-range.ts';
 import { Unjoinable } from './choose-shards.ts';
 import { HeldMemory } from './held-memory.ts';
+import { ResultsCache } from './results-cache.ts';
 import type { RangeQuestion } from './rewritable.ts';
 import { WorkRunner } from './run-work.ts';
 
@@ -21,7 +23,11 @@ const head: WorkHead = {
 const seriesCount = 10;
 
 /** Answers a question with points of ten series at every step. @returns the answer, and how many parts were asked for */
-async function answered(heldBytesMax: number, memory = new HeldMemory(heldBytesMax, heldBytesMax)) {
+async function answered(
+  heldBytesMax: number,
+  memory = new HeldMemory(heldBytesMax, heldBytesMax),
+  cache?: ResultsCache,
+) {
   const counts = { parts: 0, sharded: 0, shards: 0, split: 0, undone: 0, hits: 0, stale: 0, misses: 0 };
   const runner = new WorkRunner(100, 100, { retries: 0, waited: () => undefined });
   const end = new AbortController();
@@ -41,13 +47,13 @@ async function answered(heldBytesMax: number, memory = new HeldMemory(heldBytesM
         h: null,
       }));
       const part = encodePart({ series, annotations: [], sourceWarnings: [] }, work);
-      await give({ head, piece: Buffer.concat([part, encodePartEnd({ witness: '' })]), last: true });
+      await give({ head, piece: Buffer.concat([part, encodePartEnd({ witness: 'w' })]), last: true });
     }
   };
   const evaluating = evaluate().catch(() => undefined);
   const deps: RangeDeps = {
-    ...{ runner, cache: undefined, samplesMax: 0, shardsMaxOf: () => 0, shardWeight: 1, unjoinable: new Unjoinable() },
-    ...{ counts, nowMs: () => 0 },
+    ...{ runner, cache, samplesMax: 0, shardsMaxOf: () => 0, shardWeight: 1, unjoinable: new Unjoinable() },
+    ...{ counts, nowMs: () => 41 * dayMs },
   };
   const call = { tenant: parseTenantId('t'), timeoutMs: 10_000, signal: new AbortController().signal, noStore: false };
   const held = memory.begin();
@@ -80,6 +86,31 @@ it('parts of other answers count until these are written', async () => {
   second.held.release();
   first.held.release();
   assert.ok((await answered(0, memory)).joined !== undefined);
+});
+
+it('what is kept counts while it is asked whether it is still true, and is as if it were not there where there is no room', async () => {
+  const cache = new ResultsCache(new MemoryCache(1 << 30), (error) => assert.fail(String(error)));
+  await answered(1 << 30, undefined, cache);
+  const counts = { parts: 0, sharded: 0, shards: 0, split: 0, undone: 0, hits: 0, stale: 0, misses: 0 };
+  const runner = new WorkRunner(100, 100, { retries: 0, waited: () => undefined });
+  const deps: RangeDeps = {
+    ...{ runner, cache, samplesMax: 0, shardsMaxOf: () => 0, shardWeight: 1, unjoinable: new Unjoinable() },
+    ...{ counts, nowMs: () => 41 * dayMs },
+  };
+  const left = new AbortController();
+  const call = { tenant: parseTenantId('t'), timeoutMs: 10_000, signal: left.signal, noStore: false };
+  const memory = new HeldMemory(3_000_000, 3_000_000);
+  const asking = answerRange(question, call, deps, memory.begin());
+  while (runner.queue.lengthOf('lists') === 0) await new Promise((resolve) => setImmediate(resolve));
+  const other = memory.begin();
+  assert.equal(other.take(2_700_000), false);
+  // Another one asks for nothing that it would have to hold, but for parts.
+  const second = answerRange(question, call, deps, memory.begin());
+  while (runner.queue.lengthOf('evaluations') === 0) await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual([runner.queue.lengthOf('lists'), counts.hits], [1, 0]);
+  left.abort(new Error('the client has left'));
+  await assert.rejects(asking, /the client has left/);
+  await assert.rejects(second, /the client has left/);
 });
 
 it('parts count while they come', async () => {

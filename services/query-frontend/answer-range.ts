@@ -74,7 +74,7 @@ export async function answerRange(
   const { counts, samplesMax, cache, runner, unjoinable, shardWeight } = deps;
   const keeps = cache !== undefined && !call.noStore && question.isIndependent;
   const cells = cellsOf(question, deps.nowMs(), keeps ? call.tenant : undefined);
-  const known = keeps ? await keptAnswers(cells, call, cache, deps) : cells.map(() => undefined);
+  const known = keeps ? await keptAnswers(cells, call, cache, deps, held) : cells.map(() => undefined);
   const parts = question.hasSteps ? partsOf(cells, known) : [{ steps: question, cells: [], known: undefined }];
   // More of them than queries can be evaluated at once would only wait for each other.
   const shardsMax = Math.min(deps.shardsMaxOf(call.tenant), runner.queue.evaluators);
@@ -96,6 +96,7 @@ export async function answerRange(
     throw stop.signal.reason;
   };
   try {
+    for (const { known } of parts) if (known !== undefined) hold(bytesOf(known));
     let asked = 0;
     const ask = async ({ steps }: Part, what: HowAsked): Promise<PartAnswer> => {
       try {
@@ -107,10 +108,7 @@ export async function answerRange(
       }
     };
     const answers = await mapBounded(parts, partsAtOnceMax, async (part) => {
-      if (part.known !== undefined) {
-        hold(bytesOf(part.known));
-        return part.known;
-      }
+      if (part.known !== undefined) return part.known;
       counts.parts++;
       const answer = await ask(part, { weighing, sorted: false });
       if (keeps && answer.heavy === undefined) keep(cache, part.cells, answer);
@@ -207,16 +205,24 @@ function partsOf(cells: readonly Cell[], known: readonly (PartAnswer | undefined
   return parts;
 }
 
-/** Of each cell the kept answer, if a querier says that nothing has changed since. */
+/** Of each cell the kept answer, if a querier says that nothing has changed since. Until that is said what was found is held. */
 async function keptAnswers(
   cells: readonly Cell[],
   { tenant, signal }: RangeCall,
   cache: ResultsCache,
   { counts, runner }: RangeDeps,
+  held: HeldParts,
 ): Promise<(PartAnswer | undefined)[]> {
-  const found = await cache.get(cells.flatMap(({ key }) => (key === undefined ? [] : [key])));
+  let bytes = 0;
+  const hasRoom = (more: number): boolean => {
+    bytes += more;
+    return held.take(more);
+  };
+  const keys = cells.flatMap(({ key }) => (key === undefined ? [] : [key]));
+  const found = await cache.get(keys, hasRoom);
   const witnesses = [...new Set(found.flatMap((one) => (one === undefined ? [] : [one.witness])))];
   const stillTrue = witnesses.length === 0 ? new Set<string>() : await check(tenant, witnesses, signal, runner);
+  held.take(-bytes);
   let next = 0;
   return cells.map((cell) => {
     if (cell.key === undefined) return undefined;

@@ -31,8 +31,14 @@ export class ResultsCache {
     this.#nowMs = nowMs;
   }
 
-  /** What is kept under each key, undefined where nothing is. */
-  async get(keys: readonly string[]): Promise<(PartAnswer | undefined)[]> {
+  /**
+   * What is kept under each key, undefined where nothing is.
+   * @param hasRoom whether there is memory for so many bytes more; where there is none, it is as if nothing were kept
+   */
+  async get(
+    keys: readonly string[],
+    hasRoom: (bytes: number) => boolean = () => true,
+  ): Promise<(PartAnswer | undefined)[]> {
     const none = keys.map(() => undefined);
     if (this.#isLeftAlone) return none;
     try {
@@ -42,6 +48,7 @@ export class ResultsCache {
         const some = keys.slice(answers.length, answers.length + cellsAtOnce);
         for (const bytes of await this.#store.get(some.map(nameOf))) {
           foundBytes += bytes?.length ?? 0;
+          if (bytes !== undefined && !hasRoom(bytes.length)) return none;
           answers.push(bytes === undefined ? undefined : decodeCell(bytes));
         }
       }
