@@ -113,6 +113,27 @@ describe('leases in Redis', { skip: skipWithout('redis'), timeout: 60_000 }, () 
   });
 });
 
+it('a sentinel that is frozen is passed by', { timeout: 60_000 }, async () => {
+  const listen = async (onAsked: () => void) => {
+    const server = createServer((socket) => socket.on('error', () => undefined).on('data', onAsked));
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    return { port: (server.address() as AddressInfo).port, server };
+  };
+  const frozen = await listen(() => undefined);
+  let wasAsked = false;
+  const other = await listen(() => {
+    wasAsked = true;
+  });
+  const url = `redis+sentinel://127.0.0.1:${frozen.port},127.0.0.1:${other.port}/main`;
+  const store = openRedis(url, () => undefined);
+  try {
+    await waitFor('the other one is asked', () => wasAsked || undefined);
+  } finally {
+    await store.close();
+    for (const { server } of [frozen, other]) server.close();
+  }
+});
+
 describe('leases and answers in the Redis of a URL', { skip: skipWithout('redis'), timeout: 120_000 }, () => {
   const clusterFlags = ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'];
   /** All slots are this one's. */

@@ -119,7 +119,9 @@ function clientOf(url: string): Redis | Cluster {
       if (name === '')
         throw new ConfigError('key redis.url: redis+sentinel:// wants the name of the master at its end');
       const tls = parsed.protocol === 'rediss+sentinel:' ? { tls: {}, enableTLSForSentinelMode: true } : {};
-      return new Redis({ ...options, ...login, ...tls, sentinels: hostsOf(url, 26_379), name });
+      const sentinels = hostsOf(url, 26_379);
+      // Else one that is frozen is waited for without an end, whatever others there are.
+      return new Redis({ ...options, ...login, ...tls, sentinels, name, sentinelCommandTimeout: callMs });
     }
     case 'redis+cluster:':
     case 'rediss+cluster:': {
