@@ -5,7 +5,7 @@
  */
 import { Failure } from '../errors/failure.ts';
 import type { TenantId } from '../model/tenant-id.ts';
-import type { Bucket } from '../object-store/bucket.ts';
+import { type Bucket, ObjectDenied } from '../object-store/bucket.ts';
 import type { Ulid } from '../tsdb/block/ulid.ts';
 import { getSmall } from './get-small.ts';
 import { type BlockMark, blockKey, blockPrefix, markKeys, metaName } from './paths.ts';
@@ -52,6 +52,8 @@ async function putMark(
     try {
       await bucket.put(key, body, { condition: 'absent', signal });
     } catch (error) {
+      // Beside a block that we may only read it cannot stand, and need not: who has the other one knows.
+      if (key === keys.local && error instanceof ObjectDenied) continue;
       if (!(error instanceof Failure) || error.kind !== 'precondition_failed') throw error;
     }
   }

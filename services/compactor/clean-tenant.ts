@@ -19,6 +19,7 @@ import {
   tenantDeletionMarkKey,
   tenantPrefix,
 } from '../../libs/blocks/paths.ts';
+import type { Failure } from '../../libs/errors/failure.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import type { Bucket } from '../../libs/object-store/bucket.ts';
 import { mapBounded } from '../../libs/std/bounded.ts';
@@ -47,6 +48,8 @@ export interface Cleaned {
   readonly partials: number;
   /** Due, but what they were merged into is not there: named, kept. */
   readonly held: readonly Ulid[];
+  /** What the store does not let us delete, in its words. */
+  readonly problems: readonly string[];
   /** The index after all this. */
   readonly index: BucketIndex;
 }
@@ -85,7 +88,7 @@ export async function cleanTenant(
     deletable.push(ulid);
   }
   const next = await publish(bucket, tenant, index, marked, new Set(deletable), nowMs, signal);
-  await mapBounded(deletable, blocksAtOnceMax, (ulid) => deleteBlock(bucket, tenant, ulid, signal));
+  const undeleted = await deleteBlocks(bucket, tenant, deletable, signal);
   const partialsDeleted: Ulid[] = [];
   let partials = 0;
   for (const [ulid, { uploadedAtMs, modifiedMs }] of listing.blocks) {
@@ -94,10 +97,38 @@ export async function cleanTenant(
     if (partialDelayMs === 0 || modifiedMs + partialDelayMs > nowMs) continue;
     // The listing is older than all that was done since.
     if (!(await isLeftBehind(bucket, tenant, ulid, nowMs - partialDelayMs, signal))) continue;
-    await deleteBlock(bucket, tenant, ulid, signal);
-    partialsDeleted.push(ulid);
+    const failed = await deleteBlocks(bucket, tenant, [ulid], signal);
+    if (failed.size === 0) partialsDeleted.push(ulid);
+    for (const [name, failure] of failed) undeleted.set(name, failure);
   }
-  return { marked: marked.map(({ ulid }) => ulid), deleted: deletable, partialsDeleted, partials, held, index: next };
+  return {
+    marked: marked.map(({ ulid }) => ulid),
+    deleted: deletable.filter((ulid) => !undeleted.has(ulid)),
+    partialsDeleted,
+    partials,
+    held,
+    problems: [...undeleted.values()].map(({ message }) => message),
+    index: next,
+  };
+}
+
+/** Deletes blocks; those of which the store does not let us delete an object hold up no other. @returns these, and why */
+async function deleteBlocks(
+  bucket: Bucket,
+  tenant: TenantId,
+  ulids: readonly Ulid[],
+  signal: AbortSignal,
+): Promise<Map<Ulid, Failure>> {
+  const undeleted = new Map<Ulid, Failure>();
+  await mapBounded(ulids, blocksAtOnceMax, async (ulid) => {
+    try {
+      await deleteBlock(bucket, tenant, ulid, signal);
+    } catch (error) {
+      if (!isOfObject(error)) throw error;
+      undeleted.set(ulid, error);
+    }
+  });
+  return undeleted;
 }
 
 /** The mark of a block; undefined where there is none that can be understood. */
@@ -202,7 +233,8 @@ export async function deleteTenant(
   signal: AbortSignal,
 ): Promise<{ blocksDeleted: number; isGone: boolean }> {
   await bucket.delete(bucketIndexKey(tenant), signal);
-  await mapBounded([...listing.blocks.keys()], blocksAtOnceMax, (ulid) => deleteBlock(bucket, tenant, ulid, signal));
+  const [failure] = (await deleteBlocks(bucket, tenant, [...listing.blocks.keys()], signal)).values();
+  if (failure !== undefined) throw failure;
   const markKey = tenantDeletionMarkKey(tenant);
   await deleteAllBelow(bucket, tenantPrefix(tenant), new Set([markKey]), signal);
   const mark = await bucket.stat(markKey, signal);

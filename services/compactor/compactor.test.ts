@@ -555,6 +555,37 @@ describe('the compactor', () => {
     assert.equal((await room.index()).updatedAtMs, updatedAtMs);
   });
 
+  it('blocks that the store does not let us delete or mark are named, and hold up nothing else', async () => {
+    const room = new Room();
+    const fixed: string[] = [];
+    // As in folders that somebody else has copied into the bucket: they can be read, and nothing in them changed.
+    for (let i = 0; i < 17; i++) fixed.push(await room.upload(i));
+    room.nowMs += 1000;
+    const last = await room.upload(17);
+    const isFixed = (key: string): boolean => fixed.some((ulid) => key.startsWith(`${tenant}/${ulid}/`));
+    const put: Bucket['put'] = async (key, ...rest) => {
+      if (isFixed(key)) throw new ObjectDenied(`put ${key}: EACCES`);
+      return room.bucket.put(key, ...rest);
+    };
+    const remove: Bucket['delete'] = async (key, stop) => {
+      if (isFixed(key)) throw new ObjectDenied(`delete ${key}: EACCES`);
+      return room.bucket.delete(key, stop);
+    };
+    const compactor = room.compactor({
+      ...failingAfter(room.bucket, Number.POSITIVE_INFINITY).bucket,
+      put,
+      delete: remove,
+    });
+    room.retentionMs = hour;
+    await compactor.clean(signal);
+    assert.equal((await room.index()).deletionMarks.length, 18);
+    room.nowMs += defaults.deletionDelay + 1000;
+    await compactor.clean(signal);
+    assert.deepEqual(await room.objectsOf(last), []);
+    const state = compactor.state.tenants.get(tenant);
+    assert.deepEqual([state?.held, state?.problems], [0, 17]);
+  });
+
   it('a mark that cannot be read any more keeps its block, and no other', async () => {
     const room = new Room();
     const ulids = [await room.upload(0), await room.upload(1)];

@@ -139,6 +139,7 @@ export class Compactor {
       [
         ...before.problems,
         ...refreshed.problems,
+        ...cleaned.problems,
         ...listing.foreign.map((key) => `${key} is no part of a tenant's blocks`),
         ...cleaned.held.map((ulid) => `block ${ulid} is due to be deleted, but what it was merged into is not there`),
       ],
@@ -158,7 +159,7 @@ export class Compactor {
       partials: cleaned.partials - cleaned.partialsDeleted.length,
       broken: refreshed.broken.length,
       held: cleaned.held.length,
-      problems: before.problems.length + refreshed.problems.length + listing.foreignCount,
+      problems: before.problems.length + refreshed.problems.length + cleaned.problems.length + listing.foreignCount,
       indexUpdatedAtMs: cleaned.index.updatedAtMs,
     });
   }
