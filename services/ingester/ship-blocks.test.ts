@@ -1,6 +1,8 @@
 /** From the local disk to the bucket: retries, and when a local block may go. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { type BucketIndex, emptyBucketIndex, type IndexedBlock } from '../../libs/blocks/bucket-index.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import { parseTenantId } from '../../libs/model/tenant-id.ts';
@@ -22,6 +24,8 @@ class Room {
   nowMs = 10 * hourMs;
   steadyMs = 0;
   index: BucketIndex = emptyBucketIndex;
+  /** Told of each index that is read, each time another. */
+  onIndex: (index: BucketIndex) => void = () => undefined;
   uploads: Ulid[] = [];
   uploading = 0;
   uploadingMost = 0;
@@ -59,7 +63,9 @@ class Room {
       blocks: this.blocks,
       readIndex: async () => {
         if (this.failing) throw new Failure('unavailable', 'the bucket is away');
-        return this.index;
+        const index = { ...this.index, blocks: [...this.index.blocks] };
+        this.onIndex(index);
+        return index;
       },
       isTenantDeleted: async () => this.isTenantDeleted,
       upload: async ({ meta }) => {
@@ -177,6 +183,30 @@ describe('shipping blocks', () => {
     room.indexed('01JDKQ00000000000000000001' as Ulid, [ulid]);
     await room.after(2 * minuteMs);
     assert.equal(await room.after(hourMs), 0);
+  });
+
+  it('keeps of an index what it says of the blocks that are here: there is one for each tenant that writes', async () => {
+    const room = new Room();
+    const ulid = await room.cut();
+    const others = Array.from({ length: 100 }, (_, i) => ({ ulid: makeUlid(i, new Uint8Array(10)) }) as IndexedBlock);
+    const read: WeakRef<readonly IndexedBlock[]>[] = [];
+    room.onIndex = ({ blocks }) => read.push(new WeakRef(blocks));
+    room.index = { ...emptyBucketIndex, blocks: others };
+    await room.after(0);
+    await room.after(2 * minuteMs);
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    for (let i = 0; i < 10 && read.some((blocks) => blocks.deref() !== undefined); i++) {
+      await nextTurn();
+      collect();
+    }
+    assert.deepEqual(
+      read.map((blocks) => blocks.deref()?.length),
+      [undefined, undefined],
+    );
+    room.indexed(ulid, [ulid]);
+    await room.after(2 * minuteMs);
+    assert.equal(await room.after(20 * minuteMs), 0);
   });
 
   it('waits as long, however the clock is set', async () => {

@@ -30,6 +30,12 @@ export interface ShipDeps {
   readonly log: { info(fields: object, message: string): void; error(fields: object, message: string): void };
 }
 
+/** Of an index what it says of the blocks that are here: all of one takes megabytes, and there are as many as tenants that write. */
+interface OwnIndex extends Pick<BucketIndex, 'blocks' | 'deletionMarks' | 'updatedAtMs'> {
+  /** Whether it names no block at all. */
+  readonly isEmpty: boolean;
+}
+
 interface Progress {
   /** As an index says when it was written. */
   uploadedAtMs: number | undefined;
@@ -53,7 +59,7 @@ const smallBytesMax = 8 << 20;
 export class BlockShipper {
   readonly #deps: ShipDeps;
   readonly #progress = new Map<Ulid, Progress>();
-  readonly #indexes = new Map<TenantId, { readonly index: BucketIndex; readonly readAtMs: number }>();
+  readonly #indexes = new Map<TenantId, { readonly index: OwnIndex; readonly readAtMs: number }>();
   readonly #abort = new AbortController();
   #running: Promise<void> | undefined;
   #pollMs = indexPollMs;
@@ -257,10 +263,10 @@ export class BlockShipper {
   }
 
   /** Lets go of a block if its tenant was deleted: the compactor would delete it, too. Whether it did. */
-  async #leaveDeleted(index: BucketIndex, block: HeldBlock): Promise<boolean> {
+  async #leaveDeleted(index: OwnIndex, block: HeldBlock): Promise<boolean> {
     const { blocks, isTenantDeleted, log } = this.#deps;
     const { tenant, meta } = block;
-    if (index.blocks.length > 0 || !(await isTenantDeleted(tenant))) return false;
+    if (!index.isEmpty || !(await isTenantDeleted(tenant))) return false;
     blocks.remove(block);
     this.counters.removed++;
     log.info({ tenant, block: meta.ulid }, 'a block of a tenant that was deleted leaves the local disk');
@@ -268,13 +274,25 @@ export class BlockShipper {
   }
 
   /** The index of a tenant, read at most this long ago. */
-  async #index(tenant: TenantId, ageMsMax: number): Promise<BucketIndex> {
+  async #index(tenant: TenantId, ageMsMax: number): Promise<OwnIndex> {
     const { steadyMs, readIndex } = this.#deps;
     const known = this.#indexes.get(tenant);
     if (known !== undefined && steadyMs() - known.readAtMs < ageMsMax) return known.index;
-    const index = await readIndex(tenant);
+    const index = this.#ownOf(tenant, await readIndex(tenant));
     this.#indexes.set(tenant, { index, readAtMs: steadyMs() });
     return index;
+  }
+
+  #ownOf(tenant: TenantId, { blocks, deletionMarks, updatedAtMs }: BucketIndex): OwnIndex {
+    const here = new Set<Ulid>(this.#deps.blocks.of(tenant).map(({ meta }) => meta.ulid));
+    for (const missing of this.#deps.blocks.missing) if (missing.tenant === tenant) here.add(missing.ulid);
+    const isHere = (ulid: Ulid): boolean => here.has(ulid);
+    return {
+      blocks: blocks.filter(({ ulid, details }) => isHere(ulid) || details?.sources.some(isHere) === true),
+      deletionMarks: deletionMarks.filter(({ ulid }) => isHere(ulid)),
+      updatedAtMs,
+      isEmpty: blocks.length === 0,
+    };
   }
 
   #of(ulid: Ulid): Progress {
@@ -288,11 +306,11 @@ export class BlockShipper {
 }
 
 /** Whether the index names the block itself, and not only until it is deleted. */
-function isNeeded({ blocks, deletionMarks }: BucketIndex, ulid: Ulid): boolean {
+function isNeeded({ blocks, deletionMarks }: OwnIndex, ulid: Ulid): boolean {
   return blocks.some((block) => block.ulid === ulid) && !deletionMarks.some((mark) => mark.ulid === ulid);
 }
 
 /** Whether the index names the block, or one that holds its samples. */
-function isIndexed({ blocks }: BucketIndex, ulid: Ulid): boolean {
+function isIndexed({ blocks }: OwnIndex, ulid: Ulid): boolean {
   return blocks.some((block) => block.ulid === ulid || block.details?.sources.includes(ulid) === true);
 }
