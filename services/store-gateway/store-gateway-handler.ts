@@ -110,6 +110,11 @@ export class StoreGatewayHandler implements StoreGatewayContract {
     return this.#blocks.keys();
   }
 
+  /** Whether anybody has asked for a block of a tenant since then. */
+  isUsedSince(tenant: TenantId, sinceMs: number): boolean {
+    return [...(this.#blocks.get(tenant)?.values() ?? [])].some(({ usedAtMs }) => usedAtMs >= sinceMs);
+  }
+
   /** Every block that is held. */
   *held(): Iterable<GatewayBlock> {
     for (const blocks of this.#blocks.values()) yield* blocks.values();

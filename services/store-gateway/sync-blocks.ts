@@ -37,7 +37,13 @@ export function startSync(deps: SyncDeps): { stop(): Promise<void> } {
   let running: Promise<void> = Promise.resolve();
   const round = async (isFirst: boolean): Promise<void> => {
     if (isFirst) await deps.headers.scan();
-    const tenants = new Set([...deps.indexes.usedWithin(idleMs), ...deps.handler.tenants()]);
+    const tenants = new Set(deps.indexes.usedWithin(idleMs));
+    const sinceMs = deps.nowMs() - idleMs;
+    for (const tenant of [...deps.handler.tenants()]) {
+      if (deps.handler.isUsedSince(tenant, sinceMs)) tenants.add(tenant);
+      // Nobody looks any more whether its blocks are still there.
+      else if (!tenants.has(tenant)) await deps.handler.forget(tenant, () => true);
+    }
     if (isFirst) for (const tenant of deps.headers.tenants()) tenants.add(tenant);
     await deps.headers.makeRoom(0);
     for (const tenant of tenants) {
