@@ -217,6 +217,22 @@ describe('the blocks of the bucket for a query', () => {
     await assert.rejects(source.select(between(10, 9), signal), new RegExp(`miss block ${b}`));
   });
 
+  it('are an error of the server where one is gone that the newest index names', async () => {
+    const gone = async (): Promise<never> => {
+      throw new Failure('not_found', `block ${a} is not in the bucket`);
+    };
+    const gateway: StoreGatewayContract = {
+      source: (...args) => {
+        const { source, reads } = gatewayOf([]).source(...args);
+        return { source: { ...source, select: gone, labelNames: gone }, reads };
+      },
+    };
+    const source = await sourceOf(new MemoryBucket(() => now), { blocks: [indexed(a, 10)] }, gateway);
+    const told = { kind: 'internal', message: `block ${a} is not in the bucket` };
+    await assert.rejects(source.select(between(10, 9), signal), told);
+    await assert.rejects(source.labelNames({ selectors: [], ...between(10, 9), limit: 0 }, signal), told);
+  });
+
   it('are looked for again in a newer index when one is gone', async () => {
     const bucket = new MemoryBucket(() => now);
     const asked: string[][] = [];

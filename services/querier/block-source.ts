@@ -137,8 +137,10 @@ export class BucketSource implements SeriesSource {
         noted();
         return value;
       } catch (error) {
+        if (!(error instanceof Failure) || error.kind !== 'not_found') throw error;
+        // It is for whoever runs the bucket to find, and not for whoever asks.
+        if (isRetry) throw new Failure('internal', error.message, { cause: error });
         // Merged or past its retention since the index was written: a newer one knows.
-        if (isRetry || !(error instanceof Failure) || error.kind !== 'not_found') throw error;
         index = await indexes.refresh(this.#tenant);
       }
     }
