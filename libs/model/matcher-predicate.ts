@@ -41,8 +41,12 @@ export function compileMatcher({ type, value, values }: Matcher): MatcherPredica
   }
 }
 
+/** Lists that were compiled before: of a query each block does it again, and there may be hundreds of thousands of values. */
+const knownLists = new WeakMap<readonly string[], ReadonlySet<string>>();
+
 function listed(type: MatcherType, values: readonly string[]): MatcherPredicate {
-  const known = new Set(values);
+  const known = knownLists.get(values) ?? new Set(values);
+  knownLists.set(values, known);
   if (type === '=~') return { ...plain, matches: (text) => known.has(text), matchesEmpty: known.has(''), values };
   return { ...plain, matches: (text) => !known.has(text), matchesEmpty: !known.has('') };
 }

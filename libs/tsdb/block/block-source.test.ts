@@ -13,6 +13,7 @@ import { Prng } from '../../std/testing/prng.ts';
 import { labelsText, readTestBlock, type TestSeries, ulidOf, writeTestBlock } from './block.testing.ts';
 import { blockBegin, expectedSelection, gridOfSeries, randomMatchers, selectRows } from './block-source.testing.ts';
 import { type BlockReaders, BlockSource } from './block-source.ts';
+import { IndexLookup } from './index-lookup.ts';
 import { type BlockMemory, type LocalBlock, openLocalBlock } from './local-block.ts';
 import { openBlockFolder } from './read-block.ts';
 import { SeriesMemory } from './series-columns.ts';
@@ -97,6 +98,35 @@ for (const memory of memories) {
       assert.equal(values.length, series.filter(({ labels }) => labels.get('job') !== '').length);
       const sorted = sort.mock.calls.reduce((sum, { result }) => sum + (result?.length ?? 0), 0);
       assert.ok(sorted <= 20 * series.length, `${sorted} places were sorted`);
+    });
+
+    it('a list of more values than a label has costs what the label has', async (t) => {
+      const rowOf = t.mock.method(IndexLookup.prototype, 'rowOf');
+      const zones = [...new Set(series.map(({ labels }) => labels.get('zone')))].filter((zone) => zone !== '');
+      const values = [...Array.from({ length: 50_000 }, (_, i) => `none ${i}`), ...zones.slice(1)];
+      const query = { matchers: [{ type: '=~', name: 'zone', value: '', values }] as const, ...whole };
+      const found = await selectRows(block.source, query);
+      const zoneOf = ({ labels }: TestSeries): string => labels.get('zone');
+      assert.equal(found.length, series.filter((one) => zoneOf(one) !== '' && zoneOf(one) !== zones[0]).length);
+      assert.ok(rowOf.mock.callCount() < 1_000, `${rowOf.mock.callCount()} values were looked up`);
+    });
+
+    it('many matchers look at values in turns', async (t) => {
+      const watched = new WatchedTurns(t);
+      let [turn, looks, most] = [-1, 0, 0];
+      const { valueText } = IndexLookup.prototype;
+      t.mock.method(IndexLookup.prototype, 'valueText', function (this: IndexLookup, row: number) {
+        looks = turn === watched.turns ? looks + 1 : 1;
+        turn = watched.turns;
+        most = Math.max(most, looks);
+        return valueText.call(this, row);
+      });
+      const matchers = Array.from(
+        { length: 500 },
+        (_, i) => ({ type: '!=', name: 'instance', value: `${i}` }) as const,
+      );
+      await block.source.select({ matchers, ...whole }, signal);
+      assert.ok(looks > 0 && most <= 1_000, `${most} values were looked at in a turn`);
     });
 
     it('a bad pattern is an error, whatever else is asked', async () => {

@@ -16,8 +16,9 @@ import { joinRanges, localGapBytes, readPieces } from './read-ranges.ts';
 import { gallop, UnitedLists, withoutRepeats } from './rising-lists.ts';
 import { uint32At } from './section-reader.ts';
 
-/** Values that are looked at before others get a turn. */
-const valuesPerTurn = 4096;
+/** Values that are looked at between two looks at the clock. */
+const valuesPerLook = 256;
+const slowValuesPerLook = 8;
 /** A set over all places takes a bit each; with fewer members than one in so many, sorting them is cheaper. */
 const sparseFactor = 256;
 const noPlaces = new Uint32Array(0);
@@ -44,8 +45,10 @@ export async function selectPlaces(
   // All are compiled before any is looked up: a bad pattern is an error whatever the others say.
   const predicates = matchers.map(compileMatcher);
   const terms: Term[] = [];
+  const turns = new Turns();
   for (let i = 0; i < matchers.length; i++) {
-    const term = await termOf(lookup, matchers[i].name, predicates[i], signal);
+    if (turns.isOver) await turns.next(signal);
+    const term = await termOf(lookup, matchers[i].name, predicates[i], turns, signal);
     if (term === 'all') continue;
     if (term.wanted && term.rows.length === 0) return noPlaces;
     terms.push(term);
@@ -66,7 +69,6 @@ export async function selectPlaces(
   );
   let places: Uint32Array | undefined;
   let at = 0;
-  const turns = new Turns();
   for (const { rows, wanted } of terms) {
     const united = await uniteLists(lists.slice(at, at + rows.length), lookup.index.reader.size / 16);
     at += rows.length;
@@ -98,26 +100,43 @@ async function termOf(
   lookup: IndexLookup,
   name: string,
   predicate: MatcherPredicate,
+  turns: Turns,
   signal: AbortSignal,
 ): Promise<Term | 'all'> {
   const range = lookup.rowsOf(name);
   // No series has the label: all of them have it empty.
   if (range === undefined || name === '') return predicate.matchesEmpty ? 'all' : termOfRows(lookup, [], true);
-  if (predicate.values !== undefined && !predicate.matchesEmpty) {
-    const rows = new Set(predicate.values.map((value) => lookup.rowOf(name, value)).filter((row) => row >= 0));
-    return termOfRows(lookup, [...rows], true);
+  // Of a list that is longer than the rows are each row is looked up in it instead.
+  if (predicate.values !== undefined && !predicate.matchesEmpty && predicate.values.length <= range.end - range.begin) {
+    return termOfRows(lookup, await rowsOfValues(lookup, name, predicate.values, turns, signal), true);
   }
   // What matches the empty value keeps all but those whose value does not match.
   const wanted = !predicate.matchesEmpty;
   const { begin, end } = predicate.prefix === '' ? range : lookup.rowsWithPrefix(range, predicate.prefix);
   const rows: number[] = [];
+  const perLook = predicate.isSlow ? slowValuesPerLook : valuesPerLook;
   for (let row = begin; row < end; row++) {
     if (predicate.matches(lookup.valueText(row)) === wanted) rows.push(row);
-    if (row % valuesPerTurn !== 0) continue;
-    await nextTurn();
-    signal.throwIfAborted();
+    if (row % perLook === 0 && turns.isOver) await turns.next(signal);
   }
   return !wanted && rows.length === 0 ? 'all' : termOfRows(lookup, rows, wanted);
+}
+
+/** The rows of those values that there are, each once. */
+async function rowsOfValues(
+  lookup: IndexLookup,
+  name: string,
+  values: readonly string[],
+  turns: Turns,
+  signal: AbortSignal,
+): Promise<readonly number[]> {
+  const rows = new Set<number>();
+  for (let i = 0; i < values.length; i++) {
+    const row = lookup.rowOf(name, values[i]);
+    if (row >= 0) rows.add(row);
+    if (i % valuesPerLook === 0 && turns.isOver) await turns.next(signal);
+  }
+  return [...rows];
 }
 
 function termOfRows(lookup: IndexLookup, rows: readonly number[], wanted: boolean): Term {
