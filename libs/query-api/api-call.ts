@@ -17,6 +17,11 @@ export interface ApiCall {
   readonly labelName: string;
   /** A body that is no form. */
   readonly body: Uint8Array;
+  /**
+   * Counts bytes that are made of the body, and held until the answer is out, among those of all bodies. Absent where no bodies are counted.
+   * @throws Failure `unavailable` where there is no room
+   */
+  readonly hold?: (bytes: number) => void;
   /** The header `Accept`. */
   readonly accept: string;
   /** Whether whoever writes the answer should compress it; it then says so. */

@@ -9,7 +9,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ReadConsistency } from '../contracts/ingester.ts';
 import { Failure } from '../errors/failure.ts';
 import { isMediaType } from '../http/media-type.ts';
-import { type BodyLimits, InflightBytes, readBody } from '../http/read-body.ts';
+import { type BodyLimits, type ByteAllowance, InflightBytes, readBody } from '../http/read-body.ts';
 import { anonymousTenant, type TenantOf } from '../http/tenant-header.ts';
 import type { TenantId } from '../model/tenant-id.ts';
 import { usableMemoryBytes } from '../std/usable-memory.ts';
@@ -144,7 +144,19 @@ async function answer(
     const gzip = row.dress.compresses && acceptedEncoding(request.headers) === 'gzip';
     const noStore = cacheControl.toLowerCase().includes('no-store');
     const consistency = consistencyOf(request.headers['x-read-consistency']);
-    const call = { tenant, form, signal: client.signal, labelName: name, body, accept, gzip, noStore, consistency };
+    const hold = holder(reply, bodies.inflight.shareOf(tenant));
+    const call = {
+      tenant,
+      form,
+      signal: client.signal,
+      labelName: name,
+      body,
+      hold,
+      accept,
+      gzip,
+      noStore,
+      consistency,
+    };
     result = await deps.answer(row.path, call);
   } catch (error) {
     failure = asFailure(error);
@@ -192,6 +204,16 @@ async function readParameters(
   if (question >= 0) form.append(request.raw.url?.slice(question + 1) ?? '');
   if (kind === multipartType) form.append(await encodedFields(request.headers['content-type'] ?? '', body));
   return kind === '*' ? body : new Uint8Array(0);
+}
+
+/** Takes bytes that are given back when the answer is out or its client has left. */
+function holder(reply: FastifyReply, allowance: ByteAllowance): (bytes: number) => void {
+  return (bytes) => {
+    allowance.take(bytes);
+    const release = (): void => allowance.give(bytes);
+    if (reply.raw.closed) release();
+    else reply.raw.once('close', release);
+  };
 }
 
 function textOf(bytes: Uint8Array): string {

@@ -7,11 +7,13 @@ import Fastify from 'fastify';
 import { emptyBucketIndex } from '../../libs/blocks/bucket-index.ts';
 import type { HeadStatus } from '../../libs/contracts/ingester.ts';
 import { tenantReader } from '../../libs/http/tenant-header.ts';
+import { encodeSnappy } from '../../libs/model/encoding/snappy-encoder.ts';
 import { Labels } from '../../libs/model/labels.ts';
 import { compileMatcher } from '../../libs/model/matcher-predicate.ts';
 import { parseMetricSelector } from '../../libs/promql/syntax/parser.ts';
 import type { CallReport } from '../../libs/query-api/api-routes.ts';
 import { apiRoutes } from '../../libs/query-api/api-routes.ts';
+import { ProtobufWriter } from '../../libs/wire/protobuf-writer.ts';
 import type { ApiDeps } from './endpoint.ts';
 import { endpoints } from './endpoints.ts';
 import { MemorySource } from './memory-source.testing.ts';
@@ -345,6 +347,24 @@ describe('HTTP around the endpoints', () => {
       while ((await post('/api/v1/query', large)).statusCode === 503)
         await new Promise((resolve) => setTimeout(resolve, 5));
     }
+  });
+
+  it('counts what a body decompresses to', async () => {
+    const { port } = app.server.address() as AddressInfo;
+    const matcher = new ProtobufWriter();
+    const [query, one] = [matcher.begin(1), matcher.begin(3)];
+    matcher.text(2, 'a');
+    matcher.text(3, 'x'.repeat(80_000));
+    matcher.end(one);
+    matcher.end(query);
+    const pieces: Uint8Array[] = [];
+    encodeSnappy(matcher.sink.written(), (piece) => pieces.push(piece.slice()));
+    const body = Buffer.concat(pieces);
+    assert.ok(body.length < 10_000);
+    const read = await fetch(`http://127.0.0.1:${port}/api/v1/read`, { method: 'POST', body, headers: tenant });
+    assert.deepEqual([read.status, read.headers.get('retry-after')], [503, '1']);
+    assert.match(await read.text(), /too many bodies of queries at once/);
+    assert.equal((await post('/api/v1/query', `query=hello&x=${'x'.repeat(9_900)}`)).statusCode, 200);
   });
 
   it('refuses queries beyond the queue', async () => {

@@ -9,13 +9,15 @@ import type { ApiCall } from '../../libs/query-api/api-call.ts';
 import { ReadForm, readReadRequest } from '../../libs/wire/read-request.ts';
 import type { ApiDeps } from './endpoint.ts';
 
-/** Most bytes of a request after decompression. */
-const requestBytesMax = 32 << 20;
+/** Most bytes of a request after decompression: as of a form. A Prometheus sends some hundred. */
+const requestBytesMax = 4 << 20;
 
 /** @throws Failure `bad_data` for what is no read request, and those of a query */
-export async function remoteRead({ tenant, body, signal }: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
+export async function remoteRead({ tenant, body, hold, signal }: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
   const decoder = new SnappyDecoder();
   const length = decoder.decode(body, requestBytesMax);
+  // A body of three bytes can stand for 64, in texts that wait for a worker.
+  hold?.(length);
   const { queries, form } = readReadRequest(decoder.bytes, length);
   const { chunks } = await deps.pool.run({
     tenant,
