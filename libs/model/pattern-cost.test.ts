@@ -20,6 +20,11 @@ describe('the cost of a pattern', () => {
     ['[^]\\]]b', 3, 6],
     ['\\{5}', 3, 3],
     ['(?i)abc', 6, 14],
+    ['[B-\u{1e942}]', 3, 5],
+    ['(?i)[B-\u{1e942}]', 600, 1000],
+    ['(?i)[\\x{42}-\\x{1e942}]', 600, 1000],
+    ['(?is:[^B-\u{1e942}]{9})', 600, 1100],
+    ['(?i)[a-z0-9]', 8, 20],
   ] as const) {
     it(`${pattern}: ${least} to ${most}`, () => {
       const cost = patternCost(pattern);

@@ -11,6 +11,9 @@ const costMax = 200_000;
 const unicodeClassCost = 50;
 const perlClassCost = 4;
 const foldFactor = 2;
+/** The last character that has another case; each of a range is folded by itself, so many of them in the time of a state. */
+const foldEnd = 0x1e943;
+const foldedPerState = 150;
 
 const countedRepeat = /^\{(\d+)(?:(,)(\d*))?\}/;
 
@@ -19,6 +22,8 @@ export function patternCost(pattern: string): number {
   /** Costs of the groups that are open, outermost first. */
   const open: number[] = [0];
   let atom = 0;
+  let folding = 0;
+  const folds = pattern.includes('(?') && /\(\?[a-zA-Z]*i/.test(pattern);
   const addAtom = (cost: number): void => {
     open[open.length - 1] += atom;
     atom = cost;
@@ -35,7 +40,10 @@ export function patternCost(pattern: string): number {
       atom = inside;
     } else if (char === '[') {
       const end = classEnd(pattern, i);
-      addAtom(classCost(pattern.slice(i, end)));
+      const text = pattern.slice(i, end);
+      addAtom(classCost(text));
+      // Once, however often the class is repeated.
+      if (folds) folding += foldingCost(text);
       i = end - 1;
     } else if (char === '\\') {
       const next = pattern[i + 1] ?? '';
@@ -58,7 +66,7 @@ export function patternCost(pattern: string): number {
   }
   addAtom(0);
   const total = open.reduce((sum, cost) => sum + cost, 0);
-  return pattern.includes('(?') && /\(\?[a-zA-Z]*i/.test(pattern) ? total * foldFactor : total;
+  return folds ? total * foldFactor + folding : total;
 }
 
 /** Behind the bracket that closes the class at `begin`, or at the end where none does. */
@@ -78,6 +86,16 @@ function classCost(text: string): number {
   return 1 + text.length / 2 + unicode;
 }
 
+/** Of the ranges of a class, each as if it went up to the last character that the class names. */
+function foldingCost(text: string): number {
+  const ranges = text.split('-').length - 1;
+  if (ranges === 0) return 0;
+  let last = 0;
+  for (const char of text) last = Math.max(last, char.codePointAt(0) ?? 0);
+  for (const [, hex = ''] of text.matchAll(/\\x\{?([0-9a-fA-F]+)/g)) last = Math.max(last, Number.parseInt(hex, 16));
+  return (ranges * Math.min(last, foldEnd)) / foldedPerState;
+}
+
 /** @throws Failure `bad_data` for a pattern that nobody should look at */
 export function checkPatternCost(pattern: string): void {
   const cost = patternCost(pattern);
@@ -88,8 +106,11 @@ export function checkPatternCost(pattern: string): void {
   );
 }
 
-/** What can make a short text costly: repetition that is counted, and classes of Unicode. */
-const costlyShapes = /\{\d|\\+p/i;
+/**
+ * What can make a short text costly: repetition that is counted, classes of Unicode, ranges of it whose cases are folded; and numbers of
+ * characters, behind which any of these may stand.
+ */
+const costlyShapes = /\{\d|\\+p|\\[xu0-7]|\(\?[a-z]*i.*[\x80-\uffff]/is;
 
 /** Whether a text, which holds patterns somewhere, may hold one that costs more than its length says. */
 export function hasCostlyShape(text: string): boolean {

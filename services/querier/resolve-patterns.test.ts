@@ -129,6 +129,11 @@ describe('a text that may hold one', () => {
     ['x{a=~"b{10}"}', true],
     ['x{a=~"\\\\pL"}', true],
     ['x'.repeat(1001), true],
+    ['{a=~"(b|c)\\x7b500}"}', true],
+    ['{a=~"\\160{5}|\\u007b5}"}', true],
+    ['{a=~"(?i)[B-\u{1e942}]"}', true],
+    ['{a=~"(?i)[a-z]+"} or b{c="\\n"}', false],
+    ['{a=~"[B-\u{1e942}]"}', false],
   ] as const) {
     it(text.slice(0, 40), () => assert.equal(mayBeCostly(text), expected));
   }
