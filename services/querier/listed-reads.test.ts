@@ -68,6 +68,37 @@ describe('reads that the main thread answers', () => {
     await Promise.allSettled(answers);
   });
 
+  it('go on until their answer is out, or its client has left', async () => {
+    const listed = new ListedReads(options);
+    async function* pieces(): AsyncGenerator<Uint8Array> {
+      for (let i = 0; i < 3; i++) yield new Uint8Array(1);
+    }
+    const long = async () => ({ httpStatus: 200, body: pieces() });
+    const client = new AbortController();
+    const given = [client.signal, client.signal, never, never].map((signal) => listed.answer(greedy, signal, long));
+    const bodies = (await Promise.all(given)).map(({ body }) => body as AsyncGenerator<Uint8Array>);
+    const reads = Array.from({ length: 3 }, () => new Read());
+    const answers = reads.map((read) => listed.take(greedy, never, read.run));
+    const begun = () => reads.filter(({ hasBegun }) => hasBegun).length;
+    await bodies[2]?.next();
+    await turn();
+    assert.equal(begun(), 0);
+    client.abort(new Error('left'));
+    await turn();
+    assert.equal(begun(), 2);
+    for await (const _piece of bodies[2] ?? []);
+    await turn();
+    assert.equal(begun(), 3);
+    await bodies[3]?.return(undefined);
+    assert.equal(await listed.take(greedy, never, async () => 'room'), 'room');
+    for (const read of reads) read.end('done');
+    await Promise.all(answers);
+    const short = await listed.answer(greedy, never, async () => ({ httpStatus: 204, body: undefined }));
+    assert.equal(short.httpStatus, 204);
+    const failing = listed.answer(greedy, never, async () => Promise.reject(new Error('no')));
+    await assert.rejects(failing, /no/);
+  });
+
   it('end when they take too long, waiting included', async () => {
     const listed = new ListedReads({ atOnceMax: 4, waitingMax: 3, timeoutMs: 20 });
     assert.equal(await listed.take(modest, never, new Read().run), 'given up');

@@ -1,10 +1,12 @@
 /**
  * Reads that the main thread answers itself: lists of labels, of series, of exemplars. Each works in short slices, but hundreds of them
  * side by side are one long slice to everybody else.
- * Owns how many of a tenant go on at once, how many wait, and how long one may take. Does not own what is read (prometheus-api.ts).
+ * Owns how many of a tenant go on at once, how many wait, and how long one may take. One whose answer is not out yet goes on: it holds all
+ * that was found. Does not own what is read (prometheus-api.ts).
  */
 import { Failure } from '../../libs/errors/failure.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
+import type { ApiAnswer } from '../../libs/query-api/api-answer.ts';
 
 export interface ListedReadsOptions {
   /** Most that go on at once of one tenant. */
@@ -59,6 +61,26 @@ export class ListedReads {
     }
   }
 
+  /** As take: the turn is over when the answer is out, or `signal` has aborted. */
+  answer(tenant: TenantId, signal: AbortSignal, read: (signal: AbortSignal) => Promise<ApiAnswer>): Promise<ApiAnswer> {
+    return new Promise((resolve, reject) => {
+      const readAndGive = async (ended: AbortSignal): Promise<void> => {
+        const answer = await read(ended);
+        const { body } = answer;
+        if (body === undefined || body instanceof Uint8Array) {
+          resolve(answer);
+          return;
+        }
+        await new Promise<void>((out) => {
+          signal.addEventListener('abort', () => out(), { once: true });
+          resolve({ ...answer, body: tellingEnd(body, out) });
+          if (signal.aborted) out();
+        });
+      };
+      this.take(tenant, signal, readAndGive).catch(reject);
+    });
+  }
+
   /** The turn of one that has ended is that of the next. */
   #passOn(tenant: TenantId, reads: TenantReads): void {
     const [next] = reads.waiting;
@@ -69,6 +91,30 @@ export class ListedReads {
       this.#byTenant.delete(tenant);
     }
   }
+}
+
+/** The same pieces; `onEnd` is called when there are no more, or nobody wants them. */
+function tellingEnd(pieces: AsyncIterableIterator<Uint8Array>, onEnd: () => void): AsyncIterableIterator<Uint8Array> {
+  return {
+    next: async () => {
+      try {
+        const next = await pieces.next();
+        if (next.done === true) onEnd();
+        return next;
+      } catch (error) {
+        onEnd();
+        throw error;
+      }
+    },
+    return: async () => {
+      onEnd();
+      await pieces.return?.();
+      return { done: true, value: undefined };
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
 }
 
 /** Whether its turn has come before nobody wanted it any more. */

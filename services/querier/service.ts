@@ -160,7 +160,7 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Querier
       apiRoutes({
         answer: (path, call) => {
           const answer = (signal: AbortSignal) => endpoints[path]({ ...call, signal }, apiOf(call.consistency));
-          return isListed(path) ? listed.take(call.tenant, call.signal, answer) : answer(call.signal);
+          return isListed(path) ? listed.answer(call.tenant, call.signal, answer) : answer(call.signal);
         },
         maxFormBytes: config.maxFormBytes,
         arrivalMs: deps.bodyArrivalMs,
