@@ -22,3 +22,9 @@ it('short patterns that stand for thousands of texts are kept as what they take'
   const grown = (await heldBytes()) - before;
   assert.ok(grown < 12 << 20, `${grown} bytes are held`);
 });
+
+it('many alternatives with gaps are slow', () => {
+  const branches = Array.from({ length: 1_000 }, (_, i) => `.*${i}.*`);
+  assert.equal(compileRegex(branches.slice(0, 10).join('|')).isSlow, false);
+  assert.equal(compileRegex(branches.join('|')).isSlow, true);
+});

@@ -18,7 +18,7 @@ export interface FastRegex {
   readonly literals: readonly string[] | undefined;
   /** What every text that matches begins with; '' where that is not known. */
   readonly prefix: string;
-  /** Whether a regex engine does it, which may take long for a large pattern. */
+  /** Whether one text may take long: a regex engine does it, or it is looked at for each of many alternatives. */
   readonly isSlow: boolean;
 }
 
@@ -97,6 +97,8 @@ interface Branch {
 
 /** Alternatives that groups side by side may be multiplied to. */
 const branchesMax = 4096;
+/** So many alternatives with gaps take about a microsecond for a text. */
+const branchesAtOnce = 32;
 /** Pieces that may be put together, all in all, and groups within groups. */
 const joinsMax = 1 << 18;
 const depthMax = 50;
@@ -125,7 +127,7 @@ function anyOf(branches: readonly Branch[]): FastRegex {
     return { test: (text) => matchesBranch(only, text), literals: undefined, prefix, isSlow: false };
   }
   const test = (text: string): boolean => branches.some((branch) => matchesBranch(branch, text));
-  return { test, literals: undefined, prefix: '', isSlow: false };
+  return { test, literals: undefined, prefix: '', isSlow: branches.length > branchesAtOnce };
 }
 
 /** Reads a pattern as alternatives of literals and gaps; gives up (undefined) at anything else. */
