@@ -172,3 +172,10 @@ describe('limit, timeout and lookback', () => {
     assert.throws(() => readLookbackMs(formOf({ lookback_delta: 'x' })), badData(words));
   });
 });
+
+it('an error shows so much of what was given', () => {
+  const form = formOf({ time: '\x01'.repeat(100_000), limit: '1'.repeat(100_000) });
+  for (const read of [() => readInstant(form, 0), () => readLimit(form)]) {
+    assert.throws(read, (error) => error instanceof Failure && error.message.length < 5_000);
+  }
+});

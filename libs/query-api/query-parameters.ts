@@ -18,6 +18,14 @@ const maxTimeText = '292277025-08-18T07:12:54.999999999Z';
 const minTimeNs = (-(2n ** 63n) / 1000n + 62_135_596_801n) * nsPerSecond;
 const maxTimeNs = (int64Max / 1000n - 62_135_596_801n) * nsPerSecond + 999_999_999n;
 
+/** So many characters of a parameter stand in an error: quoting megabytes takes the thread that takes writes seconds. */
+const givenMax = 1_000;
+
+/** What was given, quoted for an error. */
+export function quoteGiven(text: string): string {
+  return quoteText(text.length > givenMax ? `${text.slice(0, givenMax)}...` : text);
+}
+
 /** A parameter that cannot be read, as Prometheus words it. */
 export function invalidParameter(name: string, reason: string): Failure {
   return new Failure('bad_data', `invalid parameter ${quoteText(name)}: ${reason}`);
@@ -94,7 +102,7 @@ function parseTimeNs(text: string): bigint {
   if (time !== undefined) return time;
   if (text === minTimeText) return minTimeNs;
   if (text === maxTimeText) return maxTimeNs;
-  throw new Error(`cannot parse ${quoteText(text)} to a valid timestamp`);
+  throw new Error(`cannot parse ${quoteGiven(text)} to a valid timestamp`);
 }
 
 const unitNs: ReadonlyMap<string, { readonly rank: number; readonly ns: bigint }> = new Map([
@@ -133,12 +141,12 @@ function parseDurationNs(text: string): bigint {
     if (Number.isNaN(seconds)) return -int64Max;
     const ns = seconds * 1e9;
     if (ns > 2 ** 63 || ns < -(2 ** 63)) {
-      throw new Error(`cannot parse ${quoteText(text)} to a valid duration. It overflows int64`);
+      throw new Error(`cannot parse ${quoteGiven(text)} to a valid duration. It overflows int64`);
     }
     return BigInt(Math.trunc(ns));
   }
   const ns = parseUnits(text);
-  if (ns === undefined) throw new Error(`cannot parse ${quoteText(text)} to a valid duration`);
+  if (ns === undefined) throw new Error(`cannot parse ${quoteGiven(text)} to a valid duration`);
   return ns;
 }
 
@@ -150,7 +158,7 @@ function floorMs(ns: bigint): number {
 /** Whole milliseconds that the engine can count with. @throws Error where they are beyond 2^53. */
 function engineMs(ns: bigint, text: string): number {
   const ms = floorMs(ns);
-  if (!Number.isSafeInteger(ms)) throw new Error(`cannot parse ${quoteText(text)} to a valid timestamp`);
+  if (!Number.isSafeInteger(ms)) throw new Error(`cannot parse ${quoteGiven(text)} to a valid timestamp`);
   return ms;
 }
 
@@ -272,10 +280,10 @@ const atoiPattern = /^[+-]?[0-9]+$/;
 
 /** strconv.Atoi. @throws Error with Go's words. */
 export function parseGoInteger(text: string, call = 'Atoi'): number {
-  if (!atoiPattern.test(text)) throw new Error(`strconv.${call}: parsing ${quoteText(text)}: invalid syntax`);
+  if (!atoiPattern.test(text)) throw new Error(`strconv.${call}: parsing ${quoteGiven(text)}: invalid syntax`);
   const value = text.length > 25 ? 2n ** 64n : BigInt(text.replace('+', ''));
   if (value > int64Max || value < -int64Max - 1n) {
-    throw new Error(`strconv.${call}: parsing ${quoteText(text)}: value out of range`);
+    throw new Error(`strconv.${call}: parsing ${quoteGiven(text)}: value out of range`);
   }
   return Math.min(Number.MAX_SAFE_INTEGER, Math.max(Number.MIN_SAFE_INTEGER, Number(value)));
 }

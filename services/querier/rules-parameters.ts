@@ -2,8 +2,7 @@
  * The parameters of `rules`, checked as Prometheus checks them although there are no groups yet: a client's mistake shows now,
  * not on the day when there is a ruler. Facts: Prometheus 3.15 web/api/v1/api.go.
  */
-import { quoteText } from '../../libs/promql/syntax/go-text.ts';
-import { invalidParameter, parseGoInteger } from '../../libs/query-api/query-parameters.ts';
+import { invalidParameter, parseGoInteger, quoteGiven } from '../../libs/query-api/query-parameters.ts';
 import type { RequestForm } from '../../libs/query-api/request-form.ts';
 
 const boolTexts = new Set(['1', 't', 'true', '0', 'f', 'false']);
@@ -12,10 +11,11 @@ const int32Max = 2 ** 31 - 1;
 /** @throws Failure `bad_data`. */
 export function checkRulesParameters(form: RequestForm): void {
   const type = form.get('type').toLowerCase();
-  if (!['', 'alert', 'record'].includes(type)) throw invalidParameter('type', `not supported value ${quoteText(type)}`);
+  if (!['', 'alert', 'record'].includes(type))
+    throw invalidParameter('type', `not supported value ${quoteGiven(type)}`);
   const exclude = form.get('exclude_alerts').toLowerCase();
   if (exclude !== '' && !boolTexts.has(exclude)) {
-    const reason = `strconv.ParseBool: parsing ${quoteText(exclude)}: invalid syntax`;
+    const reason = `strconv.ParseBool: parsing ${quoteGiven(exclude)}: invalid syntax`;
     throw invalidParameter('exclude_alerts', `error converting exclude_alerts: ${reason}`);
   }
   checkPage(form.get('group_limit'), form.get('group_next_token'));
@@ -30,7 +30,7 @@ function checkPage(limitText: string, token: string): void {
   try {
     limit = parseGoInteger(limitText, 'ParseInt');
     if (limit > int32Max || limit < -int32Max - 1) {
-      throw new Error(`strconv.ParseInt: parsing ${quoteText(limitText)}: value out of range`);
+      throw new Error(`strconv.ParseInt: parsing ${quoteGiven(limitText)}: value out of range`);
     }
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);

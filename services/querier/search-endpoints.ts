@@ -5,12 +5,11 @@
  */
 import { Failure } from '../../libs/errors/failure.ts';
 import type { MetricMetadata } from '../../libs/model/metadata.ts';
-import { quoteText } from '../../libs/promql/syntax/go-text.ts';
 import type { ApiAnswer } from '../../libs/query-api/api-answer.ts';
 import { disabledAnswer } from '../../libs/query-api/api-answer.ts';
 import type { ApiCall } from '../../libs/query-api/api-call.ts';
 import { quoteJson } from '../../libs/query-api/json-bytes.ts';
-import { parseGoInteger, readPlainRange } from '../../libs/query-api/query-parameters.ts';
+import { parseGoInteger, quoteGiven, readPlainRange } from '../../libs/query-api/query-parameters.ts';
 import type { RequestForm } from '../../libs/query-api/request-form.ts';
 import type { LabelQuery, Listed } from '../../libs/series/series-source.ts';
 import type { ApiDeps, Endpoint } from './endpoint.ts';
@@ -192,7 +191,10 @@ async function readSearch(call: ApiCall, deps: ApiDeps, endpoint: string): Promi
   const asked = form.get('fuzz_alg');
   const algorithm = algorithms.find((name) => name === (asked || algorithms[0]));
   if (algorithm === undefined) {
-    throw new Failure('bad_data', `unsupported fuzz_alg ${quoteText(asked)}: must be one of [${algorithms.join(' ')}]`);
+    throw new Failure(
+      'bad_data',
+      `unsupported fuzz_alg ${quoteGiven(asked)}: must be one of [${algorithms.join(' ')}]`,
+    );
   }
   const caseSensitive = readBoolean(form, 'case_sensitive', true);
   const includeScore = readBoolean(form, 'include_score', false);
@@ -200,7 +202,7 @@ async function readSearch(call: ApiCall, deps: ApiDeps, endpoint: string): Promi
   const limit = readSearchLimit(form, deps.searchLimitMax);
   const batchSize = readWhole(form, 'batch_size', defaultBatchSize, 1, Infinity, 'must be a positive integer');
   if (!['', 'alpha', 'score'].includes(sortBy)) {
-    throw new Failure('bad_data', `invalid sort_by ${quoteText(sortBy)} for ${endpoint}: must be "alpha" or "score"`);
+    throw new Failure('bad_data', `invalid sort_by ${quoteGiven(sortBy)} for ${endpoint}: must be "alpha" or "score"`);
   }
   const filter = searchFilter({ terms, algorithm, threshold, caseSensitive });
   // Only names in their own order, all of them wanted, can be cut where they are listed.
@@ -220,7 +222,7 @@ function readOrder(form: RequestForm, hasTerms: boolean): { sortBy: string; orde
     throw new Failure('bad_data', 'sort_dir is not supported for sort_by=score');
   }
   if (!['', 'asc', 'dsc'].includes(direction)) {
-    throw new Failure('bad_data', `invalid sort_dir ${quoteText(direction)}: must be "asc" or "dsc"`);
+    throw new Failure('bad_data', `invalid sort_dir ${quoteGiven(direction)}: must be "asc" or "dsc"`);
   }
   if (sortBy === 'score' && !hasTerms) {
     throw new Failure('bad_data', 'sort_by=score requires search[] to be set');
@@ -258,7 +260,7 @@ function readWhole(
     // Not a number is out of bounds, too.
   }
   if (!(value >= min && value <= max))
-    throw new Failure('bad_data', `invalid ${name} ${quoteText(text)}: ${otherwise}`);
+    throw new Failure('bad_data', `invalid ${name} ${quoteGiven(text)}: ${otherwise}`);
   return value;
 }
 
@@ -270,5 +272,5 @@ function readBoolean(form: RequestForm, name: string, absent: boolean): boolean 
   if (text === '') return absent;
   if (trueTexts.has(text)) return true;
   if (falseTexts.has(text)) return false;
-  throw new Failure('bad_data', `invalid ${name} ${quoteText(text)}: must be boolean`);
+  throw new Failure('bad_data', `invalid ${name} ${quoteGiven(text)}: must be boolean`);
 }

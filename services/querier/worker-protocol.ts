@@ -32,8 +32,12 @@ export interface FailureMessage {
   readonly message: string;
 }
 
-export function failureMessage(failure: Failure): FailureMessage {
-  return { kind: failure.kind, message: failure.message };
+/** So many characters cross: a text of megabytes in an error, quoted, would keep the main thread for half a second. */
+const messageLengthMax = 10_000;
+
+export function failureMessage({ kind, message }: Failure): FailureMessage {
+  const isLong = message.length > messageLengthMax;
+  return { kind, message: isLong ? `${message.slice(0, messageLengthMax)}...` : message };
 }
 
 /** Main to worker, on the job port. */
