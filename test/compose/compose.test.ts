@@ -247,22 +247,29 @@ describe('docker-compose.yml', { skip, timeout: 1_200_000 }, () => {
       });
 
       it('answers as its Prometheus does', async () => {
-        const time = Math.floor(Date.now() / 1000);
-        const asked = { start: time - 60, end: time, step: 5 };
         for (const query of [
           'up',
           'node_memory_MemTotal_bytes',
           'sum by (job) (rate(process_cpu_seconds_total[30s]))',
           'count by (__name__, job) ({__name__=~"maru_.+|node_.+"})',
         ]) {
+          const answerOf = (baseUrl: string, end: number) =>
+            ask({ baseUrl }, 'query_range', { query, start: end - 60, end, step: 5 }, 'POST');
+          const end = await waitFor(
+            `Prometheus answers ${query}`,
+            async () => {
+              const now = Math.floor(Date.now() / 1000);
+              const { data } = await answerOf(prometheus, now);
+              return (data as { result: unknown[] }).result.length > 0 ? now : undefined;
+            },
+            { deadlineMs: 60_000, everyMs: 1_000 },
+          );
           // Prometheus sends its series side by side, each within seconds of its scrape.
           await waitFor(
             `the same answer to ${query}`,
             async () => {
-              const expected = await ask({ baseUrl: prometheus }, 'query_range', { query, ...asked }, 'POST');
-              const actual = await ask({ baseUrl: `${door}/prometheus` }, 'query_range', { query, ...asked }, 'POST');
+              const [expected, actual] = [await answerOf(prometheus, end), await answerOf(`${door}/prometheus`, end)];
               assert.equal(expected.status, 'success');
-              assert.notDeepEqual((expected.data as { result: unknown[] }).result, []);
               assert.deepEqual(compareAnswers(expected, actual, 'close'), []);
               return true as const;
             },
