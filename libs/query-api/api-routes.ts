@@ -9,7 +9,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ReadConsistency } from '../contracts/ingester.ts';
 import { Failure } from '../errors/failure.ts';
 import { isMediaType } from '../http/media-type.ts';
-import { type BodyLimits, type ByteAllowance, InflightBytes, readBody } from '../http/read-body.ts';
+import { type BodyLimits, InflightBytes, readBody } from '../http/read-body.ts';
 import { anonymousTenant, type TenantOf } from '../http/tenant-header.ts';
 import type { TenantId } from '../model/tenant-id.ts';
 import { usableMemoryBytes } from '../std/usable-memory.ts';
@@ -144,19 +144,14 @@ async function answer(
     const gzip = row.dress.compresses && acceptedEncoding(request.headers) === 'gzip';
     const noStore = cacheControl.toLowerCase().includes('no-store');
     const consistency = consistencyOf(request.headers['x-read-consistency']);
-    const hold = holder(reply, bodies.inflight.shareOf(tenant));
-    const call = {
-      tenant,
-      form,
-      signal: client.signal,
-      labelName: name,
-      body,
-      hold,
-      accept,
-      gzip,
-      noStore,
-      consistency,
+    const asker = tenant;
+    const hold = (bytes: number): void => {
+      const allowance = bodies.inflight.shareOf(asker);
+      allowance.take(bytes);
+      whenOver(reply, () => allowance.give(bytes));
     };
+    const { signal } = client;
+    const call = { tenant, form, signal, labelName: name, body, hold, accept, gzip, noStore, consistency };
     result = await deps.answer(row.path, call);
   } catch (error) {
     failure = asFailure(error);
@@ -195,8 +190,7 @@ async function readParameters(
   // A request without a body has no kind.
   if (typeof kind === 'string') {
     const held = await readBody(request.raw, limits, inflight.shareOf(tenant));
-    if (reply.raw.closed) held.release();
-    else reply.raw.once('close', held.release);
+    whenOver(reply, held.release);
     body = held.bytes;
   }
   if (kind === formType) form.append(textOf(body));
@@ -206,14 +200,10 @@ async function readParameters(
   return kind === '*' ? body : new Uint8Array(0);
 }
 
-/** Takes bytes that are given back when the answer is out or its client has left. */
-function holder(reply: FastifyReply, allowance: ByteAllowance): (bytes: number) => void {
-  return (bytes) => {
-    allowance.take(bytes);
-    const release = (): void => allowance.give(bytes);
-    if (reply.raw.closed) release();
-    else reply.raw.once('close', release);
-  };
+/** Calls `then` when the answer is out or its client has left. */
+function whenOver(reply: FastifyReply, then: () => void): void {
+  if (reply.raw.closed) then();
+  else reply.raw.once('close', then);
 }
 
 function textOf(bytes: Uint8Array): string {

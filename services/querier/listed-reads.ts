@@ -93,7 +93,7 @@ export class ListedReads {
   }
 }
 
-/** The same pieces; `onEnd` is called when there are no more, or nobody wants them. */
+/** The same pieces; `onEnd` is called when there are no more, or nobody wants them: a generator that was never begun would not say so. */
 function tellingEnd(pieces: AsyncIterableIterator<Uint8Array>, onEnd: () => void): AsyncIterableIterator<Uint8Array> {
   return {
     next: async () => {

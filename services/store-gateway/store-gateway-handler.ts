@@ -112,7 +112,8 @@ export class StoreGatewayHandler implements StoreGatewayContract {
 
   /** Whether anybody has asked for a block of a tenant since then. */
   isUsedSince(tenant: TenantId, sinceMs: number): boolean {
-    return [...(this.#blocks.get(tenant)?.values() ?? [])].some(({ usedAtMs }) => usedAtMs >= sinceMs);
+    for (const { usedAtMs } of this.#blocks.get(tenant)?.values() ?? []) if (usedAtMs >= sinceMs) return true;
+    return false;
   }
 
   /** Every block that is held. */
