@@ -78,6 +78,8 @@ export async function readLog(options: ReadLogOptions): Promise<void> {
         // A leader that does not know the epoch, or no longer leads: the next look at the topic tells.
         options.onAway(topic.problem ?? kafkaErrorText(error));
         void topic.look();
+        // The client asks once by itself who the brokers are: one that came later, or has moved, it would never find.
+        void consumer.metadata({ topics: [], forceUpdate: true }).catch(() => undefined);
         await new Promise((resolve) => setTimeout(resolve, pauseMs));
         pauseMs = Math.min(pauseMsMax, pauseMs * 2);
         continue;
