@@ -24,6 +24,7 @@ import type { TenantId } from '../libs/model/tenant-id.ts';
 import type { Bucket } from '../libs/object-store/bucket.ts';
 import { durableFloor } from '../libs/ring/durable-floor.ts';
 import { type Owner, ordinalOf, type RingTable } from '../libs/ring/table.ts';
+import type { ListMemory } from '../libs/series/list-memory.ts';
 import { assert } from '../libs/std/assert.ts';
 import { usableMemoryBytes } from '../libs/std/usable-memory.ts';
 import type { Logger } from '../libs/telemetry/log.ts';
@@ -62,6 +63,8 @@ export interface House {
   readonly reservedTenant: TenantId | undefined;
   readonly nowMs: () => number;
   readonly onFatal: (error: unknown) => void;
+  /** What lists of labels and series hold, in all rooms of the process. */
+  readonly listMemory: ListMemory;
   /** The log that writes go through; absent where each ingester has its own. */
   kafka?: KafkaLog;
   /** This process among others; absent where it runs alone. */
@@ -148,7 +151,7 @@ const among: Readonly<Record<string, ModuleRow<House>>> = {
       const leave = cluster.leavesWith(drain, flush);
       drainRoute(house.app, { begin: () => leave.begin(), state: () => leave.state() });
       const { ingesterHandlers } = await import('../libs/rpc/ingester-server.ts');
-      cluster.serve(ingesterHandlers(handler));
+      cluster.serve(ingesterHandlers(handler, house.listMemory));
       return service;
     },
   },
@@ -187,7 +190,7 @@ const among: Readonly<Record<string, ModuleRow<House>>> = {
         isOwn: (_tenant, block) => cluster.isOwnBlock(block, house.config.storeGateway.replicationFactor),
       });
       const { gatewayHandlers } = await import('../libs/rpc/gateway-link.ts');
-      cluster.serve(gatewayHandlers(handler));
+      cluster.serve(gatewayHandlers(handler, house.listMemory));
       return {
         ...service,
         start: async () => {

@@ -17,6 +17,7 @@ import { watchTenantLimits } from '../libs/limits/tenant-limits.ts';
 import { parseTenantId, type TenantId } from '../libs/model/tenant-id.ts';
 import { openBucket } from '../libs/object-store/open-bucket.ts';
 import { badLabelPath } from '../libs/query-api/bad-label-path.ts';
+import { ListMemory } from '../libs/series/list-memory.ts';
 import { startTraceExport } from '../libs/telemetry/export-traces.ts';
 import { createLogger } from '../libs/telemetry/log.ts';
 import { Metrics } from '../libs/telemetry/metrics.ts';
@@ -172,6 +173,7 @@ async function run(config: Config): Promise<void> {
     reservedTenant: selfTenant === anonymousTenant ? undefined : selfTenant,
     nowMs: Date.now,
     onFatal,
+    listMemory: new ListMemory(),
   };
   const rooms = await startModules(modulesOf(isAll, config.ingest.log), config.target, house);
   const url = await http.listen();

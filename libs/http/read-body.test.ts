@@ -7,7 +7,8 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Failure } from '../errors/failure.ts';
-import { type HeldBody, InflightBytes, readBody } from './read-body.ts';
+import { InflightBytes } from '../std/inflight-bytes.ts';
+import { type HeldBody, readBody } from './read-body.ts';
 
 const KiB = 1 << 10;
 

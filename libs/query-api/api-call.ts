@@ -5,6 +5,7 @@
 import type { ReadConsistency } from '../contracts/ingester.ts';
 import type { Failure } from '../errors/failure.ts';
 import type { TenantId } from '../model/tenant-id.ts';
+import type { ByteAllowance } from '../std/inflight-bytes.ts';
 import { type ApiAnswer, failureAnswer, plainFailureAnswer } from './api-answer.ts';
 import type { RequestForm } from './request-form.ts';
 
@@ -22,6 +23,8 @@ export interface ApiCall {
    * @throws Failure `unavailable` where there is no room
    */
   readonly hold?: (bytes: number) => void;
+  /** Where what is listed is counted until the answer is out; absent where the answer is no list. */
+  readonly listMemory?: ByteAllowance;
   /** The header `Accept`. */
   readonly accept: string;
   /** Whether whoever writes the answer should compress it; it then says so. */

@@ -9,20 +9,22 @@ import {
   sumOfReads,
 } from '../contracts/store-gateway.ts';
 import type { TenantId } from '../model/tenant-id.ts';
+import type { ListMemory } from '../series/list-memory.ts';
 import type { CallHandlers, Channel } from './channel.ts';
 import { gatewaySource } from './source-calls.ts';
 import { RemoteSource } from './source-client.ts';
 import { sourceStreams } from './source-server.ts';
 
-/** The calls of a store-gateway. */
-export function gatewayHandlers(gateway: StoreGatewayContract): CallHandlers {
-  return {
-    asks: new Map(),
-    streams: sourceStreams(gatewaySource, (tenant, blocks) => {
-      const { source, reads } = gateway.source(tenant, blocks);
-      return { source, reads };
-    }),
+/**
+ * The calls of a store-gateway.
+ * @param memory what lists hold until they are sent
+ */
+export function gatewayHandlers(gateway: StoreGatewayContract, memory: ListMemory): CallHandlers {
+  const open = (tenant: TenantId, blocks: readonly string[]) => {
+    const { source, reads } = gateway.source(tenant, blocks);
+    return { source, reads };
   };
+  return { asks: new Map(), streams: sourceStreams(gatewaySource, open, memory) };
 }
 
 /** A store-gateway of another process. */

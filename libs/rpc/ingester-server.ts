@@ -10,6 +10,7 @@ import type {
   LogFollowerContract,
   WriteMarksContract,
 } from '../contracts/ingester.ts';
+import type { ListMemory } from '../series/list-memory.ts';
 import { decodeAppliedRequest, encodeAppliedReply } from '../wire/peer/applied-messages.ts';
 import { decodePush, encodePushReply, encodeStaleRefs } from '../wire/peer/push-message.ts';
 import { encodeRingEpochReply } from '../wire/peer/ring-messages.ts';
@@ -24,9 +25,13 @@ import { IngesterCall, ringEpochCall } from './ingester-calls.ts';
 import { ingesterSource } from './source-calls.ts';
 import { sourceStreams } from './source-server.ts';
 
-/** The calls of an ingester. */
+/**
+ * The calls of an ingester.
+ * @param memory what lists hold until they are sent
+ */
 export function ingesterHandlers(
   ingester: IngesterContract & IngesterStatusContract & LogFollowerContract & WriteMarksContract & HeldFromContract,
+  memory: ListMemory,
 ): CallHandlers {
   const push = async (request: Uint8Array): Promise<Uint8Array> => {
     const { batch, refEpoch } = decodePush(request);
@@ -57,6 +62,6 @@ export function ingesterHandlers(
       [ringEpochCall, async () => encodeRingEpochReply(ingester.heldFromMs())],
     ]),
     // Who asks has seen to it that this is fresh enough.
-    streams: sourceStreams(ingesterSource, (tenant) => ({ source: ingester.source(tenant, 'eventual') })),
+    streams: sourceStreams(ingesterSource, (tenant) => ({ source: ingester.source(tenant, 'eventual') }), memory),
   };
 }

@@ -16,6 +16,7 @@ import type {
   SelectQuery,
   SeriesSource,
 } from '../series/series-source.ts';
+import type { ByteAllowance } from '../std/inflight-bytes.ts';
 import { decodeReadsPiece } from '../wire/peer/block-reads.ts';
 import { SelectAssembler } from '../wire/peer/select-message.ts';
 import {
@@ -70,19 +71,21 @@ export class RemoteSource implements SeriesSource {
   }
 
   labelNames(query: LabelQuery, signal: AbortSignal): Promise<Listed<string>> {
-    return this.#list(this.#options.calls.labelNames, this.#labelRequest('', query), textList, signal);
+    return this.#list(this.#options.calls.labelNames, this.#labelRequest('', query), textList, signal, query.memory);
   }
 
   labelValues(name: string, query: LabelQuery, signal: AbortSignal): Promise<Listed<string>> {
-    return this.#list(this.#options.calls.labelValues, this.#labelRequest(name, query), textList, signal);
+    const request = this.#labelRequest(name, query);
+    return this.#list(this.#options.calls.labelValues, request, textList, signal, query.memory);
   }
 
   series(query: LabelQuery, signal: AbortSignal): Promise<Listed<Labels>> {
-    return this.#list(this.#options.calls.series, this.#labelRequest('', query), seriesList, signal);
+    return this.#list(this.#options.calls.series, this.#labelRequest('', query), seriesList, signal, query.memory);
   }
 
   exemplars(query: LabelQuery, signal: AbortSignal): Promise<Listed<ExemplarSeries>> {
-    return this.#list(this.#options.calls.exemplars, this.#labelRequest('', query), exemplarList, signal);
+    const request = this.#labelRequest('', query);
+    return this.#list(this.#options.calls.exemplars, request, exemplarList, signal, query.memory);
   }
 
   metadata(metric: string | undefined, limit: number, limitPerMetric: number): Promise<Listed<MetricMetadata>> {
@@ -100,13 +103,17 @@ export class RemoteSource implements SeriesSource {
     request: Uint8Array,
     kind: ListKind<T>,
     signal: AbortSignal | undefined,
+    memory?: ByteAllowance,
   ): Promise<Listed<T>> {
     const values: T[] = [];
     const warnings: string[] = [];
     const options = signal === undefined ? { timeoutMs: readMs } : { timeoutMs: readMs, signal };
     for await (const piece of this.#withoutReads(this.#options.channel.stream(call, [request], options))) {
       const listed = kind.decode(piece);
-      for (const value of listed.values) values.push(value);
+      for (const value of listed.values) {
+        memory?.take(kind.bytesOf(value));
+        values.push(value);
+      }
       warnings.push(...listed.warnings);
     }
     return { values, warnings };

@@ -4,6 +4,7 @@
  */
 import type { BlockReads } from '../contracts/store-gateway.ts';
 import type { TenantId } from '../model/tenant-id.ts';
+import type { HeldList, ListMemory } from '../series/list-memory.ts';
 import type { Listed, SeriesSource } from '../series/series-source.ts';
 import { encodeReadsPiece } from '../wire/peer/block-reads.ts';
 import { encodeChunkPiece, encodeLabelPieces } from '../wire/peer/select-message.ts';
@@ -30,10 +31,14 @@ export interface OpenedSource {
   readonly reads?: () => BlockReads;
 }
 
-/** The calls of the sources that `open` makes of a tenant and of names of blocks, which only some callers give. */
+/**
+ * The calls of the sources that `open` makes of a tenant and of names of blocks, which only some callers give.
+ * @param memory what lists hold until they are sent
+ */
 export function sourceStreams(
   calls: SourceCalls,
   open: (tenant: TenantId, blocks: readonly string[]) => OpenedSource,
+  memory: ListMemory,
 ): CallHandlers['streams'] {
   async function* select(request: Uint8Array, { signal }: CallContext): AsyncGenerator<Uint8Array> {
     const { tenant, query, blocks } = decodeSelect(request);
@@ -48,32 +53,48 @@ export function sourceStreams(
   const list = <T, R extends { readonly tenant: TenantId; readonly blocks?: readonly string[] }>(
     kind: ListKind<T>,
     decode: (request: Uint8Array) => R,
-    read: (request: R, source: SeriesSource, signal: AbortSignal) => Promise<Listed<T>>,
+    read: (request: R, source: SeriesSource, signal: AbortSignal, held: HeldList) => Promise<Listed<T>>,
   ) =>
     async function* (request: Uint8Array, { signal }: CallContext): AsyncGenerator<Uint8Array> {
       const decoded = decode(request);
       const { source, reads } = open(decoded.tenant, decoded.blocks ?? []);
-      const { values, warnings } = await read(decoded, source, signal);
-      if (reads !== undefined) yield encodeReadsPiece(reads());
-      yield* encodePieces(kind, values.slice(0, valuesPerPiece), warnings);
-      for (let at = valuesPerPiece; at < values.length; at += valuesPerPiece) {
-        yield* encodePieces(kind, values.slice(at, at + valuesPerPiece), []);
+      const held = memory.hold(decoded.tenant);
+      try {
+        const { values, warnings } = await read(decoded, source, signal, held);
+        if (reads !== undefined) yield encodeReadsPiece(reads());
+        yield* encodePieces(kind, values.slice(0, valuesPerPiece), warnings);
+        for (let at = valuesPerPiece; at < values.length; at += valuesPerPiece) {
+          yield* encodePieces(kind, values.slice(at, at + valuesPerPiece), []);
+        }
+      } finally {
+        held.release();
       }
     };
   return new Map([
     [calls.select, select],
     [
       calls.labelNames,
-      list(textList, decodeLabelQuery, ({ query }, source, signal) => source.labelNames(query, signal)),
+      list(textList, decodeLabelQuery, ({ query }, source, signal, held) =>
+        source.labelNames({ ...query, memory: held }, signal),
+      ),
     ],
     [
       calls.labelValues,
-      list(textList, decodeLabelQuery, ({ name, query }, source, signal) => source.labelValues(name, query, signal)),
+      list(textList, decodeLabelQuery, ({ name, query }, source, signal, held) =>
+        source.labelValues(name, { ...query, memory: held }, signal),
+      ),
     ],
-    [calls.series, list(seriesList, decodeLabelQuery, ({ query }, source, signal) => source.series(query, signal))],
+    [
+      calls.series,
+      list(seriesList, decodeLabelQuery, ({ query }, source, signal, held) =>
+        source.series({ ...query, memory: held }, signal),
+      ),
+    ],
     [
       calls.exemplars,
-      list(exemplarList, decodeLabelQuery, ({ query }, source, signal) => source.exemplars(query, signal)),
+      list(exemplarList, decodeLabelQuery, ({ query }, source, signal, held) =>
+        source.exemplars({ ...query, memory: held }, signal),
+      ),
     ],
     [
       calls.metadata,

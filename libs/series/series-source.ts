@@ -7,6 +7,7 @@ import type { Exemplar } from '../model/exemplar.ts';
 import type { Labels } from '../model/labels.ts';
 import type { Matcher } from '../model/matcher.ts';
 import type { MetricMetadata } from '../model/metadata.ts';
+import type { ByteAllowance } from '../std/inflight-bytes.ts';
 import type { SeriesShard } from './series-shard.ts';
 
 /** What a selector asks for. Both ends are inclusive: minT <= t <= maxT. */
@@ -122,6 +123,8 @@ export interface LabelQuery {
   readonly maxT: number;
   /** 0 is no limit. */
   readonly limit: number;
+  /** Where what is gathered is counted (list-memory.ts); absent: nowhere. */
+  readonly memory?: ByteAllowance | undefined;
 }
 
 /** A list that may have been cut by a limit or be incomplete, and says so. */

@@ -27,10 +27,10 @@ export class RecentlyUsed<T> {
     return found.value;
   }
 
-  /** Keeps a value in the place of what the key had. */
-  set(key: string, value: T, bytes: number): void {
+  /** Keeps a value in the place of what the key had. @returns whether there is room for it */
+  set(key: string, value: T, bytes: number): boolean {
     this.#drop(key);
-    if (bytes + overheadBytes > this.#bytesMax) return;
+    if (bytes + overheadBytes > this.#bytesMax) return false;
     const own = ownText(key);
     this.#kept.set(own, { key: own, value, bytes: bytes + overheadBytes });
     this.bytes += bytes + overheadBytes;
@@ -38,6 +38,7 @@ export class RecentlyUsed<T> {
       if (this.bytes <= this.#bytesMax) break;
       this.#drop(oldest);
     }
+    return true;
   }
 
   #drop(key: string): void {

@@ -1,6 +1,6 @@
 /** What the distributor reports: counted in plain numbers per request, read when somebody scrapes. */
-import type { InflightBytes } from '../../libs/http/read-body.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
+import type { InflightBytes } from '../../libs/std/inflight-bytes.ts';
 import type { Metrics } from '../../libs/telemetry/metrics.ts';
 import type { AliasRegistry } from '../../libs/wire/alias-registry.ts';
 import type { PushCounters } from './push-route.ts';

@@ -12,7 +12,8 @@ import type {
   WorkHead,
 } from '../../libs/contracts/query-work.ts';
 import { Failure, toFailure } from '../../libs/errors/failure.ts';
-import type { AnswerBody } from '../../libs/query-api/api-answer.ts';
+import type { AnswerBody, ApiAnswer } from '../../libs/query-api/api-answer.ts';
+import type { ApiCall } from '../../libs/query-api/api-call.ts';
 import type { ApiPath } from '../../libs/query-api/api-paths.ts';
 import type { CallReport } from '../../libs/query-api/api-routes.ts';
 import { RequestForm } from '../../libs/query-api/request-form.ts';
@@ -24,10 +25,14 @@ import type { WorkReply } from './pull-work.ts';
 import type { QueryAnswer } from './query-pool.ts';
 import { isStillTrue, ReadWitness } from './read-witness.ts';
 
+/** Answers a call by the endpoint of its path, when it is its turn. */
+export type AnswerCall = (path: ApiPath, call: ApiCall, deps: ApiDeps) => Promise<ApiAnswer>;
+
 /** Answers a piece of work. @throws Failure */
 export async function answerWork(
   { work, timeoutMs, signal }: TakenWork,
   depsOf: (consistency: ReadConsistency) => ApiDeps,
+  answer: AnswerCall,
   report: (call: CallReport) => void,
 ): Promise<WorkReply> {
   const begin = performance.now();
@@ -39,7 +44,7 @@ export async function answerWork(
   try {
     if (work.kind === 'check') return await answerCheck(work, signal, own);
     if (work.kind === 'part') return await answerPart(work, signal, own);
-    return await answerCall(work, form, signal, own);
+    return await answerCall(work, form, signal, own, answer);
   } catch (error) {
     failure = toFailure(error);
     throw failure;
@@ -50,13 +55,19 @@ export async function answerWork(
   }
 }
 
-async function answerCall(work: CallWork, form: RequestForm, signal: AbortSignal, deps: ApiDeps): Promise<WorkReply> {
+async function answerCall(
+  work: CallWork,
+  form: RequestForm,
+  signal: AbortSignal,
+  deps: ApiDeps,
+  answerOf: AnswerCall,
+): Promise<WorkReply> {
   const { path } = work;
   // Of a frontend that is newer than this querier.
   if (!isApiPath(path)) throw new Failure('not_found', `no such endpoint: ${path}`);
   const { tenant, labelName, body, accept, gzip, consistency } = work;
   const call = { tenant, form, signal, labelName, body, accept, gzip, noStore: false, consistency };
-  const answer = await endpoints[path](call, deps);
+  const answer = await answerOf(path, call, deps);
   const head: WorkHead = {
     httpStatus: answer.httpStatus,
     contentType: answer.contentType ?? '',

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Failure } from '../../libs/errors/failure.ts';
 import { parseTenantId } from '../../libs/model/tenant-id.ts';
+import type { ApiAnswer } from '../../libs/query-api/api-answer.ts';
+import { type HeldList, ListMemory } from '../../libs/series/list-memory.ts';
 import { ListedReads } from './listed-reads.ts';
 
 const [greedy, modest] = [parseTenantId('greedy'), parseTenantId('modest')];
@@ -24,7 +26,8 @@ class Read {
 }
 
 describe('reads that the main thread answers', () => {
-  const options = { atOnceMax: 4, waitingMax: 3, timeoutMs: 60_000 };
+  const memory = new ListMemory(1 << 20);
+  const options = { atOnceMax: 4, waitingMax: 3, timeoutMs: 60_000, memory };
 
   it('of one tenant go on as many at a time as may, whatever others do, and no more wait than may', async () => {
     const listed = new ListedReads(options);
@@ -99,8 +102,45 @@ describe('reads that the main thread answers', () => {
     await assert.rejects(failing, /no/);
   });
 
+  it('hold what they found until their answer is out, its client has left, or they fail', async () => {
+    const listed = new ListedReads(options);
+    const found = (bytes: number, body: () => ApiAnswer['body']) => (_: AbortSignal, held: HeldList) => {
+      held.take(bytes);
+      return Promise.resolve({ httpStatus: 200, body: body() });
+    };
+    async function* pieces(): AsyncGenerator<Uint8Array> {
+      yield new Uint8Array(1);
+      yield new Uint8Array(1);
+    }
+    const client = new AbortController();
+    const [left, read] = await Promise.all([
+      listed.answer(greedy, client.signal, found(100_000, pieces)),
+      listed.answer(modest, never, found(200_000, pieces)),
+    ]);
+    assert.equal(memory.used, 300_000);
+    const isFull = (error: unknown) => error instanceof Failure && error.kind === 'unavailable';
+    await assert.rejects(listed.answer(greedy, never, found(400_000, pieces)), isFull);
+    assert.equal(memory.used, 300_000);
+    client.abort(new Error('left'));
+    await turn();
+    assert.equal(memory.used, 200_000);
+    for await (const _piece of read.body as AsyncGenerator<Uint8Array>);
+    await turn();
+    assert.equal(memory.used, 0);
+    const isTooMuch = (error: unknown) => error instanceof Failure && error.kind === 'query_limit';
+    await assert.rejects(listed.answer(greedy, never, found(600_000, pieces)), isTooMuch);
+    await listed.answer(
+      greedy,
+      never,
+      found(1_000, () => new Uint8Array(1)),
+    );
+    await turn();
+    assert.equal(memory.used, 0);
+    assert.ok(left.body !== undefined);
+  });
+
   it('end when they take too long, waiting included', async () => {
-    const listed = new ListedReads({ atOnceMax: 4, waitingMax: 3, timeoutMs: 20 });
+    const listed = new ListedReads({ ...options, timeoutMs: 20 });
     assert.equal(await listed.take(modest, never, new Read().run), 'given up');
     for (let i = 0; i < 4; i++) void listed.take(greedy, never, () => new Promise(() => undefined));
     const isLate = (error: unknown) => error instanceof Failure && error.kind === 'timeout';

@@ -2,11 +2,12 @@
  * Reads that the main thread answers itself: lists of labels, of series, of exemplars. Each works in short slices, but hundreds of them
  * side by side are one long slice to everybody else.
  * Owns how many of a tenant go on at once, how many wait, and how long one may take. One whose answer is not out yet goes on: it holds all
- * that was found. Does not own what is read (prometheus-api.ts).
+ * that was found, and that counts until then. Does not own what is read (prometheus-api.ts) nor how much all may hold (list-memory.ts).
  */
 import { Failure } from '../../libs/errors/failure.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import type { ApiAnswer } from '../../libs/query-api/api-answer.ts';
+import type { HeldList, ListMemory } from '../../libs/series/list-memory.ts';
 
 export interface ListedReadsOptions {
   /** Most that go on at once of one tenant. */
@@ -15,7 +16,11 @@ export interface ListedReadsOptions {
   readonly waitingMax: number;
   /** Waiting included. */
   readonly timeoutMs: number;
+  readonly memory: ListMemory;
 }
+
+/** @param held where what is found is counted */
+type Read<T> = (signal: AbortSignal, held: HeldList) => Promise<T>;
 
 interface TenantReads {
   running: number;
@@ -35,7 +40,7 @@ export class ListedReads {
    * What `read` comes to when it is its turn.
    * @throws Failure `rate_limited` where too many wait; `timeout`; what `signal` was aborted with
    */
-  async take<T>(tenant: TenantId, signal: AbortSignal, read: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async take<T>(tenant: TenantId, signal: AbortSignal, read: Read<T>): Promise<T> {
     signal.throwIfAborted();
     const reads = this.#byTenant.get(tenant) ?? { running: 0, waiting: new Set() };
     if (reads.running >= this.#options.atOnceMax && reads.waiting.size >= this.#options.waitingMax) {
@@ -50,10 +55,12 @@ export class ListedReads {
     try {
       if (reads.running < this.#options.atOnceMax) reads.running++;
       else if (!(await hasTurn(reads, ended))) throw ended.reason;
+      const held = this.#options.memory.hold(tenant);
       try {
         ended.throwIfAborted();
-        return await read(ended);
+        return await read(ended, held);
       } finally {
+        held.release();
         this.#passOn(tenant, reads);
       }
     } finally {
@@ -62,10 +69,10 @@ export class ListedReads {
   }
 
   /** As take: the turn is over when the answer is out, or `signal` has aborted. */
-  answer(tenant: TenantId, signal: AbortSignal, read: (signal: AbortSignal) => Promise<ApiAnswer>): Promise<ApiAnswer> {
+  answer(tenant: TenantId, signal: AbortSignal, read: Read<ApiAnswer>): Promise<ApiAnswer> {
     return new Promise((resolve, reject) => {
-      const readAndGive = async (ended: AbortSignal): Promise<void> => {
-        const answer = await read(ended);
+      const readAndGive: Read<void> = async (ended, held) => {
+        const answer = await read(ended, held);
         const { body } = answer;
         if (body === undefined || body instanceof Uint8Array) {
           resolve(answer);

@@ -8,6 +8,7 @@ import { compareLabels, compareUtf8, Labels } from '../../libs/model/labels.ts';
 import type { Matcher } from '../../libs/model/matcher.ts';
 import { compileMatcher } from '../../libs/model/matcher-predicate.ts';
 import type { MetricMetadata } from '../../libs/model/metadata.ts';
+import { bytesOfExemplars, bytesOfLabels, bytesOfTexts } from '../../libs/series/list-memory.ts';
 import type {
   ChunkBatch,
   ExemplarSeries,
@@ -104,20 +105,25 @@ export class MemorySource implements SeriesSource {
   async labelNames(query: LabelQuery): Promise<Listed<string>> {
     const names = new Set<string>();
     for (const { pairs } of this.#found(query)) for (let i = 0; i < pairs.length; i += 2) names.add(pairs[i] as string);
+    query.memory?.take(bytesOfTexts([...names]));
     return { values: [...names].sort(compareUtf8), warnings: [] };
   }
 
   async labelValues(name: string, query: LabelQuery): Promise<Listed<string>> {
     const values = new Set(this.#found(query).map((labels) => labels.get(name)));
     values.delete('');
+    query.memory?.take(bytesOfTexts([...values]));
     return { values: [...values].sort(compareUtf8), warnings: [] };
   }
 
   async series(query: LabelQuery): Promise<Listed<Labels>> {
-    return { values: this.#found(query), warnings: [] };
+    const values = this.#found(query);
+    for (const labels of values) query.memory?.take(bytesOfLabels(labels));
+    return { values, warnings: [] };
   }
 
-  async exemplars(): Promise<Listed<ExemplarSeries>> {
+  async exemplars({ memory }: LabelQuery): Promise<Listed<ExemplarSeries>> {
+    for (const one of this.storedExemplars) memory?.take(bytesOfExemplars(one));
     return { values: this.storedExemplars, warnings: [] };
   }
 

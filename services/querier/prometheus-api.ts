@@ -22,6 +22,7 @@ import {
   readTimeoutMs,
 } from '../../libs/query-api/query-parameters.ts';
 import type { RequestForm } from '../../libs/query-api/request-form.ts';
+import { bytesOfMetadata } from '../../libs/series/list-memory.ts';
 import { truncated } from '../../libs/series/listed.ts';
 import type { ExemplarSeries, LabelQuery } from '../../libs/series/series-source.ts';
 import { traced } from '../../libs/telemetry/trace.ts';
@@ -98,7 +99,7 @@ export async function queryExemplars(call: ApiCall, deps: ApiDeps): Promise<ApiA
   const selectors = await readExpressionSelectors(call, deps, range);
   // Prometheus has no content where nothing is selected.
   if (selectors.length === 0) return { httpStatus: 204, body: undefined };
-  const labelQuery = { selectors, minT: range.startMs, maxT: range.endMs, limit: 0 };
+  const labelQuery = { selectors, minT: range.startMs, maxT: range.endMs, limit: 0, memory: call.listMemory };
   const { values, warnings } = await deps.sourceOf(tenant).exemplars(labelQuery, signal);
   return { httpStatus: 200, body: listAnswer(values, { open: '[', close: ']', write: writeExemplars }, warnings) };
 }
@@ -137,7 +138,8 @@ function cut<T>(values: readonly T[], warnings: readonly string[], limit: number
 async function labelQuery(call: ApiCall, deps: ApiDeps): Promise<LabelQuery> {
   const limit = readLimit(call.form);
   const range = readOptionalRange(call.form);
-  return { selectors: await readSelectors(call, deps, range), minT: range.startMs, maxT: range.endMs, limit };
+  const selectors = await readSelectors(call, deps, range);
+  return { selectors, minT: range.startMs, maxT: range.endMs, limit, memory: call.listMemory };
 }
 
 function textsAnswer(values: readonly string[], warnings: readonly string[]): ApiAnswer {
@@ -175,7 +177,8 @@ export async function series(call: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
   } catch (error) {
     throw error instanceof Failure && error.kind === 'bad_data' ? invalidParameter('match[]', error.message) : error;
   }
-  const asked = { selectors, minT: range.startMs, maxT: range.endMs, limit: hintOf(limit) };
+  const { startMs: minT, endMs: maxT } = range;
+  const asked = { selectors, minT, maxT, limit: hintOf(limit), memory: call.listMemory };
   const { values, warnings } = await deps.sourceOf(tenant).series(asked, signal);
   const [shown, said] = cut(values, warnings, limit);
   const write = (json: JsonBytes, one: { readonly pairs: readonly string[] }) => json.labelSet(one.pairs);
@@ -193,7 +196,7 @@ function readMetadataLimit(form: RequestForm, name: string): number {
   }
 }
 
-export async function metadata({ form, tenant }: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
+export async function metadata({ form, tenant, listMemory }: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
   const limit = readMetadataLimit(form, 'limit');
   const limitPerMetric = readMetadataLimit(form, 'limit_per_metric');
   if (limit === 0) return successAnswer('{}');
@@ -202,6 +205,7 @@ export async function metadata({ form, tenant }: ApiCall, deps: ApiDeps): Promis
   const { values, warnings } = await source.metadata(metric === '' ? undefined : metric, limit, limitPerMetric);
   const byMetric = new Map<string, MetricMetadata[]>();
   for (const one of values) {
+    listMemory?.take(bytesOfMetadata(one));
     const known = byMetric.get(one.metric);
     if (known === undefined) {
       if (limit < 0 || byMetric.size < limit) byMetric.set(one.metric, [one]);

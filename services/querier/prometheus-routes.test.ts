@@ -13,6 +13,7 @@ import { compileMatcher } from '../../libs/model/matcher-predicate.ts';
 import { parseMetricSelector } from '../../libs/promql/syntax/parser.ts';
 import type { CallReport } from '../../libs/query-api/api-routes.ts';
 import { apiRoutes } from '../../libs/query-api/api-routes.ts';
+import { type HeldList, ListMemory } from '../../libs/series/list-memory.ts';
 import { ProtobufWriter } from '../../libs/wire/protobuf-writer.ts';
 import type { ApiDeps } from './endpoint.ts';
 import { endpoints } from './endpoints.ts';
@@ -77,11 +78,13 @@ const api: ApiDeps = {
   nowMs: () => 5000,
 };
 const reports: CallReport[] = [];
+/** Where lists count, in the test that sets it. */
+let listMemory: HeldList | undefined;
 const app = Fastify();
 before(async () => {
   await app.register(
     apiRoutes({
-      answer: (path, call) => endpoints[path](call, api),
+      answer: (path, call) => endpoints[path](listMemory === undefined ? call : { ...call, listMemory }, api),
       maxFormBytes: 10_000,
       inflightBytesMax: 100_000,
       arrivalMs: 60_000,
@@ -222,6 +225,41 @@ describe('the label endpoints', () => {
     const cutOff = await post('/api/v1/labels', field('limit', '1'), type);
     assert.equal(cutOff.body, success('["__name__","a.b","job"]'));
   });
+});
+
+describe('lists that there is no room for', () => {
+  after(() => {
+    listMemory = undefined;
+  });
+  for (const url of [
+    '/api/v1/labels',
+    '/api/v1/label/job/values',
+    '/api/v1/series?match[]=up',
+    '/api/v1/query_exemplars?query=up&start=0&end=5',
+    '/api/v1/metadata',
+    '/api/v1/search/metric_names?start=0&end=5',
+    '/api/v1/search/label_names?start=0&end=5',
+    '/api/v1/search/label_values?label=job&start=0&end=5',
+  ]) {
+    it(`${url} is to be asked again, or not to be had`, async () => {
+      const memory = new ListMemory(2_000);
+      memory.hold('others').take(900);
+      listMemory = memory.hold('a');
+      const later = await get(url);
+      assert.equal(later.statusCode, 503);
+      assert.equal(later.json().errorType, 'unavailable');
+      assert.match(later.json().error, /^too many lists of labels and series at once: /);
+      assert.equal(later.headers['retry-after'], '1');
+      listMemory = new ListMemory(2).hold('a');
+      const never = await get(url);
+      assert.equal(never.statusCode, 422);
+      const words =
+        'the list takes more than the 1 bytes of memory that one may take: narrow its selectors or its time range';
+      assert.deepEqual(never.json(), { status: 'error', errorType: 'execution', error: words });
+      listMemory = new ListMemory(1 << 20).hold('a');
+      assert.equal((await get(url)).statusCode, 200);
+    });
+  }
 });
 
 describe('the endpoints of what is not there yet', () => {

@@ -207,7 +207,7 @@ async function readSearch(call: ApiCall, deps: ApiDeps, endpoint: string): Promi
   const filter = searchFilter({ terms, algorithm, threshold, caseSensitive });
   // Only names in their own order, all of them wanted, can be cut where they are listed.
   const listLimit = filter === undefined && order !== 'descending' ? limit + 1 : 0;
-  const query = { selectors, minT: startMs, maxT: endMs, limit: listLimit };
+  const query = { selectors, minT: startMs, maxT: endMs, limit: listLimit, memory: call.listMemory };
   const termsLength = terms.reduce((sum, { length }) => sum + length, 0);
   return { query, filter, termsLength, order, includeScore, limit, batchSize };
 }

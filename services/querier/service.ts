@@ -21,8 +21,12 @@ import type { Bucket } from '../../libs/object-store/bucket.ts';
 import { createEngine } from '../../libs/promql/engine.ts';
 import { subqueryStepMs, syntaxOf } from '../../libs/promql/settings.ts';
 import { parseMetricSelector } from '../../libs/promql/syntax/parser.ts';
+import type { ApiAnswer } from '../../libs/query-api/api-answer.ts';
+import type { ApiCall } from '../../libs/query-api/api-call.ts';
+import type { ApiPath } from '../../libs/query-api/api-paths.ts';
 import { apiRoutes, type CallReport } from '../../libs/query-api/api-routes.ts';
 import { logFailure } from '../../libs/query-api/log-failures.ts';
+import type { HeldList, ListMemory } from '../../libs/series/list-memory.ts';
 import { usableMemoryBytes } from '../../libs/std/usable-memory.ts';
 import type { Logger } from '../../libs/telemetry/log.ts';
 import type { Metrics } from '../../libs/telemetry/metrics.ts';
@@ -75,6 +79,7 @@ export interface QuerierDeps {
   readonly bodyArrivalMs: number;
   /** Name of this process. */
   readonly instance: string;
+  readonly listMemory: ListMemory;
 }
 
 export interface Querier extends Service {
@@ -150,7 +155,13 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Querier
     atOnceMax: listedAtOnceMax,
     waitingMax: config.maxQueuedPerTenant,
     timeoutMs: config.timeout,
+    memory: deps.listMemory,
   });
+  const answer = (path: ApiPath, call: ApiCall, own: ApiDeps): Promise<ApiAnswer> => {
+    if (!isListed(path)) return endpoints[path](call, own);
+    const list = (signal: AbortSignal, held: HeldList) => endpoints[path]({ ...call, signal, listMemory: held }, own);
+    return listed.answer(call.tenant, call.signal, list);
+  };
   const report = (call: CallReport): void => {
     count(call);
     logFailure(deps.log, call);
@@ -158,10 +169,7 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Querier
   if (deps.hasRoutes) {
     deps.app.register(
       apiRoutes({
-        answer: (path, call) => {
-          const answer = (signal: AbortSignal) => endpoints[path]({ ...call, signal }, apiOf(call.consistency));
-          return isListed(path) ? listed.answer(call.tenant, call.signal, answer) : answer(call.signal);
-        },
+        answer: (path, call) => answer(path, call, apiOf(call.consistency)),
         maxFormBytes: config.maxFormBytes,
         arrivalMs: deps.bodyArrivalMs,
         tenantOf: deps.tenantOf,
@@ -173,7 +181,7 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Querier
     querier: deps.instance,
     evaluations: workersMax,
     spares: spareWorkersMax,
-    answer: (taken) => answerWork(taken, apiOf, report),
+    answer: (taken) => answerWork(taken, apiOf, answer, report),
     log: deps.log,
   });
   deps.app.addHook('preClose', async () => {

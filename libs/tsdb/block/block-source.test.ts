@@ -6,6 +6,8 @@ import { type TempFolder, tempFolder } from '../../../test/support/temp-folder.t
 import { WatchedTurns } from '../../../test/support/watched-turns.ts';
 import { Failure } from '../../errors/failure.ts';
 import { compareLabels, Labels } from '../../model/labels.ts';
+import { ListMemory } from '../../series/list-memory.ts';
+import type { LabelQuery } from '../../series/series-source.ts';
 import { realDisk } from '../../std/disk.ts';
 import { KeptReads } from '../../std/kept-reads.ts';
 import { RecentlyUsed } from '../../std/recently-used.ts';
@@ -259,6 +261,39 @@ it('values of a label are listed once, and are those of their own block', async 
       assert.equal(await ask(), first);
     }
   }
+});
+
+it('lists count while they are gathered, and are gathered in turns', async (test) => {
+  await using folder = await tempFolder('block-list-memory');
+  const ulid = ulidOf(new Prng(1));
+  const count = 5_000;
+  const samples = gridOfSeries(1, 1, 1)[0]?.samples ?? [];
+  const values = Array.from({ length: count }, (_, i) => `value-${String(i).padStart(4, '0')}`);
+  const series = values.map((value) => ({ labels: Labels.from([['pod', value]]), samples }));
+  await writeTestBlock({ disk: realDisk, directory: folder.path, ulid, series });
+  const lists = new RecentlyUsed<readonly string[]>(1 << 20);
+  await using block = await openLocalBlock(realDisk, join(folder.path, ulid));
+  await using keeping = await openLocalBlock(realDisk, join(folder.path, ulid), { lists });
+  const query = { selectors: [], ...whole, limit: 0 };
+  const selectors = [[{ type: '=~', name: 'pod', value: '.+' } as const]];
+  for (const { list, least } of [
+    { list: (asked: LabelQuery) => block.source.series({ ...asked, selectors }, signal), least: 150 },
+    { list: (asked: LabelQuery) => block.source.labelValues('pod', { ...asked, selectors }, signal), least: 34 },
+    { list: (asked: LabelQuery) => block.source.labelValues('pod', asked, signal), least: 34 },
+  ]) {
+    const memory = new ListMemory(16 << 20);
+    assert.equal((await list({ ...query, memory: memory.hold('t') })).values.length, count);
+    assert.ok(memory.used >= count * least, `${memory.used} bytes`);
+    const small = new ListMemory(2 * 100_000);
+    await assert.rejects(list({ ...query, memory: small.hold('t') }), { kind: 'query_limit' });
+  }
+  const memory = new ListMemory(16 << 20);
+  const held = memory.hold('t');
+  const watched = new WatchedTurns(test);
+  for (let i = 0; i < 3; i++) await keeping.source.labelValues('pod', { ...query, memory: held }, signal);
+  assert.ok(watched.turns > count / 1024, `${watched.turns} turns`);
+  // A list that is kept for all who ask is nobody's.
+  assert.ok(memory.used <= 64 << 10, `${memory.used} bytes`);
 });
 
 describe('memory for the series of blocks', () => {

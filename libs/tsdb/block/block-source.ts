@@ -7,6 +7,7 @@ import { compareLabels, type Labels } from '../../model/labels.ts';
 import type { MetricMetadata } from '../../model/metadata.ts';
 import { sortTextsInSteps } from '../../model/text-order.ts';
 import { setAt } from '../../series/labels-at.ts';
+import { bytesOfSets, bytesOfText, bytesOfTexts } from '../../series/list-memory.ts';
 import { cutListed } from '../../series/listed.ts';
 import type {
   ExemplarSeries,
@@ -17,6 +18,7 @@ import type {
   SelectQuery,
   SeriesSource,
 } from '../../series/series-source.ts';
+import type { ByteAllowance } from '../../std/inflight-bytes.ts';
 import type { RangeReader } from '../../std/range-reader.ts';
 import { runInSlices, type Steps, sortInSteps } from '../../std/steps.ts';
 import type { IndexLookup } from './index-lookup.ts';
@@ -36,12 +38,19 @@ export interface BlockReaders extends ChunkReaders {
    * @param wanted how many series the query looks at
    */
   columns?(wanted: number): Promise<SeriesColumns | undefined>;
-  /** All values of a label: what was made for it before, where that is kept. */
-  listOnce?(name: string, make: () => readonly string[]): readonly string[];
+  /** All values of labels that were listed before, where they are kept. */
+  readonly lists?: BlockLists;
   readonly seriesCount: number;
   /** Samples lie in [minTime, maxTime). */
   readonly minTime: number;
   readonly maxTime: number;
+}
+
+/** All values of each label. */
+interface BlockLists {
+  get(name: string): readonly string[] | undefined;
+  /** @returns whether there is room for it */
+  set(name: string, values: readonly string[]): boolean;
 }
 
 const stepSeries = 1024;
@@ -80,30 +89,28 @@ export class BlockSource implements SeriesSource {
     if (columns !== undefined) {
       return cutListed(await columns.names(places, query.minT, query.maxT, signal), [], query.limit);
     }
-    const table = await this.#labelsOf(query, places, signal);
-    return cutListed(await runInSlices(namesIn(table), signal), [], query.limit);
+    return this.#textsIn(query, places, namesIn, signal);
   }
 
   async labelValues(name: string, query: LabelQuery, signal: AbortSignal): Promise<Listed<string>> {
     if (!this.#overlaps(query)) return { values: [], warnings: [] };
     if (query.selectors.length === 0 && this.#isCovered(query)) {
-      const lookup = await this.#block.lookup(signal);
-      const all = (): readonly string[] => lookup.valuesOf(name);
-      return cutListed(this.#block.listOnce?.(name, all) ?? all(), [], query.limit);
+      return cutListed(await this.#allValues(name, query.memory, signal), [], query.limit);
     }
     const places = await this.#placesOf(query, signal);
     const columns = await this.#block.columns?.(places?.length ?? this.#block.seriesCount);
     if (columns !== undefined) {
       return cutListed(await columns.values(name, places, query.minT, query.maxT, signal), [], query.limit);
     }
-    const table = await this.#labelsOf(query, places, signal);
-    return cutListed(await runInSlices(valuesIn(table, name), signal), [], query.limit);
+    return this.#textsIn(query, places, (table) => valuesIn(table, name), signal);
   }
 
   async series(query: LabelQuery, signal: AbortSignal): Promise<Listed<Labels>> {
     if (!this.#overlaps(query)) return { values: [], warnings: [] };
     const places = await this.#placesOf(query, signal);
-    const table = await this.#labelsOf(query, places, signal);
+    query.memory?.take(bytesOfSets(places?.length ?? this.#block.seriesCount, 0));
+    const { table } = await this.#labelsOf(query, places, signal);
+    query.memory?.take(bytesOfSets(0, table.refs.length));
     return cutListed(await runInSlices(labelSetsIn(table), signal), [], query.limit);
   }
 
@@ -121,14 +128,41 @@ export class BlockSource implements SeriesSource {
     return selectAnyPlaces(await this.#block.lookup(signal), this.#block.index, selectors, signal);
   }
 
+  /** All values of a label: those that are kept, or kept from now on where there is room. */
+  async #allValues(name: string, memory: ByteAllowance | undefined, signal: AbortSignal): Promise<readonly string[]> {
+    const { lists } = this.#block;
+    const lookup = await this.#block.lookup(signal);
+    const known = lists?.get(name);
+    if (known !== undefined) return known;
+    const values = await runInSlices(lookup.valuesOf(name, memory), signal);
+    if (lists?.set(name, values) === true) memory?.give(bytesOfTexts(values));
+    return values;
+  }
+
+  /** Some of the texts of all labels, which are counted until these are found. */
+  async #textsIn(
+    query: LabelQuery,
+    places: Uint32Array | undefined,
+    find: (table: LabelTable) => Steps<string[]>,
+    signal: AbortSignal,
+  ): Promise<Listed<string>> {
+    const { table, textBytes } = await this.#labelsOf(query, places, signal);
+    const found = await runInSlices(find(table), signal);
+    query.memory?.give(Math.max(0, textBytes - bytesOfTexts(found)));
+    return cutListed(found, [], query.limit);
+  }
+
+  /** The labels of series at these places, and what their texts take, which is counted: 0 where they are those of a block that is kept. */
   async #labelsOf(
-    { minT, maxT }: LabelQuery,
+    { minT, maxT, memory }: LabelQuery,
     places: Uint32Array | undefined,
     signal: AbortSignal,
-  ): Promise<LabelTable> {
+  ): Promise<{ table: LabelTable; textBytes: number }> {
     const lookup = await this.#block.lookup(signal);
     const chosen = places ?? (await selectPlaces(lookup, this.#block.index, [], signal));
-    return (await this.#read(lookup, chosen, minT, maxT, signal)).labels;
+    const { labels, areKept } = await this.#read(lookup, chosen, minT, maxT, signal);
+    const counted = countTexts(labels.strings, memory);
+    return { table: labels, textBytes: areKept || memory === undefined ? 0 : await runInSlices(counted, signal) };
   }
 
   async #read(
@@ -137,11 +171,14 @@ export class BlockSource implements SeriesSource {
     minT: number,
     maxT: number,
     signal: AbortSignal,
-  ): Promise<{ labels: LabelTable; chunks: SelectedChunks }> {
+  ): Promise<{ labels: LabelTable; chunks: SelectedChunks; areKept: boolean }> {
     const { index, seriesCount, gapBytes } = this.#block;
     const columns = await this.#block.columns?.(places.length);
-    if (columns !== undefined) return columns.select(places, minT, maxT, signal);
-    return selectSeries(lookup, index, places, minT, maxT, seriesCount, gapBytes, signal);
+    const selected =
+      columns !== undefined
+        ? columns.select(places, minT, maxT, signal)
+        : selectSeries(lookup, index, places, minT, maxT, seriesCount, gapBytes, signal);
+    return { ...(await selected), areKept: columns !== undefined };
   }
 
   #overlaps({ minT, maxT }: LabelQuery): boolean {
@@ -152,6 +189,21 @@ export class BlockSource implements SeriesSource {
   #isCovered({ minT, maxT }: LabelQuery): boolean {
     return minT <= this.#block.minTime && maxT >= this.#block.maxTime - 1;
   }
+}
+
+/** Counts the texts. @returns what they take */
+function* countTexts(texts: readonly string[], memory: ByteAllowance | undefined): Steps<number> {
+  let all = 0;
+  let step = 0;
+  for (let i = 0; i < texts.length; i++) {
+    step += bytesOfText(texts[i]);
+    if (i % stepRefs !== 0 && i + 1 < texts.length) continue;
+    memory?.take(step);
+    all += step;
+    step = 0;
+    yield;
+  }
+  return all;
 }
 
 function* namesIn({ strings, refs }: LabelTable): Steps<string[]> {

@@ -6,13 +6,17 @@
  */
 import { Failure } from '../../errors/failure.ts';
 import { compareUtf8 } from '../../model/labels.ts';
+import { bytesOfText } from '../../series/list-memory.ts';
+import type { ByteAllowance } from '../../std/inflight-bytes.ts';
 import type { RangeReader } from '../../std/range-reader.ts';
+import type { Steps } from '../../std/steps.ts';
 import { CorruptBlock } from './corrupt-block.ts';
 import { tocBytes } from './index-layout.ts';
 import { type BlockIndex, openIndex, PostingsTableScanner, readSymbols } from './index-reader.ts';
 import { compareBytes, SortedSymbols } from './symbols.ts';
 
 const windowBytes = 256 << 10;
+const stepValues = 512;
 /** Beside the text: address, length, place of the list. */
 const rowBytes = 16;
 const symbolBytes = 8;
@@ -135,10 +139,19 @@ export class IndexLookup {
     return indexOf(this.symbols, encoder.encode(text), 0, this.symbols.count);
   }
 
-  /** All values of a name, in order. */
-  valuesOf(name: string): string[] {
+  /**
+   * All values of a name, in order.
+   * @param memory where they are counted
+   */
+  *valuesOf(name: string, memory?: ByteAllowance): Steps<string[]> {
     const { begin, end } = this.rowsOf(name) ?? { begin: 0, end: 0 };
-    return Array.from({ length: end - begin }, (_, i) => this.valueText(begin + i));
+    const texts: string[] = [];
+    for (let row = begin; row < end; row++) {
+      const text = this.valueText(row);
+      memory?.take(bytesOfText(text));
+      if (texts.push(text) % stepValues === 0) yield;
+    }
+    return texts;
   }
 
   valueText(row: number): string {

@@ -3,6 +3,7 @@
  * Owns the open files, and the lookup, which is loaded when first asked and let go by `release`.
  */
 import { join } from 'node:path';
+import { bytesOfTexts } from '../../series/list-memory.ts';
 import type { SeriesSource } from '../../series/series-source.ts';
 import { type Disk, errorCode } from '../../std/disk.ts';
 import type { KeptReads } from '../../std/kept-reads.ts';
@@ -73,13 +74,10 @@ export async function openLocalBlock(disk: Disk, directory: string, memory: Bloc
     );
     return loading;
   };
-  const listOnce = (name: string, make: () => readonly string[]): readonly string[] => {
-    const key = `${directory} ${name}`;
-    const known = memory.lists?.get(key);
-    if (known !== undefined) return known;
-    const list = make();
-    memory.lists?.set(key, list, bytesOfTexts(list));
-    return list;
+  const lists = {
+    get: (name: string) => memory.lists?.get(`${directory} ${name}`),
+    set: (name: string, values: readonly string[]): boolean =>
+      memory.lists?.set(`${directory} ${name}`, values, bytesOfTexts(values)) ?? false,
   };
   const { meta, tombstones } = files;
   const series = memory.series === undefined ? undefined : new KeptSeries(memory.series, meta.stats, lookup);
@@ -87,7 +85,7 @@ export async function openLocalBlock(disk: Disk, directory: string, memory: Bloc
     lookup,
     index: kept(files.index),
     ...(series === undefined ? {} : { columns: (wanted: number) => series.columns(wanted) }),
-    listOnce,
+    lists,
     segment,
     tombstones,
     directory: join(directory, 'chunks'),
@@ -112,15 +110,6 @@ export async function openLocalBlock(disk: Disk, directory: string, memory: Bloc
       await files[Symbol.asyncDispose]();
     },
   };
-}
-
-/** Beside the characters of a text. */
-const textBytes = 24;
-
-function bytesOfTexts(texts: readonly string[]): number {
-  let bytes = 0;
-  for (const text of texts) bytes += text.length + textBytes;
-  return bytes;
 }
 
 async function openSegment(files: BlockFiles, index: number): Promise<RangeReader & Partial<AsyncDisposable>> {

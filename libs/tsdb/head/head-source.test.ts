@@ -12,8 +12,9 @@ import type { Matcher } from '../../model/matcher.ts';
 import { compileMatcher } from '../../model/matcher-predicate.ts';
 import type { MetricMetadata } from '../../model/metadata.ts';
 import { parseTenantId } from '../../model/tenant-id.ts';
+import { ListMemory } from '../../series/list-memory.ts';
 import { keepSeries, seriesOfShard } from '../../series/series-shard.ts';
-import type { LabelTable } from '../../series/series-source.ts';
+import type { LabelQuery, LabelTable } from '../../series/series-source.ts';
 import { ByteSink } from '../../std/byte-sink.ts';
 import { runInSlices } from '../../std/steps.ts';
 import { HeadSource } from './head-source.ts';
@@ -225,6 +226,40 @@ describe('a head as a source', () => {
     assert.equal(head.openRanges.size, 0);
   });
 
+  it('counts what it gathers while it does, and gathers no more than there is room for', async () => {
+    const head = new TenantHead({ exemplarsMax: 0 });
+    const count = 5_000;
+    push(
+      head,
+      Array.from({ length: count }, (_, i) => ({ labels: Labels.from([['a', `value-${i}`]]), t: begin })),
+    );
+    const memory = new ListMemory(16 << 20);
+    const query = { selectors: [[{ type: '=~', name: 'a', value: '.+' }]], limit: 0, ...always } as const;
+    for (const { list, least } of [
+      { list: (asked: LabelQuery) => new HeadSource(head).series(asked, signal), least: 150 },
+      { list: (asked: LabelQuery) => new HeadSource(head).labelValues('a', asked, signal), least: 34 },
+      {
+        list: (asked: LabelQuery) => new HeadSource(head).labelValues('a', { ...asked, selectors: [] }, signal),
+        least: 34,
+      },
+    ]) {
+      const held = memory.hold('t');
+      assert.equal((await list({ ...query, memory: held })).values.length, count);
+      assert.ok(memory.used >= count * least, `${memory.used} bytes`);
+      held.release();
+      const small = new ListMemory(2 * 100_000);
+      const more = small.hold('t');
+      await assert.rejects(list({ ...query, memory: more }), { kind: 'query_limit' });
+      assert.ok(small.used <= 100_000);
+      more.release();
+    }
+    // Lists that are kept for all who ask are nobody's.
+    const held = memory.hold('t');
+    const source = new HeadSource(head, new ValueLists(1 << 20));
+    for (let i = 0; i < 3; i++) await source.labelValues('a', { ...query, selectors: [], memory: held }, signal);
+    assert.ok(memory.used <= 64 << 10, `${memory.used} bytes`);
+  });
+
   it('sorts by bytes of UTF-8, and says that it cut', async () => {
     const head = new TenantHead({ exemplarsMax: 0 });
     const values = ['b', 'a', '\u{1f30a}', '\uff5e', 'ab'];
@@ -286,7 +321,7 @@ describe('a head as a source', () => {
   });
 
   it('reads many exemplars in slices of time, as they were when it was asked', async () => {
-    const count = 20_000;
+    const count = 60_000;
     const head = new TenantHead({ exemplarsMax: count });
     const exemplars = Array.from({ length: count }, (_, i) => ({
       series: i % 2,

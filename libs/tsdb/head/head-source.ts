@@ -10,6 +10,7 @@ import { compareLabels, type Labels } from '../../model/labels.ts';
 import type { MetricMetadata } from '../../model/metadata.ts';
 import { sortTextsInSteps } from '../../model/text-order.ts';
 import { setAt } from '../../series/labels-at.ts';
+import { bytesOfLabels, bytesOfSets, bytesOfText } from '../../series/list-memory.ts';
 import { cutListed } from '../../series/listed.ts';
 import type {
   ChunkBatch,
@@ -97,7 +98,8 @@ export class HeadSource implements SeriesSource {
   *#labelNames(query: LabelQuery): Steps<readonly string[]> {
     const { series } = this.#head;
     const texts: string[] = [];
-    if (query.selectors.length === 0 && this.#coversAll(query)) return (yield* this.#lists.names(series)).texts;
+    if (query.selectors.length === 0 && this.#coversAll(query))
+      return (yield* this.#lists.names(series, query.memory)).texts;
     if (query.selectors.length === 0) {
       const { minT, maxT } = query;
       const ranges = this.#head.rangesBetween(minT, maxT);
@@ -129,7 +131,7 @@ export class HeadSource implements SeriesSource {
     // Now: a range that leaves the head from here on is in a block that was not asked.
     const ranges = this.#head.rangesBetween(minT, maxT);
     const coversAll = this.#coversAll(query);
-    const list = yield* this.#lists.of(series, name);
+    const list = yield* this.#lists.of(series, name, query.memory);
     return coversAll ? list.texts : yield* this.#lists.textsWithSamples(series, list, ranges, minT, maxT);
   }
 
@@ -144,22 +146,27 @@ export class HeadSource implements SeriesSource {
     }
     const values: string[] = [];
     if (seen.size * sortedFactor >= series.pairCountOfName(name)) {
-      const { numbers: pairs, texts } = yield* this.#lists.of(series, name);
+      const { numbers: pairs, texts } = yield* this.#lists.of(series, name, query.memory);
       for (let i = 0; i < pairs.length; i++) {
         if (seen.has(pairs[i])) values.push(texts[i]);
         if (i % (stepItems * 8) === 0) yield;
       }
       return values;
     }
-    for (const pair of seen) if (values.push(series.pairValue(pair)) % stepItems === 0) yield;
+    for (const pair of seen) {
+      const value = series.pairValue(pair);
+      query.memory?.take(bytesOfText(value));
+      if (values.push(value) % stepItems === 0) yield;
+    }
     return yield* sortTextsInSteps(values);
   }
 
   *#series(query: LabelQuery): Steps<Labels[]> {
     const { series } = this.#head;
     const ids = yield* this.#idsOf(query);
+    query.memory?.take(bytesOfSets(ids.length, 0));
     // Every text once: most of them stand in many series.
-    const table = yield* labelTableOf(series, ids);
+    const table = yield* labelTableOf(series, ids, query.memory);
     const found: Labels[] = [];
     for (let i = 0; i < ids.length; i++) {
       found.push(setAt(table, i, 0));
@@ -168,7 +175,7 @@ export class HeadSource implements SeriesSource {
     return yield* sortInSteps(found, compareLabels);
   }
 
-  *#exemplars({ selectors, minT, maxT }: LabelQuery): Steps<ExemplarSeries[]> {
+  *#exemplars({ selectors, minT, maxT, memory }: LabelQuery): Steps<ExemplarSeries[]> {
     const { series, exemplars } = this.#head;
     const wanted = yield* selectAnyIds(series, selectors);
     const chosen = new IdMarks();
@@ -196,6 +203,7 @@ export class HeadSource implements SeriesSource {
     for (let i = 0; i < ids.length; i++) {
       const own = labelsOfCanonical(labels.bytes, i === 0 ? 0 : labelsEnd[i - 1], labelsEnd[i]);
       const exemplar = { labels: own, value: values[i], timestampMs: times[i] };
+      memory?.take(bytesOfLabels(own));
       const list = bySeries.get(ids[i]);
       if (list === undefined) bySeries.set(ids[i], [exemplar]);
       else list.push(exemplar);
@@ -204,7 +212,9 @@ export class HeadSource implements SeriesSource {
     const found: ExemplarSeries[] = [];
     for (const [id, list] of bySeries) {
       const sorted = yield* sortInSteps(list, (a, b) => a.timestampMs - b.timestampMs);
-      found.push({ labels: labelsOf(series, id), exemplars: sorted });
+      const labels = labelsOf(series, id);
+      memory?.take(bytesOfLabels(labels));
+      found.push({ labels, exemplars: sorted });
       if (found.length % stepItems === 0) yield;
     }
     return yield* sortInSteps(found, (a, b) => compareLabels(a.labels, b.labels));

@@ -3,14 +3,17 @@
  * Owns that translation, in steps.
  */
 import { blankPairs, Labels } from '../../model/labels.ts';
+import { bytesOfSets, bytesOfText } from '../../series/list-memory.ts';
 import { NumberLists } from '../../series/number-lists.ts';
 import type { LabelTable } from '../../series/series-source.ts';
+import type { ByteAllowance } from '../../std/inflight-bytes.ts';
 import type { Steps } from '../../std/steps.ts';
 import type { SeriesTable } from './series-table.ts';
 
 const stepSeries = 128;
 
-export function* labelTableOf(series: SeriesTable, ids: Uint32Array): Steps<LabelTable> {
+/** @param memory of a list that is made of it: where its texts are counted, and the places of the list's label sets */
+export function* labelTableOf(series: SeriesTable, ids: Uint32Array, memory?: ByteAllowance): Steps<LabelTable> {
   const begin = new Uint32Array(ids.length + 1);
   let labels = 0;
   for (let i = 0; i < ids.length; i++) {
@@ -19,12 +22,14 @@ export function* labelTableOf(series: SeriesTable, ids: Uint32Array): Steps<Labe
     if (i % (stepSeries * 16) === 0) yield;
   }
   begin[ids.length] = labels;
+  memory?.take(bytesOfSets(0, labels));
   const refs = new Uint32Array(labels);
   const strings: string[] = [];
   const placeOf = new Map<string, number>();
   const place = (text: string): number => {
     let known = placeOf.get(text);
     if (known === undefined) {
+      memory?.take(bytesOfText(text));
       known = strings.push(text) - 1;
       placeOf.set(text, known);
     }

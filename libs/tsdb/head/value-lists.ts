@@ -6,14 +6,18 @@
  */
 import { compareUtf8 } from '../../model/labels.ts';
 import { textOrder } from '../../model/text-order.ts';
+import { bytesOfText } from '../../series/list-memory.ts';
+import type { ByteAllowance } from '../../std/inflight-bytes.ts';
 import { RecentlyUsed } from '../../std/recently-used.ts';
 import { type Steps, sortInSteps } from '../../std/steps.ts';
 import type { HeadRange } from './head-range.ts';
 import { pairsWithSamples } from './select-ids.ts';
 import type { SeriesTable } from './series-table.ts';
 
-/** Beside the characters of a text: where it stands, its header, its pair. */
-const valueBytes = 28;
+/** Beside a text: its pair. */
+const pairBytes = 4;
+/** Of a value that is put in order, until it is. */
+const unsortedBytes = 56;
 const stepItems = 512;
 
 /** Numbers of pairs or names, and their texts: both in the order of the texts. */
@@ -24,6 +28,7 @@ export interface ValueList {
 
 interface KeptList extends ValueList {
   readonly compare: (a: string, b: string) => number;
+  readonly bytes: number;
 }
 
 interface Value {
@@ -53,20 +58,22 @@ export class ValueLists {
     this.#lists = new RecentlyUsed(bytesMax);
   }
 
-  /** All pairs that a name has now, by their values. */
-  of(series: SeriesTable, name: number): Steps<ValueList> {
-    return this.#list(series, String(name), series.pairCountOfName(name), {
-      numbers: () => series.pairsOfName(name),
-      text: (pair) => series.pairValue(pair),
-    });
+  /**
+   * All pairs that a name has now, by their values.
+   * @param memory where they are counted as long as they are not kept
+   */
+  of(series: SeriesTable, name: number, memory?: ByteAllowance): Steps<ValueList> {
+    const pairs = { numbers: () => series.pairsOfName(name), text: (pair: number) => series.pairValue(pair) };
+    return this.#list(series, String(name), series.pairCountOfName(name), pairs, memory);
   }
 
   /** All names that there are now. */
-  names(series: SeriesTable): Steps<ValueList> {
-    return this.#list(series, 'names', series.nameCount, {
+  names(series: SeriesTable, memory?: ByteAllowance): Steps<ValueList> {
+    const names = {
       numbers: () => Uint32Array.from({ length: series.nameCount }, (_, i) => i + 1),
-      text: (name) => series.nameText(name),
-    });
+      text: (name: number) => series.nameText(name),
+    };
+    return this.#list(series, 'names', series.nameCount, names, memory);
   }
 
   /** Texts of a list of whose pairs a series may have samples from minT to maxT; the list's own where that is all of them. */
@@ -96,6 +103,7 @@ export class ValueLists {
     name: string,
     count: number,
     { numbers, text: textOf }: { readonly numbers: () => Uint32Array; readonly text: (number: number) => string },
+    memory: ByteAllowance | undefined,
   ): Steps<ValueList> {
     let table = this.#numbers.get(series);
     if (table === undefined) {
@@ -108,17 +116,22 @@ export class ValueLists {
     if (known !== undefined && count === knownCount) return known;
     const all = numbers();
     const added: Value[] = [];
+    let bytes = 0;
     // Those that came since stand at the end.
     for (let i = knownCount; i < all.length; i++) {
-      added.push({ number: all[i], text: textOf(all[i]) });
+      const text = textOf(all[i]);
+      added.push({ number: all[i], text });
+      const own = bytesOfText(text) + pairBytes;
+      memory?.take(own + unsortedBytes);
+      bytes += own;
       if (i % stepItems === 0) yield;
     }
     const compare = yield* orderOf(known, added);
     const sorted = yield* sortInSteps(added, (a, b) => compare(a.text, b.text));
-    const list = yield* merged(known ?? { numbers: new Uint32Array(0), texts: [], compare }, sorted, compare);
-    let bytes = 0;
-    for (const text of list.texts) bytes += text.length + valueBytes;
-    this.#lists.set(key, list, bytes);
+    const none = { numbers: new Uint32Array(0), texts: [], compare, bytes: 0 };
+    const list = yield* merged(known ?? none, sorted, bytes, compare);
+    const isKept = this.#lists.set(key, list, list.bytes);
+    memory?.give(added.length * unsortedBytes + (isKept ? bytes : 0));
     return list;
   }
 }
@@ -152,7 +165,13 @@ function* orderOf(known: KeptList | undefined, added: readonly Value[]): Steps<K
   return own === compareUtf8 ? own : (known?.compare ?? own);
 }
 
-function* merged(known: KeptList, added: readonly Value[], compare: KeptList['compare']): Steps<KeptList> {
+/** @param bytes of those that were added */
+function* merged(
+  known: KeptList,
+  added: readonly Value[],
+  bytes: number,
+  compare: KeptList['compare'],
+): Steps<KeptList> {
   const count = known.numbers.length + added.length;
   const numbers = new Uint32Array(count);
   const texts: string[] = [];
@@ -166,5 +185,5 @@ function* merged(known: KeptList, added: readonly Value[], compare: KeptList['co
     }
     if (texts.length % (stepItems * 8) === 0) yield;
   }
-  return { numbers, texts, compare };
+  return { numbers, texts, compare, bytes: known.bytes + bytes };
 }

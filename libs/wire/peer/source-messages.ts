@@ -7,6 +7,7 @@ import { Labels } from '../../model/labels.ts';
 import type { Matcher, MatcherType } from '../../model/matcher.ts';
 import { type MetricMetadata, metricTypes } from '../../model/metadata.ts';
 import { parseTenantId, type TenantId } from '../../model/tenant-id.ts';
+import { bytesOfExemplars, bytesOfLabels, bytesOfMetadata, bytesOfText } from '../../series/list-memory.ts';
 import type { SeriesShard } from '../../series/series-shard.ts';
 import type { ExemplarSeries, LabelQuery, Listed, SelectQuery } from '../../series/series-source.ts';
 import { codecOf, type MessageCodec } from './message-codec.ts';
@@ -102,8 +103,9 @@ export function encodeLabelQuery(
   query: LabelQuery,
   blocks: readonly string[],
 ): Uint8Array {
+  const { minT, maxT, limit } = query;
   const selectors = query.selectors.map((matchers) => ({ matchers: matchers.map(matcherMessage) }));
-  return labelCodec.encode({ tenant, name, ...query, selectors, blocks });
+  return labelCodec.encode({ tenant, name, selectors, minT, maxT, limit, blocks });
 }
 
 export function decodeLabelQuery(bytes: Uint8Array): {
@@ -152,6 +154,8 @@ function matcherOf({ type, name, value, matched }: MatcherMessage): Matcher {
 export interface ListKind<T> {
   encode(values: readonly T[], warnings: readonly string[]): Uint8Array;
   decode(bytes: Uint8Array): Listed<T>;
+  /** What a value that was decoded takes of memory. */
+  bytesOf(value: T): number;
 }
 
 const labelsOf = (message: LabelsMessage | null): Labels => new Labels(message?.pairs ?? []);
@@ -163,6 +167,7 @@ export const textList: ListKind<string> = {
     const { texts = [], warnings = [] } = listCodec.decode(bytes);
     return { values: texts, warnings };
   },
+  bytesOf: bytesOfText,
 };
 
 export const seriesList: ListKind<Labels> = {
@@ -171,6 +176,7 @@ export const seriesList: ListKind<Labels> = {
     const { series = [], warnings = [] } = listCodec.decode(bytes);
     return { values: series.map(labelsOf), warnings };
   },
+  bytesOf: bytesOfLabels,
 };
 
 export const exemplarList: ListKind<ExemplarSeries> = {
@@ -189,6 +195,7 @@ export const exemplarList: ListKind<ExemplarSeries> = {
     }));
     return { values, warnings };
   },
+  bytesOf: bytesOfExemplars,
 };
 
 export const metadataList: ListKind<MetricMetadata> = {
@@ -200,4 +207,5 @@ export const metadataList: ListKind<MetricMetadata> = {
     const { metadata = [], warnings = [] } = listCodec.decode(bytes);
     return { values: metadata.map((entry) => ({ ...entry, type: metricTypes[entry.type] ?? 'unknown' })), warnings };
   },
+  bytesOf: bytesOfMetadata,
 };

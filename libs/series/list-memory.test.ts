@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Failure } from '../errors/failure.ts';
+import { ListMemory } from './list-memory.ts';
+
+const KiB = 1 << 10;
+const failsAs = (kind: string) => (error: unknown) => error instanceof Failure && error.kind === kind;
+
+describe('what lists hold', () => {
+  it('counts until it is released, in grains', () => {
+    const memory = new ListMemory(1024 * KiB);
+    const list = memory.hold('a');
+    assert.equal(memory.used, 0);
+    for (let i = 0; i < 3; i++) list.take(20);
+    assert.equal(memory.used, 64 * KiB);
+    list.take(100 * KiB);
+    assert.equal(memory.used, 128 * KiB);
+    list.give(90 * KiB);
+    assert.ok(memory.used <= 80 * KiB, `${memory.used} bytes`);
+    list.release();
+    assert.equal(memory.used, 0);
+    list.take(100 * KiB);
+    list.give(100 * KiB);
+    list.release();
+    assert.equal(memory.used, 0);
+  });
+
+  it('has a maximum for one, which is refused for good, and one for all, of whom others may end', () => {
+    const memory = new ListMemory(1024 * KiB);
+    const one = memory.hold('a');
+    one.take(512 * KiB);
+    assert.throws(() => one.take(1), failsAs('query_limit'));
+    assert.throws(() => memory.hold('a').take(100), failsAs('unavailable'));
+    // What one tenant leaves is another's.
+    const other = memory.hold('b');
+    other.take(200 * KiB);
+    assert.throws(() => other.take(200 * KiB), failsAs('unavailable'));
+    one.release();
+    other.take(200 * KiB);
+    other.release();
+    assert.equal(memory.used, 0);
+  });
+});
