@@ -18,7 +18,7 @@ import type { AnswerBody, ApiAnswer } from './api-answer.ts';
 import { type ApiCall, apiDress, type Dress } from './api-call.ts';
 import { type ApiPath, type ApiRow, apiRows } from './api-paths.ts';
 import { acceptedEncoding, compressBody } from './compress-body.ts';
-import { encodedFields } from './multipart-form.ts';
+import { multipartFields } from './multipart-form.ts';
 import { RequestForm } from './request-form.ts';
 
 const prefixes = ['/prometheus', ''];
@@ -197,7 +197,9 @@ async function readParameters(
   if (kind === formType) form.append(textOf(body));
   const question = request.raw.url?.indexOf('?') ?? -1;
   if (question >= 0) form.append(request.raw.url?.slice(question + 1) ?? '');
-  if (kind === multipartType) form.append(await encodedFields(request.headers['content-type'] ?? '', body));
+  if (kind === multipartType) {
+    for (const field of multipartFields(request.headers['content-type'] ?? '', body)) form.add(field);
+  }
   return kind === '*' ? body : new Uint8Array(0);
 }
 

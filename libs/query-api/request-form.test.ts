@@ -54,10 +54,22 @@ describe('a form', () => {
     });
   }
 
+  it('reads back from what it is encoded as, whatever was added', () => {
+    const form = formOf('a=x+y%20z');
+    const texts = ['', 'plain', '&=;+% \r\n\u0000', 'ü🌊', '%zz'];
+    for (const name of texts) for (const value of texts) form.add({ name, value });
+    form.append('b=1;2&a=3');
+    const again = formOf(form.encoded);
+    for (const name of [...texts, 'a']) assert.deepEqual(again.all(name), form.all(name));
+    assert.deepEqual(form.all('&=;+% \r\n\u0000'), texts);
+    assert.equal(again.error, form.error);
+  });
+
   it('refuses more pairs than anybody needs, and says so', () => {
     const many = 'a=1&'.repeat(10_000);
     assert.equal(formOf(many, many).all('a').length, 20_000);
     assert.throws(() => formOf(many, many, 'a=1'), /^Failure: too many parameters: at most 20000 are allowed$/);
+    assert.throws(() => formOf(many, many).add({ name: 'a', value: '1' }), /^Failure: too many parameters: /);
   });
 });
 

@@ -6,6 +6,7 @@
  */
 import { Failure } from '../errors/failure.ts';
 import { quoteText } from '../promql/syntax/go-text.ts';
+import type { FormField } from './multipart-form.ts';
 
 /** Pairs of a form: reading so many takes the thread that takes writes a few milliseconds. */
 const pairsMax = 20_000;
@@ -15,12 +16,12 @@ export class RequestForm {
   readonly #values = new Map<string, string[]>();
   /** The first pair that could not be decoded, in Go's words; undefined if there is none. */
   error: string | undefined;
-  #encoded = '';
+  readonly #parts: (string | FormField)[] = [];
   #pairs = 0;
 
-  /** All that was appended, in one. */
+  /** All that was added, in one: what reads back as this form does. */
   get encoded(): string {
-    return this.#encoded;
+    return this.#parts.map((part) => (typeof part === 'string' ? part : encodedField(part))).join('&');
   }
 
   /** First value of the name, '' if absent. */
@@ -38,11 +39,9 @@ export class RequestForm {
    * @throws Failure `bad_data` where there are too many
    */
   append(encoded: string): void {
-    this.#encoded = this.#encoded === '' ? encoded : `${this.#encoded}&${encoded}`;
+    if (encoded !== '') this.#parts.push(encoded);
     for (const pair of pairsOf(encoded)) {
-      if (++this.#pairs > pairsMax) {
-        throw new Failure('bad_data', `too many parameters: at most ${pairsMax} are allowed`);
-      }
+      this.#countPair();
       if (pair.includes(';')) {
         this.error ??= 'invalid semicolon separator in query';
         continue;
@@ -52,10 +51,29 @@ export class RequestForm {
       if (name === undefined) continue;
       const value = this.#decode(equals < 0 ? '' : pair.slice(equals + 1));
       if (value === undefined) continue;
-      const known = this.#values.get(name);
-      if (known === undefined) this.#values.set(name, [value]);
-      else known.push(value);
+      this.#put(name, value);
     }
+  }
+
+  /**
+   * Adds a pair as it stands after those that are there.
+   * @throws Failure `bad_data` where there are too many
+   */
+  add(field: FormField): void {
+    this.#countPair();
+    this.#parts.push(field);
+    this.#put(field.name, field.value);
+  }
+
+  #countPair(): void {
+    if (++this.#pairs <= pairsMax) return;
+    throw new Failure('bad_data', `too many parameters: at most ${pairsMax} are allowed`);
+  }
+
+  #put(name: string, value: string): void {
+    const known = this.#values.get(name);
+    if (known === undefined) this.#values.set(name, [value]);
+    else known.push(value);
   }
 
   #decode(text: string): string | undefined {
@@ -98,6 +116,37 @@ function decodeEscapes(text: string): string {
     i += 2;
   }
   return bytes.toString('utf8', 0, length);
+}
+
+function encodedField({ name, value }: FormField): string {
+  return `${encodeEscapes(name)}=${encodeEscapes(value)}`;
+}
+
+/** Of ASCII, what means something else in a form than itself, or is no character of a line. */
+const isEscaped = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte <= 0x20 || '%&+;='.includes(String.fromCharCode(byte)) ? 1 : 0,
+);
+const hexDigits = Buffer.from('0123456789ABCDEF');
+
+/** The text as it stands in a form. */
+function encodeEscapes(text: string): string {
+  const bytes = Buffer.from(text, 'utf8');
+  let count = 0;
+  for (let i = 0; i < bytes.length; i++) count += isEscaped[bytes[i]];
+  if (count === 0) return text;
+  const encoded = Buffer.allocUnsafe(bytes.length + 2 * count);
+  let length = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i];
+    if (isEscaped[byte] === 0) {
+      encoded[length++] = byte;
+      continue;
+    }
+    encoded[length++] = 0x25;
+    encoded[length++] = hexDigits[byte >> 4];
+    encoded[length++] = hexDigits[byte & 15];
+  }
+  return encoded.toString('utf8');
 }
 
 /** What a digit stands for: 0-9, A-F or a-f. */
