@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -107,7 +107,14 @@ describe('leases in Redis', { skip: skipWithout('redis'), timeout: 60_000 }, () 
     ]) {
       await openRedis(url, () => undefined).close();
     }
-    for (const url of ['http://a', 'redis+sentinel://a:1', 'nothing at all']) {
+    for (const url of [
+      ...['http://a', 'redis+sentinel://a:1', 'nothing at all'],
+      ...[
+        'redis+sentinel://a:1/main?password=x',
+        'redis+sentinel://a:1/main?sentinel-username=x',
+        'redis+cluster://a?x=1',
+      ],
+    ]) {
       assert.throws(() => openRedis(url, () => undefined), ConfigError);
     }
   });
@@ -133,6 +140,141 @@ it('a sentinel that is frozen is passed by', { timeout: 60_000 }, async () => {
     for (const { server } of [frozen, other]) server.close();
   }
 });
+
+interface FakeRedisOptions {
+  readonly secured?: { readonly key: Buffer; readonly cert: Buffer };
+  /** Who does not give these words first is refused. */
+  readonly login?: readonly string[];
+  /** The port of the server that it names as a sentinel, its own by itself. */
+  readonly master?: number;
+}
+
+/** Answers as a server, as a sentinel, as the one node of a cluster; or not at all, as one that is frozen. */
+async function startFakeRedis({ secured, login, master }: FakeRedisOptions = {}) {
+  const sockets: Socket[] = [];
+  const frozen = new Set<Socket>();
+  const setters = new Map<string, Socket>();
+  const bulk = (value: string): string => `$${value.length}\r\n${value}\r\n`;
+  const answer = (socket: Socket, [command = '', ...words]: readonly string[], port: number): string => {
+    const what = `${command} ${words[0]}`;
+    if (command === 'set') setters.set(words[0] ?? '', socket);
+    if (command === 'info') return bulk('role:master\r\nloading:0');
+    if (what === 'sentinel get-master-addr-by-name') {
+      return `*2\r\n${bulk('127.0.0.1')}${bulk(String(master ?? port))}`;
+    }
+    if (command === 'sentinel') return '*0\r\n';
+    if (what === 'cluster SLOTS') return `*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n${bulk('127.0.0.1')}:${port}\r\n`;
+    return what === 'cluster INFO' ? bulk('cluster_state:ok') : '+OK\r\n';
+  };
+  const serve = (socket: Socket): void => {
+    sockets.push(socket.on('error', () => undefined));
+    const { port } = server.address() as AddressInfo;
+    let isKnown = login === undefined;
+    let text = '';
+    socket.on('data', (bytes) => {
+      if (frozen.has(socket)) return;
+      text += bytes;
+      for (;;) {
+        const parts = text.split('\r\n');
+        const lines = 1 + 2 * Number(parts[0]?.slice(1));
+        if (text === '' || parts.length <= lines) return;
+        text = parts.slice(lines).join('\r\n');
+        const words = parts.slice(1, lines).filter((_, i) => i % 2 === 1);
+        isKnown ||= words.slice(1).join(' ') === login?.join(' ');
+        socket.write(isKnown ? answer(socket, words, port) : '-NOAUTH Authentication required.\r\n');
+      }
+    });
+  };
+  const server = secured === undefined ? createServer(serve) : tls.createServer(secured, serve);
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  return {
+    port,
+    /** The connection on which a key was put last. */
+    setterOf: (key: string) => setters.get(key),
+    /** Nothing is heard any more on the connections that are there. */
+    freeze: () => {
+      for (const one of sockets) frozen.add(one);
+    },
+    [Symbol.asyncDispose]: async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((closed) => server.close(closed));
+    },
+  };
+}
+
+describe('a connection on which nothing is heard any more', { timeout: 120_000 }, () => {
+  for (const [scheme, path] of [
+    ['redis', ''],
+    ['redis+sentinel', '/main'],
+    ['redis+cluster', ''],
+  ]) {
+    it(`is given up for another one, and one of which nothing is asked is kept: ${scheme}`, async () => {
+      await using server = await startFakeRedis();
+      const url = `${scheme}://127.0.0.1:${server.port}${path}`;
+      const [idle, asking] = [openRedis(url, () => undefined), openRedis(url, () => undefined)];
+      const put = (store: KeyValue, key: string) => store.put('a', key, '1', 60_000).then(() => true);
+      try {
+        await waitFor('connected', () => put(idle, 'idle'));
+        await waitFor('connected', () => put(asking, 'asking'));
+        const before = server.setterOf('{a}:asking');
+        server.freeze();
+        await waitFor('connected anew', () => put(asking, 'asking'));
+        assert.notEqual(server.setterOf('{a}:asking'), before);
+        assert.equal(before?.closed, true);
+        assert.equal(server.setterOf('{a}:idle')?.closed, false);
+      } finally {
+        await asking.close();
+        await idle.close();
+      }
+    });
+  }
+});
+
+describe('sentinels', { timeout: 120_000 }, () => {
+  it('with TLS, and with a login of their own', async () => {
+    await using folder = await tempFolder('redis-sentinels');
+    const files = makeCertificate(folder.path);
+    const secured = { key: readFileSync(files.key), cert: readFileSync(files.cert) };
+    const before = tls.getCACertificates('default');
+    tls.setDefaultCACertificates([...before, String(secured.cert)]);
+    try {
+      await using server = await startFakeRedis({ secured, login: ['maru', 'a,b'] });
+      for (const { login, query } of [
+        { query: '' },
+        { login: ['c&d'], query: '?sentinel-password=c%26d' },
+        { login: ['guard', 'e,f'], query: '?sentinel-username=guard&sentinel-password=e,f' },
+      ]) {
+        await using sentinel = await startFakeRedis({ secured, master: server.port, ...(login && { login }) });
+        const url = `rediss+sentinel://maru:a,b@127.0.0.1:${sentinel.port}/main${query}`;
+        const reasons: string[] = [];
+        const store = openRedis(url, (_, reason) => reasons.push(reason));
+        try {
+          await waitFor(`connected to ${url}`, () => {
+            if (!reasons.includes('connected')) throw new Error(reasons.join(';'));
+            return true;
+          });
+          await store.put('a', 'x', '1', 60_000);
+          assert.equal(store.name, `rediss+sentinel://127.0.0.1:${sentinel.port}/main`);
+        } finally {
+          await store.close();
+        }
+      }
+    } finally {
+      tls.setDefaultCACertificates(before);
+    }
+  });
+});
+
+/** Of 127.0.0.1, signed by itself. */
+function makeCertificate(folder: string): { readonly key: string; readonly cert: string } {
+  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+  const made = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-keyout', key, '-out', cert];
+  execFileSync('openssl', [...made, '-subj', '/CN=redis', '-addext', 'subjectAltName=IP:127.0.0.1'], {
+    stdio: 'ignore',
+  });
+  return { key, cert };
+}
 
 describe('leases and answers in the Redis of a URL', { skip: skipWithout('redis'), timeout: 120_000 }, () => {
   const clusterFlags = ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'];
@@ -216,13 +358,9 @@ describe('leases and answers in the Redis of a URL', { skip: skipWithout('redis'
     }
   });
 
-  it('TLS, of one server and of a cluster', async () => {
+  it('TLS, of one server, of a cluster, and of sentinels and what they name', async () => {
     await using folder = await tempFolder('redis-tls');
-    const [key, cert] = [join(folder.path, 'key.pem'), join(folder.path, 'cert.pem')];
-    const made = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-keyout', key, '-out', cert];
-    execFileSync('openssl', [...made, '-subj', '/CN=redis', '-addext', 'subjectAltName=IP:127.0.0.1'], {
-      stdio: 'ignore',
-    });
+    const { key, cert } = makeCertificate(folder.path);
     const before = tls.getCACertificates('default');
     const secured = (port: number): string[] => [
       ...['--port', '0', '--tls-port', String(port), '--tls-cert-file', cert, '--tls-key-file', key],
@@ -230,6 +368,16 @@ describe('leases and answers in the Redis of a URL', { skip: skipWithout('redis'
     ];
     await using alone = await startRedis(secured);
     await using one = await startRedis((port) => [...secured(port), ...clusterFlags]);
+    await using known = await startRedis((port) => [...secured(port), '--requirepass', 'a,b']);
+    await using sentinel = await startRedis((port, folder) => {
+      const lines = [
+        ...[`port 0`, `tls-port ${port}`, `tls-cert-file ${cert}`, `tls-key-file ${key}`, `tls-ca-cert-file ${cert}`],
+        ...['tls-auth-clients no', 'tls-replication yes', 'requirepass c&d'],
+        ...[`sentinel monitor main 127.0.0.1 ${known.port} 1`, 'sentinel auth-pass main a,b'],
+      ];
+      writeFileSync(join(folder, 'sentinel.conf'), `${lines.join('\n')}\n`);
+      return [join(folder, 'sentinel.conf'), '--sentinel'];
+    });
     try {
       const unknown = openRedis(`rediss://127.0.0.1:${alone.port}`, () => undefined);
       await assert.rejects(unknown.list('a'), { kind: 'unavailable' });
@@ -238,6 +386,7 @@ describe('leases and answers in the Redis of a URL', { skip: skipWithout('redis'
       await beCluster(one.port, true);
       await works(`rediss://127.0.0.1:${alone.port}`);
       await works(`rediss+cluster://127.0.0.1:${one.port}`);
+      await works(`rediss+sentinel://:a,b@127.0.0.1:${sentinel.port}/main?sentinel-password=c%26d`);
     } finally {
       tls.setDefaultCACertificates(before);
     }

@@ -18,6 +18,9 @@ const options = {
   disableClientInfo: true,
   connectTimeout: callMs,
   commandTimeout: callMs,
+  // A connection on which nothing answers for so long is given up for another one, else it were kept for as long as TCP repeats.
+  // One of which nothing is asked is left alone.
+  socketTimeout: 2 * callMs,
   maxRetriesPerRequest: 1,
   // While it is away a call fails at once.
   enableOfflineQueue: false,
@@ -25,7 +28,9 @@ const options = {
 } as const;
 
 /**
- * Opens `redis://` or `rediss://` (TLS), `redis+sentinel://host:port,host:port/name` or `redis+cluster://host:port,host:port`.
+ * Opens `redis://`, `redis+sentinel://host:port,host:port/name` or `redis+cluster://host:port,host:port`, or with TLS `rediss://` and so on:
+ * to the sentinels, too. A login before the hosts is that of the servers. Sentinels that want one have it behind the name:
+ * `?sentinel-username=…&sentinel-password=…`.
  * @param onState whether it can be reached, when that changes
  * @throws ConfigError when the URL is none of these
  */
@@ -34,8 +39,8 @@ export function openRedis(url: string, onState: (reachable: boolean, reason: str
   const index = (group: string): string => `{${group}}`;
   const keyOf = (group: string, key: string): string => `{${group}}:${key}`;
   return {
-    // A password may have a bare @ in it.
-    name: url.replace(/\/\/[^/]*@/, '//'),
+    // A password may have a bare @ in it, and one of sentinels comes behind the ?.
+    name: url.replace(/\/\/[^/]*@/, '//').replace(/\?.*/s, ''),
     put: (group, key, value, ttlMs) =>
       calling(async () => {
         await client.set(keyOf(group, key), value, 'PX', Math.ceil(ttlMs));
@@ -99,9 +104,10 @@ export function connectRedis(
 
 function clientOf(url: string): Redis | Cluster {
   let parsed: URL;
+  const [address = '', ...query] = url.split('?');
   try {
     // Several hosts are no URL: the first stands for all.
-    parsed = new URL(url.replace(/,[^/@]*(?=\/|$)/, ''));
+    parsed = new URL(address.replace(/,[^/@]*(?=\/|$)/, ''));
   } catch {
     throw new ConfigError('key redis.url: not a URL');
   }
@@ -118,13 +124,24 @@ function clientOf(url: string): Redis | Cluster {
       const name = parsed.pathname.slice(1);
       if (name === '')
         throw new ConfigError('key redis.url: redis+sentinel:// wants the name of the master at its end');
-      const tls = parsed.protocol === 'rediss+sentinel:' ? { tls: {}, enableTLSForSentinelMode: true } : {};
+      const tls =
+        parsed.protocol === 'rediss+sentinel:' ? { tls: {}, enableTLSForSentinelMode: true, sentinelTLS: {} } : {};
+      const ofSentinels = sentinelLogin(query.join('?'));
       const sentinels = hostsOf(url, 26_379);
       // Else one that is frozen is waited for without an end, whatever others there are.
-      return new Redis({ ...options, ...login, ...tls, sentinels, name, sentinelCommandTimeout: callMs });
+      return new Redis({
+        ...options,
+        ...login,
+        ...tls,
+        ...ofSentinels,
+        sentinels,
+        name,
+        sentinelCommandTimeout: callMs,
+      });
     }
     case 'redis+cluster:':
     case 'rediss+cluster:': {
+      if (query.length > 0) throw new ConfigError('key redis.url: redis+cluster:// has nothing behind a ?');
       const tls = parsed.protocol === 'rediss+cluster:' ? { tls: {} } : {};
       const { retryStrategy, enableOfflineQueue, ...ofNode } = options;
       return new Cluster(hostsOf(url, 6_379), {
@@ -138,6 +155,23 @@ function clientOf(url: string): Redis | Cluster {
         'key redis.url: redis://, rediss://, redis+sentinel:// or redis+cluster:// (rediss+ for TLS) is wanted',
       );
   }
+}
+
+/** The login of sentinels in what stands behind the ? of their URL. */
+function sentinelLogin(query: string): { sentinelUsername?: string; sentinelPassword?: string } {
+  const params = new URLSearchParams(query);
+  const username = params.get('sentinel-username');
+  const password = params.get('sentinel-password');
+  const isOther = [...params.keys()].some((key) => key !== 'sentinel-username' && key !== 'sentinel-password');
+  if (isOther || (username !== null && password === null)) {
+    throw new ConfigError(
+      'key redis.url: behind the ? of redis+sentinel:// comes sentinel-password, with sentinel-username or without',
+    );
+  }
+  return {
+    ...(username === null ? {} : { sentinelUsername: username }),
+    ...(password === null ? {} : { sentinelPassword: password }),
+  };
 }
 
 /** The hosts of `scheme://user:password@host:port,host:port/path`. */

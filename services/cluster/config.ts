@@ -37,7 +37,7 @@ export const clusterKeys = {
 export const redisKeys = {
   url: text(
     '',
-    'Redis that holds leases and kept answers: redis://host:port, redis+sentinel://host:port,host:port/name, redis+cluster://host:port,host:port; rediss for TLS. Empty is none.',
+    'Redis that holds leases and kept answers: redis://host:port, redis+sentinel://host:port,host:port/name, redis+cluster://host:port,host:port; rediss for TLS, to sentinels too. A login before the hosts is that of the servers; that of sentinels comes behind the name: ?sentinel-username=…&sentinel-password=…. Empty is none.',
   ),
 } as const;
 
