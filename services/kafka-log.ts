@@ -63,6 +63,10 @@ export class KafkaLog {
     return this.topic.view === undefined ? this.topic.problem : this.topic.fault;
   }
 
+  amissReason(): string | undefined {
+    return this.topic.problem;
+  }
+
   #register(metrics: Metrics): void {
     const { topic, producer } = this;
     const { counters } = producer;
@@ -92,5 +96,10 @@ export class KafkaLog {
 
 /** The log as a room of the process. */
 export function kafkaLogService(log: KafkaLog): Service {
-  return { start: () => log.start(), stop: () => log.stop(), notReadyReason: () => log.notReadyReason() };
+  return {
+    start: () => log.start(),
+    stop: () => log.stop(),
+    notReadyReason: () => log.notReadyReason(),
+    amissReason: () => log.amissReason(),
+  };
 }

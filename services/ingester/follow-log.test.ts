@@ -6,6 +6,7 @@ import { parseTenantId } from '../../libs/model/tenant-id.ts';
 import { MemoryBucket } from '../../libs/object-store/memory.ts';
 import { realDisk } from '../../libs/std/disk.ts';
 import { createLogger } from '../../libs/telemetry/log.ts';
+import { Metrics } from '../../libs/telemetry/metrics.ts';
 import { OutsideLog } from '../../libs/tsdb/outside-log.ts';
 import type { RestoreReport, Tsdb } from '../../libs/tsdb/tsdb.ts';
 import { tempFolder } from '../../test/support/temp-folder.ts';
@@ -14,6 +15,7 @@ import { DamagedRecords } from './damaged-records.ts';
 import { FollowLog, type FollowLogDeps } from './follow-log.ts';
 import { FollowedMark } from './followed-mark.ts';
 import { IngesterHandler } from './ingester-handler.ts';
+import { registerLogMetrics } from './metrics.ts';
 
 const logger = createLogger({ level: 'error', format: 'json' }).child({}, { level: 'silent' });
 const signal = new AbortController().signal;
@@ -24,9 +26,18 @@ async function follower(folder: string): Promise<{ follow: FollowLog; answer: (e
   const bounds = Promise.withResolvers<{ begin: number; end: number }>();
   const log = new OutsideLog(folder);
   log.startAt(100, 0);
-  const topic = { name: 'topic', loss: undefined, problem: undefined, check: () => assert.fail('nothing is fetched') };
+  const topic = {
+    name: 'topic',
+    loss: undefined,
+    problem: undefined,
+    check: () => ({ id: 'id', leaders: [1] }),
+    look: () => undefined,
+  };
   const follow = new FollowLog({
-    ...({ connection: { clientId: 'test', bootstrapBrokers: ['127.0.0.1:1'] }, topic } as unknown as FollowLogDeps),
+    ...({
+      connection: { clientId: 'test', bootstrapBrokers: ['127.0.0.1:1'], retries: 0 },
+      topic,
+    } as unknown as FollowLogDeps),
     offsets: { bounds: () => bounds.promise } as unknown as FollowLogDeps['offsets'],
     ...{ topicId: 'id', partition: 0, zone: 'a', clusterId: 'c', bucket: new MemoryBucket(), log, logger },
     tsdb: {} as Tsdb,
@@ -74,4 +85,32 @@ describe('an ingester that has not found its place in the log yet', { timeout: 3
     assert.deepEqual(handler.source(tenant).blocks, []);
     assert.equal(handler.heldFromMs(), 0);
   });
+});
+
+it('an ingester that cannot read the log says so, and does not say how far behind it is', {
+  timeout: 30_000,
+}, async () => {
+  await using folder = await tempFolder('follow-log');
+  const { follow, answer } = await follower(folder.path);
+  const handler = new IngesterHandler({ of: () => [], missingFrom: () => undefined }, () => 7_000, true);
+  handler.restored({ walState: 'open' } as unknown as Tsdb, {} as RestoreReport);
+  handler.follow = follow;
+  const metrics = new Metrics('test');
+  registerLogMetrics(metrics, handler);
+  const exposed = async (name: string): Promise<number[]> =>
+    [...(await metrics.registry.metrics()).matchAll(new RegExp(`^${name} (.*)$`, 'gm'))].map(([, value]) =>
+      Number(value),
+    );
+  follow.start();
+  answer(100);
+  // No broker is there.
+  const reason = await waitFor('it is told', () => handler.amissReason());
+  assert.match(reason, /^the ingester cannot read the log: .*127\.0\.0\.1:1/);
+  assert.equal(handler.notReadyReason(), undefined);
+  assert.deepEqual(await exposed('maru_ingester_log_lag_records'), []);
+  const [before = 0] = await exposed('maru_ingester_log_unread_seconds');
+  await waitFor('it has not been read for longer', async () =>
+    ((await exposed('maru_ingester_log_unread_seconds'))[0] ?? 0) > before ? true : undefined,
+  );
+  await follow.stop();
 });

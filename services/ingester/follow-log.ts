@@ -64,6 +64,7 @@ export class FollowLog {
   #running: Promise<void> | undefined;
   #gap: string | undefined;
   #away: string | undefined;
+  #answeredAtMs = performance.now();
   #hasStarted = false;
   #knowsDamaged = false;
   /** End of the log when reading began: until then the past is replayed. */
@@ -106,19 +107,37 @@ export class FollowLog {
   /** Why reads from here lack something, or will be late; undefined when it follows. */
   notReadyReason(): string | undefined {
     if (this.#gap !== undefined) return this.#gap;
-    if (!this.#hasStarted)
-      return `the ingester looks for its place in the log${this.#away === undefined ? '' : `: ${this.#away}`}`;
+    const away = this.#away === undefined ? '' : `: ${this.#away}`;
+    if (!this.#hasStarted) return `the ingester looks for its place in the log${away}`;
     const end = this.#replayEnd;
     if (end !== undefined && this.position < end) {
-      return `the ingester is replaying the log: offset ${this.position} of ${end}`;
+      return `the ingester is replaying the log: offset ${this.position} of ${end}${away}`;
     }
     return undefined;
   }
 
+  /** Why it lacks what is written from now on although reads from here go on. */
+  amissReason(): string | undefined {
+    return this.#away === undefined ? undefined : `the ingester cannot read the log: ${this.#away}`;
+  }
+
+  /** Records that are not applied yet; undefined where that cannot be known. */
+  get lag(): number | undefined {
+    return this.#isFollowing ? Math.max(0, this.end - this.position) : undefined;
+  }
+
+  /** How long ago the brokers answered, at least; undefined where they are not asked any more. */
+  get unreadSeconds(): number | undefined {
+    return this.#gap === undefined ? (performance.now() - this.#answeredAtMs) / 1000 : undefined;
+  }
+
+  get #isFollowing(): boolean {
+    return this.#hasStarted && this.#gap === undefined && this.#away === undefined;
+  }
+
   /** Whether the log may hold something that is not in the head, nor was on its way to the log a moment ago. */
   get isBehind(): boolean {
-    const isFollowing = this.#hasStarted && this.#gap === undefined && this.#away === undefined;
-    return !isFollowing || this.position < this.end || this.#deps.damaged.count > 0;
+    return !this.#isFollowing || this.position < this.end || this.#deps.damaged.count > 0;
   }
 
   /** Whether it has looked for records that were set aside before it was started. */
@@ -186,6 +205,7 @@ export class FollowLog {
         onAway: (reason) => {
           if (reason !== undefined && this.#away === undefined) logger.warn({ reason }, 'the log cannot be read');
           if (reason === undefined && this.#away !== undefined) logger.info({}, 'the log is read again');
+          if (reason === undefined) this.#answeredAtMs = performance.now();
           this.#away = reason;
         },
         signal,

@@ -96,7 +96,8 @@ export class IngesterHandler
 
   /** What it cannot do although it can be asked. */
   amissReason(): string | undefined {
-    return this.#tsdb?.walState === 'full' ? 'the disk is full: writes are refused until there is room' : undefined;
+    if (this.#tsdb?.walState === 'full') return 'the disk is full: writes are refused until there is room';
+    return this.follow?.amissReason();
   }
 
   /** Series numbers live as long as this process: a distributor in the same process never sees another epoch. */

@@ -148,9 +148,15 @@ export function registerLogMetrics(metrics: Metrics, handler: IngesterHandler): 
   );
   metrics.gaugeOf(
     'maru_ingester_log_lag_records',
-    'Records of the log that are not applied yet.',
+    'Records of the log that are not applied yet; none while that cannot be known.',
     [],
-    of(({ position, end }) => Math.max(0, end - position)),
+    of(({ lag }) => lag),
+  );
+  metrics.gaugeOf(
+    'maru_ingester_log_unread_seconds',
+    'Time since the brokers answered the last read of the log.',
+    [],
+    of(({ unreadSeconds }) => unreadSeconds),
   );
   metrics.gaugeOf(
     'maru_ingester_log_floor',

@@ -214,8 +214,21 @@ describe('one process behind Kafka', { timeout: 240_000, skip: skipWithout('kafk
     const eventual = await ledger.read({ 'X-Read-Consistency': 'eventual' });
     assert.deepEqual([eventual.status, eventual.warnings], [200, []]);
     assert.equal((await ledger.read({ 'X-Read-Consistency': 'maybe' })).status, 400);
+    const ready = async () => {
+      const response = await fetch(`${maru.baseUrl}/ready`);
+      return `${response.status} ${await response.text()}`;
+    };
+    await waitFor('it is told', async () => {
+      assert.match(await ready(), /^200 ready\nkafka: Kafka: .*\ningester: the ingester cannot read the log: /);
+      return true;
+    });
+    assert.ok((await metricOf(maru, 'maru_ingester_log_unread_seconds')) > 0);
     await broker.launch();
     await waitFor('a write is taken', async () => ((await ledger.write()).status === 204 ? true : undefined));
+    await waitFor('all is well', async () => ((await ready()) === '200 ready\n' ? true : undefined));
+    await waitFor('all is applied', async () =>
+      (await metricOf(maru, 'maru_ingester_log_lag_records')) === 0 ? true : undefined,
+    );
     await ledger.mustWrite(3);
     await ledger.check();
   });
