@@ -36,38 +36,57 @@ export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-const runLength = 1024;
 const mergeStep = 1024;
 /** So many numbers are put in order one by one. */
 const shortRun = 8;
 
-/** Sorts: short runs at once, then merges two by two. Stable. */
-export function* sortInSteps<T>(values: readonly T[], compare: (a: T, b: T) => number): Steps<T[]> {
+/** Sorts. Stable. */
+export function sortInSteps<T>(values: readonly T[], compare: (a: T, b: T) => number): Steps<T[]> {
+  return sortRunsInSteps(values, {
+    runLength: 1024,
+    sort: (run) => run.sort(compare),
+    isBehind: (a, b) => compare(a, b) > 0,
+  });
+}
+
+/** How values are put in order. */
+export interface RunOrder<T> {
+  /** So many are sorted in a step. */
+  readonly runLength: number;
+  /** In place. */
+  readonly sort: (run: T[]) => T[];
+  /** Whether a comes behind b; of equal ones it does not. */
+  readonly isBehind: (a: T, b: T) => boolean;
+}
+
+/** Sorts: short runs at once, then merges two by two. Stable where the sorting of runs is. */
+export function* sortRunsInSteps<T>(values: readonly T[], { runLength, sort, isBehind }: RunOrder<T>): Steps<T[]> {
   let runs: T[][] = [];
   for (let at = 0; at < values.length; at += runLength) {
-    runs.push(values.slice(at, at + runLength).sort(compare));
+    runs.push(sort(values.slice(at, at + runLength)));
     yield;
   }
   while (runs.length > 1) {
     const merged: T[][] = [];
     for (let i = 0; i < runs.length; i += 2) {
-      merged.push(i + 1 < runs.length ? yield* mergeInSteps(runs[i], runs[i + 1], compare) : runs[i]);
+      merged.push(i + 1 < runs.length ? yield* mergeInSteps(runs[i], runs[i + 1], isBehind) : runs[i]);
     }
     runs = merged;
   }
   return runs[0] ?? [];
 }
 
-function* mergeInSteps<T>(a: readonly T[], b: readonly T[], compare: (a: T, b: T) => number): Steps<T[]> {
-  if (compare(a[a.length - 1], b[0]) <= 0) return a.concat(b);
+function* mergeInSteps<T>(a: readonly T[], b: readonly T[], isBehind: (a: T, b: T) => boolean): Steps<T[]> {
+  if (!isBehind(a[a.length - 1], b[0])) return a.concat(b);
   const merged: T[] = [];
   let i = 0;
   let j = 0;
-  while (i < a.length || j < b.length) {
-    if (j >= b.length || (i < a.length && compare(a[i], b[j]) <= 0)) merged.push(a[i++]);
-    else merged.push(b[j++]);
+  while (i < a.length && j < b.length) {
+    merged.push(isBehind(a[i], b[j]) ? b[j++] : a[i++]);
     if (merged.length % mergeStep === 0) yield;
   }
+  while (i < a.length) if (merged.push(a[i++]) % mergeStep === 0) yield;
+  while (j < b.length) if (merged.push(b[j++]) % mergeStep === 0) yield;
   return merged;
 }
 

@@ -42,6 +42,7 @@ import { mergedSource, witnessedSource } from './merged-source.ts';
 import { createQuerierMetrics } from './metrics.ts';
 import { outlinesOf } from './outline-job.ts';
 import { WorkPuller } from './pull-work.ts';
+import { queryMemoryBytes, workerHeapMb } from './query-memory.ts';
 import { QueryPool } from './query-pool.ts';
 import { selectorsOf } from './selector-syntax.ts';
 import { SmallQueries } from './small-queries.ts';
@@ -55,11 +56,6 @@ const workersMin = 2;
 const spareWorkersMax = 1;
 /** Of a tenant's lists of labels and series: each takes the main thread for two milliseconds at a time, or waits for the bucket. */
 const listedAtOnceMax = 16;
-/** JavaScript objects of one query; its samples lie outside of this. */
-const workerHeapMb = 1024;
-
-/** Of one query, where nobody says how much it may have. */
-const queryMemoryBytes = (): number => Math.min(usableMemoryBytes() / 4, 1 << 30);
 
 export interface QuerierDeps {
   readonly ingester: Pick<IngesterContract, 'source'> & IngesterStatusContract & Partial<RecentChangesContract>;
@@ -90,6 +86,7 @@ export interface Querier extends Service {
 /** Builds the room and registers its routes; they answer once the ingester does. */
 export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Querier {
   const syntax = syntaxOf(deps.features);
+  const usableBytes = usableMemoryBytes();
   const workerData: EvaluationOptions = {
     syntax,
     engine: {
@@ -102,7 +99,7 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Querier
       subqueryStepMs,
     },
     statsByStep: deps.features.has('promql-per-step-stats'),
-    limits: { samplesMax: config.maxSamples, memoryBytesMax: config.maxMemoryBytes || queryMemoryBytes() },
+    limits: { samplesMax: config.maxSamples, memoryBytesMax: config.maxMemoryBytes || queryMemoryBytes(usableBytes) },
   };
   const workersMax = Math.min(config.maxConcurrency, Math.max(workersMin, availableParallelism()));
   const pool = new QueryPool({
@@ -110,7 +107,7 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Querier
     sparesMax: spareWorkersMax,
     queuedMax: config.maxQueued,
     queuedPerTenantMax: config.maxQueuedPerTenant,
-    heapMb: workerHeapMb,
+    heapMb: workerHeapMb(usableBytes, workersMax + spareWorkersMax),
     workerUrl: new URL('./query-worker.ts', import.meta.url),
     workerData,
     outlineOf: outlinesOf(createEngine(workerData.engine), syntax),
