@@ -175,6 +175,62 @@ function send(agent: Agent, port: number, options: RequestOptions, body: Uint8Ar
   });
 }
 
+describe('lists of many series whose clients hardly read', { timeout: 120_000 }, () => {
+  it('503 with Retry-After for those beyond the memory of all; the process goes on, and lists again when they have left', async (t) => {
+    const series = 40_000;
+    const labels = 8;
+    // All lists together may take a third of the heap: a handful of these.
+    await using maru = await startMaru({
+      env: { NODE_OPTIONS: '--max-old-space-size=224' },
+      args: ['--limits.max-global-series-per-user=0', '--self-metrics.tenant=none'],
+    });
+    const now = Date.now();
+    for (let begin = 0; begin < series; begin += 5_000) {
+      const some = Array.from({ length: 5_000 }, (_, i) => ({
+        labels: [
+          ['__name__', 'listed'],
+          ...Array.from({ length: labels }, (_, j) => [`label_${j}`, `value-${j}-${begin + i}`] as const),
+        ] as SentSeries['labels'],
+        samples: [{ t: now, v: 1 }],
+      }));
+      assert.equal((await push(maru.baseUrl, some, { protocol: 'v1' })).status, 204);
+    }
+    const url = '/prometheus/api/v1/series?match[]=listed';
+    const sockets: Socket[] = [];
+    /** What is said first, and nothing behind it is read. */
+    const begun = await Promise.all(
+      Array.from({ length: 16 }, async () => {
+        const socket = connect(maru.port, '127.0.0.1');
+        sockets.push(socket);
+        socket.on('error', () => undefined);
+        socket.write(`GET ${url} HTTP/1.1\r\nhost: maru\r\n\r\n`);
+        const head = await new Promise<string>((resolve) => {
+          socket.once('data', (bytes: Buffer) => resolve(bytes.toString('latin1')));
+          socket.once('close', () => resolve('closed'));
+        });
+        socket.pause();
+        return head;
+      }),
+    );
+    const statuses = begun.map((head) => /^HTTP\/1.1 (\d+)/.exec(head)?.[1]);
+    t.diagnostic(statuses.join(' '));
+    assert.ok(statuses.includes('200'), 'some are answered');
+    assert.ok(statuses.includes('503'), 'some are refused');
+    for (const head of begun) {
+      if (!head.startsWith('HTTP/1.1 200')) assert.match(head, /^HTTP\/1.1 503 [\s\S]*\r\nretry-after: 1\r\n/);
+    }
+    const after = [{ labels: [['__name__', 'after']] as const, samples: [{ t: now, v: 1 }] }];
+    assert.equal((await push(maru.baseUrl, after, { protocol: 'v1' })).status, 204);
+    for (const socket of sockets) socket.destroy();
+    const listed = await waitFor('a list of all series', async () => {
+      const answer = await fetch(`${maru.baseUrl}${url}`);
+      const { data } = (await answer.json()) as { data?: readonly unknown[] };
+      return answer.status === 200 ? data : undefined;
+    });
+    assert.equal(listed.length, series);
+  });
+});
+
 const seriesPerBody = 20;
 const samplesPerSeries = 12_000;
 
