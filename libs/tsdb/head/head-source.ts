@@ -139,9 +139,11 @@ export class HeadSource implements SeriesSource {
     const { series } = this.#head;
     const seen = new Set<number>();
     const ids = yield* this.#idsOf(query);
-    for (let i = 0; i < ids.length; i++) {
+    for (let i = 0, before = 0; i < ids.length; i++) {
       const pair = series.pairOfName(ids[i], name);
-      if (pair !== 0) seen.add(pair);
+      // Series that came together have mostly the same.
+      if (pair !== 0 && pair !== before) seen.add(pair);
+      before = pair;
       if (i % stepItems === 0) yield;
     }
     const values: string[] = [];

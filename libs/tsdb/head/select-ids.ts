@@ -257,10 +257,9 @@ function hasSamples(id: number, ranges: readonly HeadRange[], minT: number, maxT
   return false;
 }
 
-/** Of these series, those of a shard. */
+/** Of these series, those of a shard: moved to the front of `ids`. */
 export function* inShard(series: SeriesTable, ids: Uint32Array, shard: SeriesShard): Steps<Uint32Array> {
   const counts: boolean[] = [];
-  const kept = new Uint32Array(ids.length);
   let count = 0;
   for (let i = 0; i < ids.length; i++) {
     const labels = series.labelCount(ids[i]);
@@ -271,20 +270,19 @@ export function* inShard(series: SeriesTable, ids: Uint32Array, shard: SeriesSha
       counts[name] ??= countsForShard(shard, series.nameText(name));
       if (counts[name]) sum = (sum + series.pairHash(pair)) >>> 0;
     }
-    if (shardOf(sum, shard.count) === shard.index) kept[count++] = ids[i];
+    if (shardOf(sum, shard.count) === shard.index) ids[count++] = ids[i];
     if (i % stepItems === 0) yield;
   }
-  return kept.subarray(0, count);
+  return ids.subarray(0, count);
 }
 
-/** Of these series, those that may have samples from minT to maxT in one of the ranges. */
+/** Of these series, those that may have samples from minT to maxT in one of the ranges: moved to the front of `ids`. */
 export function* withSamples(
   ids: Uint32Array,
   ranges: readonly HeadRange[],
   minT: number,
   maxT: number,
 ): Steps<Uint32Array> {
-  const kept = new Uint32Array(ids.length);
   // Long-lived heads have many ranges: a step is so many looks, not so many series.
   const step = Math.max(1, Math.floor((stepItems * 8) / Math.max(1, ranges.length)));
   let count = 0;
@@ -292,10 +290,10 @@ export function* withSamples(
     const id = ids[i];
     for (let r = 0; r < ranges.length; r++) {
       if (!ranges[r].hasSamples(id, minT, maxT)) continue;
-      kept[count++] = id;
+      ids[count++] = id;
       break;
     }
     if (i % step === 0) yield;
   }
-  return kept.subarray(0, count);
+  return ids.subarray(0, count);
 }
