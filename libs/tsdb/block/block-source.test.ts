@@ -296,6 +296,41 @@ it('lists count while they are gathered, and are gathered in turns', async (test
   assert.ok(memory.used <= 64 << 10, `${memory.used} bytes`);
 });
 
+it('names and values of a block whose series are kept are listed in turns', async (test) => {
+  await using folder = await tempFolder('block-kept-lists');
+  const ulid = ulidOf(new Prng(1));
+  const count = 8_000;
+  const samples = gridOfSeries(1, 1, 2)[0]?.samples ?? [];
+  const series = Array.from({ length: count }, (_, i) => ({
+    labels: Labels.from([['pod', `value-${String(i).padStart(4, '0')}`]]),
+    // What is not asked for has other samples.
+    samples: i % 2 === 0 ? samples : samples.slice(0, 1),
+  }));
+  await writeTestBlock({ disk: realDisk, directory: folder.path, ulid, series });
+  const memory = { series: new SeriesMemory(16 << 20) };
+  await using block = await openLocalBlock(realDisk, join(folder.path, ulid), memory);
+  const query = { selectors: [], minT: samples[1]?.t ?? 0, maxT: Number.MAX_SAFE_INTEGER, limit: 0 };
+  const { symbolText } = IndexLookup.prototype;
+  const watched = new WatchedTurns(test);
+  let turn = 0;
+  let inTurn = 0;
+  let most = 0;
+  test.mock.method(IndexLookup.prototype, 'symbolText', function (this: IndexLookup, ref: number, offset: number) {
+    inTurn = watched.turns === turn ? inTurn + 1 : 1;
+    turn = watched.turns;
+    most = Math.max(most, inTurn);
+    return symbolText.call(this, ref, offset);
+  });
+  assert.deepEqual((await block.source.labelNames(query, signal)).values, ['pod']);
+  const { values } = await block.source.labelValues('pod', query, signal);
+  assert.deepEqual([values.length, values[1]], [count / 2, 'value-0002']);
+  const selectors = [[{ type: '=~', name: 'pod', value: '.*[13579]' } as const]];
+  const others = await block.source.labelValues('pod', { ...query, minT: 0, selectors }, signal);
+  assert.deepEqual([others.values.length, others.values[1]], [count / 2, 'value-0003']);
+  assert.ok(memory.series.bytes > 0, 'its series are kept');
+  assert.ok(most > 1 && most <= 2048, `${most} texts in a turn`);
+});
+
 describe('memory for the series of blocks', () => {
   it('is given back when a block is let go or closed, and a block without room answers all the same', async () => {
     await using folder = await tempFolder('block-memory');

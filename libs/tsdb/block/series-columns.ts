@@ -23,6 +23,8 @@ const chunkBytes = 24;
 const refBytes = 4;
 /** Looked at between two looks at the clock. */
 const seriesPerLook = 512;
+const symbolsPerLook = 1024;
+const refsPerLook = 1 << 16;
 /** With fewer labels than one in so many symbols, sorting them is cheaper than a column over all symbols. */
 const sparseFactor = 16;
 
@@ -194,7 +196,7 @@ export class SeriesColumns {
    * @param places undefined for all series
    */
   async names(places: Uint32Array | undefined, minT: number, maxT: number, signal: AbortSignal): Promise<string[]> {
-    const { ofSeries, example } = (this.#nameSets ??= this.#numberNameSets());
+    const { ofSeries, example } = (this.#nameSets ??= await this.#numberNameSets(signal));
     const met = new Uint8Array(example.length);
     let left = example.length;
     if (places === undefined) {
@@ -218,15 +220,17 @@ export class SeriesColumns {
       const end = this.#labelBegin[example[set] + 1];
       for (let j = this.#labelBegin[example[set]]; j < end; j += 2) seen[this.#refs[j]] = 1;
     }
-    return this.#textsOf(seen);
+    return this.#textsOf(seen, signal);
   }
 
   /** Series have few sets of names, however many they are. */
-  #numberNameSets(): NameSets {
+  async #numberNameSets(signal: AbortSignal): Promise<NameSets> {
     const numbers = new Map<string, number>();
     const ofSeries = new Uint32Array(this.seriesCount);
     const example: number[] = [];
+    const turns = new Turns();
     for (let series = 0; series < ofSeries.length; series++) {
+      if (series % seriesPerLook === 0 && turns.isOver) await turns.next(signal);
       let key = '';
       const end = this.#labelBegin[series + 1];
       for (let j = this.#labelBegin[series]; j < end; j += 2)
@@ -259,7 +263,7 @@ export class SeriesColumns {
       seen[symbol] = 1;
       return true;
     });
-    return this.#textsOf(seen);
+    return this.#textsOf(seen, signal);
   }
 
   async #allValues(
@@ -276,13 +280,22 @@ export class SeriesColumns {
     }
     const { symbol, texts, example } = known;
     const missing = new Set<number>();
-    for (let i = 0; i < symbol.length; i++) if (!this.#hasChunk(example[i], minT, maxT)) missing.add(symbol[i]);
+    const turns = new Turns();
+    for (let i = 0; i < symbol.length; i++) {
+      if (!this.#hasChunk(example[i], minT, maxT)) missing.add(symbol[i]);
+      if (i % symbolsPerLook === 0 && turns.isOver) await turns.next(signal);
+    }
     if (missing.size === 0) return texts;
     // Others may have samples then.
     await this.#eachValue(wanted, undefined, missing.size, signal, (series, one) => {
       return missing.has(one) && this.#hasChunk(series, minT, maxT) && missing.delete(one);
     });
-    return texts.filter((_, i) => !missing.has(symbol[i]));
+    const found: string[] = [];
+    for (let i = 0; i < texts.length; i++) {
+      if (!missing.has(symbol[i])) found.push(texts[i]);
+      if (i % symbolsPerLook === 0 && turns.isOver) await turns.next(signal);
+    }
+    return found;
   }
 
   async #examplesOf(wanted: number, signal: AbortSignal): Promise<LabelExamples> {
@@ -291,13 +304,19 @@ export class SeriesColumns {
       if (of[one] === 0) of[one] = series + 1;
       return false;
     });
-    const symbol: number[] = [];
-    for (let one = 0; one < of.length; one++) if (of[one] !== 0) symbol.push(one);
-    return {
-      symbol: Uint32Array.from(symbol),
-      texts: symbol.map((one) => this.#text(one)),
-      example: Uint32Array.from(symbol, (one) => of[one] - 1),
-    };
+    const texts: string[] = [];
+    const symbol = new Uint32Array(this.#texts.length);
+    const example = new Uint32Array(this.#texts.length);
+    const turns = new Turns();
+    for (let one = 0; one < of.length; one++) {
+      if (of[one] !== 0) {
+        symbol[texts.length] = one;
+        example[texts.length] = of[one] - 1;
+        texts.push(this.#text(one));
+      }
+      if (one % symbolsPerLook === 0 && turns.isOver) await turns.next(signal);
+    }
+    return { symbol: symbol.slice(0, texts.length), texts, example: example.slice(0, texts.length) };
   }
 
   /** Shows `visit` each series that has the label, with its value, until it has said true so many times: there is no more to find. */
@@ -400,7 +419,10 @@ export class SeriesColumns {
       if (seen[symbol] === 1) seen[symbol] = strings.push(this.#text(symbol)) - 1;
       if (symbol % (seriesPerLook * 8) === 0 && turns.isOver) await turns.next(signal);
     }
-    for (let i = 0; i < refs.length; i++) refs[i] = seen[refs[i]];
+    for (let i = 0; i < refs.length; i++) {
+      refs[i] = seen[refs[i]];
+      if (i % refsPerLook === 0 && turns.isOver) await turns.next(signal);
+    }
     return { strings, begin, refs };
   }
 
@@ -431,9 +453,13 @@ export class SeriesColumns {
     return { place, chunkBegin, minT, maxT, ref, nextRef };
   }
 
-  #textsOf(seen: Uint8Array): string[] {
+  async #textsOf(seen: Uint8Array, signal: AbortSignal): Promise<string[]> {
     const texts: string[] = [];
-    for (let symbol = 0; symbol < seen.length; symbol++) if (seen[symbol] === 1) texts.push(this.#text(symbol));
+    const turns = new Turns();
+    for (let symbol = 0; symbol < seen.length; symbol++) {
+      if (seen[symbol] === 1) texts.push(this.#text(symbol));
+      if (symbol % symbolsPerLook === 0 && turns.isOver) await turns.next(signal);
+    }
     return texts;
   }
 
