@@ -111,7 +111,7 @@ export class RemoteSource implements SeriesSource {
     for await (const piece of this.#withoutReads(this.#options.channel.stream(call, [request], options))) {
       const listed = kind.decode(piece);
       for (const value of listed.values) {
-        memory?.take(kind.bytesOf(value));
+        memory?.take(kind.bytesOf(value, values.at(-1)));
         values.push(value);
       }
       warnings.push(...listed.warnings);

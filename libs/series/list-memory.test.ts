@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Failure } from '../errors/failure.ts';
-import { ListMemory } from './list-memory.ts';
+import { Labels } from '../model/labels.ts';
+import { bytesOfLabels, bytesOfSets, ListMemory } from './list-memory.ts';
 
 const KiB = 1 << 10;
 const failsAs = (kind: string) => (error: unknown) => error instanceof Failure && error.kind === kind;
@@ -39,5 +40,17 @@ describe('what lists hold', () => {
     other.take(200 * KiB);
     other.release();
     assert.equal(memory.used, 0);
+  });
+
+  it('is less for label sets that share their texts', () => {
+    const [a, b] = ['1', '2'].map((pod) =>
+      Labels.from([
+        ['job', 'x'.repeat(100)],
+        ['pod', pod],
+      ]),
+    ) as [Labels, Labels];
+    assert.equal(bytesOfLabels(a), bytesOfLabels(b, Labels.empty));
+    assert.equal(bytesOfLabels(a) - bytesOfLabels(b, a), 24 + 3 + 24 + 100 + 24 + 3);
+    assert.equal(bytesOfLabels(Labels.empty, a), bytesOfSets(1, 0));
   });
 });

@@ -107,9 +107,11 @@ export function bytesOfSets(sets: number, texts: number): number {
   return sets * labelsOverheadBytes + texts * placeBytes;
 }
 
-/** What a label set takes whose texts are its own. */
-export function bytesOfLabels({ pairs }: Labels): number {
-  return bytesOfSets(1, pairs.length) + bytesOfTexts(pairs);
+/** What a label set takes whose texts are its own, but for those that stand at the same place of the one before it. */
+export function bytesOfLabels({ pairs }: Labels, before?: Labels): number {
+  let bytes = bytesOfSets(1, pairs.length);
+  for (let i = 0; i < pairs.length; i++) if (pairs[i] !== before?.pairs[i]) bytes += bytesOfText(pairs[i] as string);
+  return bytes;
 }
 
 /** What a series takes with its exemplars. */

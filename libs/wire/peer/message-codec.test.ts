@@ -73,7 +73,13 @@ describe('cold messages between processes', () => {
     const labels = new Labels(['a', '1', 'b', '\u{1f30a}']);
     const exemplars = [{ labels: Labels.empty, value: -0.5, timestampMs: 1.7e12 }];
     assert.deepEqual(textList.decode(textList.encode(['', 'x'], ['w'])), { values: ['', 'x'], warnings: ['w'] });
-    assert.deepEqual(seriesList.decode(seriesList.encode([labels, Labels.empty], [])).values, [labels, Labels.empty]);
+    const other = new Labels(['a', 'other', 'b', '\u{1f30a}']);
+    for (const series of [
+      [labels, Labels.empty],
+      [Labels.empty, labels, labels, other, labels],
+    ]) {
+      assert.deepEqual(seriesList.decode(seriesList.encode(series, [])).values, series);
+    }
     assert.deepEqual(exemplarList.decode(exemplarList.encode([{ labels, exemplars }], [])).values, [
       { labels, exemplars },
     ]);

@@ -3,7 +3,7 @@
  * Owns the way between the words of libs/series and the messages of proto/peer.proto.
  */
 import { Failure } from '../../errors/failure.ts';
-import { Labels } from '../../model/labels.ts';
+import { blankPairs, Labels } from '../../model/labels.ts';
 import type { Matcher, MatcherType } from '../../model/matcher.ts';
 import { type MetricMetadata, metricTypes } from '../../model/metadata.ts';
 import { parseTenantId, type TenantId } from '../../model/tenant-id.ts';
@@ -154,12 +154,19 @@ function matcherOf({ type, name, value, matched }: MatcherMessage): Matcher {
 export interface ListKind<T> {
   encode(values: readonly T[], warnings: readonly string[]): Uint8Array;
   decode(bytes: Uint8Array): Listed<T>;
-  /** What a value that was decoded takes of memory. */
-  bytesOf(value: T): number;
+  /** What a value that was decoded takes of memory beside the one before it, whose texts it may share. */
+  bytesOf(value: T, before: T | undefined): number;
 }
 
 const labelsOf = (message: LabelsMessage | null): Labels => new Labels(message?.pairs ?? []);
 const labelsMessage = (labels: Labels): LabelsMessage => ({ pairs: labels.pairs });
+
+/** The same texts, those of the list before it where they are equal: each of a message is a text of its own. */
+function sharedTexts(texts: readonly string[], before: readonly string[]): readonly string[] {
+  const shared = blankPairs(texts.length);
+  for (let i = 0; i < texts.length; i++) shared[i] = texts[i] === before[i] ? before[i] : texts[i];
+  return shared;
+}
 
 export const textList: ListKind<string> = {
   encode: (texts, warnings) => listCodec.encode({ texts, warnings }),
@@ -174,7 +181,12 @@ export const seriesList: ListKind<Labels> = {
   encode: (values, warnings) => listCodec.encode({ series: values.map(labelsMessage), warnings }),
   decode: (bytes) => {
     const { series = [], warnings = [] } = listCodec.decode(bytes);
-    return { values: series.map(labelsOf), warnings };
+    let before: readonly string[] = [];
+    const values = series.map(({ pairs }) => {
+      before = sharedTexts(pairs, before);
+      return new Labels(before);
+    });
+    return { values, warnings };
   },
   bytesOf: bytesOfLabels,
 };
