@@ -116,6 +116,7 @@ export function createIngester(config: IngesterConfig, headConfig: HeadConfig, d
     isTenantDeleted: async (tenant) =>
       (await deps.bucket.stat(tenantDeletionMarkKey(tenant), new AbortController().signal)) !== undefined,
     upload: ({ tenant, meta, path }, signal) => uploadBlock(deps.bucket, tenant, meta.ulid, path, signal),
+    onDeleted: ({ tenant, meta }) => handler.tsdb?.writeMarks.noteRange(tenant, meta.minTime, meta.maxTime),
     nowMs: deps.nowMs,
     steadyMs: () => performance.now(),
     settleMs: deps.indexAgeMsMax + deps.queryMsMax,

@@ -31,6 +31,7 @@ class Room {
   uploadingMost = 0;
   failing = false;
   isTenantDeleted = false;
+  readonly deleted: Ulid[] = [];
   /** What the bucket lacks of a block that was uploaded. */
   lackingBytes = 0;
   /** Of the record that brought the samples; -1 without such a log. */
@@ -77,6 +78,10 @@ class Room {
         const bytes = this.lackingBytes || 1000;
         this.lackingBytes = 0;
         return { bytes };
+      },
+      onDeleted: ({ meta }) => {
+        assert.equal(this.blocks.of(tenant).length, 0, 'whoever looks from now on finds nothing of it');
+        this.deleted.push(meta.ulid);
       },
       nowMs: () => this.nowMs,
       steadyMs: () => this.steadyMs,
@@ -288,6 +293,7 @@ describe('shipping blocks', () => {
       await room.after(hourMs);
       assert.equal(await room.after(0), 0, `shipped ${shipped}`);
       assert.equal(room.uploads.length, uploads, `shipped ${shipped}`);
+      assert.deepEqual(room.deleted, [ulid], `kept answers are no longer right, shipped ${shipped}`);
       assert.equal(room.shipper.unsafe(true), undefined);
     }
   });

@@ -20,6 +20,8 @@ export interface ShipDeps {
   readonly isTenantDeleted: (tenant: TenantId) => Promise<boolean>;
   /** Sends what the bucket does not have of it: how many bytes. Can be repeated after any end. @throws Failure */
   readonly upload: (block: HeldBlock, signal: AbortSignal) => Promise<{ readonly bytes: number }>;
+  /** A block has gone that is nowhere else: answers that were kept while it was here are no longer right. */
+  readonly onDeleted: (block: HeldBlock) => void;
   readonly nowMs: () => number;
   /** Of a clock that nobody sets: for what must have lasted. */
   readonly steadyMs: () => number;
@@ -264,10 +266,11 @@ export class BlockShipper {
 
   /** Lets go of a block if its tenant was deleted: the compactor would delete it, too. Whether it did. */
   async #leaveDeleted(index: OwnIndex, block: HeldBlock): Promise<boolean> {
-    const { blocks, isTenantDeleted, log } = this.#deps;
+    const { blocks, isTenantDeleted, onDeleted, log } = this.#deps;
     const { tenant, meta } = block;
     if (!index.isEmpty || !(await isTenantDeleted(tenant))) return false;
     blocks.remove(block);
+    onDeleted(block);
     this.counters.removed++;
     log.info({ tenant, block: meta.ulid }, 'a block of a tenant that was deleted leaves the local disk');
     return true;

@@ -146,6 +146,7 @@ class House {
         this.#checkBucket();
         return uploadBlock(this.bucket, of, meta.ulid, path, signal);
       },
+      onDeleted: () => assert.fail('nobody deletes a tenant'),
       nowMs: () => this.nowMs,
       steadyMs: () => this.nowMs,
       settleMs: 17 * minuteMs,
