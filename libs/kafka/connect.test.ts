@@ -76,21 +76,74 @@ describe('a broker that is frozen', { timeout: 60_000 }, () => {
   }
 });
 
-it('a broker that answers is gone on with: one whose host is gone is not waited for each time', () => {
-  const asked: number[] = [];
-  let isConnected = true;
-  const client = passingFrozen({
-    [kGetBootstrapConnection]: (callback, attempt) => {
-      asked.push(attempt ?? 0);
-      callback(null, { isConnected: () => isConnected } as never);
-    },
+describe('whoever is asked what concerns all brokers', () => {
+  /** @param ports of the brokers, in the order in which they are asked */
+  const asking = (ports: readonly number[], known = {}) => {
+    const given: number[] = [];
+    const broken = new Set<number>();
+    const client = passingFrozen(
+      {
+        [kGetBootstrapConnection]: (callback, turn = 0) => {
+          const port = ports[turn % ports.length] ?? 0;
+          callback(null, { host: 'a', port, isConnected: () => !broken.has(port) } as never);
+        },
+      },
+      known,
+    );
+    const ask = (attempt?: number): void =>
+      client[kGetBootstrapConnection]((_, connection) => given.push(connection?.port ?? 0), attempt);
+    return { given, broken, ask };
+  };
+
+  it('is gone on with while it answers: one whose host is gone is not waited for each time', () => {
+    const { given, broken, ask } = asking([1, 2]);
+    ask();
+    ask();
+    broken.add(1);
+    ask();
+    ask();
+    assert.deepEqual(given, [1, 1, 2, 2]);
   });
-  const ask = (attempt?: number) => client[kGetBootstrapConnection](() => undefined, attempt);
-  ask();
-  ask();
-  assert.deepEqual(asked, [0]);
-  isConnected = false;
-  ask();
-  ask(1);
-  assert.deepEqual(asked, [0, 1, 3]);
+
+  it('is not the frozen one of two again with the next attempt, nor with that of a call that waited for another', () => {
+    const { given, broken, ask } = asking([1, 2]);
+    ask(0);
+    broken.add(1);
+    ask(1);
+    ask(1);
+    ask(2);
+    assert.deepEqual(given, [1, 2, 2, 2]);
+  });
+
+  it('is not the one again that let it wait, where the list names that twice', () => {
+    const { given, broken, ask } = asking([2, 1, 1, 2]);
+    ask();
+    broken.add(2);
+    ask();
+    broken.delete(2);
+    broken.add(1);
+    ask();
+    broken.delete(1);
+    broken.add(2);
+    ask();
+    assert.deepEqual(given, [2, 1, 2, 1]);
+  });
+
+  it('is not the one that let another client wait', () => {
+    const known = {};
+    const [one, other] = [asking([1, 2], known), asking([1, 2], known)];
+    one.ask();
+    one.broken.add(1);
+    one.ask();
+    other.ask();
+    assert.deepEqual([one.given, other.given], [[1, 2], [2]]);
+  });
+
+  it('is the only one', () => {
+    const { given, broken, ask } = asking([1]);
+    broken.add(1);
+    ask();
+    ask();
+    assert.deepEqual(given, [1, 1]);
+  });
 });

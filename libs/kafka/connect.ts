@@ -17,7 +17,18 @@ import type { KafkaConfig } from './config.ts';
 export type Connection = Pick<
   BaseOptions,
   'bootstrapBrokers' | 'requestTimeout' | 'connectTimeout' | 'timeout' | 'tls' | 'tlsServerName' | 'sasl'
-> & { readonly clientId: string; readonly retries: number; readonly retryDelay: number };
+> & {
+  readonly clientId: string;
+  readonly retries: number;
+  readonly retryDelay: number;
+  /** What the clients of this process tell each other; without it each finds out by itself. */
+  readonly known?: KnownBrokers;
+};
+
+/** Whoever let a client wait last, `host:port`. */
+export interface KnownBrokers {
+  frozen?: string;
+}
 
 const mechanisms = {
   plain: 'PLAIN',
@@ -48,6 +59,7 @@ export function connectionOf(config: KafkaConfig, clientId: string): Connection 
     connectTimeout: Math.min(timeout, 5_000),
     retries: 0,
     retryDelay: 100,
+    known: {},
     ...(tls.enabled === 'true' ? { tls: tlsOf(tls), tlsServerName: tls.serverName || true } : {}),
     ...(sasl.mechanism === 'none'
       ? {}
@@ -69,27 +81,45 @@ function tlsOf({ caFile, certFile, keyFile }: KafkaConfig['tls']): NonNullable<B
   };
 }
 
+/** So often a client's list of brokers may name one in a row: at the end of `kafka.brokers`, and as the first that it heard of. */
+const sameInRowMax = 2;
+
 /**
  * Has a client go on with the broker that answers, and with another one after one that let it wait: by itself it asks the first one of
  * `kafka.brokers` that takes connections whatever concerns all of them, each time anew. One that is frozen takes connections, and one
- * whose host is gone is waited for. @returns the client
+ * whose host is gone is waited for. Its attempts do not count: of two brokers every other one, turns and attempts together, is the same
+ * one again. @returns the client
  */
-export function passingFrozen<T extends Pick<Base, typeof kGetBootstrapConnection>>(client: T): T {
+export function passingFrozen<T extends Pick<Base, typeof kGetBootstrapConnection>>(
+  client: T,
+  known: KnownBrokers = {},
+): T {
   const get = client[kGetBootstrapConnection].bind(client);
   let last: BrokerConnection | undefined;
   let turns = 0;
-  client[kGetBootstrapConnection] = (callback, attempt = 0) => {
-    if (last?.isConnected() === true && attempt === 0) return callback(null, last);
+  client[kGetBootstrapConnection] = (callback) => {
+    if (last?.isConnected() === true) return callback(null, last);
     // A call that gets no answer ends its connection.
-    if (last?.isConnected() === false) turns++;
+    if (last !== undefined) {
+      known.frozen = addressOf(last);
+      turns++;
+    }
     last = undefined;
-    get((error, connection) => {
-      if (error === null || error === undefined) last = connection;
-      callback(error, connection);
-    }, attempt + turns);
+    const take = (sameMax: number): void =>
+      get((error, connection) => {
+        if (connection !== undefined && sameMax > 0 && addressOf(connection) === known.frozen) {
+          turns++;
+          return take(sameMax - 1);
+        }
+        if (error === null || error === undefined) last = connection;
+        callback(error, connection);
+      }, turns);
+    take(sameInRowMax);
   };
   return client;
 }
+
+const addressOf = ({ host, port }: BrokerConnection): string => `${host}:${port}`;
 
 /** Whether the brokers answered with this error, such as `OFFSET_OUT_OF_RANGE`. */
 export function isKafkaError(error: unknown, id: string): boolean {

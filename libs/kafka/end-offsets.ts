@@ -23,7 +23,7 @@ export class LogOffsets {
   constructor(connection: Connection, topic: OffsetsTopic) {
     this.#topic = topic;
     // A name is wanted; no group is ever joined.
-    this.#consumer = passingFrozen(new Consumer({ ...connection, groupId: 'maru' }));
+    this.#consumer = passingFrozen(new Consumer({ ...connection, groupId: 'maru' }), connection.known);
   }
 
   /**

@@ -44,7 +44,10 @@ class Lane {
   isSending = false;
 
   constructor(connection: Connection) {
-    this.producer = passingFrozen(new Producer({ ...connection, idempotent: true, retries: retriesInside }));
+    this.producer = passingFrozen(
+      new Producer({ ...connection, idempotent: true, retries: retriesInside }),
+      connection.known,
+    );
   }
 }
 

@@ -58,7 +58,11 @@ const readUncommitted = 0;
 /** Reads until `signal` aborts. @throws LogGap, and whatever `apply` throws */
 export async function readLog(options: ReadLogOptions): Promise<void> {
   const { topic, signal } = options;
-  const consumer = passingFrozen(new Consumer({ ...options.connection, groupId: 'maru', maxWaitTime: waitMs }));
+  const { connection } = options;
+  const consumer = passingFrozen(
+    new Consumer({ ...connection, groupId: 'maru', maxWaitTime: waitMs }),
+    connection.known,
+  );
   const stop = (): void => void consumer.close(true).catch(() => undefined);
   signal.addEventListener('abort', stop, { once: true });
   let position = options.offset;

@@ -65,7 +65,7 @@ export class KafkaTopic {
 
   constructor(options: TopicOptions) {
     this.#options = options;
-    this.#admin = passingFrozen(new Admin(options.connection));
+    this.#admin = passingFrozen(new Admin(options.connection), options.connection.known);
   }
 
   /** Begins to watch; resolves after the first look, whatever it found. */

@@ -301,6 +301,64 @@ describe('one process behind Kafka', { timeout: 240_000, skip: skipWithout('kafk
   });
 });
 
+describe('one process behind two brokers', { timeout: 240_000, skip: skipWithout('kafka') }, () => {
+  it('the one that leads is frozen: the other one is written to and read from; it is back and leads again: no hole', async () => {
+    const properties = [
+      ...['broker.session.timeout.ms=3000', 'broker.heartbeat.interval.ms=500'],
+      ...['leader.imbalance.check.interval.seconds=1', 'leader.imbalance.per.broker.percentage=0'],
+    ];
+    await using first = await startKafka({ properties });
+    const joins = { controllerPort: first.controllerPort, id: 2 };
+    await using second = await startKafka({ properties, joins });
+    const admin = clientOf(first).admin();
+    await using end = new AsyncDisposableStack();
+    end.defer(() => admin.disconnect());
+    await admin.connect();
+    const settings = {
+      ...{ 'retention.ms': String(7 * 86_400_000), 'retention.bytes': '-1', 'cleanup.policy': 'delete' },
+      ...{ 'min.insync.replicas': '1', 'unclean.leader.election.enable': 'false' },
+    };
+    await waitFor('the second one has joined', async () =>
+      (await admin.describeCluster()).brokers.length === 2 ? true : undefined,
+    );
+    await admin.createTopics({
+      topics: [
+        {
+          ...{ topic, replicaAssignment: [{ partition: 0, replicas: [2, 1] }] },
+          configEntries: Object.entries(settings).map(([name, value]) => ({ name, value })),
+        },
+      ],
+    });
+    const leads = async (id: number): Promise<true | undefined> => {
+      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+      return topics[0]?.partitions[0]?.leader === id ? true : undefined;
+    };
+    await waitFor('the second one leads', () => leads(2));
+    await using maru = await startMaru({
+      args: [
+        ...['--ingest.log=kafka', '--kafka.partitions=1', '--kafka.timeout=5s', '--self-metrics.tenant=none'],
+        `--kafka.brokers=${second.address},${first.address}`,
+      ],
+    });
+    const ledger = new Ledger('two', maru.baseUrl, maru.queryUrl);
+    const goesOn = async () => {
+      await waitFor('a write is taken', async () => ((await ledger.write()).status === 204 ? true : undefined));
+      await waitFor('it is read', async () => ((await ledger.read()).warnings.length === 0 ? true : undefined));
+      await ledger.mustWrite(3);
+      await ledger.check();
+    };
+    await goesOn();
+    second.signal('SIGSTOP');
+    try {
+      await goesOn();
+    } finally {
+      second.signal('SIGCONT');
+    }
+    await waitFor('the second one leads again', () => leads(2));
+    await goesOn();
+  });
+});
+
 describe('a Kafka that asks who one is', { timeout: 240_000, skip: skipWithout('kafka') }, () => {
   it('SCRAM over TLS: the right password writes and reads, a wrong one is named', async () => {
     await using folder = await tempFolder('kafka-tls');

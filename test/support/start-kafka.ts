@@ -1,6 +1,6 @@
 /**
- * A real Kafka broker of a test (KRaft, one node), on ports of its own of the loopback; ended by its pid. Its data outlives a kill,
- * so that it can be away and come back. Owns the broker's settings. Does not own topics.
+ * A real Kafka broker of a test (KRaft; alone or with others), on ports of its own of the loopback; ended by its pid. Its data outlives
+ * a kill, so that it can be away and come back. Owns the broker's settings. Does not own topics.
  */
 import { writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
@@ -14,6 +14,7 @@ import { GiveUp, waitFor } from './wait-until.ts';
 export interface KafkaBroker extends AsyncDisposable {
   /** `host:port` of the listener that needs neither TLS nor a name. */
   readonly address: string;
+  readonly controllerPort: number;
   /** Where it keeps its topics. */
   readonly dataFolder: string;
   pid(): number;
@@ -27,6 +28,8 @@ export interface KafkaBroker extends AsyncDisposable {
 export interface KafkaOptions {
   /** Further lines of its server.properties. */
   readonly properties?: readonly string[];
+  /** The broker that is its controller, and its own number; without it it is the first one, and its own controller. */
+  readonly joins?: { readonly controllerPort: number; readonly id: number };
   /** A second listener: its name, its protocol, and lines that configure it. */
   readonly secure?: {
     readonly port: number;
@@ -38,12 +41,12 @@ export interface KafkaOptions {
 }
 
 /** Starts the broker and waits until it takes connections. Disposing kills it. */
-export async function startKafka({ properties = [], secure }: KafkaOptions = {}): Promise<KafkaBroker> {
+export async function startKafka({ properties = [], joins, secure }: KafkaOptions = {}): Promise<KafkaBroker> {
   const folder = await tempFolder('kafka');
-  const [port, controllerPort] = await Promise.all([freePort(), freePort()]);
+  const [port, controllerPort] = await Promise.all([freePort(), joins?.controllerPort ?? freePort()]);
   const address = `127.0.0.1:${port}`;
   const file = join(folder.path, 'server.properties');
-  const options = { properties, ...(secure && { secure }) };
+  const options = { properties, ...(joins && { joins }), ...(secure && { secure }) };
   const dataFolder = join(folder.path, 'data');
   await writeFile(file, kafkaProperties(dataFolder, port, controllerPort, options));
   const run = (heap: string, ...args: readonly string[]): RunningProcess =>
@@ -84,6 +87,7 @@ export async function startKafka({ properties = [], secure }: KafkaOptions = {})
   }
   return {
     address,
+    controllerPort,
     dataFolder,
     pid: () => child?.pid ?? 0,
     kill,
@@ -96,19 +100,20 @@ export async function startKafka({ properties = [], secure }: KafkaOptions = {})
 /** Any name of a cluster will do: 16 bytes in base64. */
 export const kafkaClusterId = 'bWFydS10ZXN0LWNsdXN0ZQ';
 
-/** The server.properties of a broker that is its own controller. */
+/** The server.properties of a broker. */
 export function kafkaProperties(
   dataFolder: string,
   port: number,
   controllerPort: number,
-  { properties = [], secure }: KafkaOptions = {},
+  { properties = [], joins, secure }: KafkaOptions = {},
 ): string {
+  const controls = joins === undefined;
   const more = secure === undefined ? '' : `,SECURE://127.0.0.1:${secure.port}`;
   return [
-    'process.roles=broker,controller',
-    'node.id=1',
+    `process.roles=broker${controls ? ',controller' : ''}`,
+    `node.id=${joins?.id ?? 1}`,
     `controller.quorum.voters=1@127.0.0.1:${controllerPort}`,
-    `listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}${more}`,
+    `listeners=PLAINTEXT://127.0.0.1:${port}${controls ? `,CONTROLLER://127.0.0.1:${controllerPort}` : ''}${more}`,
     `advertised.listeners=PLAINTEXT://127.0.0.1:${port}${more}`,
     'controller.listener.names=CONTROLLER',
     'inter.broker.listener.name=PLAINTEXT',
