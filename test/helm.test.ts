@@ -23,13 +23,19 @@ interface Manifest {
   readonly data?: Readonly<Record<string, string>>;
   readonly spec?: {
     readonly replicas?: number;
-    readonly template?: { readonly spec: { readonly containers: readonly Container[] } };
+    readonly template?: {
+      readonly spec: {
+        readonly containers: readonly Container[];
+        readonly volumes: readonly { readonly name: string }[];
+      };
+    };
     readonly selector?: unknown;
   };
 }
 
 interface Container {
   readonly args: readonly string[];
+  readonly volumeMounts: readonly { readonly name: string }[];
   readonly env: readonly { readonly name: string; readonly value?: string }[];
 }
 
@@ -44,6 +50,12 @@ const everything = [
   'ingress.enabled=true',
   'ingress.tlsSecret=tls',
   'config.query.max_samples=1000000',
+  'extraEnv[0].name=OTEL_EXPORTER_OTLP_ENDPOINT',
+  'extraEnv[0].value=http://collector:4318',
+  'extraVolumes[0].name=tls',
+  'extraVolumes[0].secret.secretName=tls',
+  'extraVolumeMounts[0].name=tls',
+  'extraVolumeMounts[0].mountPath=/tls',
   'overrides.team-a.ingestion_rate=50000',
   'serviceMonitor.enabled=true',
   ...['a', 'b', 'c'].flatMap((name, i) => [`zones[${i}].name=${name}`, `zones[${i}].topologyZone=zone-${i}`]),
@@ -100,6 +112,20 @@ describe('Helm chart', { skip: skipWithout('helm', 'kubectl-validate'), timeout:
             assert.equal(code, 0, output);
           });
 
+          it('every pod has what was added', () => {
+            for (const { spec, metadata } of manifests) {
+              const { containers, volumes } = spec?.template?.spec ?? {};
+              const [container] = containers ?? [];
+              if (container === undefined) continue;
+              const isAdded = values === everything;
+              const has = (list: readonly { readonly name: string }[] | undefined, name: string) =>
+                assert.equal(list?.some((one) => one.name === name) ?? false, isAdded, `${name} of ${metadata.name}`);
+              has(container.env, 'OTEL_EXPORTER_OTLP_ENDPOINT');
+              has(container.volumeMounts, 'tls');
+              has(volumes, 'tls');
+            }
+          });
+
           it('Maru takes its settings', async () => {
             await using folder = await tempFolder('helm');
             const { data } = manifests.find(({ kind }) => kind === 'ConfigMap') ?? assert.fail('no settings');
@@ -136,6 +162,7 @@ describe('Helm chart', { skip: skipWithout('helm', 'kubectl-validate'), timeout:
     ['mode=kafka', /kafka\.brokers is wanted/],
     ['mode=kafka,kafka.brokers={k:9092},ingester.replicasPerZone=17', /kafka\.partitions/],
     ['zones=null', /replicationFactor|zones/],
+    ['mode=kafka,kafka.brokers={k:9092},kafka.saslMechanism=plain', /kafka\.existingSecret is wanted/],
   ] as const) {
     it(`refuses ${value}`, async () => {
       const { code, output } = await render(['--set', 's3.bucketName=metrics', '--set', value]);
@@ -143,6 +170,15 @@ describe('Helm chart', { skip: skipWithout('helm', 'kubectl-validate'), timeout:
       assert.match(output, words);
     });
   }
+
+  it('refuses names that Kubernetes makes no pods of', async () => {
+    const zones = ['europe-central2-a', 'b', 'c'].map((name, i) => `zones[${i}].name=${name}`);
+    const sets = ['s3.bucketName=metrics', ...zones].flatMap((value) => ['--set', value]);
+    const release = 'observability-maru-production';
+    const { code, output } = await run('helm', ['template', release, chart, `--kube-version=${kubernetes}.0`, ...sets]);
+    assert.notEqual(code, 0);
+    assert.match(output, /-ingester-europe-central2-a has more than the 52 characters/);
+  });
 
   for (const [redis, replicas] of [
     ['', 1],

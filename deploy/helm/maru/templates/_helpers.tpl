@@ -38,6 +38,9 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- if gt (int .Values.ingester.replicasPerZone) (int $kafka.partitions) }}
 {{- fail "ingester.replicasPerZone is greater than kafka.partitions: some would have nothing to do" }}
 {{- end }}
+{{- if and (ne $kafka.saslMechanism "none") (not $kafka.existingSecret) }}
+{{- fail "kafka.existingSecret is wanted for kafka.saslMechanism: it holds the username and the password" }}
+{{- end }}
 {{- $_ := set $tree "ingest" (dict "log" "kafka") }}
 {{- $_ := set $tree "kafka" (dict
   "brokers" (join "," $kafka.brokers)
@@ -167,6 +170,9 @@ spec:
         {{- include "maru.secretEnv" (dict "variable" "MARU_KAFKA_SASL_USERNAME" "secret" $v.kafka.existingSecret "key" "username") | nindent 8 }}
         {{- include "maru.secretEnv" (dict "variable" "MARU_KAFKA_SASL_PASSWORD" "secret" $v.kafka.existingSecret "key" "password") | nindent 8 }}
         {{- end }}
+        {{- with $v.extraEnv }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
       ports:
         - { name: http, containerPort: 9009 }
         {{- if ne .room "all" }}
@@ -196,11 +202,17 @@ spec:
       volumeMounts:
         - { name: data, mountPath: /data }
         - { name: config, mountPath: /etc/maru, readOnly: true }
+        {{- with $v.extraVolumeMounts }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
   volumes:
     - name: config
       configMap: { name: {{ include "maru.name" $root }} }
     {{- if not .volume }}
     - { name: data, emptyDir: {} }
+    {{- end }}
+    {{- with $v.extraVolumes }}
+    {{- toYaml . | nindent 4 }}
     {{- end }}
 {{- end }}
 
