@@ -13,7 +13,7 @@ export const querierKeys = {
   ),
   maxConcurrency: integer(
     20,
-    'Most queries that evaluate at once; never more than there are cores, but two at least, and one more of a tenant of whom none does.',
+    'Most queries that evaluate at once, and one more of a tenant of whom none does; never more than there are cores, nor so many that query.max-memory-bytes of each would be more than three quarters of the memory, but two at least.',
     1,
   ),
   maxQueued: integer(2000, 'Most queries that wait for a worker; beyond them the answer is 429.', 1),

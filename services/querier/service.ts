@@ -42,7 +42,7 @@ import { mergedSource, witnessedSource } from './merged-source.ts';
 import { createQuerierMetrics } from './metrics.ts';
 import { outlinesOf } from './outline-job.ts';
 import { WorkPuller } from './pull-work.ts';
-import { queryMemoryBytes, workerHeapMb } from './query-memory.ts';
+import { queryMemoryBytes, workerHeapMb, workersFor } from './query-memory.ts';
 import { QueryPool } from './query-pool.ts';
 import { selectorsOf } from './selector-syntax.ts';
 import { SmallQueries } from './small-queries.ts';
@@ -50,8 +50,6 @@ import { SmallQueries } from './small-queries.ts';
 const prewarmAfterMs = 500;
 /** How long queries may go on when the process stops; then they are answered 503. */
 const drainMs = 10_000;
-/** Fewer would let one long query hold up all others. */
-const workersMin = 2;
 /** So that two long queries of one tenant do not hold up all others. */
 const spareWorkersMax = 1;
 /** Of a tenant's lists of labels and series: each takes the main thread for two milliseconds at a time, or waits for the bucket. */
@@ -101,7 +99,11 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Querier
     statsByStep: deps.features.has('promql-per-step-stats'),
     limits: { samplesMax: config.maxSamples, memoryBytesMax: config.maxMemoryBytes || queryMemoryBytes(usableBytes) },
   };
-  const workersMax = Math.min(config.maxConcurrency, Math.max(workersMin, availableParallelism()));
+  const workersMax = workersFor(usableBytes, workerData.limits.memoryBytesMax, {
+    asked: config.maxConcurrency,
+    cores: availableParallelism(),
+    spares: spareWorkersMax,
+  });
   const pool = new QueryPool({
     workersMax,
     sparesMax: spareWorkersMax,
