@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Failure } from '../errors/failure.ts';
 import { Labels } from '../model/labels.ts';
-import { bytesOfLabels, bytesOfSets, ListMemory } from './list-memory.ts';
+import { bytesOfLabels, bytesOfSets, type HeldList, ListMemory } from './list-memory.ts';
 
 const KiB = 1 << 10;
 const failsAs = (kind: string) => (error: unknown) => error instanceof Failure && error.kind === kind;
@@ -30,15 +30,37 @@ describe('what lists hold', () => {
     const memory = new ListMemory(1024 * KiB);
     const one = memory.hold('a');
     one.take(512 * KiB);
-    assert.throws(() => one.take(1), failsAs('query_limit'));
     assert.throws(() => memory.hold('a').take(100), failsAs('unavailable'));
     // What one tenant leaves is another's.
     const other = memory.hold('b');
     other.take(200 * KiB);
     assert.throws(() => other.take(200 * KiB), failsAs('unavailable'));
-    one.release();
-    other.take(200 * KiB);
-    other.release();
+    assert.throws(() => one.take(1), failsAs('query_limit'));
+    assert.equal(memory.used, 0);
+    const again = memory.hold('b');
+    again.take(400 * KiB);
+    again.release();
+    assert.equal(memory.used, 0);
+  });
+
+  it('leaves those to go on that there is room for, of many that are gathered beside one another', () => {
+    const memory = new ListMemory(1024 * KiB);
+    const lists = Array.from({ length: 16 }, () => memory.hold('a'));
+    const refused = new Set<HeldList>();
+    for (let step = 0; step < 10; step++) {
+      for (const list of lists) {
+        try {
+          list.take(10 * KiB);
+        } catch (error) {
+          assert.ok(failsAs('unavailable')(error));
+          refused.add(list);
+        }
+      }
+    }
+    // Half of all is left to others, and each has 100 KiB in grains of 64.
+    assert.equal(lists.length - refused.size, 4);
+    for (const list of refused) assert.throws(() => list.take(1), failsAs('unavailable'));
+    for (const list of lists) list.release();
     assert.equal(memory.used, 0);
   });
 

@@ -11,7 +11,7 @@ import { type ByteAllowance, InflightBytes } from '../std/inflight-bytes.ts';
 import type { ExemplarSeries } from './series-source.ts';
 
 /** Part of the heap that all lists may take together. */
-const partOfHeap = 1 / 3;
+const partOfHeap = 1 / 2;
 /** Counted among those of all at a time. */
 const grainBytes = 64 << 10;
 /** Its header, and where it stands. */
@@ -46,6 +46,7 @@ export class HeldList implements ByteAllowance {
   #used = 0;
   #counted = 0;
   #isReleased = false;
+  #refusal: unknown;
 
   /** @param bytesMax what the share comes to where nobody else holds anything */
   constructor(share: ByteAllowance, bytesMax: number) {
@@ -53,23 +54,36 @@ export class HeldList implements ByteAllowance {
     this.#bytesMax = bytesMax;
   }
 
-  /** @throws Failure `query_limit` for more than one list may have, `unavailable` when there is no room now */
+  /**
+   * Where it throws the list has come to its end and holds nothing any more: of many that are gathered beside one another those go on that
+   * there is room for.
+   * @throws Failure `query_limit` for more than one list may have, `unavailable` when there is no room now
+   */
   take(bytes: number): void {
+    if (this.#refusal !== undefined) throw this.#refusal;
     // What goes on behind the end of its answer finds out soon.
     if (this.#isReleased) return;
-    const used = this.#used + bytes;
+    try {
+      this.#count(this.#used + bytes);
+    } catch (error) {
+      this.#refusal = error;
+      this.release();
+      throw error;
+    }
+    this.#used += bytes;
+  }
+
+  #count(used: number): void {
     if (used > this.#bytesMax) {
       throw new Failure(
         'query_limit',
         `the list takes more than the ${this.#bytesMax} bytes of memory that one may take: narrow its selectors or its time range`,
       );
     }
-    if (used > this.#counted) {
-      const more = Math.min(this.#bytesMax, Math.max(used, this.#counted + grainBytes)) - this.#counted;
-      this.#share.take(more);
-      this.#counted += more;
-    }
-    this.#used = used;
+    if (used <= this.#counted) return;
+    const more = Math.min(this.#bytesMax, Math.max(used, this.#counted + grainBytes)) - this.#counted;
+    this.#share.take(more);
+    this.#counted += more;
   }
 
   /** Of what was taken, so much is held no more. */

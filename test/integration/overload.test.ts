@@ -179,7 +179,7 @@ describe('lists of many series whose clients hardly read', { timeout: 120_000 },
   it('503 with Retry-After for those beyond the memory of all; the process goes on, and lists again when they have left', async (t) => {
     const series = 40_000;
     const labels = 8;
-    // All lists together may take a third of the heap: a handful of these.
+    // All lists together may take half of the heap: a handful of these.
     await using maru = await startMaru({
       env: { NODE_OPTIONS: '--max-old-space-size=224' },
       args: ['--limits.max-global-series-per-user=0', '--self-metrics.tenant=none'],
