@@ -86,6 +86,34 @@ describe('shared reads', () => {
     assert.equal(mergeReads(many)[0]?.query.labels, undefined);
   });
 
+  it('are found by comparing each read with few others', () => {
+    let looks = 0;
+    const count = 2_000;
+    const apart = Array.from({ length: count }, (_, i) => ({
+      ...query(0, 1000 * i + 1),
+      get minT() {
+        looks++;
+        return 1000 * i;
+      },
+    }));
+    assert.equal(mergeReads(apart).length, count);
+    assert.ok(looks < 500 * count, `${looks} looks`);
+  });
+
+  // Two by two it would take a minute.
+  it('are found among a hundred thousand different ones', () => {
+    const different = Array.from({ length: 100_000 }, (_, i) => ({
+      ...query(0, 100),
+      matchers: [{ type: '=', name: 'i', value: String(i) } as const],
+    }));
+    const merged = mergeReads([...different, ...different.slice(0, 2)]);
+    assert.equal(merged.length, different.length);
+    assert.deepEqual(
+      merged.slice(0, 3).map(({ parts }) => parts.length),
+      [2, 2, 1],
+    );
+  });
+
   it('hold a batch until the last has read it', () => {
     const source = new Source(3);
     const planned = [query(0, 100), query(0, 90)];

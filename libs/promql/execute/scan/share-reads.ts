@@ -11,6 +11,8 @@ const heldBytesMax = 128 * 1024 * 1024;
 /** What chunks are taken to need: 1.5 bytes a sample, one every 15 s. */
 const bytesPerSeriesMs = 0.0001;
 
+/** With so many reads of its matchers one is compared. */
+const comparedMax = 100;
 /** So many names of labels, with repeats, are put together: beyond it all labels are read. */
 const namesMax = 2_000;
 
@@ -29,12 +31,18 @@ interface MergedRead {
 /** The reads of a plan, those that overlap as one: in the order of the first of each. */
 export function mergeReads(queries: readonly ReadQuery[]): MergedRead[] {
   if (queries.length < 2) return queries.map((query) => ({ query, parts: [query] }));
-  const merged: { query: ReadQuery; parts: ReadQuery[]; readonly matchers: string }[] = [];
+  const merged: { query: ReadQuery; parts: ReadQuery[] }[] = [];
+  /** A query may have tens of thousands of selectors. */
+  const byMatchers = new Map<string, { query: ReadQuery; parts: ReadQuery[] }[]>();
   for (const query of queries) {
     const matchers = JSON.stringify(query.matchers);
-    const known = merged.find((other) => other.matchers === matchers && isWorthMerging(other.query, query));
+    const alike = byMatchers.get(matchers) ?? [];
+    byMatchers.set(matchers, alike);
+    const known = alike.find((other) => isWorthMerging(other.query, query));
     if (known === undefined) {
-      merged.push({ query, parts: [query], matchers });
+      const own = { query, parts: [query] };
+      merged.push(own);
+      if (alike.length < comparedMax) alike.push(own);
       continue;
     }
     known.parts.push(query);
