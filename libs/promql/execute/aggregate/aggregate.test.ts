@@ -117,7 +117,13 @@ describe('selecting aggregations', () => {
       expect fail msg: Parameter value is NaN
 
     eval instant at 0 topk(1e30, r)
-      expect fail msg: Scalar value 1e+30 overflows int64`,
+      expect fail msg: Scalar value 1e+30 overflows int64
+
+    eval instant at 0 topk(9223372036854774784, r)
+      expect fail msg: Scalar value 9.223372036854775e+18 overflows int64
+
+    eval instant at 0 count(topk(9223372036854773760, r))
+      {} 3`,
   );
   checkScript(
     'topk at each step, with a k that changes',

@@ -17,7 +17,8 @@ import { type Grouping, groupSeries } from './aggregation.ts';
 import { labelHashFraction } from './label-hash.ts';
 import { StepHeaps } from './step-heap.ts';
 
-const int64Max = 2 ** 63;
+/** Prometheus refuses it, too: the largest number below 2^63. */
+const int64Max = 2 ** 63 - 1024;
 /** How much more work it is to hash a character of a label than to pass a sample. */
 const workPerHashedCharacter = 8;
 
@@ -96,7 +97,7 @@ export class TopSelection implements VectorOperator {
     }
     if (max < 1) return false;
     if (hasNaN) throw new Failure('execution', 'Parameter value is NaN');
-    if (min <= -int64Max) throw new Failure('execution', `Scalar value ${formatFloatGeneral(min)} underflows int64`);
+    if (min <= -(2 ** 63)) throw new Failure('execution', `Scalar value ${formatFloatGeneral(min)} underflows int64`);
     if (max >= int64Max) throw new Failure('execution', `Scalar value ${formatFloatGeneral(max)} overflows int64`);
     return true;
   }
