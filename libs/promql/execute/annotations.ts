@@ -7,7 +7,7 @@
 import { formatFloatDigits, formatFloatGeneral } from '../../model/format-float.ts';
 import { compareUtf8 } from '../../model/labels.ts';
 import { quoteText } from '../syntax/go-text.ts';
-import { linePosition } from '../syntax/parse-error.ts';
+import { linePositions } from '../syntax/parse-error.ts';
 
 export type AnnotationLevel = 'warning' | 'info';
 export type HistogramOperation = 'addition' | 'subtraction' | 'aggregation';
@@ -37,6 +37,8 @@ interface Entry {
   readonly level: AnnotationLevel;
   /** What stands between the text and the place. */
   detail: string;
+  /** What the detail tells of, where places of the same text are added up. */
+  forced?: ForcedMonotonicity;
   start: number;
   order: number;
 }
@@ -70,15 +72,32 @@ export class Annotations {
     this.add('info', `PromQL info: ${text}`, place, detail);
   }
 
+  /** As info, of what is added up: where two parts of a query say it, the earlier place is that of both, as in Prometheus. */
+  infoForced(words: string, place: Place, forced: ForcedMonotonicity): void {
+    const text = `PromQL info: ${words}`;
+    const known = this.#entries.get(text);
+    const both = known?.forced === undefined ? forced : addForced(known.forced, forced);
+    const { start, order } = known === undefined || place.order < known.order ? place : known;
+    this.#entries.set(text, { level: 'info', detail: forcedMonotonicityDetail(both), forced: both, start, order });
+  }
+
   list(): Annotation[] {
-    return Array.from(this.#entries, ([text, entry]) => ({ text, ...entry }));
+    return Array.from(this.#entries, ([text, { level, detail, start, order }]) => ({
+      level,
+      text,
+      detail,
+      start,
+      order,
+    }));
   }
 
   /** All of them in order of their texts, each ending in its line and column in `query`. */
   texts(query: string): AnnotationTexts {
     const texts: AnnotationTexts = { warnings: [], infos: [] };
+    if (this.#entries.size === 0) return texts;
+    const placeAt = linePositions(query);
     for (const { level, text, detail, start } of this.list().sort((a, b) => compareUtf8(a.text, b.text))) {
-      (level === 'info' ? texts.infos : texts.warnings).push(`${text}${detail} (${linePosition(query, start)})`);
+      (level === 'info' ? texts.infos : texts.warnings).push(`${text}${detail} (${placeAt(start)})`);
     }
     return texts;
   }
@@ -139,8 +158,19 @@ interface ForcedMonotonicity {
   readonly occurrences: bigint;
 }
 
+function addForced(a: ForcedMonotonicity, b: ForcedMonotonicity): ForcedMonotonicity {
+  return {
+    minBucket: Math.min(a.minBucket, b.minBucket),
+    maxBucket: Math.max(a.maxBucket, b.maxBucket),
+    maxDiff: Math.max(a.maxDiff, b.maxDiff),
+    minMs: Math.min(a.minMs, b.minMs),
+    maxMs: Math.max(a.maxMs, b.maxMs),
+    occurrences: BigInt.asIntN(64, a.occurrences + b.occurrences),
+  };
+}
+
 /** The detail of a forcedMonotonicity annotation. */
-export function forcedMonotonicityDetail(forced: ForcedMonotonicity): string {
+function forcedMonotonicityDetail(forced: ForcedMonotonicity): string {
   const buckets = `from buckets ${formatFloatGeneral(forced.minBucket)} to ${formatFloatGeneral(forced.maxBucket)}`;
   const diff = `with a max diff of ${formatFloatDigits(forced.maxDiff, 2)}`;
   const times = `from ${rfc3339(forced.minMs)} to ${rfc3339(forced.maxMs)}`;

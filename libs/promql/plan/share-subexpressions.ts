@@ -2,17 +2,20 @@
  * Optimiser: what stands in a query twice is evaluated once.
  * Only parts that read something and do more than select (a selection is read once anyhow: see share-reads.ts), and only between parts
  * that are evaluated at the same steps. Of equal parts the last one is kept: where an annotation has been said twice, it points to
- * the part that Prometheus evaluates last.
+ * the part that Prometheus evaluates last. Not shared is what may say something that is added up over all places.
  */
 import type { AggregateNode, BinaryNode, CallNode, PlanNode } from './logical-plan.ts';
 import { children, mapChildren, valueType } from './logical-plan.ts';
 
+const countingCalls: ReadonlySet<string> = new Set(['histogram_quantile', 'histogram_quantiles']);
+
 /** The plan with equal parts behind one number each. */
 export function shareSubexpressions(root: PlanNode): PlanNode {
-  if (!mayHaveTwins(root, new Set())) return root;
+  const counting = partsThatCount(root);
+  if (!mayHaveTwins(root, new Set(), counting)) return root;
   const found = new Map<string, PlanNode[]>();
   const keys = new Map<PlanNode, string>();
-  collect(root, 'query', found, keys, new Map());
+  collect(root, 'query', found, keys, new Map(), counting);
   const shares = new Map<string, { readonly number: number; readonly uses: number; readonly expr: PlanNode }>();
   const replace = (node: PlanNode): PlanNode => {
     const key = keys.get(node);
@@ -46,13 +49,13 @@ function settle(root: PlanNode): PlanNode {
 }
 
 /** Whether two parts worth sharing look alike at all: most queries have none, and then nothing need be described. */
-function mayHaveTwins(node: PlanNode, seen: Set<string>): boolean {
-  if (isWorthSharing(node)) {
+function mayHaveTwins(node: PlanNode, seen: Set<string>, counting: ReadonlySet<PlanNode>): boolean {
+  if (isWorthSharing(node, counting)) {
     const look = node.kind === 'call' ? node.name : node.op;
     if (seen.has(look)) return true;
     seen.add(look);
   }
-  return children(node).some((child) => mayHaveTwins(child, seen));
+  return children(node).some((child) => mayHaveTwins(child, seen, counting));
 }
 
 /**
@@ -65,14 +68,15 @@ function collect(
   found: Map<string, PlanNode[]>,
   keys: Map<PlanNode, string>,
   numbers: Map<string, number>,
+  counting: ReadonlySet<PlanNode>,
 ): number {
   // Subqueries and invariant parts have steps of their own.
   const innerScope = node.kind === 'subquery' || node.kind === 'stepInvariant' ? String(node.order) : scope;
-  const parts = children(node).map((child) => collect(child, innerScope, found, keys, numbers));
+  const parts = children(node).map((child) => collect(child, innerScope, found, keys, numbers, counting));
   const text = `${describe(node)}(${parts.join(',')})`;
   const number = numbers.get(text) ?? numbers.size;
   numbers.set(text, number);
-  if (isWorthSharing(node)) {
+  if (isWorthSharing(node, counting)) {
     const key = `${scope}: ${number}`;
     keys.set(node, key);
     const twins = found.get(key);
@@ -82,9 +86,25 @@ function collect(
   return number;
 }
 
-function isWorthSharing(node: PlanNode): node is AggregateNode | CallNode | BinaryNode {
+function isWorthSharing(
+  node: PlanNode,
+  counting: ReadonlySet<PlanNode>,
+): node is AggregateNode | CallNode | BinaryNode {
   if (node.kind !== 'aggregate' && node.kind !== 'call' && node.kind !== 'binary') return false;
-  return valueType(node) === 'vector' && selects(node);
+  return valueType(node) === 'vector' && selects(node) && !counting.has(node);
+}
+
+/** Nodes that may say something that Prometheus adds up over all places, and what they are parts of. */
+function partsThatCount(root: PlanNode): ReadonlySet<PlanNode> {
+  const found = new Set<PlanNode>();
+  const look = (node: PlanNode): boolean => {
+    let counts = node.kind === 'call' && countingCalls.has(node.name);
+    for (const child of children(node)) counts = look(child) || counts;
+    if (counts) found.add(node);
+    return counts;
+  };
+  look(root);
+  return found;
 }
 
 function selects(node: PlanNode): boolean {

@@ -12,7 +12,7 @@ export class ParseError extends Failure {
   readonly reason: string;
 
   constructor(query: string, start: number, reason: string) {
-    super('bad_data', `${linePosition(query, start)}: parse error: ${reason}`);
+    super('bad_data', `${linePositions(query)(start)}: parse error: ${reason}`);
     this.name = 'ParseError';
     this.start = start;
     this.reason = reason;
@@ -20,18 +20,24 @@ export class ParseError extends Failure {
 }
 
 /**
- * Line and column of a UTF-8 byte offset, both from 1, the column in bytes. Also ends the text of an annotation.
+ * Line and column of UTF-8 byte offsets, both from 1, the column in bytes. Also ends the texts of annotations, of which there may be
+ * many, and a query may have megabytes: it is read once.
  * @returns `unknown position` for an empty query, `invalid position` for a place outside of it.
  */
-export function linePosition(query: string, byteOffset: number): string {
-  if (query === '') return 'unknown position';
+export function linePositions(query: string): (byteOffset: number) => string {
   const bytes = Buffer.from(query);
-  if (byteOffset < 0 || byteOffset > bytes.length) return 'invalid position';
-  let line = 1;
-  let lineBreak = -1;
-  for (let at = bytes.indexOf(10); at >= 0 && at < byteOffset; at = bytes.indexOf(10, at + 1)) {
-    line++;
-    lineBreak = at;
-  }
-  return `${line}:${byteOffset - lineBreak}`;
+  const breaks: number[] = [];
+  let next = bytes.indexOf(10);
+  return (byteOffset) => {
+    if (query === '') return 'unknown position';
+    if (byteOffset < 0 || byteOffset > bytes.length) return 'invalid position';
+    for (; next >= 0 && next < byteOffset; next = bytes.indexOf(10, next + 1)) breaks.push(next);
+    let line = 0;
+    for (let end = breaks.length; line < end; ) {
+      const middle = (line + end) >> 1;
+      if ((breaks[middle] as number) < byteOffset) line = middle + 1;
+      else end = middle;
+    }
+    return `${line + 1}:${byteOffset - (breaks[line - 1] ?? -1)}`;
+  };
 }

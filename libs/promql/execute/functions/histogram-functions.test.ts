@@ -49,6 +49,14 @@ describe('classic histograms', () => {
       expect info regex: for metric name "fall_bucket", from buckets 2 to 2, with a max diff of 5, over 1 samples from 19[-0-9:TZ]+ to 19[-0-9:TZ]+ \\(1:25\\)$
       {} 1
 
+    eval instant at 0 histogram_quantile(0.5, fall_bucket) + histogram_quantile(0.5, fall_bucket)
+      expect info regex: from buckets 2 to 2, with a max diff of 5, over 2 samples from 19[-0-9:TZ]+ to 19[-0-9:TZ]+ \\(1:25\\)$
+      {} 2
+
+    eval instant at 0 histogram_quantile(0.5, fall_bucket) + histogram_quantile(0.9, 2 * fall_bucket or fall_bucket)
+      expect info regex: for metric name "fall_bucket", from buckets 2 to 2, with a max diff of 10, over 2 samples from 19[-0-9:TZ]+ to 19[-0-9:TZ]+ \\(1:25\\)$
+      {} 3
+
     eval instant at 0 histogram_quantile(0.5, bad_bucket)
       expect warn msg: PromQL warning: bucket label "le" is missing or has a malformed value of "x" for metric name "bad_bucket" (1:25)
 

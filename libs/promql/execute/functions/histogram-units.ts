@@ -6,7 +6,7 @@
  */
 import type { Histogram } from '../../../model/histogram.ts';
 import { type Labels, metricName } from '../../../model/labels.ts';
-import { type Annotations, forcedMonotonicityDetail, type Place, words } from '../annotations.ts';
+import { type Annotations, type Place, words } from '../annotations.ts';
 import { type ExecutionContext, workPerLabels } from '../execution-context.ts';
 import type { Grid } from '../grid.ts';
 import type { OutputSeries, VectorOperator } from '../operator.ts';
@@ -361,15 +361,15 @@ class ForcedNotes {
         shown += BigInt(occurrences[step]);
         if (step > first) shown = BigInt.asIntN(64, 2n * shown);
       }
-      const detail = forcedMonotonicityDetail({
+      const forced = {
         minBucket,
         maxBucket,
         maxDiff,
         minMs: startMs + first * stepMs,
         maxMs: startMs + last * stepMs,
         occurrences: shown,
-      });
-      this.#annotations.info(words.forcedMonotonicity(metric), this.#place, detail);
+      };
+      this.#annotations.infoForced(words.forcedMonotonicity(metric), this.#place, forced);
     }
     this.#byMetric.clear();
   }
