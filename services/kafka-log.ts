@@ -58,7 +58,7 @@ export class KafkaLog {
     await this.topic.stop();
   }
 
-  /** Brokers that go away later are no unreadiness: writes are refused, reads carry a warning. */
+  /** Why nothing can be written. Brokers that go away later are no unreadiness: writes are refused, and come again. */
   notReadyReason(): string | undefined {
     return this.topic.view === undefined ? this.topic.problem : this.topic.fault;
   }
@@ -94,12 +94,15 @@ export class KafkaLog {
   }
 }
 
-/** The log as a room of the process. */
-export function kafkaLogService(log: KafkaLog): Service {
+/**
+ * The log as a room of the process. Only who writes needs it to be ready: reads go on with a warning, and an ingester says by itself
+ * what it lacks.
+ */
+export function kafkaLogService(log: KafkaLog, isWritten: boolean): Service {
   return {
     start: () => log.start(),
     stop: () => log.stop(),
-    notReadyReason: () => log.notReadyReason(),
+    notReadyReason: () => (isWritten ? log.notReadyReason() : undefined),
     amissReason: () => log.amissReason(),
   };
 }

@@ -253,7 +253,7 @@ const everywhere: Readonly<Record<string, ModuleRow<House>>> = {
   all: { needs: ['distributor', 'ingester', 'store-gateway', 'querier', 'compactor'] },
 };
 
-/** What comes before all else where writes go through Kafka. */
+/** What comes before every room that writes to Kafka or reads from it. */
 const kafka: ModuleRow<House> = {
   needs: [],
   build: async (house) => {
@@ -266,7 +266,7 @@ const kafka: ModuleRow<House> = {
       log: house.log.child({ component: 'kafka' }),
       metrics: house.metrics,
     });
-    return kafkaLogService(house.kafka);
+    return kafkaLogService(house.kafka, config.target.includes('all') || config.target.includes('distributor'));
   },
 };
 
@@ -277,6 +277,14 @@ const aloneByLog: Readonly<Record<string, ModuleRow<House>>> = {
   ingester: { ...(alone['ingester'] as ModuleRow<House>), needs: ['kafka'] },
 };
 
+/** The rooms among others of which the log is read or written; the others neither need it nor know of it. */
+const amongByLog: Readonly<Record<string, ModuleRow<House>>> = {
+  ...among,
+  kafka,
+  ingester: { ...(among['ingester'] as ModuleRow<House>), needs: ['kafka', 'cluster'] },
+  ingesters: { ...(among['ingesters'] as ModuleRow<House>), needs: ['kafka', 'cluster'] },
+};
+
 /** What `--target` may name. */
 export const targets: readonly string[] = [
   ...['all', 'distributor', 'ingester', 'store-gateway', 'querier', 'query-frontend', 'compactor'],
@@ -285,9 +293,7 @@ export const targets: readonly string[] = [
 /** The table for a process that runs alone (`all`), or as one among others, by what makes writes durable. */
 export function modulesOf(isAll: boolean, log: 'local' | 'kafka'): Readonly<Record<string, ModuleRow<House>>> {
   if (log === 'local') return { ...everywhere, ...(isAll ? alone : among) };
-  if (isAll) return { ...everywhere, ...aloneByLog };
-  const cluster = { ...(among['cluster'] as ModuleRow<House>), needs: ['kafka'] };
-  return { ...everywhere, ...among, cluster, kafka };
+  return { ...everywhere, ...(isAll ? aloneByLog : amongByLog) };
 }
 
 /** @throws Failure `bad_data` where writes come from a log, and there is no other partition that they could go to */
