@@ -20,7 +20,7 @@ import { storeGatewayKeys } from './store-gateway/config.ts';
 export const configKeys = {
   target: list(
     'all',
-    'Rooms that run in this process: all, or some of distributor, ingester, store-gateway, querier, query-frontend, compactor.',
+    'Rooms that run in this process: all, which runs alone, or some of distributor, ingester, store-gateway, querier, query-frontend, compactor.',
   ),
   dataDir: text('./data', 'Folder that holds everything this process keeps.'),
   enableFeature: list('', `Features to switch on, by Prometheus' names: ${featureNames.join(', ')}.`),

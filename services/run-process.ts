@@ -63,6 +63,11 @@ async function run(config: Config): Promise<void> {
       `flag --target: there is no room ${JSON.stringify(stranger ?? '')}; there are ${targets.join(', ')}`,
     );
   }
+  if (config.target.includes('all') && new Set(config.target).size > 1) {
+    throw new ConfigError(
+      'flag --target: all is one process that runs alone and has all rooms that it needs: it stands beside no other',
+    );
+  }
   if (config.dataDir === '') throw new ConfigError('flag --data-dir: a folder is wanted, not an empty text');
   const log = createLogger(config.log);
   const { enabled, warnings } = readFeatures(config.enableFeature);

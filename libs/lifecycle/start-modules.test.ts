@@ -43,6 +43,12 @@ describe('the order of rooms', () => {
   it('a circle is named', async () => {
     await assert.rejects(startModules(rowsOf({ a: ['b'], b: ['a'] }), ['a'], []), /a → b → a/);
   });
+
+  it('a name that has no row is named, and nothing is started', async () => {
+    const events: string[] = [];
+    await assert.rejects(startModules(rowsOf({ a: [], b: ['c'] }), ['a', 'b'], events), /no row for "c"/);
+    assert.deepEqual(events, []);
+  });
 });
 
 describe('starting rooms', () => {

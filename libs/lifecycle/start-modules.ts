@@ -20,15 +20,17 @@ export interface StartedModules {
   stop(): Promise<void>;
 }
 
-/** Names of all rows that `targets` stand for, each after what it needs. */
+/** Names of all rows that `targets` stand for, each after what it needs. @throws Error for a name that has no row */
 function orderModules<D>(rows: Readonly<Record<string, ModuleRow<D>>>, targets: readonly string[]): string[] {
   const order: string[] = [];
   const visiting = new Set<string>();
   const visit = (name: string): void => {
     if (order.includes(name)) return;
     if (visiting.has(name)) throw new Error(`rooms need each other in a circle: ${[...visiting, name].join(' → ')}`);
+    const row = rows[name];
+    if (row === undefined) throw new Error(`there is no row for ${JSON.stringify(name)} in this table of rooms`);
     visiting.add(name);
-    for (const need of rows[name]?.needs ?? []) visit(need);
+    for (const need of row.needs) visit(need);
     visiting.delete(name);
     order.push(name);
   };

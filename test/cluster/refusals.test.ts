@@ -38,6 +38,16 @@ describe('a process that does not start', { timeout: 60_000 }, () => {
       words: /cluster\.instance: "ingester-2" would own partition 2.*kafka\.partitions=2/,
     },
     { what: 'has a target that is no room', args: ['--target=kitchen'], words: /there is no room "kitchen"/ },
+    {
+      what: 'runs alone, and has a room that others have',
+      args: ['--target=all,query-frontend'],
+      words: /--target: all is one process that runs alone .* beside no other/,
+    },
+    {
+      what: 'names a room that it has already',
+      args: ['--target=ingester,all'],
+      words: /--target: all is one process that runs alone .* beside no other/,
+    },
   ]) {
     it(what, async () => {
       await using folder = await tempFolder('refused');
