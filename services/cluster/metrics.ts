@@ -33,6 +33,18 @@ export function registerClusterMetrics(metrics: Metrics, { table, peers, gateway
       ),
   );
   metrics.gaugeOf(
+    'maru_ring_owner_whole',
+    'Whether an ingester has all that was acknowledged with its help, by the table: 0 until what it has lost is in the bucket for it, or waived.',
+    ['partition', 'peer', 'zone'],
+    () =>
+      (table()?.partitions ?? []).flatMap(({ id, owners }) =>
+        owners.map(({ instance, zone, completeFromMs }) => ({
+          labels: { partition: String(id), peer: instance, zone },
+          value: completeFromMs === 0 ? 1 : 0,
+        })),
+      ),
+  );
+  metrics.gaugeOf(
     'maru_ring_gateway_answers',
     'Whether a store-gateway answered when this process last looked at it.',
     ['peer', 'zone'],

@@ -8,6 +8,7 @@
 import type { DrainState } from '../../libs/contracts/ingester.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { Logger } from '../../libs/telemetry/log.ts';
+import type { Ulid } from '../../libs/tsdb/block/ulid.ts';
 
 export interface DrainDeps {
   /** No write that comes later is taken; absent: they are, and what they bring is not waited for. */
@@ -24,6 +25,28 @@ export interface DrainDeps {
 }
 
 const pauseMs = 1_000;
+
+interface FlushDeps extends Pick<DrainDeps, 'cutAll' | 'ship' | 'log'> {
+  /** Blocks that are here. */
+  readonly held: () => Iterable<Ulid>;
+  /** Why not all of these are safe in the bucket yet, in a sentence. */
+  readonly unsafe: (only: ReadonlySet<Ulid> | undefined) => string | undefined;
+}
+
+/** A drain that goes on taking writes. What is cut of them meanwhile is not waited for: late ones would keep it waiting for ever. */
+export function drainOfNow({ cutAll, ship, log, held, unsafe }: FlushDeps): Drain {
+  let waitedFor: ReadonlySet<Ulid> | undefined;
+  return new Drain({
+    cutAll: async () => {
+      const isCut = await cutAll();
+      if (isCut) waitedFor = new Set(held());
+      return isCut;
+    },
+    ship,
+    unsafe: () => unsafe(waitedFor),
+    log,
+  });
+}
 
 export class Drain {
   readonly #deps: DrainDeps;

@@ -28,7 +28,7 @@ import { OutsideLog } from '../../libs/tsdb/outside-log.ts';
 import { type RestoreProgress, Tsdb } from '../../libs/tsdb/tsdb.ts';
 import type { HeadConfig, IngesterConfig } from './config.ts';
 import { DamagedRecords } from './damaged-records.ts';
-import { Drain } from './drain.ts';
+import { Drain, drainOfNow } from './drain.ts';
 import { DrainLog } from './drain-log.ts';
 import { FollowedMark } from './followed-mark.ts';
 import { IngesterHandler, reportFields } from './ingester-handler.ts';
@@ -154,7 +154,11 @@ export function createIngester(config: IngesterConfig, headConfig: HeadConfig, d
   );
   let flushing: Drain | undefined;
   const flush = async (): Promise<boolean> => {
-    const one = new Drain(toBucket);
+    const one = drainOfNow({
+      ...toBucket,
+      held: () => [...blocks.all()].map(({ meta }) => meta.ulid),
+      unsafe: (only) => shipper.unsafe(deps.hasReadersElsewhere, only),
+    });
     flushing = one;
     await one.run();
     return one.state.state === 'drained';

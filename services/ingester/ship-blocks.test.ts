@@ -7,12 +7,14 @@ import { type BucketIndex, emptyBucketIndex, type IndexedBlock } from '../../lib
 import { Failure } from '../../libs/errors/failure.ts';
 import { parseTenantId } from '../../libs/model/tenant-id.ts';
 import { nextTurn } from '../../libs/std/steps.ts';
+import { createLogger } from '../../libs/telemetry/log.ts';
 import { makeUlid, type Ulid } from '../../libs/tsdb/block/ulid.ts';
 import { TenantHead } from '../../libs/tsdb/head/tenant-head.ts';
 import { pushInParts } from '../../libs/tsdb/head/workloads.testing.ts';
 import { LocalBlocks } from '../../libs/tsdb/local-blocks.ts';
 import { FaultyDisk } from '../../libs/tsdb/wal/faulty-disk.testing.ts';
 import { writeRange } from '../../libs/tsdb/write-range.ts';
+import { drainOfNow } from './drain.ts';
 import { BlockShipper } from './ship-blocks.ts';
 
 const tenant = parseTenantId('a');
@@ -307,6 +309,41 @@ describe('shipping blocks', () => {
     room.failing = false;
     await room.after(300_000);
     assert.equal(room.uploads.length, 1);
+  });
+
+  it('who goes on taking writes waits for what was there, not for what is cut since', async (t) => {
+    const room = new Room();
+    const first = await room.cut();
+    await room.after(0);
+    let late = 0;
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const drain = drainOfNow({
+      cutAll: async () => true,
+      held: () => [...room.blocks.all()].map(({ meta }) => meta.ulid),
+      ship: async () => {
+        const all = [...room.blocks.all()].map(({ meta }) => ({ ulid: meta.ulid }) as IndexedBlock);
+        room.index = { ...emptyBucketIndex, blocks: all };
+        await room.after(2 * minuteMs);
+        room.nowMs++;
+        await room.cut();
+        late++;
+      },
+      unsafe: (only) => room.shipper.unsafe(true, only),
+      log: createLogger({ level: 'error', format: 'json' }),
+    });
+    void drain.run();
+    for (let i = 0; i < 10_000 && late < 30 && drain.state.state !== 'drained'; i++) {
+      await nextTurn();
+      t.mock.timers.tick(1_000);
+    }
+    assert.equal(drain.state.state, 'drained', `${late} late blocks later`);
+    assert.ok(late >= 10, 'readers that go by an older index have heard of it');
+    assert.equal(
+      room.blocks.of(tenant).some(({ meta }) => meta.ulid === first),
+      false,
+      'what was there is safe',
+    );
+    await drain.stop();
   });
 
   it('does not miss a damaged block that the bucket has', async () => {

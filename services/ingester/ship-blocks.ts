@@ -89,14 +89,16 @@ export class BlockShipper {
   /**
    * Why not all that was here is in the bucket, in a sentence.
    * @param settled whether readers that go by an older index must have heard of it as well
+   * @param only of these blocks, whatever others came since; absent: of all
    */
-  unsafe(settled: boolean): string | undefined {
+  unsafe(settled: boolean, only?: ReadonlySet<Ulid>): string | undefined {
     const { blocks, steadyMs, settleMs } = this.#deps;
     for (const { tenant, ulid, path } of blocks.missing) {
       return `block ${ulid} of tenant ${tenant} was damaged and the bucket does not have it: repair or remove ${path}, and start again`;
     }
     let [uploads, entries, readers] = [0, 0, 0];
     for (const { meta } of blocks.all()) {
+      if (only?.has(meta.ulid) === false) continue;
       const progress = this.#progress.get(meta.ulid);
       if (progress?.uploadedAtMs === undefined) uploads++;
       else if (progress.indexedAtMs === undefined) entries++;
