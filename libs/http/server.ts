@@ -4,6 +4,7 @@
  * /healthz, /metrics) and the end of connections. Does not own any other route: rooms register plugins. Surprising: it listens
  * before the rooms are ready, so that /ready can say why they are not.
  */
+import { isAscii } from 'node:buffer';
 import type { Socket } from 'node:net';
 import { type FastifyInstance, fastify, type RouteHandler } from 'fastify';
 import { Failure } from '../errors/failure.ts';
@@ -41,6 +42,8 @@ const checkEveryMs = 1_000;
 const connectionsMax = 20_000;
 /** Connections with a request under way are given this long when the process stops. */
 const drainMs = 15_000;
+/** Bodies up to this are written together with the head. */
+const oneWriteBytesMax = 16 << 10;
 
 export interface HttpDeps {
   readonly metrics: Metrics;
@@ -95,7 +98,7 @@ export function createHttpServer(
     // Counts while nothing can be written; node resets it when the answer is out. A request that was given up has no socket any more.
     const socket: Socket | null = request.raw.socket;
     socket?.setTimeout(config.readTimeout);
-    done(null, payload);
+    done(null, inOneWrite(payload));
   });
   traceRequests(app, (url) => !operatorUrls.has(url), tenantOf, log);
   app.setErrorHandler((error, request, reply) => {
@@ -156,6 +159,11 @@ export function createHttpServer(
 
 /** What probes, scrapes and browsers ask: never traced. */
 const operatorUrls: ReadonlySet<string> = new Set(['/', '/ready', '/-/ready', '/healthz', '/-/healthy', '/metrics']);
+
+/** A short body as a text, which node writes together with the head: a write costs as much as all else of a short answer. */
+function inOneWrite(body: unknown): unknown {
+  return Buffer.isBuffer(body) && body.length <= oneWriteBytesMax && isAscii(body) ? body.toString('latin1') : body;
+}
 
 const stackOf = (error: unknown): string | undefined => (error instanceof Error ? error.stack : undefined);
 
