@@ -56,12 +56,17 @@ export class RemoteSource implements SeriesSource {
     const { channel, calls, tenant, blocks = [] } = this.#options;
     const request = [encodeSelect(tenant, query, blocks)];
     const pieces = this.#withoutReads(channel.stream(calls.select, request, { timeoutMs: readMs, signal }));
-    const assembler = new SelectAssembler();
+    const assembler = new SelectAssembler(query.memory);
     let early: ChunkBatch | undefined;
-    while (!assembler.labelsEnd) {
-      const { done, value } = await pieces.next();
-      if (done === true) throw new Failure('internal', 'a selection ended before its labels');
-      early = assembler.take(value);
+    try {
+      while (!assembler.labelsEnd) {
+        const { done, value } = await pieces.next();
+        if (done === true) throw new Failure('internal', 'a selection ended before its labels');
+        early = assembler.take(value);
+      }
+    } catch (error) {
+      await pieces.return(undefined);
+      throw error;
     }
     return {
       labels: assembler.labels(),

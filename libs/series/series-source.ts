@@ -17,6 +17,14 @@ export interface SelectQuery {
   readonly maxT: number;
   /** The series of this shard alone; the others are not read. */
   readonly shard?: SeriesShard | undefined;
+  /** Where label tables of other processes are counted while they come; absent: nowhere. */
+  readonly memory?: TableMemory | undefined;
+}
+
+/** What somebody may hold of label tables. */
+export interface TableMemory {
+  /** Texts lie in the heap, numbers beside it. @throws Failure where that is more than he may hold */
+  take(textBytes: number, numberBytes: number): void;
 }
 
 /**

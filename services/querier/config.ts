@@ -25,7 +25,7 @@ export const querierKeys = {
   maxSamples: integer(50_000_000, 'Most samples that one query may hold in memory at a time.', 1),
   maxMemoryBytes: bytes(
     '0',
-    'Most memory that the samples of one query may take at a time; 0 is a quarter of what the process may use, and 1GiB at most.',
+    'Most memory that the samples of one query may take at a time, and the labels that come for it from other processes; 0 is a quarter of what the process may use, and 1GiB at most.',
   ),
   lookbackDelta: duration('5m', 'How far back a selector looks for the newest sample.'),
   bucketIndexMaxAge: duration(

@@ -5,6 +5,7 @@ import { Failure } from '../../libs/errors/failure.ts';
 import { parseTenantId } from '../../libs/model/tenant-id.ts';
 import { mergeSources } from '../../libs/series/merge-sources.ts';
 import type { SeriesSource } from '../../libs/series/series-source.ts';
+import { LabelMemory } from './label-memory.ts';
 import { MemorySource } from './memory-source.testing.ts';
 import type { QueryAnswer } from './query-pool.ts';
 import { QueryPool, type QueryPoolOptions } from './query-pool.ts';
@@ -152,6 +153,24 @@ describe('reads across the bridge', () => {
       0,
     );
     assert.equal(brought, 300);
+  });
+
+  it('counts label tables where a query has a maximum, until it has ended', async () => {
+    const labels = new LabelMemory(2000, 10_000);
+    const counting = newPool({ labels });
+    const tables = (textBytes: number): SeriesSource => {
+      const own = source();
+      const select: SeriesSource['select'] = (query) => {
+        query.memory?.take(textBytes, 10);
+        return own.select(query);
+      };
+      return Object.assign(Object.create(own), { select }) as SeriesSource;
+    };
+    await ask(counting, 'read m', { source: tables(500) });
+    assert.equal(labels.used, 0);
+    const message = /^the query needs 3020 bytes of memory for labels, more than query.max-memory-bytes .*: read m$/;
+    await assert.rejects(run(counting, 'read m', { source: tables(1500) }), failsWith('query_limit', message));
+    assert.equal(labels.used, 0);
   });
 
   it('carries a failure of the source over', async () => {

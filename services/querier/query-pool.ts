@@ -16,6 +16,7 @@ import type { SelectedSeries, SeriesSource } from '../../libs/series/series-sour
 import { arrivals, noteArrival } from '../../libs/std/make-way.ts';
 import { type InTrace, keepTrace } from '../../libs/telemetry/trace.ts';
 import { ChunkQueue } from './chunk-queue.ts';
+import type { HeldLabels, LabelMemory } from './label-memory.ts';
 import type { OutlineOf } from './outline-job.ts';
 import type { EvaluationRequest, QueryRequest } from './query-request.ts';
 import { ReadServer, select } from './serve-reads.ts';
@@ -51,6 +52,8 @@ export interface QueryPoolOptions {
   readonly outlineOf?: OutlineOf;
   /** Answers what is small without a worker. */
   readonly small?: SmallQueries;
+  /** Where label tables of other processes are counted; absent: nowhere. */
+  readonly labels?: LabelMemory;
   /** Instead of the defaults. */
   readonly unreadMsMax?: number;
   readonly unreadBytesMax?: number;
@@ -98,6 +101,7 @@ interface QueuedJob extends QueryJob {
   readonly begin: number;
   /** Whoever ends another job starts this one. */
   readonly inTrace: InTrace;
+  readonly labels: HeldLabels | undefined;
   slot: Slot | undefined;
 }
 
@@ -212,6 +216,7 @@ export class QueryPool {
         onAbort,
         begin: performance.now(),
         inTrace: keepTrace(),
+        labels: this.#options.labels?.hold(job.tenant, job.request),
         slot: undefined,
       };
       if (!this.#queue.push(job.tenant, queued)) {
@@ -334,9 +339,9 @@ export class QueryPool {
     selected?: readonly SelectedSeries[],
   ): void {
     const { number, queued, reading } = running;
-    const { request, source, gzip = false } = queued;
+    const { request, source, labels, gzip = false } = queued;
     running.isHandedOver = true;
-    slot.reads.begin(number, source, reading.signal);
+    slot.reads.begin(number, source, reading.signal, labels);
     const early = outline?.selects.slice(0, earlySelectsMax) ?? [];
     const start: StartJob = { job: number, request, gzip, queuedSeconds, early };
     slot.worker.postMessage(start);
@@ -350,7 +355,7 @@ export class QueryPool {
     small: SmallQueries,
     asked: { readonly request: EvaluationRequest; readonly outline: QueryOutline; readonly queuedSeconds: number },
   ): Promise<void> {
-    const { source, gzip = false } = running.queued;
+    const { source, labels: memory, gzip = false } = running.queued;
     const { signal } = running.reading;
     const { request, outline, queuedSeconds } = asked;
     let selected: SelectedSeries[] | undefined = [];
@@ -358,7 +363,7 @@ export class QueryPool {
       let isSmall = true;
       // One after the other, as ReadServer does; a worker can begin with the first ones.
       for (const query of outline.selects) {
-        selected.push(await select({ source, signal }, query));
+        selected.push(await select({ source, signal, memory }, query));
         isSmall = small.is(request.query, outline, selected);
         if (!isSmall) break;
       }
@@ -518,6 +523,7 @@ export class QueryPool {
 function settle(queued: QueuedJob): void {
   clearTimeout(queued.deadline);
   queued.signal.removeEventListener('abort', queued.onAbort);
+  queued.labels?.release();
 }
 
 function wake(control: Int32Array): void {

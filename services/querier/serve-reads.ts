@@ -17,6 +17,7 @@ import {
   type SelectQuery,
   type SeriesSource,
   seriesCountOf,
+  type TableMemory,
 } from '../../libs/series/series-source.ts';
 import { type InTrace, keepTrace } from '../../libs/telemetry/trace.ts';
 import type { ReadReply, ReadRequest, SelectedPart } from './worker-protocol.ts';
@@ -59,6 +60,7 @@ interface ServedJob {
   readonly number: number;
   readonly source: SeriesSource;
   readonly signal: AbortSignal;
+  readonly memory: TableMemory | undefined;
   readonly selections: Map<number, OpenSelection>;
   /** The messages of the worker are of no trace. */
   readonly inTrace: InTrace;
@@ -77,9 +79,12 @@ export class ReadServer {
     port.unref();
   }
 
-  /** From now on reads of this job are answered from `source` until `signal` aborts or `end` is called. */
-  begin(number: number, source: SeriesSource, signal: AbortSignal): void {
-    this.#job = { number, source, signal, selections: new Map(), inTrace: keepTrace() };
+  /**
+   * From now on reads of this job are answered from `source` until `signal` aborts or `end` is called.
+   * @param memory where label tables are counted
+   */
+  begin(number: number, source: SeriesSource, signal: AbortSignal, memory?: TableMemory): void {
+    this.#job = { number, source, signal, memory, selections: new Map(), inTrace: keepTrace() };
   }
 
   /**
@@ -243,13 +248,16 @@ export class ReadServer {
   }
 }
 
+interface Reads {
+  readonly source: SeriesSource;
+  readonly signal: AbortSignal;
+  readonly memory: TableMemory | undefined;
+}
+
 /** Selects what a read asks for. */
-export function select(
-  { source, signal }: { readonly source: SeriesSource; readonly signal: AbortSignal },
-  query: ReadQuery,
-): Promise<SelectedSeries> {
+export function select({ source, signal, memory }: Reads, query: ReadQuery): Promise<SelectedSeries> {
   const { matchers, minT, maxT, labels } = query;
-  const plain = { matchers, minT, maxT };
+  const plain = { matchers, minT, maxT, memory };
   if (labels === undefined || source.selectProjected === undefined) return source.select(plain, signal);
   return source.selectProjected(plain, labels, signal);
 }

@@ -37,6 +37,7 @@ import type { QuerierConfig } from './config.ts';
 import type { ApiDeps } from './endpoint.ts';
 import { endpoints, isListed } from './endpoints.ts';
 import type { EvaluationOptions } from './evaluate-query.ts';
+import { LabelMemory } from './label-memory.ts';
 import { ListedReads } from './listed-reads.ts';
 import { mergedSource, witnessedSource } from './merged-source.ts';
 import { createQuerierMetrics } from './metrics.ts';
@@ -114,6 +115,7 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Querier
     workerData,
     outlineOf: outlinesOf(createEngine(workerData.engine), syntax),
     small: new SmallQueries(workerData),
+    labels: new LabelMemory(workerData.limits.memoryBytesMax),
   });
   const access: BlockAccess = {
     gateway: deps.storeGateway,

@@ -4,7 +4,8 @@
  */
 import { Failure } from '../../errors/failure.ts';
 import { ProtobufReader } from '../../model/encoding/protobuf-reader.ts';
-import type { ChunkBatch, LabelTable } from '../../series/series-source.ts';
+import { bytesOfText } from '../../series/list-memory.ts';
+import type { ChunkBatch, LabelTable, TableMemory } from '../../series/series-source.ts';
 import { ByteSink } from '../../std/byte-sink.ts';
 import { doublesColumn, fixed32Column, readText, writeBytesField, writeNested, writeUintField } from './columns.ts';
 
@@ -66,14 +67,22 @@ export class SelectAssembler {
   readonly #strings: string[] = [];
   readonly #begin: Uint32Array[] = [];
   readonly #refs: Uint32Array[] = [];
+  readonly #memory: TableMemory | undefined;
   readonly warnings: string[] = [];
   labelsEnd = false;
 
-  /** Takes a piece; the chunk batch in it, if it has one. @throws Failure `bad_data` */
+  /** @param memory where the table is counted while it grows */
+  constructor(memory?: TableMemory) {
+    this.#memory = memory;
+  }
+
+  /** Takes a piece; the chunk batch in it, if it has one. @throws Failure `bad_data`; that of the memory */
   take(bytes: Uint8Array): ChunkBatch | undefined {
     const reader = new ProtobufReader();
     reader.reset(bytes, new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0, bytes.length);
     let batch: ChunkBatch | undefined;
+    let textBytes = 0;
+    let numberBytes = 0;
     while (reader.position < reader.end) {
       const tag = reader.readTag();
       if (tag === 5 << 3) {
@@ -87,13 +96,18 @@ export class SelectAssembler {
       const end = reader.readEnd('a field of a selection');
       const begin = reader.position;
       const field = tag >>> 3;
-      if (field === 1) this.#strings.push(readText(bytes, begin, end));
-      else if (field === 2) this.#begin.push(uint32s(bytes, begin, end));
+      if (field === 1) {
+        const text = readText(bytes, begin, end);
+        this.#strings.push(text);
+        textBytes += bytesOfText(text);
+      } else if (field === 2) this.#begin.push(uint32s(bytes, begin, end));
       else if (field === 3) this.#refs.push(uint32s(bytes, begin, end));
       else if (field === 4) this.warnings.push(readText(bytes, begin, end));
       else if (field === 6) batch = readBatch(reader, end);
+      if (field === 2 || field === 3) numberBytes += end - begin;
       reader.position = end;
     }
+    if (textBytes + numberBytes > 0) this.#memory?.take(textBytes, numberBytes);
     return batch;
   }
 
@@ -101,6 +115,9 @@ export class SelectAssembler {
   labels(): LabelTable {
     const begin = joined(this.#begin);
     const refs = joined(this.#refs);
+    // This one lives as long as chunks come.
+    this.#begin.length = 0;
+    this.#refs.length = 0;
     if (begin.length === 0 || begin[begin.length - 1] !== refs.length) throw disagree('the labels of a selection');
     for (let i = 1; i < begin.length; i++) if (begin[i] < begin[i - 1]) throw disagree('the labels of a selection');
     for (let i = 0; i < refs.length; i++) if (refs[i] >= this.#strings.length) throw disagree('the texts of labels');

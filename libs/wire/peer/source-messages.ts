@@ -76,7 +76,8 @@ const listCodec: MessageCodec<ListMessage> = codecOf('ListPiece');
 
 /** @param blocks names of the blocks that a store-gateway is asked for; an ingester is told none */
 export function encodeSelect(tenant: TenantId, query: SelectQuery, blocks: readonly string[]): Uint8Array {
-  return selectCodec.encode({ tenant, ...query, matchers: query.matchers.map(matcherMessage), blocks });
+  const { minT, maxT, shard } = query;
+  return selectCodec.encode({ tenant, matchers: query.matchers.map(matcherMessage), minT, maxT, shard, blocks });
 }
 
 /** The field of a shard, where there is one. @throws Failure `bad_data` where it is none */
