@@ -1,16 +1,9 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import type { Steps } from '../std/steps.ts';
+import { atOnce } from '../std/testing/at-once.ts';
 import { Prng } from '../std/testing/prng.ts';
 import { compareUtf8 } from './labels.ts';
 import { sortTextsInSteps } from './text-order.ts';
-
-function atOnce<T>(steps: Steps<T>): [T, number] {
-  for (let count = 1; ; count++) {
-    const step = steps.next();
-    if (step.done === true) return [step.value, count];
-  }
-}
 
 it('texts are sorted by their UTF-8 bytes, in many steps where they are many', () => {
   const prng = new Prng(1);

@@ -8,6 +8,7 @@ import type { HeavySelection, PartWork } from '../../libs/contracts/query-work.t
 import { Failure } from '../../libs/errors/failure.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import { mapBounded } from '../../libs/std/bounded.ts';
+import { runInSlices } from '../../libs/std/steps.ts';
 import { decodePart, type PartAnswer } from '../../libs/wire/peer/part-message.ts';
 import { type Cell, cellsOf } from './cells.ts';
 import { chooseShards, type Unjoinable, weighingFor } from './choose-shards.ts';
@@ -111,7 +112,7 @@ export async function answerRange(
       if (part.known !== undefined) return part.known;
       counts.parts++;
       const answer = await ask(part, { weighing, sorted: false });
-      if (keeps && answer.heavy === undefined) keep(cache, part.cells, answer);
+      if (keeps && answer.heavy === undefined) await keep(cache, part.cells, answer, signal);
       return answer;
     });
     const heavies = parts.flatMap((part, i) => {
@@ -119,14 +120,16 @@ export async function answerRange(
       return heavy === undefined ? [] : [{ part, i, heavy }];
     });
     isSharded = heavies.length > 0;
-    const wholes = isSharded ? await askHeavy(question, heavies, shardsMax, ask, deps) : [];
+    const wholes = isSharded ? await askHeavy(question, heavies, shardsMax, ask, deps, signal) : [];
     for (const [at, { part, i }] of heavies.entries()) {
       const whole = wholes[at];
       if (whole === undefined) continue;
       answers[i] = whole;
-      if (keeps) keep(cache, part.cells, whole);
+      if (keeps) await keep(cache, part.cells, whole, signal);
     }
-    if (answers.every(({ heavy }) => heavy === undefined)) joined = joinParts(answers, question.query, samplesMax);
+    if (answers.every(({ heavy }) => heavy === undefined)) {
+      joined = await runInSlices(joinParts(answers, question.query, samplesMax), signal);
+    }
   } catch (error) {
     // Which of several mistakes is told of is the whole's to say.
     const first = stop.signal.aborted ? stop.signal.reason : error;
@@ -152,6 +155,7 @@ async function askHeavy(
   shardsMax: number,
   ask: (part: Part, what: HowAsked) => Promise<PartAnswer>,
   { counts, shardWeight }: RangeDeps,
+  signal: AbortSignal,
 ): Promise<(PartAnswer | undefined)[]> {
   const shardings = heavies.map(({ heavy }) => split && chooseShards(split, heavy, shardsMax, shardWeight));
   const pieces = heavies.flatMap(({ part, heavy }, i) => {
@@ -161,11 +165,15 @@ async function askHeavy(
   for (const sharding of shardings) if (sharding !== undefined) counts.sharded++;
   counts.shards += pieces.length;
   const found = await mapBounded(pieces, partsAtOnceMax, ({ part, shard, sorted }) => ask(part, { shard, sorted }));
-  return heavies.map(({ part }, i) => {
+  const joined: (PartAnswer | undefined)[] = [];
+  for (const [i, { part }] of heavies.entries()) {
     const own = found.filter((_, at) => pieces[at]?.i === i);
     const sharding = shardings[i];
-    return sharding === undefined ? own[0] : joinShards(own, sharding.join, part.steps);
-  });
+    joined.push(
+      sharding === undefined ? own[0] : await runInSlices(joinShards(own, sharding.join, part.steps), signal),
+    );
+  }
+  return joined;
 }
 
 const isOfTheQuestion = (error: unknown): boolean =>
@@ -219,22 +227,25 @@ async function keptAnswers(
     return held.take(more);
   };
   const keys = cells.flatMap(({ key }) => (key === undefined ? [] : [key]));
-  const found = await cache.get(keys, hasRoom);
+  const found = await cache.get(keys, hasRoom, signal);
   const witnesses = [...new Set(found.flatMap((one) => (one === undefined ? [] : [one.witness])))];
   const stillTrue = witnesses.length === 0 ? new Set<string>() : await check(tenant, witnesses, signal, runner);
   held.take(-bytes);
   let next = 0;
-  return cells.map((cell) => {
-    if (cell.key === undefined) return undefined;
-    const kept = found[next++];
-    if (kept === undefined) counts.misses++;
-    else if (!stillTrue.has(kept.witness)) counts.stale++;
-    else {
+  const answers: (PartAnswer | undefined)[] = [];
+  for (const cell of cells) {
+    const kept = cell.key === undefined ? undefined : found[next++];
+    if (cell.key === undefined) answers.push(undefined);
+    else if (kept !== undefined && stillTrue.has(kept.witness)) {
       counts.hits++;
-      return sliceAnswer(kept, cell);
+      answers.push(await runInSlices(sliceAnswer(kept, cell), signal));
+    } else {
+      if (kept === undefined) counts.misses++;
+      else counts.stale++;
+      answers.push(undefined);
     }
-    return undefined;
-  });
+  }
+  return answers;
 }
 
 /** Those of the witnesses that still hold; none where nobody can say. */
@@ -261,9 +272,15 @@ async function check(
 }
 
 /** Keeps the whole cells of an answer. */
-function keep(cache: ResultsCache, cells: readonly Cell[], answer: PartAnswer): void {
+async function keep(
+  cache: ResultsCache,
+  cells: readonly Cell[],
+  answer: PartAnswer,
+  signal: AbortSignal,
+): Promise<void> {
   for (const cell of cells) {
-    if (cell.key !== undefined && cell.isWhole) cache.put(cell.key, sliceAnswer(answer, cell), cell);
+    if (cell.key === undefined || !cell.isWhole) continue;
+    await cache.put(cell.key, await runInSlices(sliceAnswer(answer, cell), signal), cell, signal);
   }
 }
 
@@ -279,7 +296,7 @@ async function evaluatePart(
   const steps = { startMs, endMs, stepMs };
   const work = { kind: 'part', tenant, query, ...steps, wholeStartMs, wholeEndMs, lookbackMs, ...what } as const;
   const bytes = await gathered(await runner.run(work, options), hold);
-  const answer = decodePart(bytes, steps);
+  const answer = await runInSlices(decodePart(bytes, steps), options.signal);
   hold(bytesOf(answer) - bytes.length);
   if (what.shard === undefined || answer.sharded === true) return answer;
   throw new Failure('not_acceptable', 'a querier of another release knows no shards');

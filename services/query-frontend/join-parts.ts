@@ -1,14 +1,19 @@
 /**
  * The answers to the parts of a range query put together into that of the whole.
  * Owns that the joined answer is the one that the whole would have had: points one behind the other, series in the order of labels,
- * each annotation once. Where that cannot be said it gives nothing, and the whole is asked.
+ * each annotation once. Where that cannot be said it gives nothing, and the whole is asked. All in steps, as there may be many series.
  */
 import { Failure } from '../../libs/errors/failure.ts';
 import type { Histogram } from '../../libs/model/histogram.ts';
 import { compareLabels } from '../../libs/model/labels.ts';
 import type { ResultSeries } from '../../libs/promql/engine.ts';
 import { Annotations } from '../../libs/promql/execute/annotations.ts';
+import { type Steps, sortInSteps } from '../../libs/std/steps.ts';
 import type { PartAnswer } from '../../libs/wire/peer/part-message.ts';
+
+/** So much is joined in a step. */
+const joinedPerStep = 256;
+const pointsPerStep = 1 << 15;
 
 export interface Joined {
   readonly series: readonly ResultSeries[];
@@ -23,22 +28,24 @@ export interface Joined {
  * @throws Failure `execution` where there are more
  * @returns undefined where only the whole can be asked
  */
-export function joinParts(parts: readonly PartAnswer[], text: string, samplesMax: number): Joined | undefined {
-  const annotations = joinAnnotations(parts);
+export function* joinParts(parts: readonly PartAnswer[], text: string, samplesMax: number): Steps<Joined | undefined> {
+  const annotations = yield* joinAnnotations(parts);
   if (annotations === undefined) return undefined;
   checkSamples(parts, samplesMax);
   const { warnings, infos } = annotations.texts(text);
   const sourceWarnings = new Set(parts.flatMap((part) => part.sourceWarnings));
-  return { series: joinSeries(parts), warnings: [...sourceWarnings, ...warnings], infos };
+  return { series: yield* joinSeries(parts), warnings: [...sourceWarnings, ...warnings], infos };
 }
 
 /** Undefined where something was counted: the whole may count otherwise. */
-function joinAnnotations(parts: readonly PartAnswer[]): Annotations | undefined {
+function* joinAnnotations(parts: readonly PartAnswer[]): Steps<Annotations | undefined> {
   const joined = new Annotations();
+  let count = 0;
   for (const part of parts) {
     for (const { level, text, detail, start, order } of part.annotations) {
       if (detail !== '') return undefined;
       joined.add(level, text, { start, order });
+      if (++count % joinedPerStep === 0) yield;
     }
   }
   return joined;
@@ -52,11 +59,14 @@ function checkSamples(parts: readonly PartAnswer[], samplesMax: number): void {
   }
 }
 
-function joinSeries(parts: readonly PartAnswer[]): ResultSeries[] {
-  if (parts.length === 1) return [...(parts[0] as PartAnswer).series];
+function* joinSeries(parts: readonly PartAnswer[]): Steps<readonly ResultSeries[]> {
+  const [only] = parts;
+  if (only !== undefined && parts.length === 1) return only.series;
   const byLabels = new Map<string, ResultSeries[]>();
+  let count = 0;
   for (const { series } of parts) {
     for (const one of series) {
+      if (++count % joinedPerStep === 0) yield;
       if (one.t.length === 0) continue;
       const known = byLabels.get(one.labels.key);
       if (known === undefined) byLabels.set(one.labels.key, [one]);
@@ -64,9 +74,16 @@ function joinSeries(parts: readonly PartAnswer[]): ResultSeries[] {
     }
   }
   const times = new SharedTimes();
-  return Array.from(byLabels.values(), (pieces) => joinPieces(pieces, times)).sort((a, b) =>
-    compareLabels(a.labels, b.labels),
-  );
+  const joined: ResultSeries[] = [];
+  let points = 0;
+  for (const pieces of byLabels.values()) {
+    const one = joinPieces(pieces, times);
+    points += one.t.length;
+    if (joined.push(one) % joinedPerStep !== 0 && points < pointsPerStep) continue;
+    points = 0;
+    yield;
+  }
+  return yield* sortInSteps(joined, (a, b) => compareLabels(a.labels, b.labels));
 }
 
 function joinPieces(pieces: readonly ResultSeries[], times: SharedTimes): ResultSeries {

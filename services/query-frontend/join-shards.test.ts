@@ -3,10 +3,15 @@ import { it } from 'node:test';
 import { Labels } from '../../libs/model/labels.ts';
 import type { ResultSeries } from '../../libs/promql/engine.ts';
 import type { ShardJoin } from '../../libs/promql/plan/split-by-series.ts';
+import { atOnce } from '../../libs/std/testing/at-once.ts';
 import type { PartAnswer } from '../../libs/wire/peer/part-message.ts';
-import { joinShards } from './join-shards.ts';
+import { joinShards as joinInSteps } from './join-shards.ts';
+import type { Steps } from './split-steps.ts';
 
 const steps = { startMs: 0, endMs: 30, stepMs: 10 };
+
+const joinShards = (shards: readonly PartAnswer[], join: ShardJoin, steps: Steps): PartAnswer | undefined =>
+  atOnce(joinInSteps(shards, join, steps))[0];
 
 /** Of each series its label `a` and a value at every step, undefined for none. */
 type Given = Readonly<Record<string, readonly (number | undefined)[]>>;

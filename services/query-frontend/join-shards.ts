@@ -6,15 +6,24 @@
 import { compareLabels } from '../../libs/model/labels.ts';
 import type { ResultSeries } from '../../libs/promql/engine.ts';
 import type { ShardJoin } from '../../libs/promql/plan/split-by-series.ts';
+import { type Steps, sortInSteps } from '../../libs/std/steps.ts';
 import type { PartAnswer } from '../../libs/wire/peer/part-message.ts';
-import type { Steps } from './split-steps.ts';
+import type { Steps as StepRange } from './split-steps.ts';
+
+/** So much is joined in a step. */
+const seriesPerStep = 64;
+const pointsPerStep = 1 << 14;
 
 /** @returns undefined where only the part as a whole can be asked */
-export function joinShards(shards: readonly PartAnswer[], join: ShardJoin, steps: Steps): PartAnswer | undefined {
-  const series = join === 'beside' ? standBeside(shards) : addUp(shards, join, steps);
+export function* joinShards(
+  shards: readonly PartAnswer[],
+  join: ShardJoin,
+  steps: StepRange,
+): Steps<PartAnswer | undefined> {
+  const series = join === 'beside' ? yield* standBeside(shards) : yield* addUp(shards, join, steps);
   if (series === undefined) return undefined;
   return {
-    series: series.sort((a, b) => compareLabels(a.labels, b.labels)),
+    series: yield* sortInSteps(series, (a, b) => compareLabels(a.labels, b.labels)),
     annotations: shards.flatMap(({ annotations }) => annotations),
     sourceWarnings: [...new Set(shards.flatMap(({ sourceWarnings }) => sourceWarnings))],
     witness: shards.some(({ witness }) => witness === '')
@@ -24,42 +33,56 @@ export function joinShards(shards: readonly PartAnswer[], join: ShardJoin, steps
 }
 
 /** Undefined where two have the same labels, which would be a mistake of whoever said that they cannot. */
-function standBeside(shards: readonly PartAnswer[]): ResultSeries[] | undefined {
+function* standBeside(shards: readonly PartAnswer[]): Steps<ResultSeries[] | undefined> {
   const all = shards.flatMap(({ series }) => series);
-  return new Set(all.map(({ labels }) => labels.key)).size === all.length ? all : undefined;
+  const keys = new Set<string>();
+  for (const [i, { labels }] of all.entries()) {
+    keys.add(labels.key);
+    if (i % seriesPerStep === 0) yield;
+  }
+  return keys.size === all.length ? all : undefined;
 }
 
-function addUp(shards: readonly PartAnswer[], join: ShardJoin, steps: Steps): ResultSeries[] | undefined {
+function* addUp(shards: readonly PartAnswer[], join: ShardJoin, steps: StepRange): Steps<ResultSeries[] | undefined> {
   // What is said of a step that has no point, such as a mix of floats and histograms, holds for what other shards say of it.
   if (shards.some(({ annotations }) => annotations.some(({ level }) => level === 'warning'))) return undefined;
   const byLabels = new Map<string, ResultSeries[]>();
+  let count = 0;
   for (const { series } of shards) {
     for (const one of series) {
       if (one.h !== null) return undefined;
       const known = byLabels.get(one.labels.key);
       if (known === undefined) byLabels.set(one.labels.key, [one]);
       else known.push(one);
+      if (++count % seriesPerStep === 0) yield;
     }
   }
   const joined: ResultSeries[] = [];
+  let points = 0;
   for (const [first, ...others] of byLabels.values()) {
     if (first === undefined) continue;
     const column = new JoinedColumn(steps, join);
-    for (const one of [first, ...others]) if (!column.add(one)) return undefined;
+    for (const one of [first, ...others]) {
+      if (!column.add(one)) return undefined;
+      points += one.t.length;
+    }
     joined.push({ labels: first.labels, ...column.points() });
+    if (points < pointsPerStep && joined.length % seriesPerStep !== 0) continue;
+    points = 0;
+    yield;
   }
   return joined;
 }
 
 /** Points of one series, as they come from shards. */
 class JoinedColumn {
-  readonly #steps: Steps;
+  readonly #steps: StepRange;
   readonly #join: ShardJoin;
   readonly #seen: Uint8Array;
   readonly #values: Float64Array;
   readonly #lost: Float64Array;
 
-  constructor(steps: Steps, join: ShardJoin) {
+  constructor(steps: StepRange, join: ShardJoin) {
     const stepCount = Math.floor((steps.endMs - steps.startMs) / steps.stepMs) + 1;
     this.#steps = steps;
     this.#join = join;

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { Failure } from '../../libs/errors/failure.ts';
 import { MemoryCache } from '../../libs/kv/byte-cache.ts';
 import { Labels } from '../../libs/model/labels.ts';
+import { atOnce } from '../../libs/std/testing/at-once.ts';
 import type { PartAnswer } from '../../libs/wire/peer/part-message.ts';
 import { ResultsCache, sliceAnswer } from './results-cache.ts';
 
@@ -24,20 +25,58 @@ describe('answers that are kept', () => {
 
   it('come back as they were, with what they rest on', async () => {
     const answer = answerOf('w', [0, 20_000, 50_000]);
-    cache.put('a', answer, steps);
+    await cache.put('a', answer, steps);
     const [kept, none] = await cache.get(['a', 'b']);
     assert.deepEqual(kept, answer);
     assert.equal(none, undefined);
   });
 
+  it('of many series are written, read and cut in steps', async (test) => {
+    const t = Float64Array.of(0, 10_000);
+    const series = Array.from({ length: 1_000 }, (_, i) => ({ labels: new Labels(['i', `${i}`]), t, v: t, h: null }));
+    const answer = { ...answerOf('w', []), series };
+    let now = 0;
+    // Time stands still but where it is asked: each step ends its turn.
+    test.mock.method(performance, 'now', () => (now += 10));
+    let turns = 0;
+    const count = (): void => {
+      turns++;
+      counting = setImmediate(count);
+    };
+    let counting = setImmediate(count);
+    await cache.put('many', answer, steps);
+    const whileWritten = turns;
+    const [kept] = await cache.get(['many']);
+    clearImmediate(counting);
+    assert.deepEqual(kept, answer);
+    assert.ok(whileWritten > 10 && turns - whileWritten > 10, `${whileWritten} and then ${turns} turns`);
+    assert.ok(atOnce(sliceAnswer(answer, { startMs: 0, endMs: 5_000, stepMs: 10_000 }))[1] > 1);
+  });
+
+  it('that are too large are not written to their end', async () => {
+    const labels = new Labels(['i', '1']);
+    const t = Float64Array.from({ length: 1_000 }, (_, i) => i * 10_000);
+    let read = 0;
+    const series = Array.from({ length: 5_000 }, () => ({
+      ...{ labels, v: t, h: null },
+      get t() {
+        read++;
+        return t;
+      },
+    }));
+    await cache.put('large', { ...answerOf('w', []), series }, { ...steps, endMs: 10_000 * 999 });
+    assert.deepEqual(await cache.get(['large']), [undefined]);
+    assert.ok(read < 5_000, `${read} looks at series`);
+  });
+
   it('are none that rest on something unknown, or that something was said of', async () => {
-    cache.put('c', answerOf('', [0]), steps);
-    cache.put('d', { ...answerOf('w', [0]), sourceWarnings: ['slow'] }, steps);
+    await cache.put('c', answerOf('', [0]), steps);
+    await cache.put('d', { ...answerOf('w', [0]), sourceWarnings: ['slow'] }, steps);
     assert.deepEqual(await cache.get(['c', 'd']), [undefined, undefined]);
   });
 
   it('what cannot be read is passed by, and told', async () => {
-    cache.put('e', answerOf('w', [0]), steps);
+    await cache.put('e', answerOf('w', [0]), steps);
     await store.put('1:f', new Uint8Array(3));
     assert.deepEqual(await cache.get(['f']), [undefined]);
     assert.equal(problems.length, 1);
@@ -56,10 +95,11 @@ describe('answers that are kept', () => {
       () => nowMs,
     );
     for (let i = 0; i < 3; i++) assert.deepEqual(await frozen.get(['a', 'b']), [undefined, undefined]);
-    frozen.put('a', answerOf('w', [0]), steps);
+    await frozen.put('a', answerOf('w', [0]), steps);
     assert.equal(asked, 1);
     nowMs = 60_000;
-    frozen.put('a', answerOf('w', [0]), steps);
+    await frozen.put('a', answerOf('w', [0]), steps);
+    nowMs = 120_000;
     await frozen.get(['a']);
     assert.equal(asked, 3);
   });
@@ -67,7 +107,7 @@ describe('answers that are kept', () => {
   it('are asked for in turns, and no more than there is memory for', async () => {
     const problem = (error: unknown): never => assert.fail(String(error));
     const one = new MemoryCache(8 << 20);
-    new ResultsCache(one, problem).put('a', answerOf('w', [0]), steps);
+    await new ResultsCache(one, problem).put('a', answerOf('w', [0]), steps);
     const [bytes] = await one.get(['1:a']);
     const large = Object.defineProperty(bytes?.slice() ?? assert.fail(), 'length', { value: 3 << 20 });
     const asked: number[] = [];
@@ -91,7 +131,7 @@ describe('answers that are kept', () => {
       { startMs: 20_000, endMs: 20_000, expected: [[20_000]] },
       { startMs: 40_000, endMs: 40_000, expected: [] },
     ]) {
-      const cut = sliceAnswer(answer, { startMs, endMs, stepMs: 10_000 });
+      const [cut] = atOnce(sliceAnswer(answer, { startMs, endMs, stepMs: 10_000 }));
       const points = expected.map((times) => times.map((time) => [time, time / 1000]));
       assert.deepEqual(pointsOf(cut), points);
     }

@@ -5,8 +5,10 @@
  */
 import { Failure } from '../../libs/errors/failure.ts';
 import type { ByteCache } from '../../libs/kv/byte-cache.ts';
+import type { ResultSeries } from '../../libs/promql/engine.ts';
+import { runInSlices, type Steps } from '../../libs/std/steps.ts';
 import { decodePart, encodePart, encodePartEnd, type PartAnswer } from '../../libs/wire/peer/part-message.ts';
-import type { Steps } from './split-steps.ts';
+import type { Steps as StepRange } from './split-steps.ts';
 
 /** Goes with every name: cells of another form are not found. */
 const version = 1;
@@ -15,8 +17,14 @@ const cellBytesMax = 4 << 20;
 /** So many cells are asked for at once, and none beyond so many bytes: what comes after is as if it were not there. */
 const cellsAtOnce = 16;
 const foundBytesMax = 128 << 20;
+/** So much is written or cut in a step. */
+const seriesPerStep = 64;
+const pointsPerStep = 1 << 12;
+const slicedPerStep = 512;
 /** A store that failed is left alone for so long: one that is frozen would let every query wait. */
 const aloneMs = 5_000;
+
+const unending = new AbortController().signal;
 
 export class ResultsCache {
   readonly #store: ByteCache;
@@ -38,6 +46,7 @@ export class ResultsCache {
   async get(
     keys: readonly string[],
     hasRoom: (bytes: number) => boolean = () => true,
+    signal: AbortSignal = unending,
   ): Promise<(PartAnswer | undefined)[]> {
     const none = keys.map(() => undefined);
     if (this.#isLeftAlone) return none;
@@ -49,22 +58,23 @@ export class ResultsCache {
         for (const bytes of await this.#store.get(some.map(nameOf))) {
           foundBytes += bytes?.length ?? 0;
           if (bytes !== undefined && !hasRoom(bytes.length)) return none;
-          answers.push(bytes === undefined ? undefined : decodeCell(bytes));
+          answers.push(bytes === undefined ? undefined : await runInSlices(decodeCell(bytes), signal));
         }
       }
       return keys.map((_, i) => answers[i]);
     } catch (error) {
+      signal.throwIfAborted();
       this.#failed(error);
       return none;
     }
   }
 
   /** Keeps an answer, if it may be kept: it has a witness and nothing was said beside it. */
-  put(key: string, answer: PartAnswer, steps: Steps): void {
+  async put(key: string, answer: PartAnswer, steps: StepRange, signal: AbortSignal = unending): Promise<void> {
     if (this.#isLeftAlone || answer.witness === '' || answer.annotations.length > 0 || answer.sourceWarnings.length > 0)
       return;
-    const bytes = encodeCell(answer, steps);
-    if (bytes.length > cellBytesMax) return;
+    const bytes = await runInSlices(encodeCell(answer, steps), signal);
+    if (bytes === undefined) return;
     this.#store.put(nameOf(key), bytes).catch((error: unknown) => this.#failed(error));
   }
 
@@ -81,22 +91,36 @@ export class ResultsCache {
 
 const nameOf = (key: string): string => `${version}:${key}`;
 
-/** Start, end and step as doubles, then the answer. */
+/** Start, end and step as doubles, then the answer: messages one behind the other are one. */
 const headBytes = 24;
 
-function encodeCell(answer: PartAnswer, { startMs, endMs, stepMs }: Steps): Buffer {
+/** Undefined where it would be too much to keep. */
+function* encodeCell(answer: PartAnswer, { startMs, endMs, stepMs }: StepRange): Steps<Buffer | undefined> {
   const head = Buffer.alloc(headBytes);
   head.writeDoubleLE(startMs, 0);
   head.writeDoubleLE(endMs, 8);
   head.writeDoubleLE(stepMs, 16);
-  return Buffer.concat([
-    head,
-    encodePart(answer, { startMs, endMs, stepMs }),
-    encodePartEnd({ witness: answer.witness }),
-  ]);
+  const pieces: Uint8Array[] = [head];
+  let bytes = 0;
+  for (let at = 0; at < answer.series.length; ) {
+    const begin = at;
+    for (let points = 0; at < answer.series.length && at - begin < seriesPerStep && points < pointsPerStep; at++) {
+      points += (answer.series[at] as ResultSeries).t.length;
+    }
+    const piece = encodePart(
+      { series: answer.series.slice(begin, at), annotations: [], sourceWarnings: [] },
+      { startMs, endMs, stepMs },
+    );
+    pieces.push(piece);
+    bytes += piece.length;
+    if (bytes > cellBytesMax) return undefined;
+    yield;
+  }
+  pieces.push(encodePartEnd({ witness: answer.witness }));
+  return Buffer.concat(pieces);
 }
 
-function decodeCell(bytes: Uint8Array): PartAnswer {
+function decodeCell(bytes: Uint8Array): Steps<PartAnswer> {
   const head = new DataView(bytes.buffer, bytes.byteOffset, headBytes);
   const steps = {
     startMs: head.getFloat64(0, true),
@@ -107,14 +131,17 @@ function decodeCell(bytes: Uint8Array): PartAnswer {
 }
 
 /** The answer to some of the steps; series without a point there are left out. */
-export function sliceAnswer(answer: PartAnswer, { startMs, endMs }: Steps): PartAnswer {
-  const series = answer.series.flatMap(({ labels, t, v, h }) => {
+export function* sliceAnswer(answer: PartAnswer, { startMs, endMs }: StepRange): Steps<PartAnswer> {
+  const series: ResultSeries[] = [];
+  for (const [i, one] of answer.series.entries()) {
+    if (i % slicedPerStep === slicedPerStep - 1) yield;
+    const { labels, t, v, h } = one;
     const begin = rowsBefore(t, startMs);
     const end = rowsBefore(t, endMs + 1);
-    if (begin === end) return [];
-    if (begin === 0 && end === t.length) return [{ labels, t, v, h }];
-    return [{ labels, t: t.subarray(begin, end), v: v.subarray(begin, end), h: h?.slice(begin, end) ?? null }];
-  });
+    if (begin === end) continue;
+    if (begin === 0 && end === t.length) series.push(one);
+    else series.push({ labels, t: t.subarray(begin, end), v: v.subarray(begin, end), h: h?.slice(begin, end) ?? null });
+  }
   return { ...answer, series };
 }
 

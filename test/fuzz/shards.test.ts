@@ -13,6 +13,7 @@ import type { Expr } from '../../libs/promql/syntax/ast.ts';
 import { MemorySource } from '../../libs/promql/testing/memory-source.ts';
 import type { ReadQuery } from '../../libs/series/series-reader.ts';
 import type { SeriesShard, ShardLabels } from '../../libs/series/series-shard.ts';
+import { atOnce } from '../../libs/std/testing/at-once.ts';
 import { decodePart, encodePart } from '../../libs/wire/peer/part-message.ts';
 import { joinParts } from '../../services/query-frontend/join-parts.ts';
 import { joinShards } from '../../services/query-frontend/join-shards.ts';
@@ -62,9 +63,9 @@ describe('random questions over shards of the series', () => {
             assert.throws(() => shards.map((shard) => ask(shard)), Failure, words);
             continue;
           }
-          const answers = shards.map((shard) => decodePart(encodePart(ask(shard), steps), steps));
-          const whole = joinShards(answers, join, steps);
-          const joined = whole && joinParts([whole], text, 0);
+          const answers = shards.map((shard) => atOnce(decodePart(encodePart(ask(shard), steps), steps))[0]);
+          const [whole] = atOnce(joinShards(answers, join, steps));
+          const joined = whole && atOnce(joinParts([whole], text, 0))[0];
           if (joined === undefined) {
             counts.undone++;
             continue;

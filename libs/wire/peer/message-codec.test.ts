@@ -5,6 +5,7 @@ import { generate } from '../../../proto/generate.ts';
 import { Failure } from '../../errors/failure.ts';
 import { Labels } from '../../model/labels.ts';
 import { parseTenantId } from '../../model/tenant-id.ts';
+import { atOnce } from '../../std/testing/at-once.ts';
 import { helloCodec } from './greeting-messages.ts';
 import { decodePart, encodeHeavy } from './part-message.ts';
 import { decodeWork, encodeWork } from './query-work-messages.ts';
@@ -55,7 +56,7 @@ describe('cold messages between processes', () => {
       assert.deepEqual(decodeWork(encodeWork(7, taken)), { ...taken, id: 7 });
     }
     const heavy = { weight: 1.5, series: 3, largestGroup: 2, sorted: true };
-    assert.deepEqual(decodePart(encodeHeavy(heavy), { startMs: 0, endMs: 0, stepMs: 1 }).heavy, heavy);
+    assert.deepEqual(atOnce(decodePart(encodeHeavy(heavy), { startMs: 0, endMs: 0, stepMs: 1 }))[0].heavy, heavy);
     const labels = { selectors: [matchers, []], minT: 0, maxT: Number.POSITIVE_INFINITY, limit: 3 };
     assert.deepEqual(decodeLabelQuery(encodeLabelQuery(tenant, 'job', labels, ['b'])), {
       tenant,

@@ -1,13 +1,15 @@
 /**
  * The answer to some steps of a range query, as columns on their way to a query-frontend (proto/peer.proto: PartAnswer).
- * Owns the way from the engine's columns, which have times, to steps and back. Bits of values stay as they are.
+ * Owns the way from the engine's columns, which have times, to steps and back. Bits of values stay as they are. A query-frontend has
+ * one thread for all: it reads an answer in steps.
  */
 import type { HeavySelection } from '../../contracts/query-work.ts';
 import { Failure } from '../../errors/failure.ts';
 import type { Histogram, ResetHint } from '../../model/histogram.ts';
 import { Labels } from '../../model/labels.ts';
 import type { QueryResult, ResultSeries } from '../../promql/engine.ts';
-import { codecOf, type MessageCodec } from './message-codec.ts';
+import type { Steps } from '../../std/steps.ts';
+import { codecOf, type MessageCodec, wireFields } from './message-codec.ts';
 
 /** The steps of a part. */
 export interface PartSteps {
@@ -53,6 +55,8 @@ interface HistogramMessage {
   readonly customValues: readonly number[];
 }
 
+type PartAnnotation = PartAnswer['annotations'][number];
+
 interface PartMessage extends Omit<PartAnswer, 'series' | 'witness' | 'heavy'> {
   readonly witness?: string;
   readonly heavy?: HeavySelection | null;
@@ -61,6 +65,15 @@ interface PartMessage extends Omit<PartAnswer, 'series' | 'witness' | 'heavy'> {
 
 const endCodec: MessageCodec<PartEnd> = codecOf('PartAnswer');
 const partCodec: MessageCodec<PartMessage> = codecOf('PartAnswer');
+const seriesCodec: MessageCodec<SeriesMessage> = codecOf('PartSeries');
+const annotationCodec: MessageCodec<PartAnnotation> = codecOf('PartAnnotation');
+/** Of PartAnswer. */
+const seriesField = 1;
+const annotationsField = 2;
+/** Such a part of an answer is decoded at once: a fraction of a millisecond. */
+const bytesPerStep = 16 << 10;
+/** What a series takes beside its bytes. */
+const bytesPerSeries = 200;
 const nothing = new Uint8Array(0);
 
 export function encodePart(
@@ -80,12 +93,24 @@ export function encodeHeavy(heavy: HeavySelection): Uint8Array {
 }
 
 /** @throws Failure `bad_data` where the bytes are no such answer */
-export function decodePart(bytes: Uint8Array, steps: PartSteps): PartAnswer {
-  const { series, annotations, sourceWarnings, witness = '', sharded = false, heavy } = partCodec.decode(bytes);
+export function* decodePart(bytes: Uint8Array, steps: PartSteps): Steps<PartAnswer> {
   const everyStep = timesOf(steps);
+  const series: ResultSeries[] = [];
+  const annotations: PartAnnotation[] = [];
+  const others: Uint8Array[] = [];
+  let stepBytes = 0;
+  for (const { number, whole, body } of wireFields(bytes)) {
+    if (number === seriesField && body !== undefined) series.push(seriesOf(seriesCodec.decode(body), everyStep));
+    else if (number === annotationsField && body !== undefined) annotations.push(annotationCodec.decode(body));
+    else others.push(whole);
+    stepBytes += whole.length + bytesPerSeries;
+    if (stepBytes < bytesPerStep) continue;
+    stepBytes = 0;
+    yield;
+  }
+  const { sourceWarnings, witness = '', sharded = false, heavy } = partCodec.decode(Buffer.concat(others));
   return {
-    series: series.map((one) => seriesOf(one, everyStep)),
-    ...{ annotations, sourceWarnings, witness },
+    ...{ series, annotations, sourceWarnings, witness },
     ...(sharded ? { sharded } : {}),
     ...(heavy === undefined || heavy === null ? {} : { heavy }),
   };
