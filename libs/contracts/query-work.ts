@@ -2,7 +2,7 @@
  * What a query-frontend has for queriers to do, and how they take it: they pull, so that a querier that is slow or gone is
  * given nothing. Carried in process or over gRPC (libs/rpc/query-work-server.ts).
  */
-import type { Failure } from '../errors/failure.ts';
+import { Failure } from '../errors/failure.ts';
 import type { TenantId } from '../model/tenant-id.ts';
 import type { SeriesShard, ShardLabels } from '../series/series-shard.ts';
 import type { ReadConsistency } from './ingester.ts';
@@ -87,6 +87,9 @@ export interface WorkHead {
   /** 0 where nothing is said. */
   readonly retryAfterSeconds: number;
 }
+
+/** A querier is gone with the work that it had in hand: by chance, or because of it. */
+export class QuerierLost extends Failure {}
 
 /** Work in the hands of one querier, which answers it: a head, pieces, and an end or a failure. */
 export interface TakenWork {

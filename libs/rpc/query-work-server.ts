@@ -4,7 +4,7 @@
  * Owns which work is in whose hands. A querier whose call breaks has lost its work: the frontend hears of it at once. The other
  * end: query-work-client.ts.
  */
-import type { QueryWorkContract, TakenWork } from '../contracts/query-work.ts';
+import { QuerierLost, type QueryWorkContract, type TakenWork } from '../contracts/query-work.ts';
 import { Failure } from '../errors/failure.ts';
 import { decodeTake, encodeWork, workAnswerCodec } from '../wire/peer/query-work-messages.ts';
 import { failureOf } from './call-failure.ts';
@@ -47,7 +47,7 @@ export function queryWorkHandlers(frontend: QueryWorkContract): CallHandlers {
     } finally {
       handed.delete(id);
       if (!isOver) {
-        const lost = new Failure('unavailable', `querier ${JSON.stringify(peer.instance)} was lost with the query`);
+        const lost = new QuerierLost('unavailable', `querier ${JSON.stringify(peer.instance)} was lost with the query`);
         void taken.fail(lost);
       }
     }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { CallWork, TakenWork, WorkHead } from '../../libs/contracts/query-work.ts';
+import { type CallWork, QuerierLost, type TakenWork, type WorkHead } from '../../libs/contracts/query-work.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import { parseTenantId } from '../../libs/model/tenant-id.ts';
 import { type WorkAnswer, WorkRunner } from './run-work.ts';
@@ -150,6 +150,17 @@ describe('work for queriers', () => {
     for (let i = 0; i < 4; i++) await (await take(runner, 'q')).fail(new Failure('internal', `died ${i}`));
     await assert.rejects(answer, rejectsWith('internal', /died 3/));
     assert.equal(counts.retries, 3);
+  });
+
+  it('is given to one more querier when one is lost with it, and to none when that is lost too', async () => {
+    const { runner, counts } = runnerOf();
+    const answer = ask(runner, workOf('a'));
+    answer.catch(() => undefined);
+    await (await take(runner, 'q1')).fail(new Failure('internal', 'its worker died'));
+    for (const name of ['q2', 'q3'])
+      await (await take(runner, name)).fail(new QuerierLost('unavailable', `${name} lost`));
+    await assert.rejects(answer, rejectsWith('unavailable', /q3 lost/));
+    assert.deepEqual([counts.retries, runner.queue.lengthOf('evaluations'), runner.queue.inHand], [2, 0, 0]);
   });
 
   it('what is wrong with the question is not tried again', async () => {

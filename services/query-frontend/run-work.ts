@@ -3,13 +3,14 @@
  * Owns tries: an answer is gathered whole, as far as memory allows, before any of it goes to the client, so that a querier that
  * dies is not noticed: another one begins anew. What is larger streams, and then a loss is an error of the client's connection.
  */
-import type {
-  QueryWork,
-  QueryWorkContract,
-  TakenWork,
-  WorkHead,
-  WorkLane,
-  WorkWish,
+import {
+  QuerierLost,
+  type QueryWork,
+  type QueryWorkContract,
+  type TakenWork,
+  type WorkHead,
+  type WorkLane,
+  type WorkWish,
 } from '../../libs/contracts/query-work.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import { traceparent } from '../../libs/telemetry/trace.ts';
@@ -23,6 +24,8 @@ const allGatheredBytesMax = 256 << 20;
 const piecesAheadMax = 8;
 /** A piece of work is given out so often at most. */
 const triesMax = 4;
+/** Queriers that may be lost with it: it may be what ends them. */
+const lossesMax = 2;
 /** A querier ends a query that takes too long itself, in its own words: so long that is waited for. */
 const graceMs = 2_000;
 
@@ -68,8 +71,8 @@ export class WorkRunner implements QueryWorkContract {
   }
 
   /**
-   * @throws Failure of the work; `rate_limited` when the queue is full; `timeout`, `canceled`; `unavailable` when every querier that
-   * had it was lost
+   * @throws Failure of the work; `rate_limited` when the queue is full; `timeout`, `canceled`; `unavailable` when two queriers that
+   * had it were lost
    */
   run(work: QueryWork, { timeoutMs, signal, isLetIn = false }: WorkOptions): Promise<WorkAnswer> {
     return new Promise((resolve, reject) => {
@@ -120,6 +123,7 @@ class Item {
   #timer: NodeJS.Timeout;
   #waitsSince = performance.now();
   #tries = 0;
+  #losses = 0;
   #attempt: Attempt | undefined;
 
   constructor(
@@ -226,7 +230,9 @@ class Item {
       return;
     }
     const mayHelp = failure.kind === 'unavailable' || failure.kind === 'internal';
-    if (!mayHelp || this.#tries >= triesMax || performance.now() >= this.#deadline) {
+    if (failure instanceof QuerierLost) this.#losses++;
+    const isOften = this.#tries >= triesMax || this.#losses >= lossesMax;
+    if (!mayHelp || isOften || performance.now() >= this.#deadline) {
       this.end();
       this.#outcome.reject(failure);
       return;
