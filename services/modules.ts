@@ -454,6 +454,8 @@ function ingestersOf(
   if (house.kafka !== undefined) return ingestersBehind(house, ring);
   const writes = new ReplicatedWrite({
     table: ring.table,
+    heardEpoch: ring.heardEpoch,
+    refresh: ring.refresh,
     peerOf: (owner) => cluster.peers?.of(owner),
     shardSizeOf: (tenant) => house.limits.of(tenant).ingestionPartitionsTenantShardSize,
     timeoutMs: house.config.cluster.writeTimeout,

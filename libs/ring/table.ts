@@ -330,7 +330,8 @@ function lackingOwner(table: RingTable, candidate: Candidate): Owner {
 
 /**
  * Whether an owner has to bring what it holds to the bucket, so that another one of its partition which has lost its disk is whole again.
- * Whatever was acknowledged with the help of the lost disk it had before it heard of the return.
+ * Whatever was acknowledged with the help of the lost disk it had before it heard of the return: a write that is stored later does not count that
+ * disk (stillHolds).
  */
 export function mustShip(table: RingTable, own: Pick<Owner, 'instance' | 'zone'>): boolean {
   const owners = table.partitions.find((one) => one.owners.some((owner) => isSame(owner, own)))?.owners ?? [];
@@ -359,6 +360,20 @@ export function shipped(table: RingTable, own: Pick<Owner, 'instance' | 'zone'>,
     return knowing.length >= readQuorum(table.replicationFactor) ? { ...rest, completeFromMs: 0 } : one;
   });
   return withPartition(table, { ...partition, owners });
+}
+
+/**
+ * Whether what an owner stored when it was as `before` is, by this later table, where a read looks for it: on the same disk, which has lost nothing
+ * since. Of a partition that has left the table all is in blocks.
+ */
+export function stillHolds(table: RingTable, id: number, before: Owner): boolean {
+  const partition = table.partitions.find((one) => one.id === id);
+  if (partition === undefined) return true;
+  const now = partition.owners.find((one) => isSame(one, before));
+  if (now?.incarnation !== before.incarnation) return false;
+  return (
+    now.completeFromMs === 0 || (now.completeFromMs === before.completeFromMs && now.returnedIn === before.returnedIn)
+  );
 }
 
 /**

@@ -103,6 +103,9 @@ class Room {
   readonly ingesters = new Map<string, FakeIngester>();
   readonly writes: ReplicatedWrite;
   table: RingTable;
+  /** Newer ones, which were heard of and not fetched. */
+  newer: RingTable[] = [];
+  bucketIsAway = false;
   shardSize = 0;
   nowMs = 0;
   #known = new Map<string, number>();
@@ -128,6 +131,11 @@ class Room {
     }
     this.writes = new ReplicatedWrite({
       table: () => this.table,
+      heardEpoch: () => this.newer.at(-1)?.epoch ?? this.table.epoch,
+      refresh: async () => {
+        if (this.bucketIsAway) throw new Failure('unavailable', 'the bucket is away');
+        this.table = this.newer.at(-1) ?? this.table;
+      },
       peerOf: ({ instance }) => this.ingesters.get(instance),
       shardSizeOf: () => this.shardSize,
       timeoutMs: 1_000,
@@ -362,5 +370,109 @@ describe('a replicated write', () => {
       partitions: [{ ...partition, state: 'pending', owners: partition.owners.slice(0, 2) }],
     };
     assert.match((await failureOf(room.write(names))).message, /partition 0 has 2 of 3 owners/);
+  });
+
+  describe('when a table comes while it is under way', () => {
+    /** c has stored the write, b is away; then `change` is published, and a stores the write when it knows of that. */
+    const during = async (change: (table: RingTable) => RingTable, room = new Room(['a', 'b', 'c'], 1)) => {
+      const a = room.get('ingester-a-0');
+      let release: () => void = () => undefined;
+      a.held = new Promise((resolve) => {
+        release = resolve;
+      });
+      const b = room.get('ingester-b-0');
+      b.leave();
+      const written = room.write(names);
+      await new Promise((resolve) => setImmediate(resolve));
+      room.newer.push(change(room.table));
+      release();
+      return await written;
+    };
+    const ofC =
+      (changed: Partial<Owner>) =>
+      (table: RingTable): RingTable => ({
+        ...table,
+        epoch: table.epoch + 1,
+        partitions: table.partitions.map((partition) => ({
+          ...partition,
+          owners: partition.owners.map((owner) => (owner.zone === 'c' ? { ...owner, ...changed } : owner)),
+        })),
+      });
+    const replaced = ofC({ incarnation: 'empty', completeFromMs: 17, returnedIn: 2 });
+
+    for (const [name, change] of [
+      ['has another disk', replaced],
+      ['is whole again on another disk', ofC({ incarnation: 'empty' })],
+      ['has come back with an older copy of its disk', ofC({ starts: 2, completeFromMs: 17, returnedIn: 2 })],
+      ['is not of the partition any more', ofC({ zone: 'd' })],
+    ] as const) {
+      it(`an owner that ${name} does not count`, async () => {
+        const failure = await failureOf(during(change));
+        assert.equal(failure.kind, 'unavailable');
+        assert.equal(failure.retryAfterSeconds, 1);
+        assert.match(
+          failure.message,
+          /partition 0: 1 of the 2 owners .*ingester-c-0 \(zone c\) has lost its disk meanwhile/,
+        );
+      });
+    }
+
+    it('also one whose table this process has fetched already', async () => {
+      const room = new Room(['a', 'b', 'c'], 1);
+      const change = (table: RingTable): RingTable => {
+        room.table = replaced(table);
+        return room.table;
+      };
+      assert.equal((await failureOf(during(change, room))).kind, 'unavailable');
+    });
+
+    it('one that was started anew on its disk counts, and so does one whom the table has let go with all it had', async () => {
+      for (const change of [
+        ofC({ starts: 2, address: 'elsewhere' }),
+        (table: RingTable) => ({ ...table, epoch: 2, partitions: [] }),
+      ]) {
+        const room = new Room(['a', 'b', 'c'], 1);
+        const { samples } = await during(change, room);
+        assert.ok(samples.every((sample) => room.get('ingester-c-0').samples.has(sample)));
+      }
+    });
+
+    it('one that lacked something before and has lost nothing since counts', async () => {
+      const room = new Room(['a', 'b', 'c'], 1);
+      room.table = replaced(room.table);
+      const { samples } = await during((table) => ({ ...table, epoch: table.epoch + 1 }), room);
+      assert.ok(samples.every((sample) => room.get('ingester-c-0').samples.has(sample)));
+    });
+
+    it('the others are waited for', async () => {
+      const room = new Room(['a', 'b', 'c'], 1);
+      const releases: (() => void)[] = [];
+      for (const zone of ['a', 'b']) {
+        room.get(`ingester-${zone}-0`).held = new Promise((resolve) => {
+          releases.push(resolve);
+        });
+      }
+      const written = room.write(names);
+      await new Promise((resolve) => setImmediate(resolve));
+      room.newer.push(replaced(room.table));
+      releases[0]?.();
+      for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve));
+      assert.equal(room.table.epoch, 2);
+      releases[1]?.();
+      const { samples } = await written;
+      for (const zone of ['a', 'b'])
+        assert.ok(samples.every((sample) => room.get(`ingester-${zone}-0`).samples.has(sample)));
+    });
+
+    it('a table that cannot be had leaves the write unacknowledged', async () => {
+      const room = new Room(['a', 'b', 'c'], 1);
+      room.bucketIsAway = true;
+      const failure = await failureOf(during((table) => ({ ...table, epoch: 2 }), room));
+      assert.deepEqual([failure.kind, failure.retryAfterSeconds], ['unavailable', 1]);
+      assert.match(failure.message, /epoch 2 of the ring's table was heard of and could not be fetched/);
+      room.bucketIsAway = false;
+      room.get('ingester-a-0').held = undefined;
+      await room.write(names);
+    });
   });
 });

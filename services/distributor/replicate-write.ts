@@ -5,6 +5,8 @@
  *
  * Surprising: when an owner that had missed new series is back, all numbers are forgotten at once (a new refEpoch), so that the
  * next write brings labels again. Known rows have no labels here, and an owner without a number for them could not be told.
+ * And: an owner that has stored a write does not count where a table that anybody was heard to know by then says that its disk is gone. The others
+ * bring what they held when they heard of that table to the bucket for it; what one of them stores later, it lacks.
  */
 import { type PushOutcome, type RejectedSeries, SeriesForgotten } from '../../libs/contracts/ingester.ts';
 import type { WriteBatch } from '../../libs/contracts/write-batch.ts';
@@ -12,8 +14,9 @@ import { Failure, toFailure } from '../../libs/errors/failure.ts';
 import type { MetricMetadata } from '../../libs/model/metadata.ts';
 import type { TenantId } from '../../libs/model/tenant-id.ts';
 import { hashSeries, hashText, placeOf } from '../../libs/ring/place-series.ts';
-import { type Owner, type Partition, type RingTable, writeQuorum } from '../../libs/ring/table.ts';
+import { type Owner, type Partition, type RingTable, stillHolds, writeQuorum } from '../../libs/ring/table.ts';
 import { ByteSink } from '../../libs/std/byte-sink.ts';
+import { untilAborted } from '../../libs/std/until-aborted.ts';
 import type { PushReply } from '../../libs/wire/peer/push-message.ts';
 import { type ChosenRows, encodePushRefs, encodePushRows, PushScratch } from '../../libs/wire/peer/push-message.ts';
 import { SeriesPlaces } from './series-places.ts';
@@ -24,6 +27,8 @@ const lastOwnersMs = 250;
 /** All numbers are forgotten for the sake of one owner at most so often; the pause doubles as it goes on. */
 const forgetPauseMs = 1_000;
 const forgetPauseMsMax = 60_000;
+/** Tables that may come one after another while a write is under way. */
+const tablesMax = 10;
 
 /** An ingester that can be written to. */
 export interface WritePeer {
@@ -37,6 +42,10 @@ export interface WritePeer {
 export interface ReplicateDeps {
   /** The newest table that is known. */
   readonly table: () => RingTable | undefined;
+  /** The newest epoch that anybody was heard to know. */
+  readonly heardEpoch: () => number;
+  /** Fetches newer tables. @throws Failure when nobody can be asked */
+  readonly refresh: () => Promise<void>;
   readonly peerOf: (owner: Owner) => WritePeer | undefined;
   /** Partitions that a tenant is spread over; 0 is all. */
   readonly shardSizeOf: (tenant: TenantId) => number;
@@ -70,7 +79,8 @@ interface Group {
 
 interface Sent {
   readonly owner: OwnerState | undefined;
-  readonly name: string;
+  /** As the table had it. */
+  readonly place: Owner;
   reply: PushReply | undefined;
   failure: Failure | undefined;
   /** It would have it if it had come with labels. */
@@ -87,6 +97,7 @@ export class ReplicatedWrite {
   readonly #refsSink = new ByteSink(1 << 12);
   #route: WriteRoute | undefined;
   #refEpoch = 1;
+  #refreshing: Promise<void> | undefined;
   /** An owner that was found to lack numbers while a push is being sent. */
   #mustForgetFor: OwnerState | undefined;
   /** Partition of each row of the batch under way. */
@@ -112,7 +123,7 @@ export class ReplicatedWrite {
   async push(batch: WriteBatch): Promise<PushOutcome> {
     const refEpoch = this.#refEpoch;
     const groups = this.#send(batch);
-    await Promise.all(groups.map((group) => this.#quorumOf(group)));
+    await this.#stored(groups, this.#routeNow().table);
     if (groups.some(({ newRows }) => newRows.length > 0)) await this.#lastOwners(groups);
     return this.#outcomeOf(batch, groups, refEpoch);
   }
@@ -210,12 +221,12 @@ export class ReplicatedWrite {
   }
 
   #sendTo(owner: Owner, column: number, batch: WriteBatch, chosen: ChosenRows, newCount: number): Sent {
-    const name = `${owner.instance} (zone ${owner.zone})`;
+    const name = nameOf(owner);
     const peer = this.#deps.peerOf(owner);
     const state = peer === undefined ? undefined : this.#ownerState(peer);
     const failed = (text: string): Sent => {
       const failure = new Failure('unavailable', text, { retryAfterSeconds: 1 });
-      return { owner: state, name, reply: undefined, failure, wantsLabels: false, settled: Promise.resolve() };
+      return { owner: state, place: owner, reply: undefined, failure, wantsLabels: false, settled: Promise.resolve() };
     };
     if (state === undefined) return failed(`${name} is not connected`);
     if (!this.#gatherRefs(batch, chosen, column, newCount)) {
@@ -232,7 +243,7 @@ export class ReplicatedWrite {
     }
     const sent: { -readonly [K in keyof Sent]: Sent[K] } = {
       owner: state,
-      name,
+      place: owner,
       reply: undefined,
       failure: undefined,
       wantsLabels: false,
@@ -244,7 +255,7 @@ export class ReplicatedWrite {
           const text = `${name} does not know the numbers of some series any more`;
           sent.failure = new Failure('unavailable', text, { retryAfterSeconds: 1 });
           sent.wantsLabels = true;
-        } else sent.reply = reply;
+        } else if (sent.failure === undefined) sent.reply = reply;
         if (reply.staleRefs || (state.refEpoch !== 0 && state.refEpoch !== reply.refEpoch)) this.#forget();
         state.refEpoch = reply.refEpoch;
         if (state.owes) this.#forgetFor(state);
@@ -289,6 +300,56 @@ export class ReplicatedWrite {
     state.pauseMs = Math.min(forgetPauseMsMax, state.pauseMs * 2);
     state.owes = false;
     this.#forget();
+  }
+
+  /**
+   * Resolves when W owners have each group and, by the newest table that anybody was heard to know, still do.
+   * @param table by which they were sent @throws Failure
+   */
+  async #stored(groups: readonly Group[], table: RingTable): Promise<void> {
+    let { epoch } = table;
+    for (let tables = 0; tables < tablesMax; tables++) {
+      await Promise.all(groups.map((group) => this.#quorumOf(group)));
+      // A reply brings the epoch that its owner knew when it had stored the write.
+      if (this.#newestEpoch() <= epoch) return;
+      const newest = await this.#newestTable();
+      for (const { partition, sent } of groups) {
+        for (const one of sent) if (!stillHolds(newest, partition.id, one.place)) lose(one);
+      }
+      ({ epoch } = newest);
+    }
+    throw new Failure('unavailable', `the table of the ring changed ${tablesMax} times during a write`, {
+      retryAfterSeconds: 1,
+    });
+  }
+
+  #newestEpoch(): number {
+    const { table, heardEpoch } = this.#deps;
+    return Math.max(heardEpoch(), table()?.epoch ?? 0);
+  }
+
+  /** A table of the newest epoch that was heard of before. @throws Failure `unavailable` where it cannot be had in time */
+  async #newestTable(): Promise<RingTable> {
+    const { table, refresh, timeoutMs } = this.#deps;
+    const epoch = this.#newestEpoch();
+    const unknown = (cause?: unknown): Failure => {
+      const text = `whether the owners still have a write cannot be said: epoch ${epoch} of the ring's table was heard of and could not be fetched`;
+      return new Failure('unavailable', text, { retryAfterSeconds: 1, cause });
+    };
+    for (let tries = 0; tries < 2; tries++) {
+      const now = table();
+      if (now !== undefined && now.epoch >= epoch) return now;
+      // One that others began may have begun before that epoch was heard of.
+      this.#refreshing ??= refresh().finally(() => {
+        this.#refreshing = undefined;
+      });
+      await untilAborted(this.#refreshing, AbortSignal.timeout(timeoutMs)).catch((cause: unknown) => {
+        throw unknown(cause);
+      });
+    }
+    const now = table();
+    if (now !== undefined && now.epoch >= epoch) return now;
+    throw unknown();
   }
 
   /** Resolves when W owners have the group. @throws Failure when so many cannot have it any more */
@@ -353,6 +414,15 @@ export class ReplicatedWrite {
     if (this.#places.isFull) this.#forget();
     return { refs, rejected, exemplarsDropped };
   }
+}
+
+const nameOf = ({ instance, zone }: Owner): string => `${instance} (zone ${zone})`;
+
+/** What it has stored of a write, or will have, does not count. */
+function lose(sent: Sent): void {
+  const text = `${nameOf(sent.place)} has lost its disk meanwhile`;
+  sent.failure = new Failure('unavailable', text, { retryAfterSeconds: 1 });
+  sent.reply = undefined;
 }
 
 const isThere = (owner: OwnerState | undefined): boolean => owner?.peer.answers === true;
