@@ -51,6 +51,9 @@ export const workPerLabels = 32;
 /** So much of a query is shown in an error. */
 const textShownMax = 200;
 
+/** What numbers the labels of a query's series needs of it. */
+export type NumberingContext = Pick<ExecutionContext, 'worked' | 'takeMemory' | 'giveMemory'>;
+
 export class ExecutionContext {
   readonly reader: SharedReader;
   readonly flags: EvaluationFlags;

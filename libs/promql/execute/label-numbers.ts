@@ -1,22 +1,50 @@
 /**
- * Numbers label sets by some of their labels: those that agree in all of them have one number.
- * Owns the way there without a text to compare by: values lead from node to node of a tree, one level a name.
+ * Numbers label sets by some of their labels, those of some names or all others: those that agree in all of them have one number.
+ * Owns that neither texts nor label sets are made to compare by: label sets of one query share their strings, which are numbered once,
+ * and the numbers of a label set are hashed. What is remembered counts as memory of the query until the end of the numbering.
  */
-import type { Labels } from '../../model/labels.ts';
+import { type Labels, metricName } from '../../model/labels.ts';
 
-type Level = Map<string, Level | number>;
+/** What is counted. */
+interface CountedMemory {
+  takeMemory(bytes: number): void;
+  giveMemory(bytes: number): void;
+}
+
+/** So many names are looked for one by one; of more, each name of a label set is. */
+const fewNames = 16;
+/** A string's place in a map, and a label set's in the columns here. */
+const bytesPerString = 56;
+const bytesPerNumber = 40;
+/** Of this process: what was chosen so that it meets in one slot elsewhere does not here. */
+const seed = (Math.random() * 2 ** 32) | 0;
 
 export class LabelNumbers {
-  readonly #names: readonly string[];
-  readonly #root: Level = new Map();
+  readonly #memory: CountedMemory;
+  readonly #names: ReadonlySet<string>;
+  readonly #without: boolean;
+  /** Undefined where they are many, or what does not count. */
+  readonly #few: readonly string[] | undefined;
+  /** From 1: what is absent is 0. */
+  readonly #strings = new Map<string, number>();
+  /** The first label set of each number. */
+  readonly #firsts: Labels[] = [];
+  /** Number + 1 by hash; 0 is free. */
+  #slots = new Int32Array(64);
+  #hashes = new Int32Array(32);
   #count = 0;
+  #bytes = 0;
   /** Series mostly come in runs that agree. */
-  #last: string[] = [];
+  readonly #last: string[] = [];
   #lastNumber = -1;
   #lastLabels: Labels | undefined;
 
-  constructor(names: Iterable<string>) {
-    this.#names = [...names];
+  /** @param without whether it is the labels of other names that count, but for that of the metric */
+  constructor(names: ReadonlySet<string>, without: boolean, memory: CountedMemory) {
+    this.#memory = memory;
+    this.#names = names;
+    this.#without = without;
+    this.#few = without || names.size > fewNames ? undefined : [...names];
   }
 
   /** How many numbers there are so far: 0, 1, ... in the order in which they were met. */
@@ -26,13 +54,22 @@ export class LabelNumbers {
 
   /** The number of a label set. */
   of(labels: Labels): number {
-    const names = this.#names;
-    if (names.length === 0) {
-      this.#count = 1;
-      return 0;
-    }
     if (labels === this.#lastLabels) return this.#lastNumber;
     this.#lastLabels = labels;
+    const few = this.#few;
+    if (few === undefined) this.#lastNumber = this.#find(this.#hashKept(labels.pairs), labels);
+    else if (!this.#isLast(few, labels)) this.#lastNumber = this.#ofValues(labels);
+    return this.#lastNumber;
+  }
+
+  /** Ends the numbering. */
+  end(): void {
+    this.#memory.giveMemory(this.#bytes);
+    this.#bytes = 0;
+  }
+
+  /** Notes the values that count; whether they are those of the label set before. */
+  #isLast(names: readonly string[], labels: Labels): boolean {
     const last = this.#last;
     let isLast = this.#lastNumber >= 0;
     for (let i = 0; i < names.length; i++) {
@@ -40,27 +77,112 @@ export class LabelNumbers {
       if (isLast && last[i] !== value) isLast = false;
       last[i] = value;
     }
-    if (!isLast) this.#lastNumber = this.#find(last);
-    return this.#lastNumber;
+    return isLast;
   }
 
-  #find(values: readonly string[]): number {
-    let level = this.#root;
-    const end = values.length - 1;
-    for (let i = 0; i < end; i++) {
-      let next = level.get(values[i] as string);
-      if (next === undefined) {
-        next = new Map();
-        level.set(values[i] as string, next);
-      }
-      level = next as Level;
+  #ofValues(labels: Labels): number {
+    const values = this.#last;
+    if (values.length === 0) {
+      this.#count = 1;
+      return 0;
     }
-    const leaf = values[end] as string;
-    let number = level.get(leaf);
-    if (number === undefined) {
-      number = this.#count++;
-      level.set(leaf, number);
+    if (values.length === 1) {
+      // Strings are numbered in the order in which they are met.
+      const number = this.#stringNumber(values[0] as string) - 1;
+      this.#count = this.#strings.size;
+      return number;
     }
-    return number as number;
+    let hash = seed;
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i] as string;
+      hash = mixed(hash, value === '' ? 0 : this.#stringNumber(value));
+    }
+    return this.#find(hash, labels);
   }
+
+  #hashKept(pairs: readonly string[]): number {
+    let hash = seed;
+    for (let i = 0; i < pairs.length; i += 2) {
+      const name = pairs[i] as string;
+      if (!this.#counts(name)) continue;
+      hash = mixed(mixed(hash, this.#stringNumber(name)), this.#stringNumber(pairs[i + 1] as string));
+    }
+    return hash;
+  }
+
+  #counts(name: string): boolean {
+    return this.#without ? name !== metricName && !this.#names.has(name) : this.#names.has(name);
+  }
+
+  #stringNumber(text: string): number {
+    let number = this.#strings.get(text);
+    if (number === undefined) {
+      number = this.#strings.size + 1;
+      this.#strings.set(text, number);
+      this.#take(bytesPerString);
+    }
+    return number;
+  }
+
+  #find(hash: number, labels: Labels): number {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    let slot = hash & mask;
+    for (; slots[slot] !== 0; slot = (slot + 1) & mask) {
+      const number = slots[slot] - 1;
+      if (this.#hashes[number] === hash && this.#agree(this.#firsts[number] as Labels, labels)) return number;
+    }
+    const number = this.#count++;
+    this.#firsts.push(labels);
+    slots[slot] = number + 1;
+    this.#hashes[number] = hash;
+    this.#take(bytesPerNumber);
+    if (this.#count === this.#hashes.length) this.#grow();
+    return number;
+  }
+
+  #agree(known: Labels, labels: Labels): boolean {
+    const few = this.#few;
+    if (few === undefined) return this.#agreeInKept(known.pairs, labels.pairs);
+    const values = this.#last;
+    for (let i = 0; i < few.length; i++) if (known.get(few[i] as string) !== values[i]) return false;
+    return true;
+  }
+
+  #agreeInKept(a: readonly string[], b: readonly string[]): boolean {
+    let at = 0;
+    for (let i = 0; i < a.length; i += 2) {
+      const name = a[i] as string;
+      if (!this.#counts(name)) continue;
+      while (at < b.length && !this.#counts(b[at] as string)) at += 2;
+      if (b[at] !== name || b[at + 1] !== a[i + 1]) return false;
+      at += 2;
+    }
+    while (at < b.length && !this.#counts(b[at] as string)) at += 2;
+    return at >= b.length;
+  }
+
+  #grow(): void {
+    const hashes = new Int32Array(this.#hashes.length * 2);
+    hashes.set(this.#hashes);
+    this.#hashes = hashes;
+    const slots = new Int32Array(this.#slots.length * 2);
+    const mask = slots.length - 1;
+    for (let number = 0; number < this.#count; number++) {
+      let slot = hashes[number] & mask;
+      while (slots[slot] !== 0) slot = (slot + 1) & mask;
+      slots[slot] = number + 1;
+    }
+    this.#slots = slots;
+  }
+
+  #take(bytes: number): void {
+    this.#bytes += bytes;
+    this.#memory.takeMemory(bytes);
+  }
+}
+
+function mixed(hash: number, number: number): number {
+  const next = Math.imul(hash ^ number, 0x9e3779b1);
+  return next ^ (next >>> 15);
 }

@@ -76,6 +76,24 @@ export function withLabel(labels: Labels, name: string, value: string): Labels {
   return new Labels(out);
 }
 
+/** A label set with some labels taken from another one: where that has none of a name, neither has the result. */
+export function labelsOfBoth(labels: Labels, other: Labels, fromOther: ReadonlySet<string>): Labels {
+  const own = labels.pairs;
+  const taken = keepLabels(other, fromOther).pairs;
+  const out: string[] = [];
+  let at = 0;
+  for (let i = 0; i < own.length; i += 2) {
+    const name = own[i] as string;
+    if (fromOther.has(name)) continue;
+    for (; at < taken.length && compareUtf8(taken[at] as string, name) < 0; at += 2) {
+      out.push(taken[at] as string, taken[at + 1] as string);
+    }
+    out.push(name, own[i + 1] as string);
+  }
+  for (; at < taken.length; at += 2) out.push(taken[at] as string, taken[at + 1] as string);
+  return new Labels(out);
+}
+
 /** Labels of the group that a series falls into under by(names) or without(names). */
 export function groupLabels(labels: Labels, names: ReadonlySet<string>, without: boolean): Labels {
   if (without) return filterPairs(labels, (name) => name !== metricName && !names.has(name));
@@ -87,13 +105,13 @@ export function matchLabels(labels: Labels, names: ReadonlySet<string>, on: bool
   return on ? keepLabels(labels, names) : filterPairs(labels, (name) => name !== metricName && !names.has(name));
 }
 
-/** The key of matchLabels without making a label set of it. */
-export function matchKey(labels: Labels, names: ReadonlySet<string>, on: boolean): string {
+/** The key of the labels of these names, without making a label set of them. */
+export function keyOfKept(labels: Labels, names: ReadonlySet<string>): string {
   const pairs = labels.pairs;
   const kept: string[] = [];
   for (let i = 0; i < pairs.length; i += 2) {
     const name = pairs[i] as string;
-    if (on ? names.has(name) : name !== metricName && !names.has(name)) kept.push(name, pairs[i + 1] as string);
+    if (names.has(name)) kept.push(name, pairs[i + 1] as string);
   }
   return labelPairsKey(kept);
 }

@@ -4,7 +4,7 @@
  * came, so that only open groups take memory. In a grid of one step the order of groups shows: it is that of their first points.
  */
 import type { Labels } from '../../../model/labels.ts';
-import { type ExecutionContext, workPerLabels } from '../execution-context.ts';
+import { type ExecutionContext, type NumberingContext, workPerLabels } from '../execution-context.ts';
 import type { Grid } from '../grid.ts';
 import { LabelNumbers } from '../label-numbers.ts';
 import type { OutputSeries, VectorOperator } from '../operator.ts';
@@ -33,37 +33,27 @@ interface Group {
 
 /** The groups of a list of series, in order of their first members, and the group of each series. */
 export function groupSeries(
-  context: Pick<ExecutionContext, 'worked'>,
+  context: NumberingContext,
   series: readonly OutputSeries[],
   { names, without }: Grouping,
 ): { readonly groups: { labels: Labels; dropName: boolean; members: number }[]; readonly groupOf: Int32Array } {
   const nameSet = new Set(names);
-  const byNames = new LabelNumbers(nameSet);
-  const byKey = new Map<string, number>();
+  const numbers = new LabelNumbers(nameSet, without, context);
   const groups: { labels: Labels; dropName: boolean; members: number }[] = [];
   const groupOf = new Int32Array(series.length);
   for (let i = 0; i < series.length; i++) {
     const { labels, dropName } = series[i] as OutputSeries;
     context.worked(workPerLabels);
-    let number: number;
-    if (without) {
-      const grouped = groupLabels(labels, nameSet, true);
-      number = byKey.get(grouped.key) ?? groups.length;
-      if (number === groups.length) {
-        byKey.set(grouped.key, number);
-        groups.push({ labels: grouped, dropName: false, members: 0 });
-      }
-    } else {
-      number = byNames.of(labels);
-      if (number === groups.length) {
-        groups.push({ labels: groupLabels(labels, nameSet, false), dropName: false, members: 0 });
-      }
+    const number = numbers.of(labels);
+    if (number === groups.length) {
+      groups.push({ labels: groupLabels(labels, nameSet, without), dropName: false, members: 0 });
     }
     const group = groups[number] as { dropName: boolean; members: number };
     group.dropName ||= dropName;
     group.members++;
     groupOf[i] = number;
   }
+  numbers.end();
   return { groups, groupOf };
 }
 

@@ -4,63 +4,61 @@
  */
 import type { Labels } from '../../../model/labels.ts';
 import type { BinaryOp, VectorMatching } from '../../syntax/ast.ts';
-import { type ExecutionContext, workPerLabels } from '../execution-context.ts';
+import { type NumberingContext, workPerLabels } from '../execution-context.ts';
 import { LabelNumbers } from '../label-numbers.ts';
 import type { OutputSeries } from '../operator.ts';
-import { deleteLabels, dropMetadata, keepLabels, matchKey, withLabel } from '../series-labels.ts';
+import { deleteLabels, dropMetadata, keepLabels, labelsOfBoth } from '../series-labels.ts';
 import { isArithmetic } from './element-operation.ts';
 
 /** Numbers match groups as they are met, over both sides. */
 export class MatchGroups {
-  readonly #names: ReadonlySet<string>;
-  readonly #on: LabelNumbers | undefined;
-  readonly #numbers = new Map<string, number>();
+  readonly #context: NumberingContext;
+  readonly #numbers: LabelNumbers;
 
-  constructor({ labels, on }: VectorMatching) {
-    this.#names = new Set(labels);
-    this.#on = on ? new LabelNumbers(this.#names) : undefined;
+  constructor(context: NumberingContext, { labels, on }: VectorMatching) {
+    this.#context = context;
+    this.#numbers = new LabelNumbers(new Set(labels), !on, context);
   }
 
   /** How many groups there are so far. */
   get count(): number {
-    return this.#on?.count ?? this.#numbers.size;
+    return this.#numbers.count;
   }
 
   /** The group of each series. */
-  number(context: Pick<ExecutionContext, 'worked'>, series: readonly OutputSeries[]): Int32Array {
+  number(series: readonly OutputSeries[]): Int32Array {
     const groups = new Int32Array(series.length);
-    const on = this.#on;
     series.forEach(({ labels }, i) => {
-      context.worked(workPerLabels);
-      if (on !== undefined) {
-        groups[i] = on.of(labels);
-        return;
-      }
-      const key = matchKey(labels, this.#names, false);
-      let number = this.#numbers.get(key);
-      if (number === undefined) {
-        number = this.#numbers.size;
-        this.#numbers.set(key, number);
-      }
-      groups[i] = number;
+      this.#context.worked(workPerLabels);
+      groups[i] = this.#numbers.of(labels);
     });
     return groups;
   }
+
+  /** Ends the numbering. */
+  end(): void {
+    this.#numbers.end();
+  }
 }
 
-/** Labels of the result of a pair: those of the many side, narrowed one-to-one, with the included ones of the one side. */
-export function resultLabels(
-  many: Labels,
-  one: Labels,
-  op: BinaryOp,
-  matching: VectorMatching,
-  dropName: boolean,
-): Labels {
-  let labels = dropName || isArithmetic(op) ? dropMetadata(many) : many;
-  if (matching.card === 'one-to-one') {
-    const names = new Set(matching.labels);
-    labels = matching.on ? keepLabels(labels, names) : deleteLabels(labels, names);
+/** Labels of the results of pairs: those of the many side, narrowed one-to-one, with the included ones of the one side. */
+export class ResultLabels {
+  readonly #matching: VectorMatching;
+  readonly #dropsName: boolean;
+  readonly #names: ReadonlySet<string>;
+  readonly #included: ReadonlySet<string>;
+
+  constructor(op: BinaryOp, matching: VectorMatching, dropName: boolean) {
+    this.#matching = matching;
+    this.#dropsName = dropName || isArithmetic(op);
+    this.#names = new Set(matching.labels);
+    this.#included = new Set(matching.include);
   }
-  for (const name of matching.include) labels = withLabel(labels, name, one.get(name));
-  return labels;
+
+  of(many: Labels, one: Labels): Labels {
+    const labels = this.#dropsName ? dropMetadata(many) : many;
+    const { card, on } = this.#matching;
+    if (card === 'one-to-one') return on ? keepLabels(labels, this.#names) : deleteLabels(labels, this.#names);
+    return this.#included.size === 0 ? labels : labelsOfBoth(labels, one, this.#included);
+  }
 }

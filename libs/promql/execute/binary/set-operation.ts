@@ -82,9 +82,10 @@ export class SetOperation implements VectorOperator {
   series(): readonly OutputSeries[] {
     const lhs = this.#lhs.series();
     const rhs = this.#rhs.series();
-    const groups = new MatchGroups(this.#matching);
-    this.#lhsGroups = groups.number(this.#context, lhs);
-    const rhsGroups = groups.number(this.#context, rhs);
+    const groups = new MatchGroups(this.#context, this.#matching);
+    this.#lhsGroups = groups.number(lhs);
+    const rhsGroups = groups.number(rhs);
+    groups.end();
     const column = this.#context.takeColumn(this.#grid.stepCount);
     for (const group of rhsGroups) {
       column.clear();

@@ -36,13 +36,14 @@ export class Union implements VectorOperator {
 
   series(): readonly OutputSeries[] {
     const lists = this.#operands.map((operand) => operand.series());
-    const numbers = new MatchGroups(this.#matching);
+    const numbers = new MatchGroups(this.#context, this.#matching);
     const groups: Int32Array[] = [];
     lists.forEach((list, i) => {
       const before = lists[i - 1];
       const isAlike = before !== undefined && haveSameLabels(list, before);
-      groups.push(isAlike ? (groups[i - 1] as Int32Array) : numbers.number(this.#context, list));
+      groups.push(isAlike ? (groups[i - 1] as Int32Array) : numbers.number(list));
     });
+    numbers.end();
     this.#groups = groups;
     return lists.flat();
   }

@@ -13,10 +13,10 @@ import type { Place } from '../annotations.ts';
 import { type ExecutionContext, workPerLabels } from '../execution-context.ts';
 import type { Grid } from '../grid.ts';
 import type { OutputSeries, VectorOperator } from '../operator.ts';
-import { formatLabels, matchKey, matchLabels } from '../series-labels.ts';
+import { formatLabels, keyOfKept, matchLabels } from '../series-labels.ts';
 import { PointKind, type StepColumn } from '../step-column.ts';
 import { ElementOperation } from './element-operation.ts';
-import { MatchGroups, resultLabels } from './match.ts';
+import { MatchGroups, ResultLabels } from './match.ts';
 
 /** What an output takes, but for its labels' texts, which are those of its series. */
 const bytesPerOutput = 200;
@@ -92,9 +92,10 @@ export class VectorVectorOperation implements VectorOperator {
     const first = this.#swapped ? this.#one : this.#many;
     const second = this.#swapped ? this.#many : this.#one;
     for (const side of [first, second]) side.series = side.operator.series();
-    const groups = new MatchGroups(matching);
-    this.#many.groups = groups.number(context, this.#many.series);
-    this.#one.groups = groups.number(context, this.#one.series);
+    const groups = new MatchGroups(context, matching);
+    this.#many.groups = groups.number(this.#many.series);
+    this.#one.groups = groups.number(this.#one.series);
+    groups.end();
     this.#onesOf = Array.from({ length: groups.count }, () => []);
     this.#one.groups.forEach((group, i) => {
       (this.#onesOf[group] as number[]).push(i);
@@ -162,17 +163,15 @@ export class VectorVectorOperation implements VectorOperator {
     return counts;
   }
 
-  #alikeOf(group: number): readonly Alike[] {
+  #alikeOf(group: number, included: ReadonlySet<string>): readonly Alike[] {
     const ones = this.#onesOf[group] as number[];
-    const { include } = this.#call.matching;
     const labelsAt = (i: number): Labels => (this.#one.series[i] as OutputSeries).labels;
     if (ones.length === 0) return [];
-    if (include.length === 0) return [{ labels: labelsAt(ones[0] as number), ones }];
-    const names = new Set(include);
+    if (included.size === 0) return [{ labels: labelsAt(ones[0] as number), ones }];
     const alike = new Map<string, { readonly labels: Labels; readonly ones: number[] }>();
     for (const i of ones) {
       this.#context.worked(workPerLabels);
-      const key = matchKey(labelsAt(i), names, true);
+      const key = keyOfKept(labelsAt(i), included);
       const known = alike.get(key);
       if (known === undefined) alike.set(key, { labels: labelsAt(i), ones: [i] });
       else known.ones.push(i);
@@ -185,6 +184,8 @@ export class VectorVectorOperation implements VectorOperator {
     const { delayedNameRemoval } = this.#context.flags;
     const dropName = returnBool && !delayedNameRemoval;
     const names = new Set(matching.labels);
+    const included = new Set(matching.include);
+    const results = new ResultLabels(op, matching, dropName);
     const outputs: Output[] = [];
     /** Outputs of one group and label set, which must not meet; one-to-one, all of a group. */
     const rivals = new Map<string, Output[]>();
@@ -198,14 +199,14 @@ export class VectorVectorOperation implements VectorOperator {
       else known.push(output);
     };
     const label = (many: Labels, one: Labels): OutputSeries => ({
-      labels: resultLabels(many, one, op, matching, dropName),
+      labels: results.of(many, one),
       dropName: returnBool,
     });
     const alikeOf = new Map<number, readonly Alike[]>();
     this.#many.series.forEach(({ labels }, many) => {
       this.#context.worked(2 * workPerLabels);
       const group = this.#many.groups[many];
-      const alike = alikeOf.get(group) ?? this.#alikeOf(group);
+      const alike = alikeOf.get(group) ?? this.#alikeOf(group, included);
       alikeOf.set(group, alike);
       const own = new Map<string, Output>();
       const outputFor = (one: Labels): Output => {
