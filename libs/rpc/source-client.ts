@@ -52,9 +52,21 @@ export class RemoteSource implements SeriesSource {
     this.#options = options;
   }
 
-  async select(query: SelectQuery, signal: AbortSignal): Promise<SelectedSeries> {
+  select(query: SelectQuery, signal: AbortSignal): Promise<SelectedSeries> {
+    return this.#select(query, undefined, signal);
+  }
+
+  selectProjected(query: SelectQuery, names: readonly string[], signal: AbortSignal): Promise<SelectedSeries> {
+    return this.#select(query, names, signal);
+  }
+
+  async #select(
+    query: SelectQuery,
+    names: readonly string[] | undefined,
+    signal: AbortSignal,
+  ): Promise<SelectedSeries> {
     const { channel, calls, tenant, blocks = [] } = this.#options;
-    const request = [encodeSelect(tenant, query, blocks)];
+    const request = [encodeSelect(tenant, query, blocks, names)];
     const pieces = this.#withoutReads(channel.stream(calls.select, request, { timeoutMs: readMs, signal }));
     const assembler = new SelectAssembler(query.memory);
     let early: ChunkBatch | undefined;

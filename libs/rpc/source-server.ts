@@ -41,9 +41,10 @@ export function sourceStreams(
   memory: ListMemory,
 ): CallHandlers['streams'] {
   async function* select(request: Uint8Array, { signal }: CallContext): AsyncGenerator<Uint8Array> {
-    const { tenant, query, blocks } = decodeSelect(request);
+    const { tenant, query, blocks, names } = decodeSelect(request);
     const { source, reads } = open(tenant, blocks);
-    const selected = await source.select(query, signal);
+    const projected = names === undefined ? undefined : source.selectProjected?.(query, names, signal);
+    const selected = await (projected ?? source.select(query, signal));
     // Which blocks have answered is known before the caller goes on with the labels; what chunks cost, at the end.
     if (reads !== undefined) yield encodeReadsPiece(reads());
     yield* encodeLabelPieces(selected.labels, selected.warnings);

@@ -154,7 +154,9 @@ export interface SeriesSource {
    * equal label sets. All labels are there if any series has one called __type__ or __unit__, which are names that functions
    * take away.
    */
-  selectProjected?(query: SelectQuery, names: readonly string[], signal: AbortSignal): Promise<SelectedSeries>;
+  readonly selectProjected?:
+    | ((query: SelectQuery, names: readonly string[], signal: AbortSignal) => Promise<SelectedSeries>)
+    | undefined;
   /** Distinct label names, sorted by UTF-8 bytes. */
   labelNames(query: LabelQuery, signal: AbortSignal): Promise<Listed<string>>;
   /** Distinct values of one label, sorted by UTF-8 bytes. */

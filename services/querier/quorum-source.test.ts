@@ -3,11 +3,13 @@ import { describe, it } from 'node:test';
 import type { HeadStatus, RecentRead, TimeSpan, WriteMarksOf } from '../../libs/contracts/ingester.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import type { Owner, PartitionState, RingTable } from '../../libs/ring/table.ts';
+import { projectLabels } from '../../libs/series/project-labels.ts';
 import type {
   ExemplarSeries,
   LabelQuery,
   Listed,
   SelectedSeries,
+  SelectQuery,
   SeriesSource,
 } from '../../libs/series/series-source.ts';
 import { LogFreshness } from './log-freshness.ts';
@@ -66,6 +68,11 @@ class FakePeer implements ReadPeer {
           this.beforeBatch = () => Promise.reject(away);
         }
         return super.select({ matchers: [], minT: 0, maxT: 10_000 });
+      }
+
+      async selectProjected(_: SelectQuery, names: readonly string[], signal: AbortSignal): Promise<SelectedSeries> {
+        const selected = await this.select();
+        return { ...selected, labels: await projectLabels(selected.labels, names, signal) };
       }
     })([{ labels: { __name__: 'm', peer: peer.value }, samples: [[1_500, 1]] }]);
   }
@@ -181,6 +188,28 @@ describe('a read of the ingesters', () => {
     );
     const { labels } = await room.source.select({ matchers: [], minT: 1_000, maxT: 2_000 }, noSignal);
     assert.equal(labels.begin.length - 1, 4);
+  });
+
+  it('leaves labels out where one answer is the whole', async () => {
+    const select: SelectQuery = { matchers: [], minT: 1_000, maxT: 2_000 };
+    const alone = roomOf(['a'], ['active']);
+    const { labels } = (await alone.source.selectProjected?.(select, ['__name__'], noSignal)) ?? assert.fail();
+    assert.deepEqual([labels.strings, labels.setOf], [['__name__', 'm'], Uint32Array.of(0)]);
+    assert.equal(alone.reads.length, 1);
+    alone.peer('a0').failure = away;
+    await failureOf(alone.source.selectProjected?.(select, [], noSignal) ?? assert.fail());
+    for (const room of [roomOf(['a'], ['active', 'inactive']), roomOf(['a', 'b', 'c'], ['active'])]) {
+      assert.equal(room.source.selectProjected, undefined);
+    }
+    // A table that came meanwhile has another partition.
+    const grown = roomOf(['a'], ['active', 'active']);
+    const { table } = grown;
+    grown.table = { ...table, partitions: table.partitions.slice(0, 1) };
+    const source = grown.sourceWith(undefined);
+    grown.table = table;
+    const both = (await source.selectProjected?.(select, ['__name__'], noSignal)) ?? assert.fail();
+    assert.equal(both.labels.begin.length - 1, 2);
+    assert.ok(both.labels.strings.includes('a1'));
   });
 
   it('asks another one in the place of one that fails, and one that does not answer last', async () => {

@@ -84,31 +84,54 @@ export interface QuorumSourceDeps {
 export class QuorumSource implements RecentSource {
   /** Replicas cut blocks of their own: none answers for the block of another, and what is read twice is merged. */
   readonly blocks: readonly string[] = [];
+  /** Where one answer is the whole: several are joined by all their labels. */
+  readonly selectProjected: SeriesSource['selectProjected'];
   readonly #deps: QuorumSourceDeps;
 
   constructor(deps: QuorumSourceDeps) {
     this.#deps = deps;
+    const table = deps.table();
+    const wanted = table === undefined ? [] : wantedPartitions(table, this.#asked(table));
+    const isOne = wanted.length === 1 && wanted[0].needed === 1;
+    this.selectProjected = isOne ? (query, names, signal) => this.#projected(query, names, signal) : undefined;
   }
 
   async select(query: SelectQuery, signal: AbortSignal): Promise<SelectedSeries> {
+    const answers = await this.#select(query, signal, (source, stop) => source.select(query, stop));
+    return mergeSelections(answers, signal);
+  }
+
+  async #projected(query: SelectQuery, names: readonly string[], signal: AbortSignal): Promise<SelectedSeries> {
+    const answers = await this.#select(
+      query,
+      signal,
+      (source, stop) => source.selectProjected?.(query, names, stop) ?? source.select(query, stop),
+    );
+    // The table has changed meanwhile.
+    return answers.length > 1 ? this.select(query, signal) : mergeSelections(answers, signal);
+  }
+
+  async #select(
+    query: SelectQuery,
+    signal: AbortSignal,
+    select: (source: SeriesSource, stop: AbortSignal) => Promise<SelectedSeries>,
+  ): Promise<readonly SelectedSeries[]> {
     const { onRead } = this.#deps;
     if (onRead === undefined) {
-      return mergeSelections(
-        await this.#all(query, signal, (peer, stop) => selectAhead(peer.source(), query, stop)),
-        signal,
-      );
+      return this.#all(query, signal, (peer, stop) => withFirst(select(peer.source(), stop), stop));
     }
     const { minT, maxT } = query;
     const read = async (peer: ReadPeer, stop: AbortSignal, place: ReadPlace) => {
       // Asked first, so that a write that is not in the answer changes the mark.
       const marking = peer.writeMarks([{ minT, maxT }], stop);
-      const [{ run, writes }, selection] = await Promise.all([marking, selectAhead(peer.source(), query, stop)]);
+      const selecting = withFirst(select(peer.source(), stop), stop);
+      const [{ run, writes }, selection] = await Promise.all([marking, selecting]);
       const mark: OwnerMark = { ...place, run, write: writes[0] ?? 0 };
       return { ...selection, mark };
     };
     const answers = await this.#all(query, signal, read);
     onRead({ minT, maxT, marks: answers.map(({ mark }) => mark) });
-    return mergeSelections(answers, signal);
+    return answers;
   }
 
   /**
@@ -398,22 +421,22 @@ export class QuorumSource implements RecentSource {
 }
 
 /** A selection whose first chunks are there; most have no more. */
-async function selectAhead(source: SeriesSource, query: SelectQuery, signal: AbortSignal): Promise<SelectedSeries> {
-  const selected = await source.select(query, signal);
+async function withFirst(selecting: Promise<SelectedSeries>, signal: AbortSignal): Promise<SelectedSeries> {
+  const selected = await selecting;
   const batches = selected.chunks(signal)[Symbol.asyncIterator]();
-  const ahead: ChunkBatch[] = [];
+  const first: ChunkBatch[] = [];
   let isEnd = false;
   for (let bytes = 0; bytes < aheadBytes && !isEnd; ) {
     const { done, value } = await batches.next();
     if (done === true) isEnd = true;
     else {
-      ahead.push(value);
+      first.push(value);
       bytes += value.bytes.length;
     }
   }
   async function* chunks(): AsyncGenerator<ChunkBatch> {
     try {
-      for (let batch = ahead.shift(); batch !== undefined; batch = ahead.shift()) yield batch;
+      for (let batch = first.shift(); batch !== undefined; batch = first.shift()) yield batch;
       while (!isEnd) {
         const { done, value } = await batches.next();
         if (done === true) return;

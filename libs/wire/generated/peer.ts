@@ -501,6 +501,19 @@ export const peerDescriptor: object = {
           "shard": {
            "type": "Shard",
            "id": 6
+          },
+          "projection": {
+           "type": "Projection",
+           "id": 7
+          }
+         }
+        },
+        "Projection": {
+         "fields": {
+          "names": {
+           "rule": "repeated",
+           "type": "string",
+           "id": 1
           }
          }
         },
@@ -557,6 +570,12 @@ export const peerDescriptor: object = {
           "batch": {
            "type": "ChunkBatch",
            "id": 6
+          },
+          "labelSet": {
+           "rule": "repeated",
+           "type": "fixed32",
+           "id": 7,
+           "protoName": "label_set"
           }
          }
         },

@@ -43,6 +43,9 @@ describe('cold messages between processes', () => {
     const shard = { names: ['a'], without: true, index: 1, count: 2 };
     const ofShard = { ...query, shard };
     assert.deepEqual(decodeSelect(encodeSelect(tenant, ofShard, [])), { tenant, query: ofShard, blocks: [] });
+    for (const names of [[], ['a', 'b']]) {
+      assert.deepEqual(decodeSelect(encodeSelect(tenant, query, [], names)), { tenant, query, blocks: [], names });
+    }
     const none = encodeSelect(tenant, { ...query, shard: { ...shard, index: 2 } }, []);
     assert.throws(() => decodeSelect(none), /no shard 2 of 2/);
     const part = { kind: 'part', tenant, query: 'x', startMs: 1, endMs: 2, stepMs: 1, lookbackMs: 0 } as const;

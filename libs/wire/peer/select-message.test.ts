@@ -50,6 +50,20 @@ describe('a selection between processes', () => {
     );
   });
 
+  it('series that share label sets come back with them, and none has one that did not come', () => {
+    const table: LabelTable = {
+      ...{ strings: ['a', '1', '2'], begin: Uint32Array.of(0, 2, 4), refs: Uint32Array.of(0, 1, 0, 2) },
+      setOf: Uint32Array.from({ length: 100_000 }, (_, i) => i % 2),
+    };
+    const read = (labels: LabelTable, way: (bytes: Uint8Array) => Uint8Array): LabelTable => {
+      const assembler = new SelectAssembler();
+      for (const piece of encodeLabelPieces(labels, [])) assembler.take(way(piece));
+      return assembler.labels();
+    };
+    for (const way of [(bytes: Uint8Array) => bytes, throughOracle]) assert.deepEqual(read(table, way), table);
+    assert.throws(() => read({ ...table, setOf: Uint32Array.of(2) }, throughOracle), Failure);
+  });
+
   it('a long table comes in several pieces', () => {
     const count = 200_000;
     const strings = Array.from({ length: 50_000 }, (_, i) => `value-${i}-${'x'.repeat(i % 40)}`);

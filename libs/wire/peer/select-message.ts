@@ -15,7 +15,7 @@ const pieceNumbers = 64 << 10;
 
 /** The pieces of a label table, the last of which ends it. */
 export function* encodeLabelPieces(labels: LabelTable, warnings: readonly string[]): Generator<Uint8Array> {
-  const { strings, begin, refs } = labels;
+  const { strings, begin, refs, setOf = new Uint32Array(0) } = labels;
   let out = new ByteSink(4096);
   for (const text of strings) {
     // Not left out where it is empty: its place counts.
@@ -28,6 +28,7 @@ export function* encodeLabelPieces(labels: LabelTable, warnings: readonly string
   for (const [field, column] of [
     [2, begin],
     [3, refs],
+    [7, setOf],
   ] as const) {
     for (let at = 0; at < column.length; at += pieceNumbers) {
       if (at > 0) {
@@ -67,6 +68,7 @@ export class SelectAssembler {
   readonly #strings: string[] = [];
   readonly #begin: Uint32Array[] = [];
   readonly #refs: Uint32Array[] = [];
+  readonly #setOf: Uint32Array[] = [];
   readonly #memory: TableMemory | undefined;
   readonly warnings: string[] = [];
   labelsEnd = false;
@@ -104,7 +106,8 @@ export class SelectAssembler {
       else if (field === 3) this.#refs.push(uint32s(bytes, begin, end));
       else if (field === 4) this.warnings.push(readText(bytes, begin, end));
       else if (field === 6) batch = readBatch(reader, end);
-      if (field === 2 || field === 3) numberBytes += end - begin;
+      else if (field === 7) this.#setOf.push(uint32s(bytes, begin, end));
+      if (field === 2 || field === 3 || field === 7) numberBytes += end - begin;
       reader.position = end;
     }
     if (textBytes + numberBytes > 0) this.#memory?.take(textBytes, numberBytes);
@@ -115,13 +118,14 @@ export class SelectAssembler {
   labels(): LabelTable {
     const begin = joined(this.#begin);
     const refs = joined(this.#refs);
+    const setOf = joined(this.#setOf);
     // This one lives as long as chunks come.
-    this.#begin.length = 0;
-    this.#refs.length = 0;
+    for (const parts of [this.#begin, this.#refs, this.#setOf]) parts.length = 0;
     if (begin.length === 0 || begin[begin.length - 1] !== refs.length) throw disagree('the labels of a selection');
     for (let i = 1; i < begin.length; i++) if (begin[i] < begin[i - 1]) throw disagree('the labels of a selection');
     for (let i = 0; i < refs.length; i++) if (refs[i] >= this.#strings.length) throw disagree('the texts of labels');
-    return { strings: this.#strings, begin, refs };
+    for (let i = 0; i < setOf.length; i++) if (setOf[i] + 1 >= begin.length) throw disagree('the label sets of series');
+    return { strings: this.#strings, begin, refs, ...(setOf.length > 0 && { setOf }) };
   }
 }
 

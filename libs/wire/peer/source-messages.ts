@@ -26,6 +26,7 @@ interface SelectMessage {
   readonly maxT: number;
   readonly blocks: readonly string[];
   readonly shard?: SeriesShard | null | undefined;
+  readonly projection?: { readonly names: readonly string[] } | null | undefined;
 }
 
 interface LabelMessage {
@@ -74,10 +75,20 @@ const labelCodec: MessageCodec<LabelMessage> = codecOf('LabelRequest');
 const metadataCodec: MessageCodec<MetadataMessage> = codecOf('MetadataRequest');
 const listCodec: MessageCodec<ListMessage> = codecOf('ListPiece');
 
-/** @param blocks names of the blocks that a store-gateway is asked for; an ingester is told none */
-export function encodeSelect(tenant: TenantId, query: SelectQuery, blocks: readonly string[]): Uint8Array {
+/**
+ * @param blocks names of the blocks that a store-gateway is asked for; an ingester is told none
+ * @param names of labels, where the others may be left out
+ */
+export function encodeSelect(
+  tenant: TenantId,
+  query: SelectQuery,
+  blocks: readonly string[],
+  names?: readonly string[],
+): Uint8Array {
   const { minT, maxT, shard } = query;
-  return selectCodec.encode({ tenant, matchers: query.matchers.map(matcherMessage), minT, maxT, shard, blocks });
+  const matchers = query.matchers.map(matcherMessage);
+  const projection = names === undefined ? undefined : { names };
+  return selectCodec.encode({ tenant, matchers, minT, maxT, shard, blocks, projection });
 }
 
 /** The field of a shard, where there is one. @throws Failure `bad_data` where it is none */
@@ -91,10 +102,13 @@ export function decodeSelect(bytes: Uint8Array): {
   readonly tenant: TenantId;
   readonly query: SelectQuery;
   readonly blocks: readonly string[];
+  /** Absent: all labels. */
+  readonly names?: readonly string[];
 } {
-  const { tenant, matchers, minT, maxT, blocks, shard } = selectCodec.decode(bytes);
+  const { tenant, matchers, minT, maxT, blocks, shard, projection } = selectCodec.decode(bytes);
   const query = { matchers: matchers.map(matcherOf), minT, maxT, ...shardField(shard) };
-  return { tenant: parseTenantId(tenant), query, blocks };
+  const names = projection === undefined || projection === null ? {} : { names: projection.names };
+  return { tenant: parseTenantId(tenant), query, blocks, ...names };
 }
 
 /** @param blocks as encodeSelect */
