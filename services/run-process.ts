@@ -16,7 +16,7 @@ import { type StartedModules, startModules } from '../libs/lifecycle/start-modul
 import { watchTenantLimits } from '../libs/limits/tenant-limits.ts';
 import { parseTenantId, type TenantId } from '../libs/model/tenant-id.ts';
 import { openBucket } from '../libs/object-store/open-bucket.ts';
-import { badLabelPath } from '../libs/query-api/bad-label-path.ts';
+import { refuseBadLabel } from '../libs/query-api/api-routes.ts';
 import { ListMemory } from '../libs/series/list-memory.ts';
 import { startTraceExport } from '../libs/telemetry/export-traces.ts';
 import { createLogger } from '../libs/telemetry/log.ts';
@@ -102,7 +102,7 @@ async function run(config: Config): Promise<void> {
     metrics,
     log: log.child({ component: 'http' }),
     tenantOf: tenantReader(missingHeader),
-    refusalOf: badLabelPath,
+    refuse: refuseBadLabel,
     notReady: () => {
       const reasons = notReady();
       return reasons.length === 0 && !isGreeted ? ['the process is starting'] : reasons;

@@ -6,13 +6,13 @@
  */
 import { isAscii } from 'node:buffer';
 import type { Socket } from 'node:net';
-import { type FastifyInstance, fastify, type RouteHandler } from 'fastify';
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, type RouteHandler } from 'fastify';
 import { Failure } from '../errors/failure.ts';
 import { openFilesMax } from '../std/open-files.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { version } from '../telemetry/version.ts';
-import { isUnexpected, sendFailure, sendJsonFailure } from './failure-response.ts';
+import { isUnexpected, sendFailure } from './failure-response.ts';
 import type { TenantOf } from './tenant-header.ts';
 import { traceRequests } from './trace-requests.ts';
 
@@ -53,13 +53,13 @@ export interface HttpDeps {
   readonly notReady: () => readonly string[];
   /** One line for each thing that is amiss although the process is ready: what needs it fails, the rest goes on. */
   readonly amiss?: () => readonly string[];
-  /** What an API says, in its own envelope, of a URL that cannot be decoded; undefined where it is none of its own. */
-  readonly refusalOf?: (url: string) => Failure | undefined;
+  /** Answers, as an API does, a URL that cannot be decoded; undefined where it is none of its own. */
+  readonly refuse?: (request: FastifyRequest, reply: FastifyReply) => FastifyReply | Promise<FastifyReply> | undefined;
 }
 
 export function createHttpServer(
   config: HttpConfig,
-  { metrics, log, tenantOf, notReady, amiss = () => [], refusalOf = () => undefined }: HttpDeps,
+  { metrics, log, tenantOf, notReady, amiss = () => [], refuse = () => undefined }: HttpDeps,
 ): HttpServer {
   const app = fastify({
     logger: false,
@@ -77,10 +77,7 @@ export function createHttpServer(
     },
     routerOptions: { maxParamLength: 2048, ignoreDuplicateSlashes: true },
     // What fastify refuses before a route is found, such as a path with a broken percent escape.
-    frameworkErrors: (error, request, reply) => {
-      const refusal = refusalOf(request.raw.url ?? '');
-      return refusal === undefined ? sendFailure(reply, error) : sendJsonFailure(reply, refusal);
-    },
+    frameworkErrors: (error, request, reply) => refuse(request, reply) ?? sendFailure(reply, error),
   });
   // A body is read by those who want one, and count it (read-body.ts): whatever is sent to any other URL stays with the connection.
   app.removeAllContentTypeParsers();

@@ -17,6 +17,7 @@ import { usableMemoryBytes } from '../std/usable-memory.ts';
 import type { AnswerBody, ApiAnswer } from './api-answer.ts';
 import { type ApiCall, apiDress, type Dress } from './api-call.ts';
 import { type ApiPath, type ApiRow, apiRows } from './api-paths.ts';
+import { badLabelPath } from './bad-label-path.ts';
 import { acceptedEncoding, compressBody } from './compress-body.ts';
 import { multipartFields } from './multipart-form.ts';
 import { RequestForm } from './request-form.ts';
@@ -86,6 +87,12 @@ export function apiRoutes(deps: RouteDeps): (app: FastifyInstance) => Promise<vo
       for (const row of apiRows) addRoute(app, prefix, row, deps, bodies);
     }
   };
+}
+
+/** Answers a path whose label name is no UTF-8, for which there is no route; undefined where it is none of these. */
+export function refuseBadLabel(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> | undefined {
+  const failure = badLabelPath(request.raw.url ?? '');
+  return failure === undefined ? undefined : send(request, reply, apiDress, apiDress.failure(failure));
 }
 
 /** What bodies meet before they are read. */

@@ -1,6 +1,6 @@
 /**
  * Label names in a path that are no UTF-8: no router finds a route for them, and Prometheus says what is wrong with the name.
- * Owns which paths those are and the words; libs/http asks.
+ * Owns which paths those are and the words.
  */
 import { Failure } from '../errors/failure.ts';
 import { quoteText } from '../promql/syntax/go-text.ts';

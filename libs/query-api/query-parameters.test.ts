@@ -168,6 +168,7 @@ describe('limit, timeout and lookback', () => {
     assert.equal(readLookbackMs(formOf({})), 0);
     assert.equal(readLookbackMs(formOf({ lookback_delta: '1m' })), 60_000);
     assert.equal(readLookbackMs(formOf({ lookback_delta: '-5' })), 0);
+    assert.equal(readLookbackMs(formOf({ lookback_delta: '0.0001' })), 0.1);
     const words = 'error parsing lookback delta duration: cannot parse "x" to a valid duration';
     assert.throws(() => readLookbackMs(formOf({ lookback_delta: 'x' })), badData(words));
   });

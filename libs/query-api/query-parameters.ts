@@ -5,6 +5,7 @@
  * the engine gets whole milliseconds. Where Prometheus lets an int64 overflow we answer an error instead.
  */
 import { Failure } from '../errors/failure.ts';
+import { parseGoFloat } from '../model/parse-float.ts';
 import { quoteText } from '../promql/syntax/go-text.ts';
 import type { RequestForm } from './request-form.ts';
 
@@ -29,36 +30,6 @@ export function quoteGiven(text: string): string {
 /** A parameter that cannot be read, as Prometheus words it. */
 export function invalidParameter(name: string, reason: string): Failure {
   return new Failure('bad_data', `invalid parameter ${quoteText(name)}: ${reason}`);
-}
-
-const goInfinity = /^[+-]?inf(inity)?$/i;
-const goNaN = /^nan$/i;
-// Each digit has one place in a pattern: where two could take it, a long text would cost its length times its length.
-const goDecimal = /^[+-]?([0-9][0-9_]*(\.[0-9_]*)?|\.[0-9][0-9_]*)(e[+-]?[0-9][0-9_]*)?$/i;
-/** An underscore that does not stand between two digits. */
-const misplacedUnderscore = /(?<![0-9])_|_(?![0-9])/;
-const goHex = /^([+-]?)0x([0-9a-f_]*)(?:\.([0-9a-f_]*))?p([+-]?[0-9][0-9_]*)$/i;
-const misplacedHexUnderscore = /(?<![0-9a-fx])_|_(?![0-9a-f])/i;
-
-/** strconv.ParseFloat(text, 64); undefined where it gives an error, also for what is too large. */
-function parseGoFloat(text: string): number | undefined {
-  if (goNaN.test(text)) return NaN;
-  if (goInfinity.test(text)) return text.startsWith('-') ? -Infinity : Infinity;
-  let value: number;
-  const hex = goHex.exec(text);
-  if (hex !== null) {
-    if (misplacedHexUnderscore.test(text)) return undefined;
-    const whole = (hex[2] ?? '').replaceAll('_', '');
-    const fraction = (hex[3] ?? '').replaceAll('_', '');
-    if (whole === '' && fraction === '') return undefined;
-    const mantissa = Number(BigInt(`0x${whole}${fraction}`));
-    value = mantissa * 2 ** (Number((hex[4] ?? '').replaceAll('_', '')) - 4 * fraction.length);
-    if (hex[1] === '-') value = -value;
-  } else {
-    if (!goDecimal.test(text) || misplacedUnderscore.test(text)) return undefined;
-    value = Number(text.replaceAll('_', ''));
-  }
-  return Number.isFinite(value) ? value : undefined;
 }
 
 const rfc3339 = /^(\d{4})-(\d\d)-(\d\d)T(\d\d?):(\d\d):(\d\d)(?:[.,](\d+))?(?:Z|([+-])(\d\d):(\d\d))$/;
@@ -265,12 +236,12 @@ export function readTimeoutMs(form: RequestForm): number | undefined {
   return Number(reading('timeout', () => parseDurationNs(text))) / 1e6;
 }
 
-/** `lookback_delta` in whole milliseconds, 0 for the server's own. */
+/** `lookback_delta` in milliseconds, 0 for the server's own. The engine counts whole ones: within less than one it finds nothing. */
 export function readLookbackMs(form: RequestForm): number {
   const text = form.get('lookback_delta');
   if (text === '') return 0;
   try {
-    return Math.max(0, Number(parseDurationNs(text) / nsPerMs));
+    return Math.max(0, Number(parseDurationNs(text)) / 1e6);
   } catch (error) {
     throw new Failure('bad_data', `error parsing lookback delta duration: ${messageOf(error)}`);
   }

@@ -18,6 +18,7 @@ import {
   rules,
   series,
   syntaxEndpoint,
+  targetMetadata,
 } from './prometheus-api.ts';
 import { remoteRead } from './read-endpoint.ts';
 import { searchLabelNames, searchLabelValues, searchMetricNames } from './search-endpoints.ts';
@@ -43,7 +44,7 @@ export const endpoints: Readonly<Record<ApiPath, Endpoint>> = {
   '/api/v1/alerts': fixed('{"alerts":[]}'),
   '/api/v1/alertmanagers': fixed('{"activeAlertmanagers":[],"droppedAlertmanagers":[]}'),
   '/api/v1/targets': fixed('{"activeTargets":[],"droppedTargets":[],"droppedTargetCounts":{}}'),
-  '/api/v1/targets/metadata': fixed('[]'),
+  '/api/v1/targets/metadata': targetMetadata,
   '/api/v1/scrape_pools': fixed('{"scrapePools":[]}'),
   '/api/v1/notifications': fixed('[]'),
   '/api/v1/features': features,

@@ -49,7 +49,7 @@ export function evaluateQuery(request: EvaluationRequest, context: EvaluationCon
   const expr = parseQuery(request, options.syntax);
   const { query: text, startMs, endMs, stepMs, lookbackMs, limit, stats, whole } = request;
   const parsed = performance.now();
-  const lookback = lookbackMs > 0 ? { lookbackMs } : {};
+  const lookback = lookbackMs > 0 ? { lookbackMs: Math.floor(lookbackMs) } : {};
   const asked = {
     expr,
     text,

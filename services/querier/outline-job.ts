@@ -22,7 +22,7 @@ export function outlinesOf(engine: Engine, syntax: ParseOptions): OutlineOf {
     if (mayBeCostly(request.query)) return undefined;
     const { query, startMs, endMs, stepMs, lookbackMs, whole } = request;
     try {
-      const lookback = lookbackMs > 0 ? { lookbackMs } : {};
+      const lookback = lookbackMs > 0 ? { lookbackMs: Math.floor(lookbackMs) } : {};
       const times = { startMs, endMs, stepMs, ...lookback, ...(whole === undefined ? {} : { whole }) };
       const outline = engine.outline({ expr: parseExpr(query, syntax), ...times });
       return outline.selects.some(({ matchers }) => hasCostlyPattern(matchers)) ? undefined : outline;

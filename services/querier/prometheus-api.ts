@@ -220,6 +220,11 @@ export async function metadata({ form, tenant, listMemory }: ApiCall, deps: ApiD
   return { httpStatus: 200, body: listAnswer([...byMetric], { open: '{', close: '}', write }, warnings) };
 }
 
+export async function targetMetadata({ form }: ApiCall): Promise<ApiAnswer> {
+  readMetadataLimit(form, 'limit');
+  return successAnswer('[]');
+}
+
 export async function rules(call: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
   const { form } = call;
   if (form.error !== undefined) throw new Failure('bad_data', `error parsing form values: ${form.error}`);

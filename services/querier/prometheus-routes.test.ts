@@ -12,7 +12,7 @@ import { Labels } from '../../libs/model/labels.ts';
 import { compileMatcher } from '../../libs/model/matcher-predicate.ts';
 import { parseMetricSelector } from '../../libs/promql/syntax/parser.ts';
 import type { CallReport } from '../../libs/query-api/api-routes.ts';
-import { apiRoutes } from '../../libs/query-api/api-routes.ts';
+import { apiRoutes, refuseBadLabel } from '../../libs/query-api/api-routes.ts';
 import { type HeldList, ListMemory } from '../../libs/series/list-memory.ts';
 import { ProtobufWriter } from '../../libs/wire/protobuf-writer.ts';
 import type { ApiDeps } from './endpoint.ts';
@@ -80,7 +80,7 @@ const api: ApiDeps = {
 const reports: CallReport[] = [];
 /** Where lists count, in the test that sets it. */
 let listMemory: HeldList | undefined;
-const app = Fastify();
+const app = Fastify({ frameworkErrors: (_error, request, reply) => refuseBadLabel(request, reply) ?? assert.fail() });
 before(async () => {
   await app.register(
     apiRoutes({
@@ -183,6 +183,8 @@ describe('the label endpoints', () => {
       body: success('{"up":[{"type":"gauge","unit":"","help":"Is it \\u003cup\\u003e?"}]}'),
     },
     { url: '/metadata?limit=0', body: success('{}') },
+    { url: '/targets/metadata?limit=0x1', status: 400, body: failure('bad_data', 'limit must be a number') },
+    { url: '/targets/metadata?limit=1', body: success('[]') },
     { url: '/metadata?limit=x', status: 400, body: failure('bad_data', 'limit must be a number') },
     {
       url: '/query_exemplars?query=up',
@@ -311,6 +313,11 @@ describe('HTTP around the endpoints', () => {
     assert.equal(answer.headers['access-control-expose-headers'], 'Date');
     assert.equal(answer.headers['content-length'], '5');
     assert.equal((await get('/api/v1/query?query=hello')).headers['access-control-allow-origin'], undefined);
+    const refused = await get('/api/v1/label/%ff/values', { origin: 'http://grafana' });
+    assert.deepEqual([refused.statusCode, refused.body], [400, failure('bad_data', 'invalid label name: "\\xff"')]);
+    for (const name of ['content-type', 'vary', 'access-control-allow-origin', 'access-control-expose-headers']) {
+      assert.deepEqual(refused.headers[name], answer.headers[name], name);
+    }
   });
 
   it('answers a preflight and refuses other methods', async () => {

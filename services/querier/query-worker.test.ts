@@ -164,6 +164,11 @@ describe('an evaluation answers', () => {
       body: data('vector', '[{"metric":{"__name__":"m","job":"<a>"},"value":[3.500,"1e-07"]}]'),
     },
     {
+      name: 'with a lookback of less than a millisecond nothing',
+      request: { ...at, query: 'm', lookbackMs: 0.1 },
+      body: data('vector', '[]'),
+    },
+    {
       name: 'up to a limit',
       request: { ...at, query: 'm', limit: 1 },
       body: `${data('vector', '[{"metric":{"__name__":"m","job":"<a>"},"value":[3.500,"1e-07"]}]').slice(0, -1)},"warnings":["results truncated due to limit"]}`,

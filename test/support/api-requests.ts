@@ -420,6 +420,8 @@ function statusRequests(): readonly ApiRequest[] {
   const list: ApiRequest[] = [
     'targets',
     'targets/metadata',
+    'targets/metadata?limit=0x1',
+    'label/%ff/values',
     'scrape_pools',
     'alertmanagers',
     'notifications',

@@ -41,6 +41,8 @@ describe('classic histograms', () => {
       twice_bucket{le="1"} 1
       twice_bucket{le="1.0"} 3
       twice_bucket{le="Inf"} 8
+      long_bucket{le="1_0"} 4
+      long_bucket{le="+Inf"} 8
 
     eval instant at 0 histogram_quantile(0.5, none_bucket)
       {} NaN
@@ -59,6 +61,9 @@ describe('classic histograms', () => {
 
     eval instant at 0 histogram_quantile(0.5, bad_bucket)
       expect warn msg: PromQL warning: bucket label "le" is missing or has a malformed value of "x" for metric name "bad_bucket" (1:25)
+
+    eval instant at 0 histogram_quantile(0.5, long_bucket)
+      {} 10
 
     eval instant at 0 histogram_quantile(0.5, twice_bucket)
       {} 1`,

@@ -6,6 +6,7 @@
  */
 import type { Histogram } from '../../../model/histogram.ts';
 import { type Labels, metricName } from '../../../model/labels.ts';
+import { parseGoFloat } from '../../../model/parse-float.ts';
 import { type Annotations, type Place, words } from '../annotations.ts';
 import { type ExecutionContext, workPerLabels } from '../execution-context.ts';
 import type { Grid } from '../grid.ts';
@@ -14,7 +15,6 @@ import { dropMetadata, withLabel } from '../series-labels.ts';
 import { withoutNames } from '../series-map.ts';
 import { PointKind, type StepColumn } from '../step-column.ts';
 import { ClassicBuckets } from './classic-buckets.ts';
-import { parseBucketBound } from './parse-bucket-bound.ts';
 import { UnitNumbers } from './unit-numbers.ts';
 
 /** How much more work it is to go through the buckets of a native histogram than to pass a sample. */
@@ -173,7 +173,7 @@ export class HistogramUnits implements VectorOperator {
       const text = labels.get('le');
       let bound = known.get(text);
       if (bound === undefined && !known.has(text)) {
-        bound = parseBucketBound(text);
+        bound = parseGoFloat(text);
         known.set(text, bound);
       }
       return bound;
