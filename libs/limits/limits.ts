@@ -30,7 +30,10 @@ export const limitKeys = {
     'Partitions that the series of a tenant are spread over; 0 is all. Only in a cluster.',
   ),
   // ingester
-  maxGlobalSeriesPerUser: integer(0, 'Most series a tenant may have in memory; 0 is no limit.'),
+  maxGlobalSeriesPerUser: integer(
+    0,
+    'Most series a tenant may have in memory; 0 is no limit. With ingest.log=kafka each distributor counts those that it writes, and anew after an hour at the limit.',
+  ),
   maxGlobalExemplarsPerUser: integer(100_000, 'Exemplars kept for a tenant, the newest; 0 stores none.'),
   // query-frontend
   queryShardingTotalShards: integer(

@@ -219,6 +219,46 @@ describe('a write into the log', () => {
     assert.equal((await room.write(names.slice(40))).outcome.rejected.length, 0);
   });
 
+  it('numbers outlive a table by which the same partitions are active, whoever owns them', async () => {
+    const room = new Room();
+    room.table = tableOf(['active', 'active', 'inactive'], 1);
+    await room.write(names);
+    const refEpoch = room.writes.refEpoch();
+    const owner = { instance: 'i-0', zone: 'z', address: 'a', incarnation: 'i', starts: 2, completeFromMs: 0 };
+    const gateways = [{ instance: 'g-0', zone: 'z', address: 'g' }];
+    const { partitions, ...rest } = tableOf(['active', 'active'], 2);
+    room.table = { ...rest, gateways, partitions: partitions.map((one) => ({ ...one, owners: [owner] })) };
+    room.take();
+    const { texts } = await room.write(names);
+    assert.deepEqual(room.take().toSorted(), texts.toSorted());
+    assert.equal(room.writes.refEpoch(), refEpoch);
+  });
+
+  it('a maximum of series holds whatever becomes of the table', async () => {
+    const room = new Room();
+    room.seriesMax = 40;
+    await room.write(names);
+    const gateways = [{ instance: 'g-0', zone: 'z', address: 'a' }];
+    for (const [epoch, states] of [
+      [2, ['active', 'active', 'active']],
+      [3, ['active', 'active', 'inactive']],
+      [4, ['active', 'active']],
+      [5, ['active', 'active', 'active', 'active']],
+    ] as const) {
+      room.table = { ...tableOf(states, epoch), gateways };
+      room.take();
+      const { outcome } = await room.write([`new_${epoch}`, ...names.slice(0, 40)]);
+      assert.deepEqual(
+        outcome.rejected.map(({ series }) => series),
+        [0],
+        `epoch ${epoch}`,
+      );
+      const partitions = new Set(room.appended.map(({ partition }) => partition));
+      const active = states.flatMap((state, id) => (state === 'active' ? [id] : []));
+      assert.deepEqual([...partitions].toSorted(), active, `epoch ${epoch}`);
+    }
+  });
+
   it('counts a series once, however often it comes with its labels', async () => {
     const room = new Room();
     room.seriesMax = names.length;

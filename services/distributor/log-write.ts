@@ -3,6 +3,8 @@
  * log has them all. Owns which row goes where and how large a record may be. Comes from push.ts as an ingester; goes to the log
  * through libs/kafka, and from there to every owner of the partition.
  *
+ * What is known of series, and so how many a tenant has, outlives a table; where other partitions are active by it they are placed anew.
+ *
  * Surprising: an acknowledgement is given only where the partition was known to be read a moment ago: one that was left meanwhile may be
  * read by nobody any more, and the sender must come again. What was logged twice is kept once.
  */
@@ -21,7 +23,7 @@ import { traceparent } from '../../libs/telemetry/trace.ts';
 import { clusterHeader, encodeLogRecord, traceHeader } from '../../libs/wire/log-record.ts';
 import { WriteRequestV2 } from '../../libs/wire/write-request-v2.ts';
 import { wireMetricTypes } from '../../libs/wire/write-scan.ts';
-import { LoggedSeries } from './logged-series.ts';
+import { LoggedSeries, noPartition } from './logged-series.ts';
 import { LoggedTenants } from './logged-tenants.ts';
 import { metadataByPartition, sortByPartition, WriteRoute } from './write-route.ts';
 
@@ -130,15 +132,23 @@ export class LogWrite {
     const table = this.#deps.table();
     if (this.#route !== undefined && this.#route.table === table) return this.#route;
     const route = new WriteRoute(table);
+    // Whoever owns a partition reads what is in the log.
+    if (this.#route?.hasSameActive(route) === false) {
+      this.#series.displace();
+      this.#voidNumbers();
+    }
     this.#route = route;
-    this.#forget();
     return route;
   }
 
-  /** What is known of series is void: the next writes bring labels. */
+  /** The next writes bring labels. */
+  #voidNumbers(): void {
+    this.#refEpoch = (this.#refEpoch % 0xffffffff) + 1;
+  }
+
   #forget(): void {
     this.#series.forget();
-    this.#refEpoch = (this.#refEpoch % 0xffffffff) + 1;
+    this.#voidNumbers();
     this.#forgotAtMs = this.#deps.nowMs();
     this.#isAtLimit = false;
   }
@@ -175,9 +185,11 @@ export class LogWrite {
             partitionOfRow[row] = idEnd;
             continue;
           }
-          const partition =
-            ids.length === 1 ? ids[0] : placeOf(hashSeries(labelBytes, view, begin, end), tenantHash, ids);
-          handle = this.#series.add(tenant, labelBytes, view, begin, end, partition);
+          handle = this.#series.add(tenant, labelBytes, view, begin, end);
+        }
+        if (known.partitionOf(handle) === noPartition) {
+          const id = ids.length === 1 ? ids[0] : placeOf(hashSeries(labelBytes, view, begin, end), tenantHash, ids);
+          known.place(handle, id);
         }
         refs[row] = handle;
       }

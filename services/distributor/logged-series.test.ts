@@ -16,7 +16,7 @@ it('a series of very many labels has all of them, and is found again', () => {
     const labels = new ByteSink(64);
     canonicalizeLabels(Labels.from(Array.from({ length: count }, (_, i) => [`name_${i}`, `${count}`])), labels);
     const { bytes, length } = labels;
-    const handle = series.add(tenant, bytes, viewOf(bytes), 0, length, 1);
+    const handle = series.add(tenant, bytes, viewOf(bytes), 0, length);
     assert.equal(series.of(tenant).textsOf(handle), count * 2);
     assert.equal(series.find(tenant, bytes, viewOf(bytes), 0, length), handle);
     return handle;

@@ -16,6 +16,8 @@ const firstRefs = 1 << 14;
 const firstSlots = 64;
 /** A series stands no further from its own slot than this; one that finds none is not found again, and has another number each time. */
 const distanceMax = 256;
+/** Of a series that is to be placed when it comes with its labels. */
+export const noPartition = 0xffff;
 
 class TenantSeries {
   /** By number of a series: its partition, and where its labels begin in `refs` of all tenants; they end where the next begin. */
@@ -38,16 +40,24 @@ class TenantSeries {
     return 0;
   }
 
-  /** Takes in a series whose texts are refs[begin, begin + labels), which is not known. */
-  add(partition: number, begin: number, labels: number, refs: Uint32Array): number {
+  /** Takes in a series whose texts are refs[begin, begin + labels), which is not known, and in no partition yet. */
+  add(begin: number, labels: number, refs: Uint32Array): number {
     const handle = ++this.count;
     if (handle >= this.#partition.length) this.#grow();
-    this.#partition[handle] = partition;
+    this.#partition[handle] = noPartition;
     this.#begin[handle] = begin;
     this.#labels[handle] = labels;
     if (handle * 3 > this.#slots.length * 2) this.#rehash(refs);
-    else this.#place(handle, refs);
+    else this.#enter(handle, refs);
     return handle;
+  }
+
+  place(handle: number, partition: number): void {
+    this.#partition[handle] = partition;
+  }
+
+  displace(): void {
+    this.#partition.fill(noPartition);
   }
 
   partitionOf(handle: number): number {
@@ -64,7 +74,7 @@ class TenantSeries {
     return this.#labels[handle];
   }
 
-  #place(handle: number, refs: Uint32Array): void {
+  #enter(handle: number, refs: Uint32Array): void {
     const slots = this.#slots;
     const mask = slots.length - 1;
     let slot = hashOf(refs, this.#begin[handle], this.#labels[handle]) & mask;
@@ -77,7 +87,7 @@ class TenantSeries {
 
   #rehash(refs: Uint32Array): void {
     this.#slots = new Uint32Array(this.#slots.length * 2);
-    for (let handle = 1; handle <= this.count; handle++) this.#place(handle, refs);
+    for (let handle = 1; handle <= this.count; handle++) this.#enter(handle, refs);
   }
 
   #grow(): void {
@@ -150,8 +160,8 @@ export class LoggedSeries {
     return this.of(tenant).find(this.#texts, count, this.refs);
   }
 
-  /** Takes in a series that is not known; its number. */
-  add(tenant: TenantId, bytes: Uint8Array, view: DataView, begin: number, end: number, partition: number): number {
+  /** Takes in a series that is not known, and in no partition yet; its number. */
+  add(tenant: TenantId, bytes: Uint8Array, view: DataView, begin: number, end: number): number {
     const first = this.#refCount;
     for (let at = begin; at < end; ) {
       const length = uvarintAt(bytes, at);
@@ -161,7 +171,12 @@ export class LoggedSeries {
       at += length;
     }
     this.#seriesCount++;
-    return this.of(tenant).add(partition, first, this.#refCount - first, this.refs);
+    return this.of(tenant).add(first, this.#refCount - first, this.refs);
+  }
+
+  /** All are to be placed anew. */
+  displace(): void {
+    for (const series of this.#byTenant.values()) series.displace();
   }
 
   forget(): void {

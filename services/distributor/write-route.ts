@@ -32,6 +32,12 @@ export class WriteRoute {
     this.#active = table.partitions.filter(({ state }) => state === 'active').map(({ id }) => id);
   }
 
+  /** Whether series go to the same places by another one. */
+  hasSameActive(other: WriteRoute): boolean {
+    const others = other.#active;
+    return this.#active.length === others.length && this.#active.every((id, i) => id === others[i]);
+  }
+
   /**
    * Ids of the partitions that new series of a tenant go to, rising.
    * @param size partitions that the tenant is spread over; 0 is all
