@@ -25,7 +25,7 @@ const sharding: Pick<SeriesSource, 'select'> = {
   },
 };
 
-function open(source: Pick<SeriesSource, 'select'>, work: Partial<PartWork>) {
+function open(source: Pick<SeriesSource, 'select' | 'selectProjected'>, work: Partial<PartWork>) {
   const witness = new ReadWitness();
   const heavies: HeavySelection[] = [];
   const onHeavy = (heavy: HeavySelection): void => void heavies.push(heavy);
@@ -53,6 +53,27 @@ describe('what a part reads', () => {
 
   it('is nothing where who is asked knows no shards', async () => {
     await assert.rejects(open(old, { shard }).source.select(query, signal), isKind('not_acceptable'));
+  });
+
+  it('is left with the labels that it looks at by who has them all, unless more is to be known of its series', async () => {
+    const asked: (readonly string[])[] = [];
+    const selectProjected: SeriesSource['selectProjected'] = async (own, names) => {
+      asked.push(names);
+      return old.select(own);
+    };
+    const projectedBy = async (work: Partial<PartWork>) => {
+      const { source, witness } = open({ ...sharding, selectProjected }, work);
+      const selected = await source.selectProjected?.(query, ['__name__'], signal);
+      assert.equal(witness.selects, 1);
+      return selected?.labels;
+    };
+    assert.equal((await projectedBy({}))?.setOf, undefined);
+    assert.deepEqual(asked, [['__name__']]);
+    const weighing = { names: [], without: false, weightMax: 100 };
+    for (const work of [{ shard }, { weighing }, { sorted: true }]) {
+      await projectedBy(work).catch((error: unknown) => assert.ok(work.sorted && isKind('not_acceptable')(error)));
+    }
+    assert.equal(asked.length, 1);
   });
 
   it('comes in order where it must', async () => {
