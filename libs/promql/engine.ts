@@ -142,12 +142,12 @@ export function createEngine(options: EngineOptions): Engine {
 }
 
 function planOf(
-  { subqueryStepMs, optimisers }: EngineOptions,
+  { subqueryStepMs, optimisers, flags }: EngineOptions,
   { expr, startMs, endMs, stepMs, whole = { startMs, endMs } }: QueryQuestion,
 ): PlanNode {
   checkType(expr, stepMs === 0);
   const plan = wrapStepInvariant(skipBuckets(buildPlan(expr, { ...whole, stepMs, subqueryStepMs })));
-  return optimisers === 'none' ? plan : optimise(plan);
+  return optimisers === 'none' ? plan : optimise(plan, flags.startTimestamps);
 }
 
 /** A part of a query is no instant query, even where it is one step. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { Labels } from '../../libs/model/labels.ts';
+import { Annotations } from '../../libs/promql/execute/annotations.ts';
 import { atOnce } from '../../libs/std/testing/at-once.ts';
 import { decodePart, encodePart, type PartAnswer } from '../../libs/wire/peer/part-message.ts';
 import { joinParts } from './join-parts.ts';
@@ -37,6 +38,13 @@ it('answers of many series are read and joined in steps', () => {
   const last = joined?.series.find(({ labels }) => labels.get('pod') === 'pod-7');
   assert.deepEqual(last?.t, Float64Array.of(0, stepMs, 2 * stepMs, 3 * stepMs));
   assert.deepEqual(last?.v, Float64Array.of(7, 0, 7, 2 * stepMs));
+});
+
+it('what is counted is counted over the whole', () => {
+  const annotations = new Annotations();
+  annotations.warnOfOverlap('m', { start: 0, order: 0 });
+  const part = { series: [], annotations: annotations.list(), sourceWarnings: [], witness: '' };
+  assert.equal(atOnce(joinParts([part, part], 'm', 0))[0], undefined);
 });
 
 it('too many points are told before anything is joined', () => {

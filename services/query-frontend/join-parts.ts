@@ -7,7 +7,7 @@ import { Failure } from '../../libs/errors/failure.ts';
 import type { Histogram } from '../../libs/model/histogram.ts';
 import { compareLabels } from '../../libs/model/labels.ts';
 import type { ResultSeries } from '../../libs/promql/engine.ts';
-import { Annotations } from '../../libs/promql/execute/annotations.ts';
+import { Annotations, isCounted } from '../../libs/promql/execute/annotations.ts';
 import { type Steps, sortInSteps } from '../../libs/std/steps.ts';
 import type { PartAnswer } from '../../libs/wire/peer/part-message.ts';
 
@@ -43,7 +43,7 @@ function* joinAnnotations(parts: readonly PartAnswer[]): Steps<Annotations | und
   let count = 0;
   for (const part of parts) {
     for (const { level, text, detail, start, order } of part.annotations) {
-      if (detail !== '') return undefined;
+      if (detail !== '' || isCounted(text)) return undefined;
       joined.add(level, text, { start, order });
       if (++count % joinedPerStep === 0) yield;
     }

@@ -39,6 +39,7 @@ interface Entry {
   detail: string;
   /** What the detail tells of, where places of the same text are added up. */
   forced?: ForcedMonotonicity;
+  occurrences?: number;
   start: number;
   order: number;
 }
@@ -81,6 +82,16 @@ export class Annotations {
     this.#entries.set(text, { level: 'info', detail: forcedMonotonicityDetail(both), forced: both, start, order });
   }
 
+  /** As warn, of what is counted over all of a query: the place that comes first is that of all, as in Prometheus. */
+  warnOfOverlap(metric: string, place: Place): void {
+    const text = `PromQL warning: ${words.startTimeOverlap(metric)}`;
+    const known = this.#entries.get(text);
+    const occurrences = (known?.occurrences ?? 0) + 1;
+    const { start, order } = known === undefined || place.order < known.order ? place : known;
+    const detail = occurrences > 1 ? ` (${occurrences} occurrences)` : '';
+    this.#entries.set(text, { level: 'warning', detail, occurrences, start, order });
+  }
+
   list(): Annotation[] {
     return Array.from(this.#entries, ([text, { level, detail, start, order }]) => ({
       level,
@@ -107,6 +118,13 @@ function forMetric(metric: string): string {
   return metric === '' ? '' : ` for metric name ${quoteText(metric)}`;
 }
 
+const startTimeOverlap = 'sample has start time that overlaps with previous sample timestamp';
+
+/** Whether the text of an annotation is one of those whose occurrences are counted, be there only one. */
+export function isCounted(text: string): boolean {
+  return text.startsWith(`PromQL warning: ${startTimeOverlap}`);
+}
+
 /** The words of each annotation, without its level. */
 export const words = {
   invalidRatio: (ratio: number, to: number) =>
@@ -125,8 +143,7 @@ export const words = {
   incompatibleBucketLayout: (op: string) => `incompatible bucket layout encountered for binary operator ${op}`,
   sortInRangeQuery: 'sort is ineffective for range queries since results are always ordered by labels',
   resetCollision: (operation: HistogramOperation) => `conflicting counter resets during histogram ${operation}`,
-  startTimeOverlap: (metric: string) =>
-    `sample has start time that overlaps with previous sample timestamp for metric ${quoteText(metric)}`,
+  startTimeOverlap: (metric: string) => `${startTimeOverlap} for metric ${quoteText(metric)}`,
   possibleNonCounter: (metric: string) =>
     `metric might not be a counter, name does not end in _total/_sum/_count/_bucket: ${quoteText(metric)}`,
   possibleNonCounterLabel: (metric: string, type: string) =>

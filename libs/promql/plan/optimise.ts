@@ -6,8 +6,11 @@ import { projectLabels } from './project-labels.ts';
 import { propagateMatchers } from './propagate-matchers.ts';
 import { shareSubexpressions } from './share-subexpressions.ts';
 
-/** The plan that is carried out. */
-export function optimise(plan: PlanNode): PlanNode {
+/**
+ * The plan that is carried out.
+ * @param startTimestamps whether start timestamps are looked at
+ */
+export function optimise(plan: PlanNode, startTimestamps: boolean): PlanNode {
   // Matchers before labels, as a selector may lend one of its own; sharing last, as it looks for parts that are equal in the end.
-  return shareSubexpressions(projectLabels(propagateMatchers(plan)));
+  return shareSubexpressions(projectLabels(propagateMatchers(plan)), startTimestamps);
 }

@@ -7,11 +7,16 @@
 import type { AggregateNode, BinaryNode, CallNode, PlanNode } from './logical-plan.ts';
 import { children, mapChildren, valueType } from './logical-plan.ts';
 
-const countingCalls: ReadonlySet<string> = new Set(['histogram_quantile', 'histogram_quantiles']);
+const countingCalls: readonly string[] = ['histogram_quantile', 'histogram_quantiles'];
+const countingOfStarts: readonly string[] = ['rate', 'increase'];
 
-/** The plan with equal parts behind one number each. */
-export function shareSubexpressions(root: PlanNode): PlanNode {
-  const counting = partsThatCount(root);
+/**
+ * The plan with equal parts behind one number each.
+ * @param startTimestamps whether start timestamps are looked at
+ */
+export function shareSubexpressions(root: PlanNode, startTimestamps: boolean): PlanNode {
+  const calls = startTimestamps ? [...countingCalls, ...countingOfStarts] : countingCalls;
+  const counting = partsThatCount(root, new Set(calls));
   if (!mayHaveTwins(root, new Set(), counting)) return root;
   const found = new Map<string, PlanNode[]>();
   const keys = new Map<PlanNode, string>();
@@ -95,7 +100,7 @@ function isWorthSharing(
 }
 
 /** Nodes that may say something that Prometheus adds up over all places, and what they are parts of. */
-function partsThatCount(root: PlanNode): ReadonlySet<PlanNode> {
+function partsThatCount(root: PlanNode, countingCalls: ReadonlySet<string>): ReadonlySet<PlanNode> {
   const found = new Set<PlanNode>();
   const look = (node: PlanNode): boolean => {
     let counts = node.kind === 'call' && countingCalls.has(node.name);

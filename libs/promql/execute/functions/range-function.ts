@@ -34,7 +34,6 @@ export type RangeKernel = (input: KernelInput, out: StepColumn) => void;
 export class KernelNotes {
   readonly #annotations: Annotations;
   readonly #place: Place;
-  readonly #overlaps = new Map<string, number>();
   #said = new Set<string>();
   metric = '';
 
@@ -82,10 +81,7 @@ export class KernelNotes {
 
   /** Counts every window in which it is seen. */
   startTimeOverlap(): void {
-    const count = (this.#overlaps.get(this.metric) ?? 0) + 1;
-    this.#overlaps.set(this.metric, count);
-    const detail = count > 1 ? ` (${count} occurrences)` : '';
-    this.#annotations.warn(words.startTimeOverlap(this.metric), this.#place, detail);
+    this.#annotations.warnOfOverlap(this.metric, this.#place);
   }
 
   possibleNonCounter(labels: Labels, typeAndUnitLabels: boolean): void {

@@ -75,7 +75,15 @@ describe('rate, increase, delta', () => {
 
     eval instant at 1m increase(overlap_total[90s])
       expect warn msg: PromQL warning: sample has start time that overlaps with previous sample timestamp for metric "overlap_total" (1:10)
-      {} 4.5`,
+      {} 4.5
+
+    eval instant at 1m increase(overlap_total[90s]) + increase(overlap_total[90s])
+      expect warn msg: PromQL warning: sample has start time that overlaps with previous sample timestamp for metric "overlap_total" (2 occurrences) (1:10)
+      {} 9
+
+    eval instant at 1m increase(overlap_total[90s]) + rate(overlap_total[90s]) * 90
+      expect warn msg: PromQL warning: sample has start time that overlaps with previous sample timestamp for metric "overlap_total" (2 occurrences) (1:10)
+      {} 9`,
   );
   checkScript(
     'says what may be no counter, and drops what mixes kinds',
