@@ -8,13 +8,14 @@ export const distributorKeys = {
       'than he leaves for all others. 0 is an eighth of the memory of the machine or container.',
   ),
   maxDecompressedBytes: bytes(
-    '256MB',
-    'Most bytes that one write request may have after decompression. Whatever this is, it may bring 250,000 samples, ' +
-      '100,000 series and 50,000 histograms of 4,096 ranges of two hours at most; more are answered 413.',
+    '0',
+    'Most bytes that one write request may have after decompression; 0 is a sixteenth of the memory of the machine or container, and ' +
+      '256MB at most. Whatever this is, it may bring 250,000 samples, 100,000 series and 50,000 histograms of 4,096 ranges of two hours at most; more are answered 413.',
   ),
   aliasCacheBytes: bytes(
-    '512MB',
-    'Memory for the bytes by which known series are recognised; series beyond it cost more time, nothing else.',
+    '0',
+    'Memory for the bytes by which known series are recognised; series beyond it cost more time, nothing else. 0 is an eighth of the ' +
+      'memory of the machine or container, and 512MB at most.',
   ),
 } as const;
 

@@ -24,6 +24,7 @@ import { createPushCounters } from './metrics.ts';
 import type { PushLimits } from './push.ts';
 import { handlePush, nothingWritten, type PushRouteDeps, versionOf } from './push-route.ts';
 import { ResolvedSeries } from './resolve-series.ts';
+import { writeMemory } from './write-memory.ts';
 
 export interface DistributorDeps {
   readonly app: FastifyInstance;
@@ -42,15 +43,11 @@ export interface DistributorDeps {
   readonly distributorCount: () => number;
 }
 
-const inflightShareOfMemory = 8;
-
 const urls = ['/api/v1/push', '/api/v1/write'];
 
 export function createDistributor(config: DistributorConfig, deps: DistributorDeps): Service {
-  const inflight = new InflightBytes(
-    config.maxInflightPushRequestsBytes || usableMemoryBytes() / inflightShareOfMemory,
-    'write requests',
-  );
+  const memory = writeMemory(config, usableMemoryBytes());
+  const inflight = new InflightBytes(memory.inflightBytesMax, 'write requests');
   // One that would never find room is told so at once.
   const bodyLimits = {
     ...deps.bodyLimits,
@@ -58,16 +55,16 @@ export function createDistributor(config: DistributorConfig, deps: DistributorDe
     bytesMax: Math.min(deps.bodyLimits.bytesMax, Math.floor(inflight.max / 2.1)),
   };
   const monotonicMs = () => performance.now();
-  const registry = new AliasRegistry(config.aliasCacheBytes, monotonicMs);
+  const registry = new AliasRegistry(memory.aliasBytesMax, monotonicMs);
   const pushDeps: PushRouteDeps = {
     ingester: deps.ingester,
     aliasesOf: (tenant) => registry.of(tenant),
     limitsOf: (tenant) => pushLimits(deps.limits.of(tenant)),
     rate: new IngestionRate(monotonicMs, deps.distributorCount),
-    resolved: new ResolvedSeries(config.maxDecompressedBytes),
+    resolved: new ResolvedSeries(memory.decompressedBytesMax),
     keepsStartTimes: deps.features.has('st-storage'),
     scan: new WriteScan(),
-    decompressedBytesMax: config.maxDecompressedBytes,
+    decompressedBytesMax: memory.decompressedBytesMax,
     counters: createPushCounters(deps.metrics, inflight, registry),
     log: deps.log,
   };
