@@ -24,6 +24,7 @@ import type { TenantId } from '../libs/model/tenant-id.ts';
 import type { Bucket } from '../libs/object-store/bucket.ts';
 import { durableFloor } from '../libs/ring/durable-floor.ts';
 import { type Owner, ordinalOf, type RingTable } from '../libs/ring/table.ts';
+import { payloadBytesMax } from '../libs/rpc/serve-link.ts';
 import type { ListMemory } from '../libs/series/list-memory.ts';
 import { assert } from '../libs/std/assert.ts';
 import { usableMemoryBytes } from '../libs/std/usable-memory.ts';
@@ -459,6 +460,7 @@ function ingestersOf(
     peerOf: (owner) => cluster.peers?.of(owner),
     shardSizeOf: (tenant) => house.limits.of(tenant).ingestionPartitionsTenantShardSize,
     timeoutMs: house.config.cluster.writeTimeout,
+    requestBytesMax: payloadBytesMax,
     seriesBytesMax: usableMemoryBytes() / placesShareOfMemory,
     nowMs: () => performance.now(),
   });

@@ -108,6 +108,7 @@ class Room {
   bucketIsAway = false;
   shardSize = 0;
   nowMs = 0;
+  readonly requestBytesMax = 4_000;
   #known = new Map<string, number>();
   #refEpoch = 0;
   #t = 0;
@@ -139,6 +140,7 @@ class Room {
       peerOf: ({ instance }) => this.ingesters.get(instance),
       shardSizeOf: () => this.shardSize,
       timeoutMs: 1_000,
+      requestBytesMax: this.requestBytesMax,
       seriesBytesMax: 1 << 30,
       nowMs: () => this.nowMs,
     });
@@ -241,6 +243,25 @@ describe('a replicated write', () => {
       [kind, message],
       ['too_large', 'remote write: a request of 70 bytes for it, 64 at most; send smaller requests'],
     );
+  });
+
+  it('what is larger than a message for one partition goes to none, and the next one is taken', async () => {
+    const room = new Room(['a', 'b', 'c'], 3);
+    const large = 'x'.repeat(room.requestBytesMax);
+    for (const write of [room.write([...names, large]), room.write(names, [large])]) {
+      const { kind, message } = await failureOf(write);
+      assert.equal(kind, 'too_large');
+      assert.match(
+        message,
+        /^remote write: of this request \d+ bytes and more are for partition \d, 4000 at most; send/,
+      );
+    }
+    for (const { labelled } of room.ingesters.values()) assert.deepEqual(labelled, []);
+    const { samples } = await room.write(names);
+    const held = [...room.ingesters.values()].flatMap((one) => [...one.samples]);
+    for (const sample of samples) assert.equal(held.filter((one) => one === sample).length, 3);
+    // As numbers they are small.
+    assert.equal((await room.write(names)).known, names.length);
   });
 
   it('two of three are enough; who was away learns everything when it is back', async () => {

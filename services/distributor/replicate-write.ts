@@ -50,6 +50,8 @@ export interface ReplicateDeps {
   /** Partitions that a tenant is spread over; 0 is all. */
   readonly shardSizeOf: (tenant: TenantId) => number;
   readonly timeoutMs: number;
+  /** Most bytes that go to an owner at once. */
+  readonly requestBytesMax: number;
   /** Memory that what is remembered of series may take. */
   readonly seriesBytesMax: number;
   /** A monotonic clock. */
@@ -102,6 +104,8 @@ export class ReplicatedWrite {
   #mustForgetFor: OwnerState | undefined;
   /** Partition of each row of the batch under way. */
   #placeOfRow = new Uint16Array(1024);
+  /** Bytes of the labels that go to each partition with it, by its id. */
+  #labelBytesOf = new Float64Array(0);
   #rows = new Uint32Array(1024);
   #refs = new Uint32Array(1024);
 
@@ -165,6 +169,7 @@ export class ReplicatedWrite {
     const ids = route.idsOf(batch.tenant, this.#deps.shardSizeOf(batch.tenant));
     const begins = this.#sortRows(batch, route, ids);
     const metadata = metadataByPartition(batch, ids);
+    this.#checkSizes(batch, metadata);
     const groups: Group[] = [];
     for (const { id } of route.table.partitions) {
       const rows = this.#rows.slice(begins[id] as number, begins[id + 1] as number);
@@ -172,6 +177,29 @@ export class ReplicatedWrite {
       if (rows.length > 0 || entries.length > 0) groups.push(this.#sendGroup(batch, route, id, rows, entries));
     }
     return groups;
+  }
+
+  /**
+   * What would not fit is not even encoded: that takes as long, and as much memory, as sending it. Here counts what may be large, so
+   * what passes may still be too large (peer-link.ts). @throws Failure `too_large`
+   */
+  #checkSizes(batch: WriteBatch, metadata: ReadonlyMap<number, readonly MetricMetadata[]>): void {
+    const bytes = this.#labelBytesOf;
+    const { histograms, exemplars } = batch;
+    for (const { series, histogram: h } of histograms) {
+      const numbers = h.positiveBuckets.length + h.negativeBuckets.length + h.customValues.length;
+      bytes[this.#placeOfRow[series] as number] += 8 * numbers + 4 * (h.positiveSpans.length + h.negativeSpans.length);
+    }
+    for (const { series, labels } of exemplars) bytes[this.#placeOfRow[series] as number] += labels.length;
+    for (const [id, entries] of metadata)
+      for (const { metric, help } of entries) bytes[id] += metric.length + help.length;
+    const { requestBytesMax } = this.#deps;
+    const id = bytes.findIndex((count) => count > requestBytesMax);
+    if (id === -1) return;
+    throw new Failure(
+      'too_large',
+      `remote write: of this request ${bytes[id]} bytes and more are for partition ${id}, ${requestBytesMax} at most; send smaller requests`,
+    );
   }
 
   /** Sorts the rows by partition into #rows. @returns where those of each begin, by its id */
@@ -186,15 +214,18 @@ export class ReplicatedWrite {
     const places = this.#places.of(batch.tenant);
     const tenantHash = hashText(batch.tenant);
     const view = new DataView(labelBytes.buffer, labelBytes.byteOffset, labelBytes.byteLength);
+    const bytes = new Float64Array(idEnd);
+    this.#labelBytesOf = bytes;
     for (let row = 0; row < seriesCount; row++) {
       const handle = refs[row] as number;
       let id: number;
       // A series that is known stays where it is, also when its tenant's subset has changed since.
       if (handle !== 0) id = places.partitionOf(handle);
-      else if (ids.length === 1) id = ids[0] as number;
       else {
-        const hash = hashSeries(labelBytes, view, labelsBegin[row] as number, labelsEnd[row] as number);
-        id = placeOf(hash, tenantHash, ids);
+        const begin = labelsBegin[row] as number;
+        const end = labelsEnd[row] as number;
+        id = ids.length === 1 ? (ids[0] as number) : placeOf(hashSeries(labelBytes, view, begin, end), tenantHash, ids);
+        bytes[id] += end - begin;
       }
       placeOfRow[row] = id;
     }
