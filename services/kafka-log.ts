@@ -10,8 +10,13 @@ import { KafkaTopic } from '../libs/kafka/topic.ts';
 import type { Service } from '../libs/lifecycle/service.ts';
 import type { Bucket } from '../libs/object-store/bucket.ts';
 import { notedTopicId, noteTopicId, topicNote } from '../libs/ring/log-floor.ts';
+import { usableMemoryBytes } from '../libs/std/usable-memory.ts';
 import type { Logger } from '../libs/telemetry/log.ts';
 import type { Metrics } from '../libs/telemetry/metrics.ts';
+
+/** What records may take that are not acknowledged yet, of the memory. */
+const waitingShare = 1 / 8;
+const waitingBytesMax = 128 << 20;
 
 export interface KafkaLogDeps {
   readonly clusterId: string;
@@ -44,6 +49,7 @@ export class KafkaLog {
       topic: this.topic,
       compression: config.compression,
       timeoutMs: config.timeout,
+      waitingBytesMax: Math.floor(Math.min(usableMemoryBytes() * waitingShare, waitingBytesMax)),
     });
     this.#register(metrics);
   }

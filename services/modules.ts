@@ -24,7 +24,6 @@ import type { TenantId } from '../libs/model/tenant-id.ts';
 import type { Bucket } from '../libs/object-store/bucket.ts';
 import { durableFloor } from '../libs/ring/durable-floor.ts';
 import { type Owner, ordinalOf, type RingTable } from '../libs/ring/table.ts';
-import { payloadBytesMax } from '../libs/rpc/serve-link.ts';
 import type { ListMemory } from '../libs/series/list-memory.ts';
 import { assert } from '../libs/std/assert.ts';
 import { usableMemoryBytes } from '../libs/std/usable-memory.ts';
@@ -177,8 +176,9 @@ const among: Readonly<Record<string, ModuleRow<House>>> = {
   },
   ingesters: {
     needs: ['cluster'],
-    build: (house) => {
-      house.ingester = ingestersOf(clusterOf(house), house);
+    build: async (house) => {
+      const { payloadBytesMax } = await import('../libs/rpc/serve-link.ts');
+      house.ingester = ingestersOf(clusterOf(house), house, payloadBytesMax);
       return nothingToRun;
     },
   },
@@ -428,6 +428,7 @@ interface Ring {
 function ingestersOf(
   cluster: Cluster,
   house: House,
+  requestBytesMax: number,
 ): IngesterContract & IngesterStatusContract & RecentChangesContract {
   const ring: Ring = {
     table: () => cluster.table,
@@ -460,7 +461,7 @@ function ingestersOf(
     peerOf: (owner) => cluster.peers?.of(owner),
     shardSizeOf: (tenant) => house.limits.of(tenant).ingestionPartitionsTenantShardSize,
     timeoutMs: house.config.cluster.writeTimeout,
-    requestBytesMax: payloadBytesMax,
+    requestBytesMax,
     seriesBytesMax: usableMemoryBytes() / placesShareOfMemory,
     nowMs: () => performance.now(),
   });
@@ -475,7 +476,8 @@ function ingestersBehind(house: House, ring: Ring): IngesterContract & IngesterS
     clusterId: house.config.cluster.id,
     table: ring.table,
     isRead: ring.isRead,
-    append: (partition, record) => kafka.producer.append(partition, record),
+    append: (tenant, records) => kafka.producer.append(tenant, records),
+    appendBytesMax: kafka.producer.appendBytesMax,
     batchBytesMax: () => kafka.topic.check().batchBytesMax,
     shardSizeOf: (tenant) => house.limits.of(tenant).ingestionPartitionsTenantShardSize,
     seriesMaxOf: (tenant) => house.limits.of(tenant).maxGlobalSeriesPerUser,

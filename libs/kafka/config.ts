@@ -45,3 +45,8 @@ export type KafkaConfig = ValuesOf<typeof kafkaKeys>;
 
 /** What a record takes beside key and value, at most: lengths, offsets, headers of ours. */
 export const recordOverheadBytes = 512;
+
+/** What a record takes, in memory and in a batch, at most. */
+export function recordBytes({ key, value }: { readonly key: Uint8Array; readonly value: Uint8Array }): number {
+  return key.length + value.length + recordOverheadBytes;
+}

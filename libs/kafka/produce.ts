@@ -5,7 +5,8 @@
  */
 import { type MessageToProduce, Producer } from '@platformatic/kafka';
 import { Failure } from '../errors/failure.ts';
-import { recordOverheadBytes } from './config.ts';
+import { type ByteAllowance, InflightBytes } from '../std/inflight-bytes.ts';
+import { recordBytes } from './config.ts';
 import { type Connection, kafkaAway, passingFrozen } from './connect.ts';
 import type { KafkaTopic } from './topic.ts';
 
@@ -15,16 +16,22 @@ export interface LogRecord {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** A record and where it goes. */
+export interface PlacedRecord {
+  readonly partition: number;
+  readonly record: LogRecord;
+}
+
 export interface ProducerOptions {
   readonly connection: Connection;
   readonly topic: Pick<KafkaTopic, 'name' | 'problem' | 'check' | 'look'>;
   readonly compression: 'none' | 'zstd';
   /** A record that was not acknowledged within this is given up; the client repeats its requests for longer. */
   readonly timeoutMs: number;
+  /** Records that are not acknowledged yet may take this much memory, all together; beyond it none is taken. */
+  readonly waitingBytesMax: number;
 }
 
-/** Records that wait may take this much memory; beyond it none is taken. */
-const waitingBytesMax = 128 << 20;
 /** Of a request over all of its partitions. */
 const requestBytesMax = 16 << 20;
 const retriesInside = 2;
@@ -33,6 +40,8 @@ interface Waiting {
   readonly partition: number;
   readonly record: LogRecord;
   readonly bytes: number;
+  /** Where they are given back. */
+  readonly share: ByteAllowance;
   readonly resolve: () => void;
   readonly reject: (failure: Failure) => void;
 }
@@ -54,40 +63,57 @@ class Lane {
 export class LogProducer {
   readonly #options: ProducerOptions;
   readonly #lanes = new Map<number, Lane>();
-  #waitingBytes = 0;
+  readonly #waitingBytes: InflightBytes;
   #stopped = false;
   /** Counters for metrics. */
   readonly counters = { records: 0, bytes: 0, requests: 0, failures: 0, seconds: 0 };
 
   constructor(options: ProducerOptions) {
     this.#options = options;
+    this.#waitingBytes = new InflightBytes(options.waitingBytesMax, 'writes that wait for Kafka');
+  }
+
+  /** Most bytes of records that one call of append may bring, whatever waits: one tenant holds no more than he leaves for all others. */
+  get appendBytesMax(): number {
+    return Math.floor(this.#options.waitingBytesMax / 2);
   }
 
   /**
-   * Appends to a partition; resolves when it is acknowledged.
-   * @throws Failure `unavailable` when it was not: it may be in the log all the same
+   * Appends records of one tenant, to each partition in their order; resolves when all are acknowledged. Where there is no room for all of
+   * them none is taken.
+   * @throws Failure `unavailable` when one was not acknowledged: any of them may be in the log all the same; `too_large` for more than
+   * there would be room for at any time
    */
-  async append(partition: number, record: LogRecord): Promise<void> {
+  async append(tenant: string, records: readonly PlacedRecord[]): Promise<void> {
     const { topic } = this.#options;
     const { leaders } = topic.check();
-    const bytes = record.key.length + record.value.length + recordOverheadBytes;
-    const leader = leaders[partition];
-    if (leader === undefined) throw new Failure('unavailable', `topic ${topic.name} has no partition ${partition}`);
+    const stranger = records.find(({ partition }) => leaders[partition] === undefined);
+    if (stranger !== undefined) {
+      throw new Failure('unavailable', `topic ${topic.name} has no partition ${stranger.partition}`);
+    }
     if (this.#stopped) throw new Failure('unavailable', 'the process is stopping', { retryAfterSeconds: 1 });
     // The brokers did not answer when they were asked last.
     if (topic.problem !== undefined) throw kafkaAway(topic.problem, undefined);
-    if (this.#waitingBytes > waitingBytesMax) {
-      throw new Failure('unavailable', 'Kafka is slow: too many writes wait for it', { retryAfterSeconds: 1 });
+    const bytes = records.reduce((sum, { record }) => sum + recordBytes(record), 0);
+    if (bytes > this.appendBytesMax) {
+      throw new Failure('too_large', `${bytes} bytes of records, ${this.appendBytesMax} at most may wait for Kafka`);
     }
+    const share = this.#waitingBytes.shareOf(tenant);
+    share.take(bytes);
+    await Promise.all(
+      records.map(({ partition, record }) => this.#append(leaders[partition] as number, partition, record, share)),
+    );
+  }
+
+  async #append(leader: number, partition: number, record: LogRecord, share: ByteAllowance): Promise<void> {
     let lane = this.#lanes.get(leader);
     if (lane === undefined) {
       lane = new Lane(this.#options.connection);
       this.#lanes.set(leader, lane);
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const one: Waiting = { partition, record, bytes, resolve, reject };
+    const one: Waiting = { partition, record, bytes: recordBytes(record), share, resolve, reject };
     lane.waiting.push(one);
-    this.#waitingBytes += bytes;
     if (!lane.isSending) void this.#run(lane);
     const timer = setTimeout(() => this.#giveUp(lane, one), this.#options.timeoutMs);
     try {
@@ -184,8 +210,8 @@ export class LogProducer {
   }
 
   #settle(taken: readonly Waiting[], failure: Failure | undefined): void {
-    for (const { bytes, resolve, reject } of taken) {
-      this.#waitingBytes -= bytes;
+    for (const { bytes, share, resolve, reject } of taken) {
+      share.give(bytes);
       if (failure === undefined) {
         this.counters.bytes += bytes;
         resolve();

@@ -4,7 +4,7 @@ import type { PushOutcome } from '../../libs/contracts/ingester.ts';
 import type { WriteBatch } from '../../libs/contracts/write-batch.ts';
 import { Failure } from '../../libs/errors/failure.ts';
 import { recordOverheadBytes } from '../../libs/kafka/config.ts';
-import type { LogRecord } from '../../libs/kafka/produce.ts';
+import type { LogRecord, PlacedRecord } from '../../libs/kafka/produce.ts';
 import { canonicalizeLabels, canonicalizeV2, labelsOfCanonical } from '../../libs/model/canonical-labels.ts';
 import { Labels } from '../../libs/model/labels.ts';
 import { parseTenantId } from '../../libs/model/tenant-id.ts';
@@ -57,11 +57,12 @@ function contentOf({ value }: LogRecord): string[] {
 
 /** A distributor's half, and a log that takes everything. */
 class Room {
-  readonly appended: { readonly partition: number; readonly record: LogRecord }[] = [];
+  readonly appended: PlacedRecord[] = [];
   readonly writes: LogWrite;
   table = tableOf(['active', 'active', 'active'], 1);
   readonly left = new Set<number>();
   batchBytesMax = 1 << 20;
+  readonly appendBytesMax = 32 << 20;
   seriesMax = 0;
   nowMs = 0;
   /** Nothing is acknowledged. */
@@ -74,10 +75,11 @@ class Room {
       clusterId: 'c',
       table: () => this.table,
       isRead: async (partition) => !this.left.has(partition),
-      append: async (partition, record) => {
+      append: async (_tenant, records) => {
         if (this.isAway) throw new Failure('unavailable', 'Kafka is away');
-        this.appended.push({ partition, record });
+        this.appended.push(...records);
       },
+      appendBytesMax: this.appendBytesMax,
       batchBytesMax: () => this.batchBytesMax,
       shardSizeOf: () => 0,
       seriesMaxOf: () => this.seriesMax,
@@ -188,6 +190,14 @@ describe('a write into the log', () => {
     room.batchBytesMax = 3_000;
     await assert.rejects(room.write(['x'.repeat(5_000)]), { kind: 'too_large' });
     assert.equal((await room.write(names)).outcome.rejected.length, 0);
+  });
+
+  it('refuses what the log would not take at once, and logs nothing of it', async () => {
+    const room = new Room();
+    const many = Array.from({ length: 400 }, (_, i) => `${i}`.padEnd(room.appendBytesMax / 400, 'x'));
+    await assert.rejects(room.write(many), { kind: 'too_large', message: /^remote write: .* send smaller requests$/ });
+    assert.deepEqual(room.take(), []);
+    assert.equal((await room.write(many.slice(0, 100))).outcome.rejected.length, 0);
   });
 
   it('is not acknowledged where a partition was left meanwhile', async () => {

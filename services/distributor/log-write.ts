@@ -11,8 +11,8 @@
 import type { PushOutcome, RejectedSeries } from '../../libs/contracts/ingester.ts';
 import type { ExemplarSample, WriteBatch } from '../../libs/contracts/write-batch.ts';
 import { Failure } from '../../libs/errors/failure.ts';
-import { recordOverheadBytes } from '../../libs/kafka/config.ts';
-import type { LogRecord } from '../../libs/kafka/produce.ts';
+import { recordBytes, recordOverheadBytes } from '../../libs/kafka/config.ts';
+import type { PlacedRecord } from '../../libs/kafka/produce.ts';
 import { seriesLimitText } from '../../libs/limits/limits.ts';
 import { viewOf } from '../../libs/model/encoding/bytes.ts';
 import type { MetricMetadata } from '../../libs/model/metadata.ts';
@@ -33,8 +33,10 @@ export interface LogWriteDeps {
   readonly table: () => RingTable | undefined;
   /** Whether what was written to a partition until now will be read from there. */
   readonly isRead: (partition: number) => Promise<boolean>;
-  /** Appends to a partition; resolves when that is acknowledged. @throws Failure `unavailable` */
-  readonly append: (partition: number, record: LogRecord) => Promise<void>;
+  /** Appends all of them, or none where there is no room; resolves when they are acknowledged. @throws Failure `unavailable` */
+  readonly append: (tenant: TenantId, records: readonly PlacedRecord[]) => Promise<void>;
+  /** Most bytes of records that it takes at once. */
+  readonly appendBytesMax: number;
   /** Most bytes of a batch of records. @throws Failure `unavailable` while the log cannot be written */
   readonly batchBytesMax: () => number;
   /** Partitions that a tenant is spread over; 0 is all. */
@@ -87,10 +89,13 @@ export class LogWrite {
     return this.#refEpoch;
   }
 
-  /** @throws Failure `unavailable` when the log did not acknowledge all of it, or for one tenant too many; `too_large` for one sample larger than a record */
+  /**
+   * @throws Failure `unavailable` when the log did not acknowledge all of it, or for one tenant too many; `too_large` for one sample
+   * larger than a record, and for more than goes to the log at once: nothing of it is logged then
+   */
   async push(batch: WriteBatch): Promise<PushOutcome> {
     const { outcome, partitions, appended } = this.#send(batch);
-    await Promise.all(appended);
+    await appended;
     for (const id of partitions) {
       if (!(await this.#deps.isRead(id))) {
         throw new Failure('unavailable', `partition ${id} was left while it was written`, { retryAfterSeconds: 1 });
@@ -100,7 +105,7 @@ export class LogWrite {
   }
 
   /** Everything that reads the batch, in one turn. */
-  #send(batch: WriteBatch): { outcome: PushOutcome; partitions: number[]; appended: Promise<void>[] } {
+  #send(batch: WriteBatch): { outcome: PushOutcome; partitions: number[]; appended: Promise<void> } {
     const route = this.#routeNow();
     const bytesMax = Math.min(this.#deps.batchBytesMax(), recordBytesMax) - 2 * recordOverheadBytes;
     const ids = route.idsOf(batch.tenant, this.#deps.shardSizeOf(batch.tenant));
@@ -109,22 +114,26 @@ export class LogWrite {
     const rejected: RejectedSeries[] = [];
     const begins = this.#sortRows(batch, route, ids, refs, rejected);
     const metadata = metadataByPartition(batch, ids);
-    const records: [number, Buffer][] = [];
+    const trace = traceparent();
+    const headers: Record<string, string> = { [clusterHeader]: this.#deps.clusterId };
+    if (trace !== '') headers[traceHeader] = trace;
+    const key = Buffer.from(batch.tenant);
+    const records: PlacedRecord[] = [];
+    let bytes = 0;
     for (let id = 0; id < route.idEnd; id++) {
-      const add = (record: Buffer): void => void records.push([id, record]);
+      const add = (value: Buffer): void => {
+        const record = { key, value, headers };
+        bytes += recordBytes(record);
+        if (bytes > this.#deps.appendBytesMax) throw tooLarge(this.#deps.appendBytesMax);
+        records.push({ partition: id, record });
+      };
       const rows = this.#rows.subarray(begins[id], begins[id + 1]);
       if (rows.length > 0) this.#encodeRows(batch, rows, id, bytesMax, add);
       const entries = metadata.get(id);
       if (entries !== undefined) this.#encodeMetadata(batch, entries, bytesMax, add);
     }
-    const trace = traceparent();
-    const headers: Record<string, string> = { [clusterHeader]: this.#deps.clusterId };
-    if (trace !== '') headers[traceHeader] = trace;
-    const key = Buffer.from(batch.tenant);
-    const appended = records.map(([id, value]) => this.#deps.append(id, { key, value, headers }));
-    // All are waited for together; that one was waited for last must not make its failure an unhandled one.
-    for (const one of appended) one.catch(() => undefined);
-    const partitions = [...new Set(records.map(([id]) => id))];
+    const appended = this.#deps.append(batch.tenant, records);
+    const partitions = [...new Set(records.map(({ partition }) => partition))];
     return { outcome: { refs, rejected, exemplarsDropped: 0 }, partitions, appended };
   }
 
@@ -273,6 +282,11 @@ export class LogWrite {
     if (record.length <= bytesMax) return record;
     throw new Failure('too_large', `a sample of ${record.length} bytes is larger than a record of the log may be`);
   }
+}
+
+function tooLarge(bytesMax: number): Failure {
+  const words = `remote write: more than the ${bytesMax} bytes of records that go to the log at once; send smaller requests`;
+  return new Failure('too_large', words);
 }
 
 /** Names and values of an exemplar's canonical labels in turn. */
