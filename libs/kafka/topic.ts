@@ -4,7 +4,7 @@
  * until it is mended: a topic that was made anew under the same name is another log, whatever stands in it.
  */
 import { Admin } from '@platformatic/kafka';
-import type { Failure } from '../errors/failure.ts';
+import { Failure, toFailure } from '../errors/failure.ts';
 import type { KafkaConfig } from './config.ts';
 import { type Connection, isKafkaError, kafkaAway, passingFrozen } from './connect.ts';
 
@@ -36,6 +36,17 @@ export interface TopicView {
   readonly batchBytesMax: number;
 }
 
+/** What the cluster noted of its topic cannot be read, or written, now. */
+class NoteUnusable extends Failure {
+  constructor(noteName: string, error: unknown) {
+    const { message } = toFailure(error);
+    super('unavailable', `the id of the topic of this cluster, ${noteName}, cannot be read or written: ${message}`, {
+      cause: error,
+      retryAfterSeconds: 1,
+    });
+  }
+}
+
 const lookEveryMs = 1_000;
 /** Settings change rarely, and asking for them is not free. */
 const verifyEveryMs = 60_000;
@@ -56,6 +67,7 @@ export class KafkaTopic {
   #problem: string | undefined;
   #isLost = false;
   #away: Failure | undefined;
+  #toldAway: 'Kafka' | 'the bucket' | undefined;
   #expectedId: string | undefined;
   #verifiedAtMs = Number.NEGATIVE_INFINITY;
   #batchBytesMax = 0;
@@ -124,8 +136,7 @@ export class KafkaTopic {
     this.#looking ??= this.#look()
       .catch((error: unknown) => {
         const away = kafkaAway(`topic ${this.name} cannot be looked at`, error);
-        if (this.#away === undefined && !this.#stopped)
-          this.#options.log.warn({ error: away.message }, 'Kafka is away');
+        if (!this.#stopped) this.#tellAway(error, away);
         this.#away = away;
       })
       .finally(() => {
@@ -134,17 +145,35 @@ export class KafkaTopic {
     return this.#looking;
   }
 
+  /** Once for each of the two that may be away, however the words change. */
+  #tellAway(error: unknown, { message }: Failure): void {
+    const what = error instanceof NoteUnusable ? 'the bucket' : 'Kafka';
+    if (this.#toldAway === what) return;
+    this.#toldAway = what;
+    this.#options.log.warn({ error: message }, `${what} is away: the topic cannot be looked at`);
+  }
+
+  /** @throws NoteUnusable where the bucket cannot be asked */
+  async #note<T>(ask: () => Promise<T>): Promise<T> {
+    try {
+      return await ask();
+    } catch (error) {
+      throw new NoteUnusable(this.#options.noteName, error);
+    }
+  }
+
   async #look(): Promise<void> {
     if (this.#stopped) return;
-    this.#expectedId ??= await this.#options.knownId();
+    this.#expectedId ??= await this.#note(this.#options.knownId);
     const found = await this.#find();
     const before = this.#problem;
     if (found === undefined) {
       this.#problem = `topic ${this.name} is not there any more`;
       this.#isLost = true;
     } else await this.#take(found);
-    if (this.#away !== undefined) this.#options.log.info({}, 'Kafka answers');
+    if (this.#away !== undefined) this.#options.log.info({}, 'the topic can be looked at again');
     this.#away = undefined;
+    this.#toldAway = undefined;
     if (this.#problem === before) return;
     if (this.#problem === undefined) this.#options.log.info({ topic: this.name }, 'the topic is right again');
     else this.#options.log.error({ topic: this.name, problem: this.#problem }, 'the topic is not as it must be');
@@ -160,14 +189,14 @@ export class KafkaTopic {
     this.#problem = wrongCount ?? wrongSettings;
     this.#isLost = false;
     if (this.#problem === undefined && this.#expectedId === undefined) {
-      this.#expectedId = await noteId(id);
+      this.#expectedId = await this.#note(() => noteId(id));
       if (this.#expectedId === id)
         log.info({ topic: this.name, id }, 'writes of this cluster go to this topic from now on');
     }
     if (this.#expectedId !== undefined && this.#expectedId !== id) {
       this.#problem =
         `topic ${this.name} was made anew: its id is ${id}, that of the log of this cluster is ${this.#expectedId}. ` +
-        `What the old one held and no block has is lost with it. To begin anew with this one remove ${this.#options.noteName}`;
+        `What the old one held and no block has is lost with it. To begin anew with this one stop every process that uses it, remove ${this.#options.noteName}, and start them again`;
       this.#isLost = true;
     }
     if (this.#problem !== undefined) return;

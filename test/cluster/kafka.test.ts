@@ -296,7 +296,7 @@ describe('one process behind Kafka', { timeout: 240_000, skip: skipWithout('kafk
     await notReady(maru.baseUrl, /is not there any more/);
     await admin.createTopics({ topics: [{ topic, numPartitions: 1 }] });
     await admin.disconnect();
-    await notReady(maru.baseUrl, /was made anew/);
+    await notReady(maru.baseUrl, /was made anew.*stop every process that uses it, remove .*, and start them again/);
     assert.equal((await ledgerOf('anew').write()).status, 503);
   });
 });
