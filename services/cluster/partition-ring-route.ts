@@ -3,6 +3,8 @@
  * For operators; not routed by the door of a cluster.
  */
 import type { FastifyInstance } from 'fastify';
+import { Failure } from '../../libs/errors/failure.ts';
+import { sendJsonFailure } from '../../libs/http/failure-response.ts';
 import type { ClusterView } from './metrics.ts';
 
 interface OwnerRow {
@@ -43,6 +45,8 @@ interface RingPage {
 }
 
 interface RingView extends ClusterView {
+  /** Whether this process looks at the table at all. */
+  readonly hasTable: boolean;
   readonly holdsLease: (instance: string) => boolean | undefined;
   readonly nowMs: () => number;
 }
@@ -50,6 +54,10 @@ interface RingView extends ClusterView {
 /** Registers the route. */
 export function partitionRingRoute(app: FastifyInstance, view: RingView): void {
   app.get('/ingester/partition-ring', async (request, reply) => {
+    if (!view.hasTable) {
+      const words = 'this process needs no table of the ring: ask an ingester, distributor, querier or store-gateway';
+      return sendJsonFailure(reply, new Failure('not_found', words));
+    }
     const page = pageOf(view);
     if (!String(request.headers.accept ?? '').includes('text/html')) return page;
     return reply.type('text/html; charset=utf-8').send(htmlOf(page));

@@ -502,6 +502,7 @@ export class Cluster {
     const view: ClusterView = { table: () => this.table, peers: () => this.#peers, gateways: () => this.#gateways };
     partitionRingRoute(app, {
       ...view,
+      hasTable: this.#needsTable,
       holdsLease: (instance) => this.#leases?.holds(instance),
       nowMs,
     });

@@ -8,7 +8,7 @@ import { freePort } from '../support/free-port.ts';
 import { push } from '../support/push-client.ts';
 import { ask, type QueryData } from '../support/query-client.ts';
 import { type Cluster, startCluster } from '../support/start-cluster.ts';
-import { runMaru } from '../support/start-maru.ts';
+import { type Maru, runMaru } from '../support/start-maru.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { waitFor } from '../support/wait-until.ts';
 
@@ -69,6 +69,17 @@ describe('a query-frontend', { timeout: 180_000 }, () => {
     assert.equal(answer.status, 'success', JSON.stringify(answer).slice(0, 300));
     return JSON.stringify((answer.data as QueryData).result);
   };
+
+  it('has no table of the ring, and says so; who has one shows it', async () => {
+    const ringOf = async (maru: Maru | undefined): Promise<string> => {
+      const response = await fetch(`${maru?.baseUrl}/ingester/partition-ring`);
+      return `${response.status} ${await response.text()}`;
+    };
+    assert.match(await ringOf(cluster.frontend), /^404 .*needs no table of the ring/);
+    for (const maru of [cluster.querier, cluster.distributor, cluster.ingesters.get('a-0')]) {
+      assert.match(await ringOf(maru), /^200 \{"clusterId":"maru","epoch":[1-9]/);
+    }
+  });
 
   it('answers like a querier', async () => {
     for (const query of ['m{i="7"}', 'sum(m)', 'topk(3, m)']) {
