@@ -229,7 +229,9 @@ class Generator {
       return `(${left}) ${op}${how}${isSet ? '' : this.#fill()} +${right}`;
     }
     const left = this.#vector(depth - 1);
-    if (this.#chance(0.2)) return `${left} ${this.#oneOf(arithmetic)} ${this.#scalar(depth - 1)}`;
+    if (this.#chance(0.1)) return `(${left}) ${this.#oneOf([this.#vectorOperator(), 'or', 'unless'])} (${left})`;
+    if (this.#chance(0.2)) return `${this.#scalar(depth - 1)} ${this.#vectorOperator()} (${left})`;
+    if (this.#chance(0.2)) return `(${left}) ${this.#vectorOperator()} ${this.#scalar(depth - 1)}`;
     // Matching is for vectors only, and what is not in parentheses may bind its scalars closer.
     const right = `(${this.#vector(depth - 1)})`;
     const how = this.#chance(0.5)
