@@ -50,6 +50,9 @@ describe('the HTTP server', { timeout: 60_000 }, () => {
         return reply.send(Buffer.alloc(64 << 20));
       });
     });
+    server.app.get('/origin', (request, reply) =>
+      reply.header('access-control-allow-origin', request.headers.origin).send(Buffer.from('here')),
+    );
     server.app.get('/held', async () => {
       await held;
       return 'finished';
@@ -111,6 +114,18 @@ describe('the HTTP server', { timeout: 60_000 }, () => {
     assert.match(text, /^maru_build_info\{version="1\.2\.3"\} 1$/m);
     assert.match(text, /^maru_nodejs_eventloop_lag_seconds /m);
     for (const line of text.split('\n')) assert.match(line, /^$|^#|^maru_/);
+  });
+
+  it('gives an origin back byte for byte, whatever its body is', async () => {
+    for (const origin of ['http://a.example', 'http://\xe9.example']) {
+      const socket = connect(Number(new URL(url).port), '127.0.0.1');
+      socket.end(`GET /origin HTTP/1.1\r\nhost: a\r\norigin: ${origin}\r\nconnection: close\r\n\r\n`, 'latin1');
+      const pieces: Buffer[] = [];
+      for await (const piece of socket) pieces.push(piece);
+      const answer = Buffer.concat(pieces).toString('latin1');
+      assert.ok(answer.includes(`access-control-allow-origin: ${origin}\r\n`), answer);
+      assert.ok(answer.endsWith('\r\n\r\nhere'), answer);
+    }
   });
 
   it('says what is not there, and which method is', async () => {

@@ -95,7 +95,7 @@ export function createHttpServer(
     // Counts while nothing can be written; node resets it when the answer is out. A request that was given up has no socket any more.
     const socket: Socket | null = request.raw.socket;
     socket?.setTimeout(config.readTimeout);
-    done(null, inOneWrite(payload));
+    done(null, isPlain(request.headers.origin) ? inOneWrite(payload) : payload);
   });
   traceRequests(app, (url) => !operatorUrls.has(url), tenantOf, log);
   app.setErrorHandler((error, request, reply) => {
@@ -156,6 +156,12 @@ export function createHttpServer(
 
 /** What probes, scrapes and browsers ask: never traced. */
 const operatorUrls: ReadonlySet<string> = new Set(['/', '/ready', '/-/ready', '/healthz', '/-/healthy', '/metrics']);
+
+/**
+ * Whether the head is of ASCII: what came in another encoding is given back as it came, and node writes the head of a text in the text's.
+ * @param origin all that an answer repeats of its request's head
+ */
+const isPlain = (origin: string | undefined): boolean => origin === undefined || isAscii(Buffer.from(origin));
 
 /** A short body as a text, which node writes together with the head: a write costs as much as all else of a short answer. */
 function inOneWrite(body: unknown): unknown {
