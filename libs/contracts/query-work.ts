@@ -58,7 +58,7 @@ export interface HeavySelection {
   /** As so many series that are read for an hour. */
   readonly weight: number;
   readonly series: number;
-  /** How many of them are in the largest of the groups that are equal in the labels of the weighing. */
+  /** How many of them are in the largest of the groups that are equal in the labels of the weighing; 0: it is not known. */
   readonly largestGroup: number;
   /** They come in the order of their labels. */
   readonly sorted: boolean;

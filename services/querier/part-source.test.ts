@@ -104,4 +104,14 @@ describe('what a part reads', () => {
     const day = open(sharding, { weighing: { ...weighing, weightMax: 249 } });
     await assert.rejects(day.source.select({ ...query, maxT: 24 * 3_600_000 }, signal), isKind('query_limit'));
   });
+
+  it('is heavy where its labels are more than the query may hold, unless it is a shard already', async () => {
+    const select = () => Promise.reject(new Failure('query_limit', 'too many labels'));
+    const whole = open({ select }, { weighing: { names: [], without: false, weightMax: 1 } });
+    await assert.rejects(whole.source.select(query, signal), isKind('query_limit'));
+    assert.deepEqual(whole.heavies, [{ weight: 2 ** 31, series: 2 ** 31, largestGroup: 0, sorted: false }]);
+    const one = open({ select }, { shard });
+    await assert.rejects(one.source.select(query, signal), isKind('query_limit'));
+    assert.deepEqual(one.heavies, []);
+  });
 });

@@ -17,6 +17,8 @@ import {
 import type { ReadWitness } from './read-witness.ts';
 
 const hourMs = 3_600_000;
+/** Of more labels than the query may hold: it is asked in as many shards as there may be. */
+const uncounted: HeavySelection = { weight: 2 ** 31, series: 2 ** 31, largestGroup: 0, sorted: false };
 
 export interface PartSourceOptions extends Pick<PartWork, 'shard' | 'weighing' | 'sorted'> {
   readonly witness: ReadWitness;
@@ -28,7 +30,12 @@ export function partSource(source: SeriesSource, options: PartSourceOptions): Se
   const { witness, shard, weighing, sorted, onHeavy } = options;
   const select = async (query: SelectQuery, signal: AbortSignal): Promise<SelectedSeries> => {
     witness.selects++;
-    const selected = await source.select(shard === undefined ? query : { ...query, shard }, signal);
+    const selecting = source.select(shard === undefined ? query : { ...query, shard }, signal);
+    const selected = await selecting.catch((error: unknown) => {
+      // Those of one shard may be few enough.
+      if (weighing !== undefined && error instanceof Failure && error.kind === 'query_limit') onHeavy(uncounted);
+      throw error;
+    });
     if (shard !== undefined) checkShard(selected.labels, shard);
     // Of several sources one alone has series of the shard, and has them in an order of its own.
     if (sorted && !isSorted(selected.labels)) throw new Failure('not_acceptable', 'series come in another order');

@@ -14,6 +14,8 @@ for (const { name, split, weight, largestGroup, shardsMax, chosen } of [
   { name: 'groups just small enough', split: both, weight: 1_000, largestGroup: 25, shardsMax: 4, chosen: 'beside 4' },
   { name: 'large groups alone', split: { ...both, parts: undefined }, weight: 1_000, largestGroup: 40, shardsMax: 4, chosen: 'beside 2' }, // biome-ignore format: a row
   { name: 'one group alone', split: { ...both, parts: undefined }, weight: 1_000, largestGroup: 60, shardsMax: 4, chosen: 'none' }, // biome-ignore format: a row
+  { name: 'groups of which nothing is known', split: both, weight: 1_000, largestGroup: 0, shardsMax: 4, chosen: 'sum 4' }, // biome-ignore format: a row
+  { name: 'such groups alone', split: { ...both, parts: undefined }, weight: 1_000, largestGroup: 0, shardsMax: 4, chosen: 'beside 4' }, // biome-ignore format: a row
   { name: 'no groups', split: { ...both, whole: undefined }, weight: 1_000, largestGroup: 1, shardsMax: 4, chosen: 'sum 4' }, // biome-ignore format: a row
 ]) {
   it(name, () => {

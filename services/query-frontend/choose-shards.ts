@@ -37,7 +37,8 @@ export function chooseShards(
   /** As many as there is work for, where the largest group is in one of them. */
   const even = Math.min(wanted, Math.floor(series / largestGroup));
   // Groups that are evaluated whole are exact, and it takes many for shards of like size.
-  if (whole !== undefined && (even === wanted || parts === undefined)) return shardingOf(whole, 'beside', even);
+  const isEven = even === wanted && largestGroup > 0;
+  if (whole !== undefined && (isEven || parts === undefined)) return shardingOf(whole, 'beside', even);
   return parts === undefined ? undefined : shardingOf(parts.labels, parts.join, wanted);
 }
 
