@@ -25,8 +25,8 @@ describe('the fields of a multipart form', () => {
     { name: 'in lines without returns', text: `--b\n${one.replaceAll('\r', '')}--b--`, fields: [['a', '1']] },
     {
       name: 'of several lines, one of which begins like a boundary',
-      text: '--b\r\ncontent-disposition: form-data; name=a\r\n\r\n1\r\n--bx\n--b\r\n\r\n--b--',
-      fields: [['a', '1\r\n--bx\n--b\r\n']],
+      text: '--b\r\ncontent-disposition: form-data; name=a\r\n\r\n1\r\n--bx\r\n--b-x\n--b\r\n\r\n--b--',
+      fields: [['a', '1\r\n--bx\r\n--b-x\n--b\r\n']],
     },
     {
       name: 'that are empty',

@@ -62,7 +62,8 @@ function fieldsIn(text: string, bytes: Buffer, dashes: string): FormField[] | un
     let end = text.startsWith(dashes, begin) ? begin - newline.length : text.indexOf(newline + dashes, begin);
     for (; end >= 0; end = text.indexOf(newline + dashes, end + 1)) {
       count();
-      if (' \t\r\n-'.includes(text.charAt(end + newline.length + dashes.length))) break;
+      const behind = end + newline.length + dashes.length;
+      if (' \t\r\n'.includes(text.charAt(behind)) || text.startsWith('--', behind)) break;
     }
     if (end < 0) return undefined;
     const { disposition } = header;
