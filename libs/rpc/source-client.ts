@@ -11,11 +11,13 @@ import type {
   ChunkBatch,
   ExemplarSeries,
   LabelQuery,
+  LabelTable,
   Listed,
   SelectedSeries,
   SelectQuery,
   SeriesSource,
 } from '../series/series-source.ts';
+import { TakenMemory } from '../series/taken-memory.ts';
 import type { ByteAllowance } from '../std/inflight-bytes.ts';
 import { decodeReadsPiece } from '../wire/peer/block-reads.ts';
 import { SelectAssembler } from '../wire/peer/select-message.ts';
@@ -68,7 +70,9 @@ export class RemoteSource implements SeriesSource {
     const { channel, calls, tenant, blocks = [] } = this.#options;
     const request = [encodeSelect(tenant, query, blocks, names)];
     const pieces = this.#withoutReads(channel.stream(calls.select, request, { timeoutMs: readMs, signal }));
-    const assembler = new SelectAssembler(query.memory);
+    const taken = new TakenMemory(query.memory);
+    const assembler = new SelectAssembler(taken);
+    let labels: LabelTable;
     let early: ChunkBatch | undefined;
     try {
       while (!assembler.labelsEnd) {
@@ -76,12 +80,14 @@ export class RemoteSource implements SeriesSource {
         if (done === true) throw new Failure('internal', 'a selection ended before its labels');
         early = assembler.take(value);
       }
+      labels = assembler.labels();
     } catch (error) {
+      taken.release();
       await pieces.return(undefined);
       throw error;
     }
     return {
-      labels: assembler.labels(),
+      labels,
       warnings: assembler.warnings,
       chunks: (stop) => chunksOf(pieces, assembler, early, stop),
     };

@@ -25,6 +25,8 @@ export interface SelectQuery {
 export interface TableMemory {
   /** Texts lie in the heap, numbers beside it. @throws Failure where that is more than he may hold */
   take(textBytes: number, numberBytes: number): void;
+  /** Gives back what was taken, of a table that nobody looks at any more. */
+  give(textBytes: number, numberBytes: number): void;
 }
 
 /**

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { Failure } from '../../libs/errors/failure.ts';
 import { parseTenantId } from '../../libs/model/tenant-id.ts';
+import { TakenMemory } from '../../libs/series/taken-memory.ts';
 import { LabelMemory } from './label-memory.ts';
 
 const [a, b] = [parseTenantId('a'), parseTenantId('b')];
@@ -52,6 +53,26 @@ it('all queries have one maximum: a tenant leaves as much to others as he has, a
   assert.equal(memory.used, 300);
   second.take(300, 0);
   assert.equal(memory.used, 600);
+});
+
+it('what is given back may be taken again, and nothing is given back twice', () => {
+  const memory = new LabelMemory(1000, 10_000);
+  const held = memory.hold(a, request);
+  const [first, second] = [new TakenMemory(held), new TakenMemory(held)];
+  first.take(400, 500);
+  second.take(50, 0);
+  first.release();
+  first.release();
+  first.give(400, 500);
+  assert.equal(memory.used, 50);
+  assert.throws(() => first.take(1, 0), { kind: 'unavailable' });
+  second.take(450, 500);
+  assert.equal(memory.used, 500);
+  second.give(450, 500);
+  assert.equal(memory.used, 50);
+  held.release();
+  second.release();
+  assert.equal(memory.used, 0);
 });
 
 it('whatever reads series is named', () => {

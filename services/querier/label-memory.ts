@@ -72,6 +72,13 @@ export class HeldLabels implements TableMemory {
     this.#texts = ownTexts;
   }
 
+  give(textBytes: number, numberBytes: number): void {
+    if (this.#isReleased) return;
+    this.#all -= textBytes + numberBytes;
+    this.#texts -= textBytes;
+    this.#share.give(textBytes);
+  }
+
   /** Nothing of it is held any more. */
   release(): void {
     if (this.#isReleased) return;

@@ -28,7 +28,9 @@ import type {
   SelectedSeries,
   SelectQuery,
   SeriesSource,
+  TableMemory,
 } from '../../libs/series/series-source.ts';
+import { TakenMemory } from '../../libs/series/taken-memory.ts';
 import { isOfOwner, type LogFreshness } from './log-freshness.ts';
 import { mergeExemplars, mergeMetadata, mergeStatuses } from './merge-lists.ts';
 
@@ -66,6 +68,10 @@ interface ReadPlace {
   readonly owner: string;
 }
 
+/** Reads one owner; its label table is counted in `memory`. */
+type ReadOne<T> = (peer: ReadPeer, signal: AbortSignal, place: ReadPlace, memory: TableMemory) => Promise<T>;
+type ReadOwner<T> = (owner: Owner, partition: number, memory: TableMemory) => Promise<T>;
+
 export interface QuorumSourceDeps {
   readonly table: () => RingTable | undefined;
   /** The newest epoch that anybody was heard to know. */
@@ -97,39 +103,44 @@ export class QuorumSource implements RecentSource {
   }
 
   async select(query: SelectQuery, signal: AbortSignal): Promise<SelectedSeries> {
-    const answers = await this.#select(query, signal, (source, stop) => source.select(query, stop));
+    const answers = await this.#select(query, signal, (source, own, stop) => source.select(own, stop));
     return mergeSelections(answers, signal);
   }
 
   async #projected(query: SelectQuery, names: readonly string[], signal: AbortSignal): Promise<SelectedSeries> {
+    const memory = new TakenMemory(query.memory);
     const answers = await this.#select(
-      query,
+      { ...query, memory },
       signal,
-      (source, stop) => source.selectProjected?.(query, names, stop) ?? source.select(query, stop),
+      (source, own, stop) => source.selectProjected?.(own, names, stop) ?? source.select(own, stop),
     );
+    if (answers.length <= 1) return mergeSelections(answers, signal);
     // The table has changed meanwhile.
-    return answers.length > 1 ? this.select(query, signal) : mergeSelections(answers, signal);
+    memory.release();
+    return this.select(query, signal);
   }
 
   async #select(
     query: SelectQuery,
     signal: AbortSignal,
-    select: (source: SeriesSource, stop: AbortSignal) => Promise<SelectedSeries>,
+    select: (source: SeriesSource, own: SelectQuery, stop: AbortSignal) => Promise<SelectedSeries>,
   ): Promise<readonly SelectedSeries[]> {
     const { onRead } = this.#deps;
+    const selectFrom = (peer: ReadPeer, stop: AbortSignal, memory: TableMemory): Promise<SelectedSeries> =>
+      withFirst(select(peer.source(), { ...query, memory }, stop), stop);
     if (onRead === undefined) {
-      return this.#all(query, signal, (peer, stop) => withFirst(select(peer.source(), stop), stop));
+      return this.#all(query, signal, (peer, stop, _, memory) => selectFrom(peer, stop, memory), query.memory);
     }
     const { minT, maxT } = query;
-    const read = async (peer: ReadPeer, stop: AbortSignal, place: ReadPlace) => {
+    const read = async (peer: ReadPeer, stop: AbortSignal, place: ReadPlace, memory: TableMemory) => {
       // Asked first, so that a write that is not in the answer changes the mark.
       const marking = peer.writeMarks([{ minT, maxT }], stop);
-      const selecting = withFirst(select(peer.source(), stop), stop);
+      const selecting = selectFrom(peer, stop, memory);
       const [{ run, writes }, selection] = await Promise.all([marking, selecting]);
       const mark: OwnerMark = { ...place, run, write: writes[0] ?? 0 };
       return { ...selection, mark };
     };
-    const answers = await this.#all(query, signal, read);
+    const answers = await this.#all(query, signal, read, query.memory);
     onRead({ minT, maxT, marks: answers.map(({ mark }) => mark) });
     return answers;
   }
@@ -231,16 +242,21 @@ export class QuorumSource implements RecentSource {
   async #all<T extends Warned>(
     span: TimeSpan,
     signal: AbortSignal,
-    read: (peer: ReadPeer, signal: AbortSignal, place: ReadPlace) => Promise<T>,
+    read: ReadOne<T>,
+    memory?: TableMemory,
   ): Promise<readonly T[]> {
-    return (await this.#ask(span, signal, read)).flat();
+    return (await this.#ask(span, signal, read, memory)).flat();
   }
 
-  /** By partition, answers of so many owners of every partition that together they know every sample of the time. */
+  /**
+   * By partition, answers of so many owners of every partition that together they know every sample of the time.
+   * @param memory where the label tables of these answers are counted, and of no others
+   */
   async #ask<T extends Warned>(
     span: TimeSpan,
     signal: AbortSignal,
-    read: (peer: ReadPeer, signal: AbortSignal, place: ReadPlace) => Promise<T>,
+    read: ReadOne<T>,
+    memory?: TableMemory,
   ): Promise<readonly (readonly T[])[]> {
     const { table: tableNow, heardEpoch, refresh } = this.#deps;
     const { minT, maxT } = span;
@@ -249,28 +265,31 @@ export class QuorumSource implements RecentSource {
       if (table === undefined) throw unavailable('the table of the ring is not known yet');
       const leftovers = new AbortController();
       const stop = AbortSignal.any([signal, leftovers.signal]);
-      const readFrom = (owner: Owner, partition: number): Promise<T> => {
+      const held = new TakenMemory(memory);
+      const readFrom: ReadOwner<T> = (owner, partition, own) => {
         const peer = this.#deps.peerOf(owner);
         if (peer === undefined) return Promise.reject(unavailable(`${nameOf(owner)} is not connected`));
-        return read(peer, stop, { partition, owner: keyOf(owner) });
+        return read(peer, stop, { partition, owner: keyOf(owner) }, own);
       };
       let answers: (readonly T[])[];
       try {
         answers = await Promise.all(
           wantedPartitions(table, this.#asked(table)).map((wanted) =>
             this.#unlessDurable(wanted, maxT, () =>
-              this.#onceBegun(wanted, table, stop, () => this.#askWanted(wanted, minT, readFrom, stop)),
+              this.#onceBegun(wanted, table, stop, () => this.#askWanted(wanted, minT, readFrom, held, stop)),
             ),
           ),
         );
       } catch (error) {
         leftovers.abort(error);
+        held.release();
         if (heardEpoch() <= table.epoch || repeat >= repeatsMax) throw error;
         await refresh();
         continue;
       }
       if (heardEpoch() <= table.epoch) return answers;
       leftovers.abort();
+      held.release();
       if (repeat >= repeatsMax) throw unavailable(`the table of the ring changed ${repeatsMax} times during a read`);
       await refresh();
     }
@@ -279,13 +298,14 @@ export class QuorumSource implements RecentSource {
   #askWanted<T extends Warned>(
     { partition, needed }: Wanted,
     minT: number,
-    readFrom: (owner: Owner, partition: number) => Promise<T>,
+    readFrom: ReadOwner<T>,
+    memory: TableMemory,
     signal: AbortSignal,
   ): Promise<T[]> {
     const { freshness } = this.#deps;
     return freshness === undefined
-      ? this.#askPartition(partition, needed, minT, readFrom, signal)
-      : this.#askFollower(partition, freshness, (owner) => readFrom(owner, partition.id), signal);
+      ? this.#askPartition(partition, needed, minT, readFrom, memory, signal)
+      : this.#askFollower(partition, freshness, readFrom, memory, signal);
   }
 
   /** Where owners do not answer and everything so old is in blocks, nothing is missing without them. */
@@ -326,9 +346,11 @@ export class QuorumSource implements RecentSource {
   async #askFollower<T extends Warned>(
     partition: Partition,
     freshness: LogFreshness,
-    readFrom: (owner: Owner) => Promise<T>,
+    readFrom: ReadOwner<T>,
+    memory: TableMemory,
     signal: AbortSignal,
   ): Promise<T[]> {
+    const reads: { readonly own: TakenMemory; answer: T | undefined }[] = [];
     const owners = this.#inOrder(partition.owners).map((owner) => ({
       name: nameOf(owner),
       applied: async (offset: number, timeoutMs: number): Promise<number> => {
@@ -336,9 +358,15 @@ export class QuorumSource implements RecentSource {
         if (peer === undefined) throw unavailable(`${nameOf(owner)} is not connected`);
         return await peer.applied(offset, timeoutMs, signal);
       },
-      read: () => readFrom(owner),
+      read: async () => {
+        const read: (typeof reads)[number] = { own: new TakenMemory(memory), answer: undefined };
+        reads.push(read);
+        read.answer = await readFrom(owner, partition.id, read.own);
+        return read.answer;
+      },
     }));
     const { answer, warning } = await freshness.ask(partition.id, owners);
+    for (const read of reads) if (read.answer !== answer) read.own.release();
     return [warning === undefined ? answer : { ...answer, warnings: [...answer.warnings, warning] }];
   }
 
@@ -346,7 +374,8 @@ export class QuorumSource implements RecentSource {
     partition: Partition,
     needed: number,
     minT: number,
-    readFrom: (owner: Owner, partition: number) => Promise<T>,
+    readFrom: ReadOwner<T>,
+    memory: TableMemory,
     signal: AbortSignal,
   ): Promise<T[]> {
     const isComplete = ({ completeFromMs }: Owner): boolean => completeFromMs === 0 || completeFromMs <= minT;
@@ -360,11 +389,15 @@ export class QuorumSource implements RecentSource {
       let next = 0;
       /** Asked and not heard of yet. */
       let asked = 0;
+      /** What each that was asked has taken. */
+      const taken: TakenMemory[] = [];
+      const heard: TakenMemory[] = [];
       let patience: NodeJS.Timeout | undefined;
       let over = false;
-      const end = (settle: () => void): void => {
+      const end = (settle: () => void, kept: readonly TakenMemory[] = []): void => {
         over = true;
         clearTimeout(patience);
+        for (const own of taken) if (!kept.includes(own)) own.release();
         settle();
       };
       const fail = (): void => {
@@ -376,15 +409,19 @@ export class QuorumSource implements RecentSource {
         if (owner === undefined) return;
         next++;
         asked++;
-        readFrom(owner, partition.id).then(
+        const own = new TakenMemory(memory);
+        taken.push(own);
+        readFrom(owner, partition.id, own).then(
           (answer) => {
             asked--;
             if (over) return;
             answers.push(answer);
-            if (answers.length >= needed) end(() => resolve(answers));
+            heard.push(own);
+            if (answers.length >= needed) end(() => resolve(answers), heard);
           },
           (error: unknown) => {
             asked--;
+            own.release();
             if (over) return;
             if (signal.aborted || (error instanceof Failure && !isOfOwner(error))) {
               end(() => reject(error));

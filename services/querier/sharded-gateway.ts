@@ -17,6 +17,7 @@ import type { Gateway } from '../../libs/ring/table.ts';
 import { mergeSources } from '../../libs/series/merge-sources.ts';
 import { resumedChunks } from '../../libs/series/resume-chunks.ts';
 import type { SelectedSeries, SelectQuery, SeriesSource } from '../../libs/series/series-source.ts';
+import { TakenMemory } from '../../libs/series/taken-memory.ts';
 
 /** Gateways that are asked for one block, one after the other. */
 const attemptsMax = 3;
@@ -112,11 +113,16 @@ class BlockShare {
 
   async #select(query: SelectQuery, signal: AbortSignal): Promise<SelectedSeries> {
     const attempts = new Attempts(this.#gateways);
-    const select = () => this.#attempt(attempts, signal, (source, stop) => source.select(query, stop));
+    const select = (memory = query.memory) =>
+      this.#attempt(attempts, signal, (source, stop) => source.select({ ...query, memory }, stop));
     const first = await select();
+    let resumed: TakenMemory | undefined;
     const again = (error: unknown): Promise<SelectedSeries> => {
       if (!this.#failed(attempts, error)) throw error;
-      return select();
+      // The labels of the first remain; those of one that was gone on with and broke off as well do not.
+      resumed?.release();
+      resumed = new TakenMemory(query.memory);
+      return select(resumed);
     };
     return { ...first, chunks: (stop) => resumedChunks(first, again, stop) };
   }
