@@ -122,9 +122,11 @@ function firstFresh<T>(
   return new Promise((resolve, reject) => {
     let next = 0;
     let running = 0;
+    let isOver = false;
     let patience: NodeJS.Timeout | undefined;
     const deadlineMs = performance.now() + waitMs;
     const end = (settle: () => void): void => {
+      isOver = true;
       next = owners.length;
       clearTimeout(patience);
       settle();
@@ -136,7 +138,8 @@ function firstFresh<T>(
       const ask = async (): Promise<void> => {
         const position = await owner.applied(offset, Math.max(0, deadlineMs - performance.now()));
         positions.set(owner, position);
-        if (position < offset) return;
+        // Another one has answered meanwhile: nobody would look at this answer.
+        if (position < offset || isOver) return;
         const answer = await owner.read();
         end(() => resolve(answer));
       };

@@ -62,6 +62,10 @@ export interface ReadPeer {
   writeMarks(spans: readonly TimeSpan[], signal: AbortSignal): Promise<WriteMarksOf>;
 }
 
+/** Whether a label table found no room. */
+const isOfMemory = (error: unknown): boolean =>
+  error instanceof Failure && (error.kind === 'query_limit' || error.kind === 'rate_limited');
+
 /** Who is read, as what. */
 interface ReadPlace {
   readonly partition: number;
@@ -423,6 +427,8 @@ export class QuorumSource implements RecentSource {
             asked--;
             own.release();
             if (over) return;
+            // Its table was one too many; without it there is room for those that are still coming.
+            if (!signal.aborted && isOfMemory(error) && answers.length + asked >= needed) return;
             if (signal.aborted || (error instanceof Failure && !isOfOwner(error))) {
               end(() => reject(error));
               return;

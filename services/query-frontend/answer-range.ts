@@ -134,6 +134,8 @@ export async function answerRange(
     // Which of several mistakes is told of is the whole's to say.
     const first = stop.signal.aborted ? stop.signal.reason : error;
     if (!isOfTheQuestion(first)) throw first;
+    // What is too large now, or for this time, says nothing of the expression either.
+    if (first instanceof Failure && first.kind === 'query_limit') isCrowded = true;
   }
   if (joined === undefined && isSharded && !isCrowded) unjoinable.add(name);
   if (joined === undefined) counts.undone++;
