@@ -123,6 +123,7 @@ function firstFresh<T>(
     let next = 0;
     let running = 0;
     let isOver = false;
+    let refused: Failure | undefined;
     let patience: NodeJS.Timeout | undefined;
     const deadlineMs = performance.now() + waitMs;
     const end = (settle: () => void): void => {
@@ -145,7 +146,11 @@ function firstFresh<T>(
       };
       ask()
         .catch((error: unknown) => {
-          if (error instanceof Failure && !isOfOwner(error)) end(() => reject(error));
+          if (isOfMemory(error) && running > 1) {
+            // Its label table was one too many: there is room for those that are read already.
+            positions.delete(owner);
+            refused = error;
+          } else if (error instanceof Failure && !isOfOwner(error)) end(() => reject(error));
           else {
             positions.delete(owner);
             failures.push(textOf(error));
@@ -153,8 +158,8 @@ function firstFresh<T>(
         })
         .finally(() => {
           running--;
-          if (next < owners.length) askNext();
-          else if (running === 0) end(() => resolve(undefined));
+          if (next < owners.length && (refused === undefined || running === 0)) askNext();
+          else if (running === 0) end(() => (refused === undefined ? resolve(undefined) : reject(refused)));
         });
     };
     const wait = (): void => {
@@ -185,6 +190,10 @@ async function firstOf<T>(partition: number, owners: readonly LogOwner<T>[]): Pr
   }
   throw unavailable(`partition ${partition}: no owner answers: ${failures.join('; ')}`);
 }
+
+/** Whether a label table found no room. */
+export const isOfMemory = (error: unknown): error is Failure =>
+  error instanceof Failure && (error.kind === 'query_limit' || error.kind === 'rate_limited');
 
 /** Whether another owner may do better. */
 export const isOfOwner = (failure: Failure): boolean =>

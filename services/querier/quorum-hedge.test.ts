@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import { Failure } from '../../libs/errors/failure.ts';
 import { parseTenantId } from '../../libs/model/tenant-id.ts';
 import type { RingTable } from '../../libs/ring/table.ts';
 import type { SelectedSeries, SelectQuery, SeriesSource } from '../../libs/series/series-source.ts';
@@ -46,6 +47,8 @@ async function selectOf(
   return memory;
 }
 
+const following = (): LogFreshness => new LogFreshness({ consistency: 'default', ends: async () => [5] });
+
 it('a table that is one too many is let go where the others suffice', async () => {
   const { promise: tooMuch, resolve } = Promise.withResolvers<void>();
   const memory = await selectOf(250, async (owner, query) => {
@@ -76,10 +79,49 @@ it('one that has followed the log when another one has answered is not read', as
       query.memory?.take(80, 20);
     },
     async (owner) => (owner === 'a' ? followed : 5),
-    new LogFreshness({ consistency: 'default', ends: async () => [5] }),
+    following(),
   );
   resolve(5);
   await turn();
   assert.deepEqual(read, ['b']);
   assert.equal(memory.used, 80);
+});
+
+it('a table that is one too many is let go behind a log, too', async () => {
+  const { promise: tooMuch, resolve } = Promise.withResolvers<void>();
+  const memory = await selectOf(
+    150,
+    async (_, query) => {
+      try {
+        query.memory?.take(80, 20);
+      } catch (error) {
+        resolve();
+        throw error;
+      }
+      await tooMuch;
+    },
+    async () => 5,
+    following(),
+  );
+  assert.equal(memory.used, 80);
+});
+
+it('what one took that died is given back behind a log, too; of the last one it is the error', async () => {
+  const memory = await selectOf(
+    150,
+    async (owner, query) => {
+      query.memory?.take(80, 20);
+      if (owner === 'a') throw new Failure('unavailable', 'it died');
+    },
+    async () => 5,
+    following(),
+  );
+  assert.equal(memory.used, 80);
+  const refused = selectOf(
+    50,
+    async (_, query) => query.memory?.take(80, 20),
+    async () => 5,
+    following(),
+  );
+  await assert.rejects(refused, { kind: 'query_limit' });
 });

@@ -31,7 +31,7 @@ import type {
   TableMemory,
 } from '../../libs/series/series-source.ts';
 import { TakenMemory } from '../../libs/series/taken-memory.ts';
-import { isOfOwner, type LogFreshness } from './log-freshness.ts';
+import { isOfMemory, isOfOwner, type LogFreshness } from './log-freshness.ts';
 import { mergeExemplars, mergeMetadata, mergeStatuses } from './merge-lists.ts';
 
 /** An owner that has not answered within this is not waited for alone: the next one is asked too. */
@@ -61,10 +61,6 @@ export interface ReadPeer {
   /** The numbers of its last writes; what is read afterwards has them. */
   writeMarks(spans: readonly TimeSpan[], signal: AbortSignal): Promise<WriteMarksOf>;
 }
-
-/** Whether a label table found no room. */
-const isOfMemory = (error: unknown): boolean =>
-  error instanceof Failure && (error.kind === 'query_limit' || error.kind === 'rate_limited');
 
 /** Who is read, as what. */
 interface ReadPlace {
@@ -365,11 +361,19 @@ export class QuorumSource implements RecentSource {
       read: async () => {
         const read: (typeof reads)[number] = { own: new TakenMemory(memory), answer: undefined };
         reads.push(read);
-        read.answer = await readFrom(owner, partition.id, read.own);
+        try {
+          read.answer = await readFrom(owner, partition.id, read.own);
+        } catch (error) {
+          read.own.release();
+          throw error;
+        }
         return read.answer;
       },
     }));
-    const { answer, warning } = await freshness.ask(partition.id, owners);
+    const { answer, warning } = await freshness.ask(partition.id, owners).catch((error: unknown) => {
+      for (const { own } of reads) own.release();
+      throw error;
+    });
     for (const read of reads) if (read.answer !== answer) read.own.release();
     return [warning === undefined ? answer : { ...answer, warnings: [...answer.warnings, warning] }];
   }
