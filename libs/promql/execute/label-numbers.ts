@@ -4,6 +4,7 @@
  * and the numbers of a label set are hashed. What is remembered counts as memory of the query until the end of the numbering.
  */
 import { type Labels, metricName } from '../../model/labels.ts';
+import { mixed, moreHashes, slotsOf } from './number-slots.ts';
 
 /** What is counted. */
 interface CountedMemory {
@@ -163,26 +164,12 @@ export class LabelNumbers {
   }
 
   #grow(): void {
-    const hashes = new Int32Array(this.#hashes.length * 2);
-    hashes.set(this.#hashes);
-    this.#hashes = hashes;
-    const slots = new Int32Array(this.#slots.length * 2);
-    const mask = slots.length - 1;
-    for (let number = 0; number < this.#count; number++) {
-      let slot = hashes[number] & mask;
-      while (slots[slot] !== 0) slot = (slot + 1) & mask;
-      slots[slot] = number + 1;
-    }
-    this.#slots = slots;
+    this.#hashes = moreHashes(this.#hashes);
+    this.#slots = slotsOf(this.#hashes, this.#count);
   }
 
   #take(bytes: number): void {
     this.#bytes += bytes;
     this.#memory.takeMemory(bytes);
   }
-}
-
-function mixed(hash: number, number: number): number {
-  const next = Math.imul(hash ^ number, 0x9e3779b1);
-  return next ^ (next >>> 15);
 }

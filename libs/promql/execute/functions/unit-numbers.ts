@@ -3,6 +3,7 @@
  * Owns that no text is built a series: label sets of one query share their strings, which are numbered once.
  */
 import type { Labels } from '../../../model/labels.ts';
+import { mixed, moreHashes, slotsOf } from '../number-slots.ts';
 import { withLabel } from '../series-labels.ts';
 
 /** Of this process: what was chosen so that it meets in one slot elsewhere does not here. */
@@ -45,24 +46,14 @@ export class UnitNumbers {
         number = this.#strings.size;
         this.#strings.set(value, number);
       }
-      hash = Math.imul(hash ^ number, 0x9e3779b1);
-      hash ^= hash >>> 15;
+      hash = mixed(hash, number);
     }
     return hash;
   }
 
   #grow(): void {
-    const hashes = new Int32Array(this.#hashes.length * 2);
-    hashes.set(this.#hashes);
-    this.#hashes = hashes;
-    const slots = new Int32Array(this.#slots.length * 2);
-    const mask = slots.length - 1;
-    for (let number = 0; number < this.labels.length; number++) {
-      let slot = hashes[number] & mask;
-      while (slots[slot] !== 0) slot = (slot + 1) & mask;
-      slots[slot] = number + 1;
-    }
-    this.#slots = slots;
+    this.#hashes = moreHashes(this.#hashes);
+    this.#slots = slotsOf(this.#hashes, this.labels.length);
   }
 }
 
