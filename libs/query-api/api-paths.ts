@@ -12,6 +12,8 @@ export interface ApiRow {
   readonly dress: Dress;
   /** Says nothing about a tenant and is answered to anybody, as in Mimir. */
   readonly isOpen?: boolean;
+  /** Which bodies are forms; absent, those of both kinds. Where Prometheus asks for the form by name, it knows no multipart ones. */
+  readonly forms?: 'urlencoded' | 'none';
 }
 
 type Rest = Omit<ApiRow, 'path' | 'methods'>;
@@ -32,7 +34,7 @@ const table = {
   '/api/v1/parse_query': [both, plain],
   '/api/v1/labels': [both, plain],
   '/api/v1/label/:name/values': [get, plain],
-  '/api/v1/series': [both, plain],
+  '/api/v1/series': [both, { dress: apiDress, forms: 'urlencoded' }],
   '/api/v1/search/metric_names': [both, uncompressed],
   '/api/v1/search/label_names': [both, uncompressed],
   '/api/v1/search/label_values': [both, uncompressed],
@@ -53,7 +55,7 @@ const table = {
   '/api/v1/status/tsdb/blocks': [get, plain],
   '/api/v1/status/walreplay': [get, uncompressed],
   '/api/v1/openapi.yaml': [get, { dress: plainDress, isOpen: true }],
-  '/api/v1/read': [post, { dress: plainDress }],
+  '/api/v1/read': [post, { dress: plainDress, forms: 'none' }],
   '/federate': [get, { dress: federateDress }],
   '/api/v1/admin/tsdb/delete_series': [admin, plain],
   '/api/v1/admin/tsdb/clean_tombstones': [admin, plain],

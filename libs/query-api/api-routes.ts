@@ -8,7 +8,6 @@ import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ReadConsistency } from '../contracts/ingester.ts';
 import { Failure } from '../errors/failure.ts';
-import { isMediaType } from '../http/media-type.ts';
 import { type BodyLimits, readBody } from '../http/read-body.ts';
 import { anonymousTenant, type TenantOf } from '../http/tenant-header.ts';
 import type { TenantId } from '../model/tenant-id.ts';
@@ -19,6 +18,7 @@ import { type ApiCall, apiDress, type Dress } from './api-call.ts';
 import { type ApiPath, type ApiRow, apiRows } from './api-paths.ts';
 import { badLabelPath } from './bad-label-path.ts';
 import { acceptedEncoding, compressBody } from './compress-body.ts';
+import { type MediaValue, parseMediaValue } from './media-value.ts';
 import { multipartFields } from './multipart-form.ts';
 import { RequestForm } from './request-form.ts';
 
@@ -27,6 +27,10 @@ const prefixes = ['/prometheus', ''];
 const clientLeft = new Failure('canceled', 'the client has left');
 const formType = 'application/x-www-form-urlencoded';
 const multipartType = 'multipart/form-data';
+/** Under which a request has what its `Content-Type` says. */
+const mediaKey = 'media';
+/** What stands for a body until it is read. */
+const hasBody = 'body';
 
 /** What all bodies in the process may take together; read, one becomes a text and its parameters. */
 const inflightShareOfMemory = 16;
@@ -58,11 +62,10 @@ export interface RouteDeps {
 /** A fastify plugin with all routes of the API. */
 export function apiRoutes(deps: RouteDeps): (app: FastifyInstance) => Promise<void> {
   return async (app) => {
-    // Only forms have parameters, as in Go. Bodies are read by the handler, which counts them: here they get their kind.
+    // Bodies are read by the handler, which counts them.
     app.removeAllContentTypeParsers();
-    for (const kind of [formType, multipartType, '*']) {
-      app.addContentTypeParser(kind, (_request, _payload, done) => done(null, kind));
-    }
+    app.addContentTypeParser('*', (_request, _payload, done) => done(null, hasBody));
+    app.decorateRequest(mediaKey);
     const bodies: Bodies = {
       limits: { bytesMax: deps.maxFormBytes, tooLargeText, arrivalMs: deps.arrivalMs },
       inflight: new InflightBytes(
@@ -74,7 +77,10 @@ export function apiRoutes(deps: RouteDeps): (app: FastifyInstance) => Promise<vo
     app.addHook('onRequest', (request, _reply, done) => {
       // Fastify refuses what is no type; in Go it is none of a form.
       const type = request.headers['content-type'];
-      if (type !== undefined && !isMediaType(type)) request.headers['content-type'] = 'application/octet-stream';
+      if (type !== undefined) {
+        if (type !== '') request.setDecorator(mediaKey, parseMediaValue(type));
+        request.headers['content-type'] = 'application/octet-stream';
+      }
       done();
     });
     app.setErrorHandler((error, request, reply) => {
@@ -145,7 +151,7 @@ async function answer(
   });
   try {
     tenant = row.isOpen === true ? anonymousTenant : deps.tenantOf(request.headers);
-    const body = await readParameters(request, reply, form, tenant, bodies);
+    const body = await readParameters(request, reply, row, form, tenant, bodies);
     begin = performance.now();
     const { name = '' } = request.params as { name?: string };
     const { accept = '', 'cache-control': cacheControl = '' } = request.headers;
@@ -189,25 +195,29 @@ function consistencyOf(header: string | string[] | undefined): ReadConsistency {
 async function readParameters(
   request: FastifyRequest,
   reply: FastifyReply,
+  row: ApiRow,
   form: RequestForm,
   tenant: TenantId,
   { limits, inflight }: Bodies,
 ): Promise<Uint8Array> {
-  const kind = request.body;
+  const media = request.getDecorator<MediaValue | undefined>(mediaKey);
   let body: Uint8Array<ArrayBuffer> = new Uint8Array(0);
-  // A request without a body has no kind.
-  if (typeof kind === 'string') {
+  if (request.body === hasBody) {
     const held = await readBody(request.raw, limits, inflight.shareOf(tenant));
     whenOver(reply, held.release);
     body = held.bytes;
   }
-  if (kind === formType) form.append(textOf(body));
+  // Only forms have parameters, as in Go.
+  if (request.method !== 'GET') form.error = media?.error;
+  const isForm = media?.type === formType && row.forms !== 'none';
+  const isMultipart = media?.type === multipartType && row.forms === undefined;
+  if (isForm) form.append(textOf(body));
   const question = request.raw.url?.indexOf('?') ?? -1;
   if (question >= 0) form.append(request.raw.url?.slice(question + 1) ?? '');
-  if (kind === multipartType) {
-    for (const field of multipartFields(request.headers['content-type'] ?? '', body)) form.add(field);
+  if (isMultipart) {
+    for (const field of multipartFields(media?.parameters.get('boundary') ?? '', body)) form.add(field);
   }
-  return kind === '*' ? body : new Uint8Array(0);
+  return isForm || isMultipart ? new Uint8Array(0) : body;
 }
 
 /** Calls `then` when the answer is out or its client has left. */

@@ -217,6 +217,22 @@ describe('the label endpoints', () => {
       assert.match((await post('/api/v1/labels?limit=2', 'limit=1', type)).body, /"data":\["__name__","a.b"\]/);
   });
 
+  for (const [type, reason] of [
+    ['', 'no match[] parameter provided'],
+    ['text/plain', 'no match[] parameter provided'],
+    ['a/b/c', 'error parsing form values: mime: unexpected content after media subtype'],
+    ['application/x-www-form-urlencoded; charset', 'error parsing form values: mime: invalid media parameter'],
+    ['application/x-www-form-urlencoded; a=b; a=c', 'error parsing form values: mime: duplicate parameter name'],
+    // This one asks for its form by name, which Go reads no multipart ones for.
+    ['multipart/form-data; boundary=b', 'no match[] parameter provided'],
+  ] as const) {
+    it(`say what a body of the type ${JSON.stringify(type)} lacks`, async () => {
+      const field = '--b\r\nContent-Disposition: form-data; name="match[]"\r\n\r\nup\r\n--b--';
+      const answer = await post('/api/v1/series', type.startsWith('multipart') ? field : 'match[]=up', type);
+      assert.deepEqual(answer.json(), { status: 'error', errorType: 'bad_data', error: reason });
+    });
+  }
+
   it('take multipart forms, behind the parameters of the URL', async () => {
     const field = (name: string, value: string) =>
       `--b\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`;

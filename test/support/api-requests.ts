@@ -500,6 +500,64 @@ function readRequests(): readonly ApiRequest[] {
   ];
 }
 
+/** Bodies of all kinds, as curl, browsers and mail programs make them. */
+function bodyRequests(): readonly ApiRequest[] {
+  const list: ApiRequest[] = [];
+  const post = (path: string, body: string, type: string) =>
+    list.push({ method: 'POST', path: `/api/v1/${path}`, body, headers: { 'content-type': type } });
+  const multipart = 'multipart/form-data; boundary=b';
+  const field = (disposition: string, value: string, more = '') =>
+    `--b\r\nContent-Disposition: ${disposition}\r\n${more}\r\n${value}\r\n`;
+  const time = field('form-data; name=time', '1');
+  for (const name of [
+    'name="query"',
+    'NAME = query',
+    "name*=utf-8''qu%65ry",
+    "name*=UTF-8'en'query; name=x",
+    "name*=iso-8859-1''query",
+    "name*0*=utf-8''qu%65; name*1=ry",
+    'name=query; name=x',
+    'name=query; x',
+    'name=query;',
+    'name=query; filename=x',
+  ]) {
+    post('query', `${time}${field(`form-data; ${name}`, '1+1')}--b--`, multipart);
+  }
+  for (const [encoding, value] of [
+    ['quoted-printable', '1=2B=\r\n1'],
+    ['Quoted-Printable', '1=zz1'],
+    ['quoted-printable', '\u0001'],
+    ['base64', 'MSsx'],
+  ]) {
+    const more = `Content-Transfer-Encoding: ${encoding}\r\n`;
+    post('query', `${time}${field('form-data; name=query', value ?? '', more)}--b--`, multipart);
+  }
+  const query = field('form-data; name=query', '1');
+  for (const end of ['--b--\r\n', '--b--\n', '--b\r\n', '--b\r\nX: y', '--b', '']) {
+    post('query', time + query + end, multipart);
+    post('query', (time + query + end).replaceAll('\r', ''), multipart);
+  }
+  for (const type of [multipart, 'multipart/form-data', 'multipart/mixed; boundary=b', `${multipart}; x`]) {
+    for (const path of ['labels', 'series', 'series?match[]=api_odd']) {
+      post(path, `${field('form-data; name="match[]"', 'api_plain')}--b--`, type);
+    }
+  }
+  for (const type of [
+    `${formType}; charset=utf-8`,
+    formType.toUpperCase(),
+    `${formType}; charset`,
+    `${formType}; a=b; a=c`,
+    `${formType}, text/plain`,
+    'text/plain',
+    'x y',
+    'a/b/c',
+    ';',
+  ]) {
+    for (const path of ['labels', 'series', 'series?match[]=api_odd']) post(path, 'match[]=api_plain', type);
+  }
+  return list;
+}
+
 /** Everything that is asked, in order. */
 export function apiRequests(): readonly ApiRequest[] {
   return [
@@ -508,6 +566,7 @@ export function apiRequests(): readonly ApiRequest[] {
     ...timeRequests(),
     ...searchRequests(),
     ...headerRequests(),
+    ...bodyRequests(),
     ...statusRequests(),
     ...federateRequests(),
     ...readRequests(),
