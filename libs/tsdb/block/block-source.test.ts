@@ -322,8 +322,13 @@ it('names and values of a block whose series are kept are listed in turns', asyn
     return symbolText.call(this, ref, offset);
   });
   assert.deepEqual((await block.source.labelNames(query, signal)).values, ['pod']);
+  // Those of few series are looked up one by one, until all have been asked for.
+  const few = { ...query, selectors: [[{ type: '=~', name: 'pod', value: 'value-000[2-5]' } as const]] };
+  const ofFew = ['value-0002', 'value-0004'];
+  assert.deepEqual((await block.source.labelValues('pod', few, signal)).values, ofFew);
   const { values } = await block.source.labelValues('pod', query, signal);
   assert.deepEqual([values.length, values[1]], [count / 2, 'value-0002']);
+  assert.deepEqual((await block.source.labelValues('pod', few, signal)).values, ofFew);
   const selectors = [[{ type: '=~', name: 'pod', value: '.*[13579]' } as const]];
   const others = await block.source.labelValues('pod', { ...query, minT: 0, selectors }, signal);
   assert.deepEqual([others.values.length, others.values[1]], [count / 2, 'value-0003']);

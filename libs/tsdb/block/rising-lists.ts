@@ -49,9 +49,10 @@ export class UnitedLists {
   #waiting = new Uint32Array(waitingMin);
   #waitingCount = 0;
 
+  /** @param list each number once; it may be kept, and is not changed */
   add(list: Uint32Array): void {
     if (list.length >= waitingMin && list.length * mergeFactor >= this.#known.length) {
-      this.#known = merge(this.#known, list);
+      this.#known = this.#known.length === 0 ? list : merge(this.#known, list);
       return;
     }
     const count = this.#waitingCount + list.length;
@@ -71,6 +72,7 @@ export class UnitedLists {
   }
 
   #unite(): void {
+    if (this.#waitingCount === 0) return;
     const added = withoutRepeats(this.#waiting.subarray(0, this.#waitingCount).sort());
     this.#known = merge(this.#known, added);
     this.#waitingCount = 0;

@@ -5,20 +5,23 @@
  */
 import { Failure } from '../../errors/failure.ts';
 import type { LabelTable } from '../../series/series-source.ts';
+import { RecentlyUsed } from '../../std/recently-used.ts';
 import { Turns } from '../../std/turns.ts';
 import { CorruptBlock } from './corrupt-block.ts';
 import { seriesAlignment, seriesEnd } from './index-layout.ts';
 import type { IndexLookup } from './index-lookup.ts';
 import { SeriesScanner } from './index-reader.ts';
+import { PlaceNumbers } from './place-numbers.ts';
 import { gallop, withoutRepeats } from './rising-lists.ts';
 import { chunksMax, type SelectedChunks } from './series-selection.ts';
 
 const windowBytes = 256 << 10;
 /** A text of a symbol beside its characters, and where it stands. */
 const textBytes = 40;
-/** Of one of its values, where somebody has asked for those of its label (`LabelExamples`). */
-const exampleBytes = 16;
 const seriesBytes = 16;
+/** What columns of labels may take together (`LabelColumn`): of a series, and of a symbol. */
+const columnSeriesBytes = 16;
+const columnTextBytes = 8;
 const chunkBytes = 24;
 const refBytes = 4;
 /** Looked at between two looks at the clock. */
@@ -27,6 +30,8 @@ const symbolsPerLook = 1024;
 const refsPerLook = 1 << 16;
 /** With fewer labels than one in so many symbols, sorting them is cheaper than a column over all symbols. */
 const sparseFactor = 16;
+/** Values of fewer series than one in so many are looked up one by one, where the label has no column. */
+const columnFactor = 8;
 
 /** Bytes that the blocks of a process may keep together. */
 export class SeriesMemory {
@@ -55,16 +60,18 @@ export class SeriesMemory {
 
 /** Which series have the same names of labels. */
 interface NameSets {
+  /** All names, in order, and their symbols. */
+  readonly texts: readonly string[];
+  readonly symbols: Uint32Array;
   readonly ofSeries: Uint32Array;
   /** A series of each set: at most times it has samples when any of them has. */
   readonly example: Uint32Array;
 }
 
-/** The values that series have of one label, in order, and a series with each of them. */
-interface LabelExamples {
-  readonly symbol: Uint32Array;
+/** The values that series have of one label, in order, and the number of each series' value among them, from 1; 0 without the label. */
+interface LabelColumn {
   readonly texts: readonly string[];
-  readonly example: Uint32Array;
+  readonly ofSeries: Uint32Array;
 }
 
 /** Series that were chosen: number i has the chunks [first[i], last[i]). */
@@ -77,6 +84,7 @@ interface Chosen {
 export class SeriesColumns {
   readonly #lookup: IndexLookup;
   readonly #place: Uint32Array;
+  readonly #numbers: PlaceNumbers;
   readonly #labelBegin: Uint32Array;
   /** Numbers of symbols, whose order is that of their texts. */
   readonly #refs: Uint32Array;
@@ -86,8 +94,8 @@ export class SeriesColumns {
   readonly #ref: Float64Array;
   readonly #texts: (string | undefined)[];
   #nameSets: NameSets | undefined;
-  /** By name, of labels that somebody has asked for: each is a part of all values. */
-  readonly #examples = new Map<string, LabelExamples>();
+  /** By name, of labels that somebody has asked for. */
+  readonly #columns: RecentlyUsed<LabelColumn>;
 
   private constructor(
     lookup: IndexLookup,
@@ -96,8 +104,10 @@ export class SeriesColumns {
   ) {
     this.#lookup = lookup;
     [this.#place, this.#labelBegin, this.#refs, this.#chunkBegin] = series;
+    this.#numbers = new PlaceNumbers(this.#place);
     [this.#minT, this.#maxT, this.#ref] = chunks;
     this.#texts = new Array<string | undefined>(lookup.symbols.count);
+    this.#columns = new RecentlyUsed(columnBytes(lookup, this.seriesCount));
   }
 
   /**
@@ -106,8 +116,16 @@ export class SeriesColumns {
    */
   static bytesOf(lookup: IndexLookup, series: number, chunks: number, labels: number): number {
     const { toc } = lookup.index;
-    const texts = toc.series - toc.symbols + lookup.symbols.count * (textBytes + exampleBytes);
-    return texts + (series + 1) * seriesBytes + chunks * chunkBytes + labels * 2 * refBytes;
+    const texts = toc.series - toc.symbols + lookup.symbols.count * textBytes;
+    const numbers = PlaceNumbers.bytesOf((seriesEnd(toc) - toc.series) / seriesAlignment);
+    return (
+      texts +
+      numbers +
+      columnBytes(lookup, series) +
+      (series + 1) * seriesBytes +
+      chunks * chunkBytes +
+      labels * 2 * refBytes
+    );
   }
 
   /**
@@ -195,8 +213,13 @@ export class SeriesColumns {
    * Names of labels that series have with a chunk in [minT, maxT], in order.
    * @param places undefined for all series
    */
-  async names(places: Uint32Array | undefined, minT: number, maxT: number, signal: AbortSignal): Promise<string[]> {
-    const { ofSeries, example } = (this.#nameSets ??= await this.#numberNameSets(signal));
+  async names(
+    places: Uint32Array | undefined,
+    minT: number,
+    maxT: number,
+    signal: AbortSignal,
+  ): Promise<readonly string[]> {
+    const { texts, symbols, ofSeries, example } = (this.#nameSets ??= await this.#numberNameSets(signal));
     const met = new Uint8Array(example.length);
     let left = example.length;
     if (places === undefined) {
@@ -214,13 +237,9 @@ export class SeriesColumns {
         return --left > 0;
       });
     }
-    const seen = new Uint8Array(this.#texts.length);
-    for (let set = 0; set < met.length; set++) {
-      if (met[set] === 0) continue;
-      const end = this.#labelBegin[example[set] + 1];
-      for (let j = this.#labelBegin[example[set]]; j < end; j += 2) seen[this.#refs[j]] = 1;
-    }
-    return this.#textsOf(seen, signal);
+    if (left === 0) return texts;
+    const seen = await this.#namesOf(example, met, signal);
+    return texts.filter((_, i) => seen[symbols[i]] === 1);
   }
 
   /** Series have few sets of names, however many they are. */
@@ -242,7 +261,23 @@ export class SeriesColumns {
       }
       ofSeries[series] = number;
     }
-    return { ofSeries, example: Uint32Array.from(example) };
+    const met = new Uint8Array(example.length).fill(1);
+    const seen = await this.#namesOf(example, met, signal);
+    const symbols = Uint32Array.from(seen.keys()).filter((symbol) => seen[symbol] === 1);
+    return { texts: await this.#textsOf(symbols, signal), symbols, ofSeries, example: Uint32Array.from(example) };
+  }
+
+  /** Marks the symbols of names that the sets which were met have. */
+  async #namesOf(example: ArrayLike<number>, met: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
+    const seen = new Uint8Array(this.#texts.length);
+    const turns = new Turns();
+    for (let set = 0; set < met.length; set++) {
+      if (set % seriesPerLook === 0 && turns.isOver) await turns.next(signal);
+      if (met[set] === 0) continue;
+      const end = this.#labelBegin[example[set] + 1];
+      for (let j = this.#labelBegin[example[set]]; j < end; j += 2) seen[this.#refs[j]] = 1;
+    }
+    return seen;
   }
 
   /** Values of a label, as names. */
@@ -254,100 +289,86 @@ export class SeriesColumns {
     signal: AbortSignal,
   ): Promise<readonly string[]> {
     const wanted = this.#lookup.symbolOf(name);
-    const rows = this.#lookup.rowsOf(name);
-    if (wanted < 0 || rows === undefined) return [];
-    if (places === undefined) return this.#allValues(name, wanted, minT, maxT, signal);
-    const seen = new Uint8Array(this.#texts.length);
-    await this.#eachValue(wanted, places, rows.end - rows.begin, signal, (series, symbol) => {
-      if (seen[symbol] === 1 || !this.#hasChunk(series, minT, maxT)) return false;
-      seen[symbol] = 1;
-      return true;
-    });
-    return this.#textsOf(seen, signal);
-  }
-
-  async #allValues(
-    name: string,
-    wanted: number,
-    minT: number,
-    maxT: number,
-    signal: AbortSignal,
-  ): Promise<readonly string[]> {
-    let known = this.#examples.get(name);
-    if (known === undefined) {
-      known = await this.#examplesOf(wanted, signal);
-      this.#examples.set(name, known);
+    if (wanted < 0 || this.#lookup.rowsOf(name) === undefined) return [];
+    let column = this.#columns.get(name);
+    if (column === undefined) {
+      if (places !== undefined && places.length * columnFactor < this.seriesCount) {
+        return this.#valuesOfFew(wanted, places, minT, maxT, signal);
+      }
+      column = await this.#columnOf(wanted, signal);
+      this.#columns.set(name, column, column.ofSeries.byteLength + column.texts.length * columnTextBytes);
     }
-    const { symbol, texts, example } = known;
-    const missing = new Set<number>();
-    const turns = new Turns();
-    for (let i = 0; i < symbol.length; i++) {
-      if (!this.#hasChunk(example[i], minT, maxT)) missing.add(symbol[i]);
-      if (i % symbolsPerLook === 0 && turns.isOver) await turns.next(signal);
-    }
-    if (missing.size === 0) return texts;
-    // Others may have samples then.
-    await this.#eachValue(wanted, undefined, missing.size, signal, (series, one) => {
-      return missing.has(one) && this.#hasChunk(series, minT, maxT) && missing.delete(one);
+    const { texts, ofSeries } = column;
+    const seen = new Uint8Array(texts.length + 1);
+    let left = texts.length;
+    await this.#each(places, signal, (series) => {
+      const number = ofSeries[series];
+      if (number === 0 || seen[number] === 1 || !this.#hasChunk(series, minT, maxT)) return true;
+      seen[number] = 1;
+      return --left > 0;
     });
+    if (left === 0) return texts;
     const found: string[] = [];
+    const turns = new Turns();
     for (let i = 0; i < texts.length; i++) {
-      if (!missing.has(symbol[i])) found.push(texts[i]);
+      if (seen[i + 1] === 1) found.push(texts[i]);
       if (i % symbolsPerLook === 0 && turns.isOver) await turns.next(signal);
     }
     return found;
   }
 
-  async #examplesOf(wanted: number, signal: AbortSignal): Promise<LabelExamples> {
-    const of = new Uint32Array(this.#texts.length);
-    await this.#eachValue(wanted, undefined, Number.POSITIVE_INFINITY, signal, (series, one) => {
-      if (of[one] === 0) of[one] = series + 1;
-      return false;
+  /** As `values`, at the cost of these series alone. */
+  async #valuesOfFew(
+    wanted: number,
+    places: Uint32Array,
+    minT: number,
+    maxT: number,
+    signal: AbortSignal,
+  ): Promise<string[]> {
+    const found = new Set<number>();
+    await this.#each(places, signal, (series) => {
+      const symbol = this.#valueOf(series, wanted);
+      if (symbol >= 0 && !found.has(symbol) && this.#hasChunk(series, minT, maxT)) found.add(symbol);
+      return true;
     });
-    const texts: string[] = [];
-    const symbol = new Uint32Array(this.#texts.length);
-    const example = new Uint32Array(this.#texts.length);
-    const turns = new Turns();
-    for (let one = 0; one < of.length; one++) {
-      if (of[one] !== 0) {
-        symbol[texts.length] = one;
-        example[texts.length] = of[one] - 1;
-        texts.push(this.#text(one));
-      }
-      if (one % symbolsPerLook === 0 && turns.isOver) await turns.next(signal);
-    }
-    return { symbol: symbol.slice(0, texts.length), texts, example: example.slice(0, texts.length) };
+    return this.#textsOf(Uint32Array.from(found).sort(), signal);
   }
 
-  /** Shows `visit` each series that has the label, with its value, until it has said true so many times: there is no more to find. */
-  #eachValue(
-    wanted: number,
-    places: Uint32Array | undefined,
-    findMax: number,
-    signal: AbortSignal,
-    visit: (series: number, symbol: number) => boolean,
-  ): Promise<void> {
-    const refs = this.#refs;
-    let found = 0;
-    return this.#each(places, signal, (series) => {
-      const end = this.#labelBegin[series + 1];
-      for (let j = this.#labelBegin[series]; j < end; j += 2) {
-        if (refs[j] !== wanted) continue;
-        if (visit(series, refs[j + 1])) found++;
-        break;
-      }
-      return found < findMax;
+  async #columnOf(wanted: number, signal: AbortSignal): Promise<LabelColumn> {
+    const ofSeries = new Uint32Array(this.seriesCount);
+    const numbers = new Uint32Array(this.#texts.length);
+    await this.#each(undefined, signal, (series) => {
+      const symbol = this.#valueOf(series, wanted);
+      if (symbol >= 0) numbers[symbol] = 1;
+      ofSeries[series] = symbol + 1;
+      return true;
     });
+    const texts: string[] = [];
+    const turns = new Turns();
+    for (let symbol = 0; symbol < numbers.length; symbol++) {
+      if (numbers[symbol] === 1) numbers[symbol] = texts.push(this.#text(symbol));
+      if (symbol % symbolsPerLook === 0 && turns.isOver) await turns.next(signal);
+    }
+    await this.#each(undefined, signal, (series) => {
+      if (ofSeries[series] !== 0) ofSeries[series] = numbers[ofSeries[series] - 1];
+      return true;
+    });
+    return { texts, ofSeries };
+  }
+
+  /** Symbol of the value that a series has of a label, -1 without it. */
+  #valueOf(series: number, wanted: number): number {
+    const end = this.#labelBegin[series + 1];
+    for (let j = this.#labelBegin[series]; j < end; j += 2) if (this.#refs[j] === wanted) return this.#refs[j + 1];
+    return -1;
   }
 
   /** Shows `visit` each series, until it says false: the block has no more to find. */
   async #each(places: Uint32Array | undefined, signal: AbortSignal, visit: (series: number) => boolean): Promise<void> {
     const count = places?.length ?? this.seriesCount;
     const turns = new Turns();
-    let at = 0;
     for (let i = 0; i < count; i++) {
-      at = places === undefined ? i : this.#find(places[i], at);
-      if (!visit(at)) return;
+      if (!visit(places === undefined ? i : this.#find(places[i]))) return;
       if (i % seriesPerLook === 0 && turns.isOver) await turns.next(signal);
     }
   }
@@ -366,9 +387,8 @@ export class SeriesColumns {
     const last = new Uint32Array(count);
     const turns = new Turns();
     let kept = 0;
-    let at = 0;
     for (let i = 0; i < count; i++) {
-      at = this.#find(places[i], at);
+      const at = this.#find(places[i]);
       const end = this.#chunkBegin[at + 1];
       let begin = this.#chunkBegin[at];
       while (begin < end && this.#maxT[begin] < minT) begin++;
@@ -384,10 +404,9 @@ export class SeriesColumns {
     return { series: series.subarray(0, kept), first: first.subarray(0, kept), last: last.subarray(0, kept) };
   }
 
-  /** Number of the series at a place, which is not before number `from`. */
-  #find(place: number, from: number): number {
-    const at = gallop(this.#place, from, place);
-    if (at < this.#place.length && this.#place[at] === place) return at;
+  #find(place: number): number {
+    const at = this.#numbers.at(place);
+    if (at >= 0) return at;
     const { reader } = this.#lookup.index;
     throw new CorruptBlock(reader.name, place * seriesAlignment, 'postings point where no series begins');
   }
@@ -453,12 +472,12 @@ export class SeriesColumns {
     return { place, chunkBegin, minT, maxT, ref, nextRef };
   }
 
-  async #textsOf(seen: Uint8Array, signal: AbortSignal): Promise<string[]> {
+  async #textsOf(symbols: Uint32Array, signal: AbortSignal): Promise<string[]> {
     const texts: string[] = [];
     const turns = new Turns();
-    for (let symbol = 0; symbol < seen.length; symbol++) {
-      if (seen[symbol] === 1) texts.push(this.#text(symbol));
-      if (symbol % symbolsPerLook === 0 && turns.isOver) await turns.next(signal);
+    for (let i = 0; i < symbols.length; i++) {
+      texts.push(this.#text(symbols[i]));
+      if (i % symbolsPerLook === 0 && turns.isOver) await turns.next(signal);
     }
     return texts;
   }
@@ -471,4 +490,8 @@ export class SeriesColumns {
     }
     return text;
   }
+}
+
+function columnBytes(lookup: IndexLookup, series: number): number {
+  return series * columnSeriesBytes + lookup.symbols.count * columnTextBytes;
 }
