@@ -81,6 +81,7 @@ export const serverKinds: readonly ServerKind[] = [
       process.execPath,
       [
         '--single-threaded-gc', // as bin/maru.js does
+        '--max-semi-space-size=16',
         ...(process.env.MARU_TEST_NODE_FLAGS ?? '').split(' ').filter((flag) => flag !== ''),
         join(repository, 'services/main.ts'),
         `--data-dir=${folder}`,
