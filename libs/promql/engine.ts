@@ -26,12 +26,13 @@ import { mergeReads } from './execute/scan/share-reads.ts';
 import { dropMetadata } from './execute/series-labels.ts';
 import { PointKind, type StepColumn } from './execute/step-column.ts';
 import { buildPlan } from './plan/build-plan.ts';
-import { type PlanNode, valueType } from './plan/logical-plan.ts';
+import type { PlanNode } from './plan/logical-plan.ts';
 import { optimise } from './plan/optimise.ts';
 import { skipBuckets } from './plan/skip-buckets.ts';
 import { wrapStepInvariant } from './plan/wrap-step-invariant.ts';
 import type { Expr, ValueType } from './syntax/ast.ts';
 import { documentedType } from './syntax/check-types.ts';
+import { lookingEvery, neverEnded, type Worked } from './worked.ts';
 
 export interface EngineOptions {
   readonly flags: EvaluationFlags;
@@ -134,7 +135,7 @@ export function createEngine(options: EngineOptions): Engine {
     query: (request) => evaluate(options, request),
     outline: (question) => {
       const grid = gridOf(question);
-      const plan = planOf(options, question);
+      const plan = planOf(options, question, neverEnded);
       const planned = plannedSelects(plan, grid, question.lookbackMs ?? options.lookbackMs);
       return { selects: mergeReads(planned).map(({ query }) => query), steps: plannedSteps(plan, grid) };
     },
@@ -144,10 +145,12 @@ export function createEngine(options: EngineOptions): Engine {
 function planOf(
   { subqueryStepMs, optimisers, flags }: EngineOptions,
   { expr, startMs, endMs, stepMs, whole = { startMs, endMs } }: QueryQuestion,
+  worked: Worked,
 ): PlanNode {
   checkType(expr, stepMs === 0);
-  const plan = wrapStepInvariant(skipBuckets(buildPlan(expr, { ...whole, stepMs, subqueryStepMs })));
-  return optimisers === 'none' ? plan : optimise(plan, flags.startTimestamps);
+  const built = buildPlan(expr, { ...whole, stepMs, subqueryStepMs }, worked);
+  const plan = wrapStepInvariant(skipBuckets(built, worked), worked);
+  return optimisers === 'none' ? plan : optimise(plan, flags.startTimestamps, worked);
 }
 
 /** A part of a query is no instant query, even where it is one step. */
@@ -158,7 +161,8 @@ function gridOf({ startMs, endMs, stepMs, whole = { startMs, endMs } }: QueryQue
 function evaluate(options: EngineOptions, request: QueryRequest): QueryResult {
   const { stepMs, text } = request;
   const isInstant = stepMs === 0;
-  const plan = planOf(options, request);
+  const worked = lookingEvery(request.checkCancelled);
+  const plan = planOf(options, request, worked);
   const grid = gridOf(request);
   const lookbackMs = request.lookbackMs ?? options.lookbackMs;
   const counts = new SampleCounts(grid.stepCount, request.statsByStep === true);
@@ -168,7 +172,7 @@ function evaluate(options: EngineOptions, request: QueryRequest): QueryResult {
     lookbackMs,
     request.limits,
     request.checkCancelled,
-    options.optimisers === 'none' ? [] : plannedSelects(plan, grid, lookbackMs),
+    options.optimisers === 'none' ? [] : plannedSelects(plan, grid, lookbackMs, worked),
     text,
     counts,
   );
@@ -207,7 +211,7 @@ function run(
   grid: Grid,
   isInstant: boolean,
 ): { readonly type: ValueType; readonly series: ResultSeries[] } {
-  const type = valueType(plan);
+  const type = plan.type;
   if (type === 'string') return { type, series: [] };
   const builder = new OperatorBuilder(context, grid);
   if (type === 'matrix') {

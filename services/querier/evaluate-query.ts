@@ -9,6 +9,7 @@ import type { QueryLimits } from '../../libs/promql/execute/execution-context.ts
 import type { Expr } from '../../libs/promql/syntax/ast.ts';
 import type { ParseOptions } from '../../libs/promql/syntax/parser.ts';
 import { parseExpr } from '../../libs/promql/syntax/parser.ts';
+import { lookingEvery } from '../../libs/promql/worked.ts';
 import { writeResult } from '../../libs/query-api/encode-result.ts';
 import type { JsonBytes } from '../../libs/query-api/json-bytes.ts';
 import { invalidParameter } from '../../libs/query-api/query-parameters.ts';
@@ -46,7 +47,7 @@ interface EvaluationContext {
 export function evaluateQuery(request: EvaluationRequest, context: EvaluationContext): JobStats {
   const { engine, options, reader, output, queuedSeconds, checkStopped } = context;
   const begin = performance.now();
-  const expr = parseQuery(request, options.syntax);
+  const expr = parseQuery(request, options.syntax, checkStopped);
   const { query: text, startMs, endMs, stepMs, lookbackMs, limit, stats, whole } = request;
   const parsed = performance.now();
   const lookback = lookbackMs > 0 ? { lookbackMs: Math.floor(lookbackMs) } : {};
@@ -78,8 +79,8 @@ export function evaluateQuery(request: EvaluationRequest, context: EvaluationCon
 }
 
 /** @throws Failure `bad_data` in the words of a parameter that is wrong */
-export function parseQuery({ query }: ExpressionRequest, syntax: ParseOptions): Expr {
-  return asQueryFailure(() => parseExpr(query, syntax));
+export function parseQuery({ query }: ExpressionRequest, syntax: ParseOptions, checkStopped: () => void): Expr {
+  return asQueryFailure(() => parseExpr(query, syntax, lookingEvery(checkStopped)));
 }
 
 /** What is wrong with the expression is wrong with the parameter. */

@@ -33,7 +33,7 @@ function execute(context: JobContext, engine: Engine, options: EvaluationOptions
   if (request.kind === 'selectors') {
     const { texts, ofExpression, minT, maxT } = request;
     const selectors = ofExpression
-      ? texts.flatMap((text) => selectorsOf(text, syntax))
+      ? texts.flatMap((text) => selectorsOf(text, syntax, checkStopped))
       : texts.map((text) => parseMetricSelector(text));
     const resolved = selectors.map((matchers) => reader.resolve({ matchers, minT, maxT }));
     output.rawText(JSON.stringify(resolved));
@@ -42,7 +42,7 @@ function execute(context: JobContext, engine: Engine, options: EvaluationOptions
   if (request.kind === 'federate') {
     return { samples: executeFederate({ ...request, reader, output, limits, checkStopped }) };
   }
-  const expr = parseQuery(request, syntax);
+  const expr = parseQuery(request, syntax, checkStopped);
   const data = request.wanted === 'tree' ? jsonOf(exprToJson(expr)) : quoteJson(prettyExpr(expr));
   output.rawText(`{"status":"success","data":${data}}`);
   return { samples: 0 };

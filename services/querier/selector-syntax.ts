@@ -6,9 +6,14 @@ import type { Matcher } from '../../libs/model/matcher.ts';
 import type { Expr } from '../../libs/promql/syntax/ast.ts';
 import type { ParseOptions } from '../../libs/promql/syntax/parser.ts';
 import { parseExpr } from '../../libs/promql/syntax/parser.ts';
+import { lookingEvery } from '../../libs/promql/worked.ts';
 
 /** Matchers of every selector of the expression, in their order. @throws Failure `bad_data`. */
-export function selectorsOf(query: string, options: ParseOptions): readonly (readonly Matcher[])[] {
+export function selectorsOf(
+  query: string,
+  options: ParseOptions,
+  checkStopped: () => void = () => undefined,
+): readonly (readonly Matcher[])[] {
   const found: (readonly Matcher[])[] = [];
   const visit = (expr: Expr): void => {
     switch (expr.kind) {
@@ -36,6 +41,6 @@ export function selectorsOf(query: string, options: ParseOptions): readonly (rea
         visit(expr.expr);
     }
   };
-  visit(parseExpr(query, options));
+  visit(parseExpr(query, options, lookingEvery(checkStopped)));
   return found;
 }

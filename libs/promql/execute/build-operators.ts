@@ -6,7 +6,6 @@
 
 import { goMax, goMin } from '../go-math.ts';
 import type { AggregateNode, BinaryNode, CallNode, PlanNode, UnaryNode } from '../plan/logical-plan.ts';
-import { valueType } from '../plan/logical-plan.ts';
 import { isSetOp, type VectorMatching } from '../syntax/ast.ts';
 import { buildAggregate } from './aggregate/build-aggregate.ts';
 import { placeOf } from './annotations.ts';
@@ -38,6 +37,9 @@ import { SharedPart } from './shared-part.ts';
 import { StepInvariantVector, stepInvariantScalar } from './step-invariant.ts';
 import { type UniquePolicy, UniqueSeries } from './unique-series.ts';
 
+/** What making an operator is worth: some microseconds. */
+const workPerOperator = 64;
+
 /** The operands of `a or b or c`, as far as all of it matches by the same labels. */
 function operandsOfChain(node: BinaryNode, { on, labels }: VectorMatching): PlanNode[] {
   const operands: PlanNode[] = [];
@@ -64,8 +66,9 @@ export class OperatorBuilder {
 
   /** The operator of a node of type vector. A scalar is given as a vector of one series. */
   vector(node: PlanNode): VectorOperator {
+    this.context.worked(workPerOperator);
     if (this.grid.stepCount === 0) return emptyVector;
-    if (valueType(node) === 'scalar') return new ScalarVector(this.scalar(node));
+    if (node.type === 'scalar') return new ScalarVector(this.scalar(node));
     switch (node.kind) {
       case 'vectorSelector':
         return node.smoothed
@@ -96,6 +99,7 @@ export class OperatorBuilder {
 
   /** The operator of a node of type scalar. */
   scalar(node: PlanNode): ScalarOperator {
+    this.context.worked(workPerOperator);
     switch (node.kind) {
       case 'number':
         return constantScalar(this.context, this.grid, node.value);
@@ -156,7 +160,7 @@ export class OperatorBuilder {
     const { op, lhs, rhs, matching, returnBool } = node;
     const place = placeOf(node);
     if (matching === undefined) {
-      const scalarSide = valueType(lhs) === 'scalar' ? 'left' : 'right';
+      const scalarSide = lhs.type === 'scalar' ? 'left' : 'right';
       const vector = this.vector(scalarSide === 'left' ? rhs : lhs);
       const scalar = this.scalar(scalarSide === 'left' ? lhs : rhs);
       const call = { op, returnBool, scalarSide, place } as const;
@@ -177,7 +181,7 @@ export class OperatorBuilder {
   #aggregate(node: AggregateNode): VectorOperator {
     const param = node.param;
     return buildAggregate(this.context, this.grid, node, this.vector(node.expr), {
-      scalar: param !== undefined && valueType(param) === 'scalar' ? this.scalar(param) : undefined,
+      scalar: param !== undefined && param.type === 'scalar' ? this.scalar(param) : undefined,
       text: param?.kind === 'string' ? param.value : undefined,
     });
   }

@@ -87,11 +87,11 @@ export class ExecutionContext {
   ) {
     this.counts = counts;
     this.#text = text;
-    this.reader = new SharedReader(reader, planned, this);
     this.flags = flags;
     this.lookbackMs = lookbackMs;
     this.#limits = limits;
     this.#checkCancelled = checkCancelled;
+    this.reader = new SharedReader(reader, planned, this);
   }
 
   /** Tells that so much was done (roughly samples or steps); now and then asks whether to go on. @throws Failure */

@@ -43,6 +43,7 @@ export class UniqueSeries implements VectorOperator {
   }
 
   series(): readonly OutputSeries[] {
+    this.#context.worked(workPerLabels);
     const inputs = this.#input.series();
     this.#allUnique = this.#context.isDistinct(inputs);
     if (this.#allUnique) return inputs;

@@ -4,7 +4,14 @@
  * Facts: Prometheus promql/engine.go (PreprocessExpr, foldQueryContextFunctions).
  */
 import type { DurationExpr, Expr, TimeModifiers, VectorSelector } from '../syntax/ast.ts';
-import type { NumberNode, PlanNode, TimeReference, VectorSelectorNode } from './logical-plan.ts';
+import { neverEnded, type Worked } from '../worked.ts';
+import {
+  type NumberNode,
+  type PlanNode,
+  type TimeReference,
+  type VectorSelectorNode,
+  workPerNode,
+} from './logical-plan.ts';
 import { resolveDurationMs } from './resolve-duration.ts';
 
 /** What the whole query is asked for; `stepMs` is 0 for an instant query. */
@@ -17,30 +24,33 @@ export interface QueryTimes {
 }
 
 /** @throws Failure bad_data for durations that come out wrong */
-export function buildPlan(expr: Expr, times: QueryTimes): PlanNode {
-  return new PlanBuilder(times).build(expr);
+export function buildPlan(expr: Expr, times: QueryTimes, worked: Worked = neverEnded): PlanNode {
+  return new PlanBuilder(times, worked).build(expr);
 }
 
 class PlanBuilder {
   readonly #times: QueryTimes;
+  readonly #worked: Worked;
   #order = 0;
 
-  constructor(times: QueryTimes) {
+  constructor(times: QueryTimes, worked: Worked) {
     this.#times = times;
+    this.#worked = worked;
   }
 
   build(expr: Expr): PlanNode {
-    const start = expr.start;
+    const { start, type } = expr;
+    this.#worked(workPerNode);
     switch (expr.kind) {
       case 'number':
-        return { kind: 'number', start, order: this.#order++, value: expr.value };
+        return { kind: 'number', start, order: this.#order++, type, value: expr.value };
       case 'string':
-        return { kind: 'string', start, order: this.#order++, value: expr.value };
+        return { kind: 'string', start, order: this.#order++, type, value: expr.value };
       case 'paren':
         return this.build(expr.expr);
       case 'unary': {
         const operand = this.build(expr.expr);
-        return { kind: 'unary', start, order: this.#order++, op: expr.op, expr: operand };
+        return { kind: 'unary', start, order: this.#order++, type, op: expr.op, expr: operand };
       }
       case 'vectorSelector':
         return this.#vectorSelector(expr);
@@ -48,7 +58,7 @@ class PlanBuilder {
         // The order in which durations are resolved decides which bad one is told of: Prometheus', the outer ones first.
         const rangeMs = this.#durationMs(expr.rangeMs, expr.rangeExpr, 'positive');
         const selector = this.#vectorSelector(expr.selector);
-        return { kind: 'matrixSelector', start, order: this.#order++, selector, rangeMs };
+        return { kind: 'matrixSelector', start, order: this.#order++, type, selector, rangeMs };
       }
       case 'subquery': {
         const reference = this.#reference(expr);
@@ -59,6 +69,7 @@ class PlanBuilder {
           kind: 'subquery',
           start,
           order: this.#order++,
+          type,
           expr: inner,
           rangeMs,
           stepMs: stepMs === 0 ? this.#times.subqueryStepMs : stepMs,
@@ -73,22 +84,22 @@ class PlanBuilder {
           kind: 'call',
           start,
           order: this.#order++,
+          type,
           name: expr.func.name,
           args,
-          returnType: expr.func.returnType,
         };
       }
       case 'aggregate': {
         const param = expr.param === undefined ? undefined : this.build(expr.param);
         const inner = this.build(expr.expr);
         const { op, grouping, without } = expr;
-        return { kind: 'aggregate', start, order: this.#order++, op, expr: inner, param, grouping, without };
+        return { kind: 'aggregate', start, order: this.#order++, type, op, expr: inner, param, grouping, without };
       }
       case 'binary': {
         const lhs = this.build(expr.lhs);
         const rhs = this.build(expr.rhs);
         const { op, matching, returnBool } = expr;
-        return { kind: 'binary', start, order: this.#order++, op, lhs, rhs, matching, returnBool };
+        return { kind: 'binary', start, order: this.#order++, type, op, lhs, rhs, matching, returnBool };
       }
     }
   }
@@ -98,6 +109,7 @@ class PlanBuilder {
       kind: 'vectorSelector',
       start: expr.start,
       order: this.#order++,
+      type: 'vector',
       matchers: expr.matchers,
       anchored: expr.anchored,
       smoothed: expr.smoothed,
@@ -132,6 +144,8 @@ class PlanBuilder {
             : name === 'step'
               ? (startMs === endMs ? 0 : stepMs) / 1000
               : undefined;
-    return seconds === undefined ? undefined : { kind: 'number', start, order: this.#order++, value: seconds };
+    return seconds === undefined
+      ? undefined
+      : { kind: 'number', start, order: this.#order++, type: 'scalar', value: seconds };
   }
 }

@@ -2,17 +2,19 @@
  * When info() looks for its info series: at the time its first argument looks at, if all of that argument looks at one time.
  * Facts: Prometheus promql/info.go (infoSelectTimestampAndOffset).
  */
-import { children, type PlanNode, type SubqueryNode, type TimeReference, valueType } from './logical-plan.ts';
+import type { Worked } from '../worked.ts';
+import { children, type PlanNode, type SubqueryNode, type TimeReference, workPerNode } from './logical-plan.ts';
 
 /** The one time that all selectors below `root` look at; undefined if there is none or there are several. */
-export function infoReference(root: PlanNode): TimeReference | undefined {
+export function infoReference(root: PlanNode, worked: Worked): TimeReference | undefined {
   let first: TimeReference | undefined;
   let uniform = true;
 
   /** Returns whether there is a selector below. */
   function inspect(node: PlanNode, subqueries: readonly SubqueryNode[]): boolean {
+    worked(workPerNode);
     if (node.kind === 'stepInvariant' || node.kind === 'shared') return inspect(node.expr, subqueries);
-    const type = valueType(node);
+    const type = node.type;
     if (type !== 'vector' && type !== 'matrix') return false;
     if (node.kind === 'vectorSelector') {
       let { atMs, offsetMs } = node;

@@ -8,9 +8,14 @@
 import type { Matcher } from '../../model/matcher.ts';
 import type { AggregateOp, BinaryOp, UnaryOp, ValueType, VectorMatching } from '../syntax/ast.ts';
 
+/** What going over a node is worth to whoever is told of work: a microsecond at most, as most passes make a node of a node. */
+export const workPerNode = 16;
+
 interface Node {
   readonly start: number;
   readonly order: number;
+  /** Of the value that it has. */
+  readonly type: ValueType;
 }
 
 export interface NumberNode extends Node {
@@ -57,7 +62,6 @@ export interface CallNode extends Node {
   readonly kind: 'call';
   readonly name: string;
   readonly args: readonly PlanNode[];
-  readonly returnType: ValueType;
 }
 
 export interface AggregateNode extends Node {
@@ -112,30 +116,6 @@ export type PlanNode =
   | UnaryNode
   | StepInvariantNode
   | SharedNode;
-
-/** Type of value that a node has. */
-export function valueType(node: PlanNode): ValueType {
-  switch (node.kind) {
-    case 'number':
-      return 'scalar';
-    case 'string':
-      return 'string';
-    case 'vectorSelector':
-    case 'aggregate':
-      return 'vector';
-    case 'matrixSelector':
-    case 'subquery':
-      return 'matrix';
-    case 'call':
-      return node.returnType;
-    case 'binary':
-      return valueType(node.lhs) === 'scalar' && valueType(node.rhs) === 'scalar' ? 'scalar' : 'vector';
-    case 'unary':
-    case 'stepInvariant':
-    case 'shared':
-      return valueType(node.expr);
-  }
-}
 
 /** The children of a node in the order in which they are evaluated. */
 export function children(node: PlanNode): readonly PlanNode[] {

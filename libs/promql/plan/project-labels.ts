@@ -5,8 +5,9 @@
  * that were not: functions that take the name away are passed only if all series have the same one.
  */
 import { metricName } from '../../model/labels.ts';
-import type { AggregateNode, CallNode, PlanNode, VectorSelectorNode } from './logical-plan.ts';
-import { mapChildren, valueType } from './logical-plan.ts';
+import type { Worked } from '../worked.ts';
+import type { AggregateNode, PlanNode, VectorSelectorNode } from './logical-plan.ts';
+import { mapChildren, workPerNode } from './logical-plan.ts';
 
 /** Aggregations that look at the labels of the groups alone. */
 const plainAggregations: ReadonlySet<string> = new Set('sum avg count group min max stddev stdvar quantile'.split(' '));
@@ -25,14 +26,16 @@ const labelKeepers: ReadonlySet<string> = new Set(
 const namesMax = 1_000;
 
 /** The plan with such selectors marked. */
-export function projectLabels(node: PlanNode): PlanNode {
-  const inner = mapChildren(node, projectLabels);
+export function projectLabels(node: PlanNode, worked: Worked): PlanNode {
+  worked(workPerNode);
+  const inner = mapChildren(node, (child) => projectLabels(child, worked));
   return inner.kind === 'aggregate' ? projectBelow(inner) : inner;
 }
 
 function projectBelow(node: AggregateNode): AggregateNode {
   if (!plainAggregations.has(node.op) || node.without || !node.grouping.every(isBehindName)) return node;
   if (node.grouping.length > namesMax) return node;
+  if (node.expr.kind !== 'vectorSelector' && !hasOneName(node.expr)) return node;
   const labels = [...new Set([metricName, '__type__', '__unit__', ...node.grouping])].sort();
   return { ...node, expr: visit(node.expr, labels) };
 }
@@ -42,31 +45,18 @@ function isBehindName(name: string): boolean {
   return name >= metricName;
 }
 
+/** What stands on the way down to the one selector that pins the name: all of it alike. */
 function visit(node: PlanNode, labels: readonly string[]): PlanNode {
   switch (node.kind) {
     case 'vectorSelector':
       return project(node, labels);
-    case 'unary':
-      return hasOneName(node.expr) ? mapChildren(node, (child) => visit(child, labels)) : node;
-    case 'binary':
-      // With a scalar: the other kind matches labels.
-      if (node.matching !== undefined || !hasOneName(node)) return node;
-      return mapChildren(node, (child) => (valueType(child) === 'vector' ? visit(child, labels) : child));
-    case 'call':
-      return visitCall(node, labels);
+    case 'matrixSelector':
+      return { ...node, selector: project(node.selector, labels) };
     default:
-      return node;
+      return mapChildren(node, (child) =>
+        child.type === 'vector' || child.kind === 'matrixSelector' ? visit(child, labels) : child,
+      );
   }
-}
-
-function visitCall(node: CallNode, labels: readonly string[]): PlanNode {
-  if (!labelKeepers.has(node.name) || !hasOneName(node)) return node;
-  return mapChildren(node, (child) => {
-    if (child.kind !== 'matrixSelector') return valueType(child) === 'vector' ? visit(child, labels) : child;
-    return mapChildren(child, (selector) =>
-      selector.kind === 'vectorSelector' ? project(selector, labels) : selector,
-    );
-  });
 }
 
 function project(node: VectorSelectorNode, labels: readonly string[]): VectorSelectorNode {
@@ -83,9 +73,9 @@ function hasOneName(node: PlanNode): boolean {
     case 'unary':
       return hasOneName(node.expr);
     case 'binary':
-      return node.matching === undefined && hasOneName(valueType(node.lhs) === 'vector' ? node.lhs : node.rhs);
+      return node.matching === undefined && hasOneName(node.lhs.type === 'vector' ? node.lhs : node.rhs);
     case 'call': {
-      const argument = node.args.find((arg) => valueType(arg) === 'vector' || arg.kind === 'matrixSelector');
+      const argument = node.args.find((arg) => arg.type === 'vector' || arg.kind === 'matrixSelector');
       return labelKeepers.has(node.name) && argument !== undefined && hasOneName(argument);
     }
     default:

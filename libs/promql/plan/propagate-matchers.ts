@@ -8,12 +8,14 @@
 import { metricName } from '../../model/labels.ts';
 import type { Matcher } from '../../model/matcher.ts';
 import { isSetOp } from '../syntax/ast.ts';
+import type { Worked } from '../worked.ts';
 import type { BinaryNode, PlanNode, VectorSelectorNode } from './logical-plan.ts';
-import { mapChildren } from './logical-plan.ts';
+import { mapChildren, workPerNode } from './logical-plan.ts';
 
 /** The plan with such matchers on both sides. */
-export function propagateMatchers(node: PlanNode): PlanNode {
-  const inner = mapChildren(node, propagateMatchers);
+export function propagateMatchers(node: PlanNode, worked: Worked): PlanNode {
+  worked(workPerNode);
+  const inner = mapChildren(node, (child) => propagateMatchers(child, worked));
   return inner.kind === 'binary' ? propagate(inner) : inner;
 }
 

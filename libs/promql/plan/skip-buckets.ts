@@ -3,7 +3,8 @@
  * Not below a subquery (its resets need the buckets), nor below anything that looks at buckets.
  * Facts: Prometheus promql/engine.go (detectHistogramStatsDecoding).
  */
-import { mapChildren, type PlanNode } from './logical-plan.ts';
+import type { Worked } from '../worked.ts';
+import { mapChildren, type PlanNode, workPerNode } from './logical-plan.ts';
 
 const statisticFunctions: ReadonlySet<string> = new Set(['histogram_count', 'histogram_sum', 'histogram_avg']);
 const bucketFunctions: ReadonlySet<string> = new Set([
@@ -15,8 +16,8 @@ const bucketFunctions: ReadonlySet<string> = new Set([
 ]);
 
 /** The plan with such selectors marked. */
-export function skipBuckets(root: PlanNode): PlanNode {
-  return visit(root, { skip: false, needed: false });
+export function skipBuckets(root: PlanNode, worked: Worked): PlanNode {
+  return visit(root, { skip: false, needed: false }, worked);
 }
 
 interface Above {
@@ -26,11 +27,12 @@ interface Above {
   readonly needed: boolean;
 }
 
-function visit(node: PlanNode, above: Above): PlanNode {
+function visit(node: PlanNode, above: Above, worked: Worked): PlanNode {
+  worked(workPerNode);
   if (node.kind === 'vectorSelector') {
     return above.skip && !above.needed ? { ...node, skipBuckets: true } : node;
   }
-  return mapChildren(node, (child) => visit(child, below(node, above)));
+  return mapChildren(node, (child) => visit(child, below(node, above), worked));
 }
 
 function below(node: PlanNode, above: Above): Above {

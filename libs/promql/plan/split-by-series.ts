@@ -12,14 +12,7 @@ import type { ShardLabels } from '../../series/series-shard.ts';
 import { metadataNames } from '../execute/series-labels.ts';
 import type { AggregateOp, Expr, VectorMatching } from '../syntax/ast.ts';
 import { buildPlan, type QueryTimes } from './build-plan.ts';
-import {
-  type AggregateNode,
-  type BinaryNode,
-  type CallNode,
-  children,
-  type PlanNode,
-  valueType,
-} from './logical-plan.ts';
+import { type AggregateNode, type BinaryNode, type CallNode, children, type PlanNode } from './logical-plan.ts';
 
 /** How the answers of parts become one: side by side, or series of equal labels point by point. */
 export type ShardJoin = 'beside' | 'sum' | 'min' | 'max' | 'group';
@@ -120,7 +113,7 @@ function changedLabel(name: string, args: readonly PlanNode[]): string | undefin
 
 /** The argument that has series, where no other one selects any. */
 function onlyWithSeries(args: readonly PlanNode[]): PlanNode | undefined {
-  const [argument, ...others] = args.filter((arg) => valueType(arg) === 'vector' || valueType(arg) === 'matrix');
+  const [argument, ...others] = args.filter((arg) => arg.type === 'vector' || arg.type === 'matrix');
   if (others.length > 0 || args.some((arg) => arg !== argument && selects(arg))) return undefined;
   return argument;
 }
@@ -186,7 +179,7 @@ function isInOrder(node: PlanNode): boolean {
     case 'subquery':
       return isInOrder(node.expr);
     case 'call':
-      return valueType(node) === 'scalar' || (ofOneSeries.has(node.name) && node.args.every(isInOrder));
+      return node.type === 'scalar' || (ofOneSeries.has(node.name) && node.args.every(isInOrder));
     case 'aggregate':
       return ofGroups.has(node.op) && isInOrder(node.expr);
     case 'binary':

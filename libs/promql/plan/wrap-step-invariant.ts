@@ -5,8 +5,9 @@
  * subquery an invariant expression is evaluated at the subquery's first step alone. Facts: Prometheus promql/engine.go
  * (preprocessExprHelper, AtModifierUnsafeFunctions).
  */
+import { neverEnded, type Worked } from '../worked.ts';
 import { infoReference } from './info-reference.ts';
-import { mapChildren, type PlanNode } from './logical-plan.ts';
+import { mapChildren, type PlanNode, workPerNode } from './logical-plan.ts';
 
 /** Functions whose result depends on when they are evaluated, or on the timestamps of their argument. */
 const timeDependentFunctions: ReadonlySet<string> = new Set(
@@ -24,16 +25,17 @@ interface Judged {
 }
 
 /** The plan with all invariant parts wrapped. */
-export function wrapStepInvariant(root: PlanNode): PlanNode {
-  const { node, wrap } = judge(root);
+export function wrapStepInvariant(root: PlanNode, worked: Worked = neverEnded): PlanNode {
+  const { node, wrap } = judge(root, worked);
   return wrap ? wrapped(node) : node;
 }
 
 function wrapped(expr: PlanNode): PlanNode {
-  return { kind: 'stepInvariant', start: expr.start, order: expr.order, expr };
+  return { kind: 'stepInvariant', start: expr.start, order: expr.order, type: expr.type, expr };
 }
 
-function judge(node: PlanNode): Judged {
+function judge(node: PlanNode, worked: Worked): Judged {
+  worked(workPerNode);
   switch (node.kind) {
     case 'number':
     case 'string':
@@ -43,33 +45,33 @@ function judge(node: PlanNode): Judged {
     case 'matrixSelector':
       return { node, invariant: node.selector.atMs !== undefined, wrap: false };
     case 'subquery': {
-      const inner = judge(node.expr);
+      const inner = judge(node.expr, worked);
       const expr = inner.invariant ? wrapped(inner.node) : inner.node;
       return { node: { ...node, expr }, invariant: node.atMs !== undefined, wrap: false };
     }
     case 'shared':
-      return judge(node.expr);
+      return judge(node.expr, worked);
     case 'stepInvariant':
       return { node, invariant: true, wrap: false };
     case 'unary': {
-      const inner = judge(node.expr);
+      const inner = judge(node.expr, worked);
       return { node: { ...node, expr: inner.node }, invariant: inner.invariant, wrap: inner.wrap };
     }
     case 'aggregate': {
       // The parameter does not count: Prometheus does not look at it here.
-      const inner = judge(node.expr);
+      const inner = judge(node.expr, worked);
       return { node: { ...node, expr: inner.node }, invariant: inner.invariant, wrap: inner.wrap };
     }
     case 'binary':
     case 'call':
-      return judgeParts(node);
+      return judgeParts(node, worked);
   }
 }
 
-function judgeParts(node: PlanNode & { readonly kind: 'binary' | 'call' }): Judged {
+function judgeParts(node: PlanNode & { readonly kind: 'binary' | 'call' }, worked: Worked): Judged {
   const judged: Judged[] = [];
   const rebuilt = mapChildren(node, (child) => {
-    const part = judge(child);
+    const part = judge(child, worked);
     judged.push(part);
     return part.node;
   });
@@ -81,7 +83,7 @@ function judgeParts(node: PlanNode & { readonly kind: 'binary' | 'call' }): Judg
     const selectsAtOneTime = counted.every((part) => part.invariant && part.node.kind === 'vectorSelector');
     invariant = node.name === 'timestamp' && selectsAtOneTime;
   }
-  if (isInfo) invariant &&= infoReference(judged[0]?.node ?? node) !== undefined;
+  if (isInfo) invariant &&= infoReference(judged[0]?.node ?? node, worked) !== undefined;
   if (invariant) return { node: rebuilt, invariant: true, wrap: true };
   let index = 0;
   const withWrapped = mapChildren(rebuilt, (child) => {

@@ -4,13 +4,17 @@
  * become U+FFFD, as there. Facts: Prometheus web/api/v1/translate_ast.go.
  */
 import type { Matcher } from '../../model/matcher.ts';
+import { neverEnded, type Worked } from '../worked.ts';
 import type { BinaryExpr, DurationOperand, Expr, TimeModifiers } from './ast.ts';
 import { formatPlainFloat } from './go-text.ts';
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
-/** The tree as plain values, ready for JSON.stringify. Durations and times are in milliseconds. */
-export function exprToJson(expr: Expr): Json {
+const workPerNode = 16;
+
+/** The tree as plain values, ready for JSON.stringify. Durations and times are in milliseconds. `worked` may throw to end it. */
+export function exprToJson(expr: Expr, worked: Worked = neverEnded): Json {
+  worked(workPerNode);
   switch (expr.kind) {
     case 'number':
       return { type: 'numberLiteral', val: formatPlainFloat(expr.value) };
@@ -52,7 +56,7 @@ export function exprToJson(expr: Expr): Json {
     case 'subquery': {
       const { offset, offsetExpr, startOrEnd, timestamp } = timesJson(expr);
       return {
-        expr: exprToJson(expr.expr),
+        expr: exprToJson(expr.expr, worked),
         offset,
         offsetExpr,
         range: expr.rangeMs,
@@ -66,30 +70,34 @@ export function exprToJson(expr: Expr): Json {
     }
     case 'call': {
       const { name, argTypes, variadic, returnType } = expr.func;
-      return { args: expr.args.map(exprToJson), func: { argTypes, name, returnType, variadic }, type: 'call' };
+      return {
+        args: expr.args.map((arg) => exprToJson(arg, worked)),
+        func: { argTypes, name, returnType, variadic },
+        type: 'call',
+      };
     }
     case 'aggregate':
       return {
-        expr: exprToJson(expr.expr),
+        expr: exprToJson(expr.expr, worked),
         grouping: expr.grouping,
         op: expr.op,
-        param: expr.param === undefined ? null : exprToJson(expr.param),
+        param: expr.param === undefined ? null : exprToJson(expr.param, worked),
         type: 'aggregation',
         without: expr.without,
       };
     case 'binary':
       return {
         bool: expr.returnBool,
-        lhs: exprToJson(expr.lhs),
+        lhs: exprToJson(expr.lhs, worked),
         matching: matchingJson(expr.matching),
         op: expr.op,
-        rhs: exprToJson(expr.rhs),
+        rhs: exprToJson(expr.rhs, worked),
         type: 'binaryExpr',
       };
     case 'unary':
-      return { expr: exprToJson(expr.expr), op: expr.op, type: 'unaryExpr' };
+      return { expr: exprToJson(expr.expr, worked), op: expr.op, type: 'unaryExpr' };
     case 'paren':
-      return { expr: exprToJson(expr.expr), type: 'parenExpr' };
+      return { expr: exprToJson(expr.expr, worked), type: 'parenExpr' };
   }
 }
 

@@ -5,6 +5,8 @@
  * Prometheus' (promql/parser/parse.go checkAST). Chains to the left (`a + b + c`, subqueries of subqueries) are walked
  * without recursion: they may be as long as the text.
  */
+import type { Matcher } from '../../model/matcher.ts';
+import type { Worked } from '../worked.ts';
 import {
   type AggregateExpr,
   aggregateParamType,
@@ -23,11 +25,15 @@ import { ParseError } from './parse-error.ts';
 /** A sound tree higher than this is refused: a limit of ours, so that everything after the parser may recurse. */
 const heightMax = 2000;
 
+const workPerNode = 16;
+/** Of a pattern, which takes some microseconds a character. */
+const workPerCharacter = 4;
+
 const onlyScalarsAndVectors = 'binary expression must contain only scalar and instant vector types';
 
 /** @throws ParseError for the first rule that is broken, and for a tree that is too high */
-export function checkTypes(expr: Expr, query: string): void {
-  const height = new TypeChecker(query).check(expr);
+export function checkTypes(expr: Expr, query: string, worked: Worked): void {
+  const height = new TypeChecker(query, worked).check(expr);
   if (height > heightMax) throw new ParseError(query, expr.start, `expression is more than ${heightMax} levels high`);
 }
 
@@ -38,9 +44,11 @@ export function documentedType(type: ValueType): string {
 
 class TypeChecker {
   readonly #query: string;
+  readonly #worked: Worked;
 
-  constructor(query: string) {
+  constructor(query: string, worked: Worked) {
     this.#query = query;
+    this.#worked = worked;
   }
 
   #fail(start: number, reason: string): never {
@@ -53,6 +61,7 @@ class TypeChecker {
     const edge: Expr[] = [];
     let node: Expr | undefined = root;
     while (node !== undefined) {
+      this.#worked(workPerNode);
       edge.push(node);
       node = leftOperand(node);
     }
@@ -190,13 +199,17 @@ class TypeChecker {
       if (twice === undefined) return;
       this.#fail(node.start, `metric name must not be set twice: ${quoteText(name)} or ${quoteText(twice.value)}`);
     }
-    if (needsMatcher && matchers.every(matchesEmpty)) {
+    const isEmpty = (matcher: Matcher): boolean => {
+      this.#worked(workPerCharacter * matcher.value.length);
+      return matchesEmpty(matcher);
+    };
+    if (needsMatcher && matchers.every(isEmpty)) {
       this.#fail(node.start, 'vector selector must contain at least one non-empty matcher');
     }
   }
 }
 
-function matchesEmpty({ type, value }: VectorSelector['matchers'][number]): boolean {
+function matchesEmpty({ type, value }: Matcher): boolean {
   switch (type) {
     case '=':
       return value === '';

@@ -6,6 +6,7 @@
  * is blamed on the innermost construct that has words of its own; else only its name is said.
  */
 import type { Matcher } from '../../model/matcher.ts';
+import { neverEnded, type Worked } from '../worked.ts';
 import {
   type AggregateExpr,
   type AggregateOp,
@@ -109,12 +110,13 @@ const asStep: DurationPlace = { context: 'subquery selector', expected: 'number,
 
 /**
  * Parses and type-checks an expression.
+ * @param worked may throw to end it
  * @throws ParseError with Prometheus' message, or one of ours for an expression that nests too deeply
  */
-export function parseExpr(text: string, options: ParseOptions = {}): Expr {
-  const tokens = new TokenStream(text);
+export function parseExpr(text: string, options: ParseOptions = {}, worked: Worked = neverEnded): Expr {
+  const tokens = new TokenStream(text, { worked });
   const expr = new ExprParser(tokens, options).parseWhole();
-  checkTypes(expr, text);
+  checkTypes(expr, text, worked);
   return expr;
 }
 

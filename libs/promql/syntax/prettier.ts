@@ -4,25 +4,36 @@
  * its quirks included (a short subquery is not indented; an operator's line is indented as deep as its parent).
  */
 import { Failure } from '../../errors/failure.ts';
+import { neverEnded, type Worked } from '../worked.ts';
 import type { Expr } from './ast.ts';
 import { formatAggregateHead, formatExpr, formatOperator, formatSubqueryTimes } from './printer.ts';
 
 const lineBytesMax = 100;
+/** A node may be a line, which takes some microseconds. */
+const workPerNode = 64;
+/** So many are copied in the time of a unit of work. */
+const charactersPerWork = 64;
 /** Indentation grows with the square of the depth: a text that is mostly margins is refused. */
 const marginBytesMax = 32 * 1024 * 1024;
 
 /**
- * Text of an expression over as many lines as it needs.
+ * Text of an expression over as many lines as it needs. `worked` may throw to end it.
  * @throws Failure `bad_data` if it would be mostly margins, and tens of megabytes of them
  */
-export function prettyExpr(expr: Expr): string {
-  return new Prettier().pretty(expr, 0);
+export function prettyExpr(expr: Expr, worked: Worked = neverEnded): string {
+  return new Prettier(worked).pretty(expr, 0);
 }
 
 class Prettier {
+  readonly #worked: Worked;
   #marginBytes = 0;
 
+  constructor(worked: Worked) {
+    this.#worked = worked;
+  }
+
   pretty(expr: Expr, level: number): string {
+    this.#worked(workPerNode);
     switch (expr.kind) {
       case 'number':
       case 'string':
@@ -30,7 +41,7 @@ class Prettier {
       case 'matrixSelector':
         return this.#margin(level) + formatExpr(expr);
       case 'unary':
-        return this.#margin(level) + expr.op + this.pretty(expr.expr, level).trim();
+        return this.#margin(level) + expr.op + this.#trimmed(this.pretty(expr.expr, level));
       case 'subquery':
         return oneLine(expr) ?? this.pretty(expr.expr, level) + formatSubqueryTimes(expr);
       default: {
@@ -50,12 +61,19 @@ class Prettier {
       case 'binary':
         return `${this.pretty(expr.lhs, level + 1)}\n${margin}${formatOperator(expr)}\n${this.pretty(expr.rhs, level + 1)}`;
       case 'call': {
-        const args = expr.args.map((arg) => this.pretty(arg, level + 1)).join(',\n');
+        // Put together by +, which copies nothing: join would copy all of it once for every level.
+        let args = '';
+        for (const arg of expr.args) args += (args === '' ? '' : ',\n') + this.pretty(arg, level + 1);
         return `${margin}${expr.func.name}(\n${args}\n${margin})`;
       }
       case 'paren':
         return `${margin}(\n${this.pretty(expr.expr, level + 1)}\n${margin})`;
     }
+  }
+
+  #trimmed(text: string): string {
+    this.#worked(text.length / charactersPerWork);
+    return text.trim();
   }
 
   #margin(level: number): string {

@@ -4,6 +4,7 @@
  * reading is visible: a fault of the next token outranks a fault in what was just read only if the reference had to
  * look at it. Facts: Prometheus promql/parser/{parse.go,lex.go}: Lex, unexpected, Item.desc.
  */
+import { neverEnded, type Worked } from '../worked.ts';
 import { quoteText } from './go-text.ts';
 import { Lexer } from './lexer.ts';
 import { ParseError } from './parse-error.ts';
@@ -40,17 +41,30 @@ export function isAggregator(type: string): boolean {
   return aggregators.has(type);
 }
 
+/** With what becomes of it in the tree. */
+const workPerToken = 16;
+/** A text may be a pattern, which takes some microseconds a character. */
+const workPerCharacter = 4;
+
+interface StreamOptions {
+  readonly seriesDescription?: boolean;
+  /** Is told of each token that was found. */
+  readonly worked?: Worked;
+}
+
 export class TokenStream {
   readonly input: string;
   readonly #lexer: Lexer;
+  readonly #worked: Worked;
   #ahead = false;
   /** End, in UTF-8 bytes, of the last } ) ] number or duration that was read, lookahead included. */
   lastClosing = 0;
   #lastClosingIndex = 0;
 
-  constructor(input: string, options: { seriesDescription?: boolean } = {}) {
+  constructor(input: string, { seriesDescription = false, worked = neverEnded }: StreamOptions = {}) {
     this.input = input;
-    this.#lexer = new Lexer(input, options);
+    this.#lexer = new Lexer(input, { seriesDescription });
+    this.#worked = worked;
   }
 
   /** Type of the next token, which stays. @throws ParseError if it is none. */
@@ -58,6 +72,7 @@ export class TokenStream {
     const lexer = this.#lexer;
     if (this.#ahead) return lexer.type;
     lexer.next();
+    this.#worked(workPerToken + workPerCharacter * (lexer.end - lexer.start));
     const { type } = lexer;
     if (type === 'ERROR') this.fail(lexer.byteOffset(lexer.start), lexer.errorText);
     this.#ahead = true;

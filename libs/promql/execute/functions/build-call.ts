@@ -4,7 +4,6 @@
  */
 import { Failure } from '../../../errors/failure.ts';
 import type { CallNode, PlanNode, VectorSelectorNode } from '../../plan/logical-plan.ts';
-import { valueType } from '../../plan/logical-plan.ts';
 import { type Place, placeOf, words } from '../annotations.ts';
 import type { OperatorBuilder } from '../build-operators.ts';
 import { mapShared } from '../map-shared.ts';
@@ -70,7 +69,7 @@ const startTimeFunctions: ReadonlySet<string> = new Set(['rate', 'irate', 'incre
 
 /** The operator of a call of return type vector. @throws Failure for arguments that cannot be evaluated */
 export function buildVectorCall(builder: OperatorBuilder, node: CallNode): VectorOperator {
-  const rangeArg = node.args.findIndex((arg) => valueType(arg) === 'matrix');
+  const rangeArg = node.args.findIndex((arg) => arg.type === 'matrix');
   return rangeArg >= 0 ? rangeCall(builder, node, rangeArg) : instantCall(builder, node);
 }
 
@@ -79,7 +78,7 @@ function rangeCall(builder: OperatorBuilder, node: CallNode, rangeArg: number): 
   const arg = node.args[rangeArg] as PlanNode;
   const { kernel, takesPacked } = kernelFor(node.name, arg);
   const source = builder.range(arg);
-  const scalars = node.args.filter((other) => valueType(other) === 'scalar').map((other) => builder.scalar(other));
+  const scalars = node.args.filter((other) => other.type === 'scalar').map((other) => builder.scalar(other));
   // A subquery has lost its place by the time Prometheus calls the function.
   const first = node.args[0];
   const place = placeOf(node, first?.kind === 'subquery' ? 0 : first?.start);
@@ -267,7 +266,7 @@ function histogramCall(builder: OperatorBuilder, node: CallNode): VectorOperator
   const vector = args[vectorArg] as PlanNode;
   const input = builder.vector(vector);
   const scalars = args
-    .filter((arg) => valueType(arg) === 'scalar')
+    .filter((arg) => arg.type === 'scalar')
     .map((arg) => ({ place: placeOf(node, arg.start), operator: builder.scalar(arg) }));
   const label = name === 'histogram_quantiles' && args[1]?.kind === 'string' ? args[1].value : '';
   const evaluate = ({ place, operator }: { place: Place; operator: { values(): Float64Array } }): Float64Array => {

@@ -24,7 +24,7 @@ const identifyingLabels = ['instance', 'job'] as const;
 export function buildInfo(builder: OperatorBuilder, node: CallNode): VectorOperator {
   const base = node.args[0] as PlanNode;
   const selector = node.args[1];
-  const reference = infoReference(base) ?? { atMs: undefined, offsetMs: 0 };
+  const reference = infoReference(base, (amount) => builder.context.worked(amount)) ?? { atMs: undefined, offsetMs: 0 };
   const matchers = selector?.kind === 'vectorSelector' ? selector.matchers : [];
   return new Info(builder.context, builder.vector(base), builder.grid, node, reference, matchers);
 }
@@ -134,6 +134,7 @@ class Info implements VectorOperator {
         kind: 'vectorSelector',
         start: this.#node.start,
         order: this.#node.order,
+        type: 'vector',
         matchers: [...targets, ...this.#dataMatchers, ...this.#nameMatchers],
         anchored: false,
         smoothed: false,

@@ -5,7 +5,14 @@
  * for each of its series.
  */
 import type { ReadQuery } from '../../../series/series-reader.ts';
-import { children, type MatrixSelectorNode, type PlanNode, type VectorSelectorNode } from '../../plan/logical-plan.ts';
+import {
+  children,
+  type MatrixSelectorNode,
+  type PlanNode,
+  type VectorSelectorNode,
+  workPerNode,
+} from '../../plan/logical-plan.ts';
+import { neverEnded, type Worked } from '../../worked.ts';
 import { type Grid, gridEndMs, makeGrid, referenceMs, subqueryGrid } from '../grid.ts';
 
 /** An instant selector looks back from each step. */
@@ -35,9 +42,15 @@ export function rangeSelectQuery({ selector, rangeMs }: MatrixSelectorNode, grid
 }
 
 /** All selects of a plan in the order in which they will be asked, but for those that depend on data; some may not be asked after all. */
-export function plannedSelects(plan: PlanNode, grid: Grid, lookbackMs: number): ReadQuery[] {
+export function plannedSelects(
+  plan: PlanNode,
+  grid: Grid,
+  lookbackMs: number,
+  worked: Worked = neverEnded,
+): ReadQuery[] {
   const queries: ReadQuery[] = [];
   visitEvaluated(plan, grid, (node, at) => {
+    worked(workPerNode);
     if (node.kind === 'vectorSelector') queries.push(instantSelectQuery(node, at, lookbackMs));
     else if (node.kind === 'matrixSelector') queries.push(rangeSelectQuery(node, at, lookbackMs));
   });

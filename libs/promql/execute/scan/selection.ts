@@ -20,6 +20,8 @@ const workPerHistogram = 50;
 const bytesPerLabelRef = 8;
 const bytesPerSet = 60;
 const bytesPerSeries = 40;
+/** Of no series, even: there may be tens of thousands. */
+const workPerSelection = 256;
 
 export class OpenSelection {
   readonly #context: ExecutionContext;
@@ -33,6 +35,7 @@ export class OpenSelection {
   /** Asks for series with samples in the query's time. */
   constructor(context: ExecutionContext, query: ReadQuery, { skipBuckets }: Pick<VectorSelectorNode, 'skipBuckets'>) {
     const { minT, maxT } = query;
+    context.worked(workPerSelection);
     this.#context = context;
     this.#selection = selectApart(context, query);
     for (const warning of this.#selection.warnings) context.sourceWarnings.add(warning);

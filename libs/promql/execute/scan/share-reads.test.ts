@@ -51,6 +51,7 @@ class Source {
   }
 
   readonly memory = {
+    worked: () => undefined,
     takeMemory: (bytes: number) => {
       this.held += bytes;
     },

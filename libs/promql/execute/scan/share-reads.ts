@@ -5,6 +5,7 @@
  */
 import type { ReadQuery, SeriesReader, SeriesSelection } from '../../../series/series-reader.ts';
 import { type ChunkBatch, seriesCountOf } from '../../../series/series-source.ts';
+import { neverEnded, type Worked } from '../../worked.ts';
 
 /** What may be held for another one to read; where it would be more, each reads for itself. */
 const heldBytesMax = 128 * 1024 * 1024;
@@ -16,8 +17,14 @@ const comparedMax = 100;
 /** So many names of labels, with repeats, are put together: beyond it all labels are read. */
 const namesMax = 2_000;
 
-/** What is counted for batches that are held. */
-interface HeldMemory {
+/** To compare a read with others. */
+const workPerRead = 64;
+const charactersPerWork = 8;
+const workPerName = 8;
+
+/** Who is told of work, and of batches that are held. */
+interface ReadCosts {
+  worked(amount: number): void;
   takeMemory(bytes: number): void;
   giveMemory(bytes: number): void;
 }
@@ -29,13 +36,14 @@ interface MergedRead {
 }
 
 /** The reads of a plan, those that overlap as one: in the order of the first of each. */
-export function mergeReads(queries: readonly ReadQuery[]): MergedRead[] {
+export function mergeReads(queries: readonly ReadQuery[], worked: Worked = neverEnded): MergedRead[] {
   if (queries.length < 2) return queries.map((query) => ({ query, parts: [query] }));
   const merged: { query: ReadQuery; parts: ReadQuery[] }[] = [];
   /** A query may have tens of thousands of selectors. */
   const byMatchers = new Map<string, { query: ReadQuery; parts: ReadQuery[] }[]>();
   for (const query of queries) {
     const matchers = JSON.stringify(query.matchers);
+    worked(workPerRead + matchers.length / charactersPerWork);
     const alike = byMatchers.get(matchers) ?? [];
     byMatchers.set(matchers, alike);
     const known = alike.find((other) => isWorthMerging(other.query, query));
@@ -50,7 +58,7 @@ export function mergeReads(queries: readonly ReadQuery[]): MergedRead[] {
       matchers: query.matchers,
       minT: Math.min(known.query.minT, query.minT),
       maxT: Math.max(known.query.maxT, query.maxT),
-      labels: unionOf(known.query.labels, query.labels),
+      labels: unionOf(known.query.labels, query.labels, worked),
     };
   }
   return merged;
@@ -62,8 +70,13 @@ function isWorthMerging(a: ReadQuery, b: ReadQuery): boolean {
   return together <= a.maxT - a.minT + (b.maxT - b.minT);
 }
 
-function unionOf(a: readonly string[] | undefined, b: readonly string[] | undefined): readonly string[] | undefined {
+function unionOf(
+  a: readonly string[] | undefined,
+  b: readonly string[] | undefined,
+  worked: Worked,
+): readonly string[] | undefined {
   if (a === undefined || b === undefined || a.length + b.length > namesMax) return undefined;
+  worked(workPerName * (a.length + b.length));
   return [...new Set([...a, ...b])].sort();
 }
 
@@ -72,13 +85,14 @@ export class SharedReader implements SeriesReader {
   readonly #reader: SeriesReader;
   readonly #merged = new Map<string, SharedSelection[]>();
 
-  constructor(reader: SeriesReader, planned: readonly ReadQuery[], memory: HeldMemory) {
+  constructor(reader: SeriesReader, planned: readonly ReadQuery[], costs: ReadCosts) {
     this.#reader = reader;
-    for (const { query, parts } of mergeReads(planned)) {
+    for (const { query, parts } of mergeReads(planned, (amount) => costs.worked(amount))) {
       if (parts.length < 2) continue;
-      const shared = new SharedSelection(reader, query, parts.length, memory);
+      const shared = new SharedSelection(reader, query, parts.length, costs);
       for (const part of parts) {
         const key = keyOf(part);
+        costs.worked(workPerRead + key.length / charactersPerWork);
         const list = this.#merged.get(key);
         if (list === undefined) this.#merged.set(key, [shared]);
         else list.push(shared);
@@ -106,18 +120,18 @@ interface HeldBatch {
 class SharedSelection {
   readonly #reader: SeriesReader;
   readonly #query: ReadQuery;
-  readonly #memory: HeldMemory;
+  readonly #costs: ReadCosts;
   #waiting: number;
   #selection: SeriesSelection | undefined;
   readonly #held: (HeldBatch | undefined)[] = [];
   #isEnded = false;
   #isTooLarge = false;
 
-  constructor(reader: SeriesReader, query: ReadQuery, uses: number, memory: HeldMemory) {
+  constructor(reader: SeriesReader, query: ReadQuery, uses: number, costs: ReadCosts) {
     this.#reader = reader;
     this.#query = query;
     this.#waiting = uses;
-    this.#memory = memory;
+    this.#costs = costs;
   }
 
   /** One more selection of the read; undefined where it has to be read anew. */
@@ -158,7 +172,7 @@ class SharedSelection {
       if (batch !== undefined) {
         // Those that will not be read again by anybody are not held.
         this.#held.push({ batch, pending: this.#waiting });
-        this.#memory.takeMemory(bytesOf(batch));
+        this.#costs.takeMemory(bytesOf(batch));
       }
     }
     return this.#held[at]?.batch;
@@ -170,7 +184,7 @@ class SharedSelection {
     held.pending--;
     if (held.pending > 0) return;
     this.#held[at] = undefined;
-    this.#memory.giveMemory(bytesOf(held.batch));
+    this.#costs.giveMemory(bytesOf(held.batch));
     this.#selection?.release?.(held.batch);
   }
 
