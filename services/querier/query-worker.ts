@@ -4,11 +4,10 @@
  */
 import type { Engine } from '../../libs/promql/engine.ts';
 import { createEngine } from '../../libs/promql/engine.ts';
-import type { Json } from '../../libs/promql/syntax/ast-json.ts';
 import { exprToJson } from '../../libs/promql/syntax/ast-json.ts';
 import { parseMetricSelector } from '../../libs/promql/syntax/parser.ts';
 import { prettyExpr } from '../../libs/promql/syntax/prettier.ts';
-import { quoteJson } from '../../libs/query-api/json-bytes.ts';
+import { lookingEvery } from '../../libs/promql/worked.ts';
 import { type EvaluationOptions, evaluateQuery, parseQuery } from './evaluate-query.ts';
 import { executeFederate } from './execute-federate.ts';
 import { executeRead } from './execute-read.ts';
@@ -17,6 +16,7 @@ import { warmUp } from './warm-up.ts';
 import type { JobContext } from './worker-loop.ts';
 import { runWorker } from './worker-loop.ts';
 import type { JobStats } from './worker-protocol.ts';
+import { writeJson } from './write-json.ts';
 
 runWorker((given) => {
   const options = given as EvaluationOptions;
@@ -43,17 +43,10 @@ function execute(context: JobContext, engine: Engine, options: EvaluationOptions
     return { samples: executeFederate({ ...request, reader, output, limits, checkStopped }) };
   }
   const expr = parseQuery(request, syntax, checkStopped);
-  const data = request.wanted === 'tree' ? jsonOf(exprToJson(expr)) : quoteJson(prettyExpr(expr));
-  output.rawText(`{"status":"success","data":${data}}`);
+  const worked = lookingEvery(checkStopped);
+  const data = request.wanted === 'tree' ? exprToJson(expr, worked) : prettyExpr(expr, worked);
+  output.raw('{"status":"success","data":');
+  writeJson(output, data, worked);
+  output.raw('}');
   return { samples: 0 };
-}
-
-/** JSON.stringify with Go's escapes in texts. */
-function jsonOf(value: Json): string {
-  if (typeof value === 'string') return quoteJson(value);
-  if (value === null || typeof value !== 'object') return JSON.stringify(value);
-  if (Array.isArray(value)) return `[${value.map(jsonOf).join(',')}]`;
-  return `{${Object.entries(value)
-    .map(([key, inner]) => `${quoteJson(key)}:${jsonOf(inner as Json)}`)
-    .join(',')}}`;
 }
