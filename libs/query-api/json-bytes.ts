@@ -17,7 +17,8 @@ const pieceLength = 1024;
 const needsEscape = /["\\\u0000-\u001f]/;
 const needsEscapeHtml = /["\\\u0000-\u001f<>&\u2028\u2029]/;
 const escapes = /["\\\u0000-\u001f]/g;
-const escapesHtml = /["\\\u0000-\u001f<>&\u2028\u2029]/g;
+/** With what is half a surrogate pair: a byte of a Go string that is no UTF-8 (libs/promql/syntax/literals.ts). */
+const escapesHtml = /["\\\u0000-\u001f<>&\u2028\u2029\ud800-\udfff]/gu;
 
 function escapeOne(char: string): string {
   switch (char) {
@@ -32,13 +33,14 @@ function escapeOne(char: string): string {
     case '\t':
       return '\\t';
     default:
+      if (!char.isWellFormed()) return '\\ufffd';
       return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
   }
 }
 
 /** A JSON text as json-iterator writes Go strings with HTML escaping on: for errors, warnings, names and values in lists. */
 export function quoteJson(text: string): string {
-  return `"${needsEscapeHtml.test(text) ? text.replace(escapesHtml, escapeOne) : text}"`;
+  return `"${needsEscapeHtml.test(text) || !text.isWellFormed() ? text.replace(escapesHtml, escapeOne) : text}"`;
 }
 
 /** A JSON text as Go's own encoding/json writes it, which knows two more short escapes: for results of type string. */

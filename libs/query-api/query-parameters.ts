@@ -126,9 +126,9 @@ function floorMs(ns: bigint): number {
   return Number(ms * nsPerMs > ns ? ms - 1n : ms);
 }
 
-/** Whole milliseconds that the engine can count with. @throws Error where they are beyond 2^53. */
+/** Whole milliseconds that the engine can count with; those before 1970 are cut off above. @throws Error where they are beyond 2^53. */
 function engineMs(ns: bigint, text: string): number {
-  const ms = floorMs(ns);
+  const ms = Number(ns / nsPerMs);
   if (!Number.isSafeInteger(ms)) throw new Error(`cannot parse ${quoteGiven(text)} to a valid timestamp`);
   return ms;
 }

@@ -28,7 +28,7 @@ import type { ExemplarSeries, LabelQuery } from '../../libs/series/series-source
 import { traced } from '../../libs/telemetry/trace.ts';
 import type { ApiDeps, Endpoint } from './endpoint.ts';
 import type { ExpressionRequest } from './query-request.ts';
-import { readExpressionSelectors, readSelectors } from './read-selectors.ts';
+import { checkSelector, nothing, readExpressionSelectors, readSelectors } from './read-selectors.ts';
 import { checkRulesParameters } from './rules-parameters.ts';
 import { unescapeLabelName } from './unescape-label-name.ts';
 
@@ -121,9 +121,6 @@ function writeExemplars(json: JsonBytes, { labels, exemplars }: ExemplarSeries):
   json.raw(']}');
 }
 
-/** A range for selectors that are only read to see whether they are sound. */
-const nothing = { startMs: 0, endMs: 0 };
-
 /** One more than may be answered, so that what is beyond the limit shows. */
 function hintOf(limit: number): number {
   return limit > 0 ? limit + 1 : 0;
@@ -165,18 +162,22 @@ export async function labelValues(call: ApiCall, deps: ApiDeps): Promise<ApiAnsw
   return textsAnswer(...cut(values, warnings, asked.limit));
 }
 
+/** What was read, its failure that of the parameter. */
+async function readingParameter<T>(name: string, read: Promise<T>): Promise<T> {
+  try {
+    return await read;
+  } catch (error) {
+    throw error instanceof Failure && error.kind === 'bad_data' ? invalidParameter(name, error.message) : error;
+  }
+}
+
 export async function series(call: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
   const { form, tenant, signal } = call;
   if (form.error !== undefined) throw new Failure('bad_data', `error parsing form values: ${form.error}`);
   if (form.all('match[]').length === 0) throw new Failure('bad_data', 'no match[] parameter provided');
   const limit = readLimit(form);
   const range = readOptionalRange(form);
-  let selectors: LabelQuery['selectors'];
-  try {
-    selectors = await readSelectors(call, deps, range);
-  } catch (error) {
-    throw error instanceof Failure && error.kind === 'bad_data' ? invalidParameter('match[]', error.message) : error;
-  }
+  const selectors = await readingParameter('match[]', readSelectors(call, deps, range));
   const { startMs: minT, endMs: maxT } = range;
   const asked = { selectors, minT, maxT, limit: hintOf(limit), memory: call.listMemory };
   const { values, warnings } = await deps.sourceOf(tenant).series(asked, signal);
@@ -220,8 +221,11 @@ export async function metadata({ form, tenant, listMemory }: ApiCall, deps: ApiD
   return { httpStatus: 200, body: listAnswer([...byMetric], { open: '{', close: '}', write }, warnings) };
 }
 
-export async function targetMetadata({ form }: ApiCall): Promise<ApiAnswer> {
+export async function targetMetadata(call: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
+  const { form } = call;
   readMetadataLimit(form, 'limit');
+  const target = form.get('match_target');
+  if (target !== '') await readingParameter('match_target', checkSelector(call, deps, target));
   return successAnswer('[]');
 }
 

@@ -185,6 +185,15 @@ describe('the label endpoints', () => {
     { url: '/metadata?limit=0', body: success('{}') },
     { url: '/targets/metadata?limit=0x1', status: 400, body: failure('bad_data', 'limit must be a number') },
     { url: '/targets/metadata?limit=1', body: success('[]') },
+    { url: '/targets/metadata?match_target={}', body: success('[]') },
+    {
+      url: '/targets/metadata?match_target={a',
+      status: 400,
+      body: failure(
+        'bad_data',
+        'invalid parameter "match_target": 1:3: parse error: unexpected end of input inside braces',
+      ),
+    },
     { url: '/metadata?limit=x', status: 400, body: failure('bad_data', 'limit must be a number') },
     {
       url: '/query_exemplars?query=up',

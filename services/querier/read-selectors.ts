@@ -23,6 +23,23 @@ export async function readMatches(call: ApiCall, deps: ApiDeps, range: TimeRange
   if (texts.length > selectorsMax) {
     throw new Failure('bad_data', `too many match[] parameters: ${texts.length}, at most ${selectorsMax} are allowed`);
   }
+  return readTexts(call, deps, range, texts);
+}
+
+/** Whether a text is a selector at all. @throws Failure `bad_data` where it is none */
+export async function checkSelector(call: ApiCall, deps: ApiDeps, text: string): Promise<void> {
+  await readTexts(call, deps, nothing, [text]);
+}
+
+/** A range for selectors that are only read to see whether they are sound. */
+export const nothing: TimeRangeMs = { startMs: 0, endMs: 0 };
+
+async function readTexts(
+  call: ApiCall,
+  deps: ApiDeps,
+  range: TimeRangeMs,
+  texts: readonly string[],
+): Promise<Selectors> {
   const length = texts.reduce((sum, text) => sum + text.length, 0);
   if (length > charactersMax || texts.some(mayBeCostly)) return resolveInWorker(call, deps, range, texts, false);
   return texts.map((text) => deps.syntax.parseSelector(text));

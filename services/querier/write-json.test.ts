@@ -29,7 +29,10 @@ describe('a value as JSON', () => {
     it(JSON.stringify(value), () => assert.equal(written(value).join(''), JSON.stringify(value)));
   }
 
-  it("escapes as Go's", () => assert.equal(written({ '<': '&\u2028' }).join(''), '{"\\u003c":"\\u0026\\u2028"}'));
+  it("escapes as Go's", () => {
+    assert.equal(written({ '<': '&\u2028' }).join(''), '{"\\u003c":"\\u0026\\u2028"}');
+    assert.equal(written('\udcff\ufffd\u{1f30a}x').join(''), '"\\ufffd\ufffd\u{1f30a}x"');
+  });
 
   it('hands on the first piece long before the last value, however deep it lies', () => {
     let tree: Json = 'x';

@@ -316,6 +316,9 @@ function timeRequests(): readonly ApiRequest[] {
   ]) {
     paths.push(`query?query=1&time=${time}`, `labels?end=${time}`, `query_range?query=1&start=${time}&end=1&step=1`);
   }
+  for (const time of ['1969-12-31T23:59:59.9995Z', '-0.0004', '2262-04-11T23:47:16.854Z', '1677-09-21T00:12:44Z']) {
+    paths.push(`query?query=time()&time=${time}`, `query_range?query=time()&start=${time}&end=${time}&step=1`);
+  }
   // Not 0 and below: how far Prometheus comes until it notices is a matter of luck.
   for (const timeout of ['NaN', '1d', '1ns']) paths.push(`query?query=1&time=1&timeout=${timeout}`);
   const points = 'query_range?query=1&start=0&step=1';
@@ -421,6 +424,12 @@ function statusRequests(): readonly ApiRequest[] {
     'targets',
     'targets/metadata',
     'targets/metadata?limit=0x1',
+    'targets/metadata?match_target=up',
+    'targets/metadata?match_target={}',
+    'targets/metadata?match_target={',
+    'targets/metadata?match_target={a=~"("}&metric=x',
+    'targets/metadata?match_target=1&limit=x',
+    'targets/metadata?match_target=',
     'label/%ff/values',
     'scrape_pools',
     'alertmanagers',

@@ -1,7 +1,7 @@
 /**
  * The tree of an expression as parse_query answers it.
  * Owns that JSON. Keys stand in alphabetical order because Go writes maps so; lone bytes (see literals.ts)
- * become U+FFFD, as there. Facts: Prometheus web/api/v1/translate_ast.go.
+ * stay half a surrogate pair, for whoever writes them. Facts: Prometheus web/api/v1/translate_ast.go.
  */
 import type { Matcher } from '../../model/matcher.ts';
 import { neverEnded, type Worked } from '../worked.ts';
@@ -19,7 +19,7 @@ export function exprToJson(expr: Expr, worked: Worked = neverEnded): Json {
     case 'number':
       return { type: 'numberLiteral', val: formatPlainFloat(expr.value) };
     case 'string':
-      return { type: 'stringLiteral', val: expr.value.toWellFormed() };
+      return { type: 'stringLiteral', val: expr.value };
     case 'vectorSelector': {
       const { anchored, matchers, name, smoothed } = expr;
       const { offset, offsetExpr, startOrEnd, timestamp } = timesJson(expr);
@@ -102,7 +102,7 @@ export function exprToJson(expr: Expr, worked: Worked = neverEnded): Json {
 }
 
 function matcherJson({ name, type, value }: Matcher): Json {
-  return { name: name.toWellFormed(), type, value: value.toWellFormed() };
+  return { name: name, type, value: value };
 }
 
 function timesJson({ originalOffsetMs, originalOffsetExpr, startOrEnd, atMs }: TimeModifiers): {

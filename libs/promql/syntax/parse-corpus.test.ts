@@ -46,7 +46,8 @@ function difference(row: Row): string | undefined {
   if (row.error !== undefined) return `no error, wanted ${row.error}`;
   const formatted = prettyExpr(expr);
   if (formatted !== row.formatted) return `formatted ${formatted}, wanted ${row.formatted}`;
-  const json = JSON.stringify(exprToJson(expr));
+  const wellFormed = (_key: string, value: unknown) => (typeof value === 'string' ? value.toWellFormed() : value);
+  const json = JSON.stringify(exprToJson(expr), wellFormed);
   if (row.unencodable === undefined && json !== JSON.stringify(row.ast))
     return `tree ${json}, wanted ${JSON.stringify(row.ast)}`;
   return undefined;
