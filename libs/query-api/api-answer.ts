@@ -19,6 +19,8 @@ export interface ApiAnswer {
   readonly gzip?: boolean;
   /** Undefined: an answer without content. */
   readonly body: AnswerBody | undefined;
+  /** Whether nobody else has the memory of the body: what is large of it is given back when the answer is out. */
+  readonly isOwn?: boolean;
   /** When a refused request is worth another try. */
   readonly retryAfterSeconds?: number | undefined;
 }
@@ -92,7 +94,11 @@ interface ListForm<T> {
  * A successful answer whose data is a list: whole where it is short, else written a piece a turn of the event loop, so that pushes go on
  * between the pieces.
  */
-export function listAnswer<T>(items: readonly T[], form: ListForm<T>, warnings: readonly string[]): AnswerBody {
+export function listAnswer<T>(items: readonly T[], form: ListForm<T>, warnings: readonly string[]): ApiAnswer {
+  return { httpStatus: 200, body: listBody(items, form, warnings), isOwn: true };
+}
+
+function listBody<T>(items: readonly T[], form: ListForm<T>, warnings: readonly string[]): AnswerBody {
   const pieces = listPieces(items, form, warnings);
   const whole: Uint8Array[] = [];
   let bytes = 0;

@@ -18,6 +18,7 @@ import { type ApiCall, apiDress, type Dress } from './api-call.ts';
 import { type ApiPath, type ApiRow, apiRows } from './api-paths.ts';
 import { badLabelPath } from './bad-label-path.ts';
 import { acceptedEncoding, compressBody } from './compress-body.ts';
+import { giveBackWhenSent } from './give-back.ts';
 import { type MediaValue, parseMediaValue } from './media-value.ts';
 import { multipartFields } from './multipart-form.ts';
 import { RequestForm } from './request-form.ts';
@@ -234,8 +235,9 @@ async function send(
   request: FastifyRequest,
   reply: FastifyReply,
   { cors, compresses }: Dress,
-  { httpStatus, contentType = 'application/json', headers = {}, gzip = false, body, retryAfterSeconds }: ApiAnswer,
+  answer: ApiAnswer,
 ): Promise<FastifyReply> {
+  const { httpStatus, contentType = 'application/json', headers = {}, gzip = false, body, retryAfterSeconds } = answer;
   if (retryAfterSeconds !== undefined) reply.header('retry-after', String(retryAfterSeconds));
   reply.code(httpStatus).headers(headers);
   if (compresses || cors) {
@@ -250,36 +252,44 @@ async function send(
   }
   if (body === undefined) return reply.send();
   reply.header('content-type', contentType);
+  const note = answer.isOwn === true ? giveBackWhenSent(reply.raw) : () => undefined;
   if (gzip) {
     reply.header('content-encoding', 'gzip');
-    return reply.send(await sendable(body));
+    return reply.send(await sendable(body, note));
   }
   const encoding = compresses ? acceptedEncoding(request.headers) : undefined;
-  if (encoding === undefined) return reply.send(await sendable(body));
+  if (encoding === undefined) return reply.send(await sendable(body, note));
   reply.header('content-encoding', encoding);
-  return reply.send(compressBody(await sendable(body), encoding));
+  return reply.send(compressBody(await sendable(body, note), encoding));
 }
 
-/** A body of one piece as that, with its length; others as a stream. */
-async function sendable(body: AnswerBody): Promise<Uint8Array | Readable> {
-  if (body instanceof Uint8Array) return body;
+/** A body of one piece as that, with its length; others as a stream. @param note is told each piece */
+async function sendable(body: AnswerBody, note: (piece: Uint8Array) => void): Promise<Uint8Array | Readable> {
+  if (body instanceof Uint8Array) {
+    note(body);
+    return body;
+  }
   const first = await body.next();
   if (first.done === true) return new Uint8Array(0);
+  note(first.value);
   const second = await body.next();
   if (second.done === true) return first.value;
-  return Readable.from(resumed([first.value, second.value], body), { objectMode: false });
+  note(second.value);
+  return Readable.from(resumed([first.value, second.value], body, note), { objectMode: false });
 }
 
 /** An iteration with what was already taken from it put back in front; leaving it early closes the iteration. */
 async function* resumed(
   taken: readonly Uint8Array[],
   rest: AsyncIterableIterator<Uint8Array>,
+  note: (piece: Uint8Array) => void,
 ): AsyncGenerator<Uint8Array> {
   try {
     yield* taken;
     for (;;) {
       const next = await rest.next();
       if (next.done === true) return;
+      note(next.value);
       yield next.value;
     }
   } finally {

@@ -85,7 +85,7 @@ async function evaluate(
       timeoutMs: Math.min(timeoutMs ?? deps.timeoutMs, deps.timeoutMs),
     }),
   );
-  return { httpStatus: 200, gzip, body: answer.chunks };
+  return { httpStatus: 200, gzip, body: answer.chunks, isOwn: true };
 }
 
 export function syntaxEndpoint(wanted: 'tree' | 'text'): Endpoint {
@@ -101,7 +101,7 @@ export async function queryExemplars(call: ApiCall, deps: ApiDeps): Promise<ApiA
   if (selectors.length === 0) return { httpStatus: 204, body: undefined };
   const labelQuery = { selectors, minT: range.startMs, maxT: range.endMs, limit: 0, memory: call.listMemory };
   const { values, warnings } = await deps.sourceOf(tenant).exemplars(labelQuery, signal);
-  return { httpStatus: 200, body: listAnswer(values, { open: '[', close: ']', write: writeExemplars }, warnings) };
+  return listAnswer(values, { open: '[', close: ']', write: writeExemplars }, warnings);
 }
 
 function writeExemplars(json: JsonBytes, { labels, exemplars }: ExemplarSeries): void {
@@ -141,7 +141,7 @@ async function labelQuery(call: ApiCall, deps: ApiDeps): Promise<LabelQuery> {
 
 function textsAnswer(values: readonly string[], warnings: readonly string[]): ApiAnswer {
   const write = (json: JsonBytes, text: string) => json.text(text);
-  return { httpStatus: 200, body: listAnswer(values, { open: '[', close: ']', write }, warnings) };
+  return listAnswer(values, { open: '[', close: ']', write }, warnings);
 }
 
 export async function labels(call: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
@@ -183,7 +183,7 @@ export async function series(call: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {
   const { values, warnings } = await deps.sourceOf(tenant).series(asked, signal);
   const [shown, said] = cut(values, warnings, limit);
   const write = (json: JsonBytes, one: { readonly pairs: readonly string[] }) => json.labelSet(one.pairs);
-  return { httpStatus: 200, body: listAnswer(shown, { open: '[', close: ']', write }, said) };
+  return listAnswer(shown, { open: '[', close: ']', write }, said);
 }
 
 /** A limit of `metadata`, -1 for none. @throws Failure `bad_data` in Prometheus' words, which are these and no others. */
@@ -218,7 +218,7 @@ export async function metadata({ form, tenant, listMemory }: ApiCall, deps: ApiD
     );
     json.rawText(`${quoteJson(name)}:[${texts.join(',')}]`);
   };
-  return { httpStatus: 200, body: listAnswer([...byMetric], { open: '{', close: '}', write }, warnings) };
+  return listAnswer([...byMetric], { open: '{', close: '}', write }, warnings);
 }
 
 export async function targetMetadata(call: ApiCall, deps: ApiDeps): Promise<ApiAnswer> {

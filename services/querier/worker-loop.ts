@@ -42,7 +42,7 @@ interface WorkerData {
 
 const workerNiceness = 5;
 /** Most answers are handed on as one: each message wakes the main thread, which may take the core that this one runs on. */
-const firstChunkBytes = 256 << 10;
+const firstChunkBytes = 1 << 20;
 /** A job that took less leaves no heap behind that is worth looking at. */
 const longJobMs = 50;
 
