@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { pino } from 'pino';
 import { Failure } from '../errors/failure.ts';
 import { Metrics } from '../telemetry/metrics.ts';
+import { refusal } from './refusal.ts';
 import { createHttpServer, type HttpServer } from './server.ts';
 import { tenantReader } from './tenant-header.ts';
 
@@ -44,6 +45,7 @@ describe('the HTTP server', { timeout: 60_000 }, () => {
       release = resolve;
     });
     server.app.post('/push', async () => 'pushed');
+    server.app.delete('/push', { config: refusal }, async () => 'refused');
     gone = new Promise<void>((resolve) => {
       server.app.get('/large', (_request, reply) => {
         reply.raw.once('close', () => resolve());
@@ -133,6 +135,7 @@ describe('the HTTP server', { timeout: 60_000 }, () => {
     assert.deepEqual([absent.status, absent.text], [404, 'no such endpoint: GET /nothing\n']);
     const wrong = await ask('/push', 'PUT');
     assert.deepEqual([wrong.status, wrong.headers.get('allow')], [405, 'POST']);
+    assert.equal((await ask('/push', 'DELETE')).text, 'refused');
     const broken = await ask('/%ff');
     assert.deepEqual([broken.status, broken.text], [400, "'/%ff' is not a valid url component\n"]);
     const own = await ask('/own/%ff');

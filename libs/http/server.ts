@@ -13,6 +13,7 @@ import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { version } from '../telemetry/version.ts';
 import { isUnexpected, sendFailure } from './failure-response.ts';
+import { isRefusal } from './refusal.ts';
 import type { TenantOf } from './tenant-header.ts';
 import { traceRequests } from './trace-requests.ts';
 
@@ -86,7 +87,8 @@ export function createHttpServer(
   app.server.maxConnections = Math.min(connectionsMax, Math.floor(openFilesMax() / 2));
   /** Which methods a URL without parameters has, for the answer to others. */
   const methodsOf = new Map<string, Set<string>>();
-  app.addHook('onRoute', ({ url, method }) => {
+  app.addHook('onRoute', ({ url, method, config }) => {
+    if (isRefusal(config)) return;
     const methods = methodsOf.get(url) ?? new Set();
     for (const one of [method].flat()) methods.add(one);
     methodsOf.set(url, methods);

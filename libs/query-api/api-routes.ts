@@ -9,6 +9,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ReadConsistency } from '../contracts/ingester.ts';
 import { Failure } from '../errors/failure.ts';
 import { type BodyLimits, readBody } from '../http/read-body.ts';
+import { refusal } from '../http/refusal.ts';
 import { anonymousTenant, type TenantOf } from '../http/tenant-header.ts';
 import type { TenantId } from '../model/tenant-id.ts';
 import { InflightBytes } from '../std/inflight-bytes.ts';
@@ -99,7 +100,9 @@ export function apiRoutes(deps: RouteDeps): (app: FastifyInstance) => Promise<vo
 /** Answers a path whose label name is no UTF-8, for which there is no route; undefined where it is none of these. */
 export function refuseBadLabel(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> | undefined {
   const failure = badLabelPath(request.raw.url ?? '');
-  return failure === undefined ? undefined : send(request, reply, apiDress, apiDress.failure(failure));
+  if (failure === undefined) return undefined;
+  if (request.method !== 'GET') return refuseMethod(reply, 'GET, OPTIONS');
+  return send(request, reply, apiDress, apiDress.failure(failure));
 }
 
 /** What bodies meet before they are read. */
@@ -125,12 +128,13 @@ function addRoute(app: FastifyInstance, prefix: string, row: ApiRow, deps: Route
     (method) => !row.methods.some((one) => one === method),
   );
   const allowed = [...row.methods, 'OPTIONS'].sort().join(', ');
-  app.route({
-    method: others,
-    url,
-    handler: (_request, reply) =>
-      reply.code(405).header('allow', allowed).type('text/plain; charset=utf-8').send('Method Not Allowed\n'),
-  });
+  app.route({ method: others, url, config: refusal, handler: (_request, reply) => refuseMethod(reply, allowed) });
+  if (url.startsWith(`${prefix}/api/v1/`)) return;
+  app.options(url, (_request, reply) => reply.header('allow', allowed).send());
+}
+
+async function refuseMethod(reply: FastifyReply, allowed: string): Promise<FastifyReply> {
+  return reply.code(405).header('allow', allowed).type('text/plain; charset=utf-8').send('Method Not Allowed\n');
 }
 
 async function answer(

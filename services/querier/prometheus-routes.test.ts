@@ -184,6 +184,11 @@ describe('the label endpoints', () => {
     },
     { url: '/metadata?limit=0', body: success('{}') },
     { url: '/targets/metadata?limit=0x1', status: 400, body: failure('bad_data', 'limit must be a number') },
+    { url: '/targets?state=ANY', body: success('{"activeTargets":[],"droppedTargets":[],"droppedTargetCounts":{}}') },
+    {
+      url: '/targets?state=active',
+      body: success('{"activeTargets":[],"droppedTargets":[],"droppedTargetCounts":null}'),
+    },
     { url: '/targets/metadata?limit=1', body: success('[]') },
     { url: '/targets/metadata?match_target={}', body: success('[]') },
     {
@@ -350,6 +355,9 @@ describe('HTTP around the endpoints', () => {
     const refused = await app.inject({ method: 'DELETE', url: '/api/v1/series' });
     assert.deepEqual([refused.statusCode, refused.headers.allow], [405, 'GET, OPTIONS, POST']);
     assert.equal((await post('/api/v1/metadata', '')).statusCode, 405);
+    assert.equal((await post('/api/v1/label/%ff/values', '')).statusCode, 405);
+    const outside = await app.inject({ method: 'OPTIONS', url: '/prometheus/federate' });
+    assert.deepEqual([outside.statusCode, outside.headers.allow, outside.body], [200, 'GET, OPTIONS', '']);
   });
 
   it('compresses small and large answers as asked', async () => {

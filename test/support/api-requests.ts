@@ -422,6 +422,9 @@ function statusRequests(): readonly ApiRequest[] {
   const get = (path: string) => ({ method: 'GET', path: `/api/v1/${path}` });
   const list: ApiRequest[] = [
     'targets',
+    'targets?state=Active',
+    'targets?state=any&scrapePool=x',
+    'targets?state=x',
     'targets/metadata',
     'targets/metadata?limit=0x1',
     'targets/metadata?match_target=up',
@@ -490,7 +493,8 @@ function federateRequests(): readonly ApiRequest[] {
   ]) {
     get('match[]={__name__=~"api_.*"}', accept);
   }
-  list.push({ method: 'POST', path: '/federate?match[]=up' }, { method: 'PUT', path: '/federate' });
+  for (const method of ['POST', 'PUT', 'OPTIONS', 'HEAD']) list.push({ method, path: '/federate?match[]=up' });
+  list.push({ method: 'POST', path: '/api/v1/label/%ff/values' });
   return list;
 }
 
