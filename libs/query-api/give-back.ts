@@ -4,8 +4,8 @@
  */
 import type { ServerResponse } from 'node:http';
 
-/** Smaller pieces may lie in memory that others have, and cost V8 little. */
-const pieceBytesMin = 32 << 10;
+/** Smaller pieces may lie in the memory that node's buffers share (`Buffer.poolSize`), and cost V8 little. */
+const pieceBytesMin = Math.max(64 << 10, Buffer.poolSize);
 /** Of an answer: the pieces of a larger one are not held until its end. */
 const answerBytesMax = 4 << 20;
 
@@ -21,10 +21,8 @@ export function giveBackWhenSent(response: ServerResponse): (piece: Uint8Array) 
     // Of a connection that broke there may be something under way.
     if (socket?.destroyed === false) for (const buffer of buffers) buffer.transfer(0);
   });
-  return ({ buffer }) => {
+  return ({ buffer, length }) => {
     bytes += buffer.byteLength;
-    if (bytes <= answerBytesMax && buffer.byteLength >= pieceBytesMin && buffer instanceof ArrayBuffer) {
-      buffers.push(buffer);
-    }
+    if (bytes <= answerBytesMax && length >= pieceBytesMin && buffer instanceof ArrayBuffer) buffers.push(buffer);
   };
 }
