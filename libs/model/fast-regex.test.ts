@@ -28,3 +28,21 @@ it('many alternatives with gaps are slow', () => {
   assert.equal(compileRegex(branches.slice(0, 10).join('|')).isSlow, false);
   assert.equal(compileRegex(branches.join('|')).isSlow, true);
 });
+
+for (const pattern of ['a', '', '|', 'a|b', 'a||b', 'b|a|b', '|a', 'é|b c|x-1/y:2,@~=', 'a{|b', 'a\\.b|c']) {
+  it(`words and bars are the list that they are in a group: ${pattern}`, () => {
+    const list = compileRegexOrNot(pattern);
+    const grouped = compileRegexOrNot(`(?:${pattern})`);
+    assert.deepEqual(list?.literals, grouped?.literals);
+    for (const text of ['', 'a', 'b', 'a|b', 'é', 'a.b', 'x'])
+      assert.equal(list?.test(text), grouped?.test(text), text);
+  });
+}
+
+function compileRegexOrNot(pattern: string): ReturnType<typeof compileRegex> | undefined {
+  try {
+    return compileRegex(pattern);
+  } catch {
+    return undefined;
+  }
+}

@@ -260,6 +260,9 @@ function finalName({ labels, dropName }: OutputSeries): OutputSeries {
   return { labels: dropName ? dropMetadata(labels) : labels, dropName: false };
 }
 
+/** What a series of the answer is worth beside its steps. */
+const workPerSeries = 32;
+
 /** All points of all series that have any. */
 function gather(context: ExecutionContext, operator: VectorOperator, grid: Grid): ResultSeries[] {
   const column = context.takeColumn(grid.stepCount);
@@ -269,7 +272,7 @@ function gather(context: ExecutionContext, operator: VectorOperator, grid: Grid)
   for (const { labels } of operator.series()) {
     column.clear();
     operator.next(column);
-    context.worked(grid.stepCount);
+    context.worked(workPerSeries + grid.stepCount);
     const count = column.pointCount();
     if (count === 0) continue;
     const points = pointsOf(column, count, everyStep);

@@ -1,10 +1,13 @@
 /** Whatever takes long where an expression is long can be ended, wherever it is. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { SeriesReader } from '../series/series-reader.ts';
 import { createEngine } from './engine.ts';
 import { exprToJson } from './syntax/ast-json.ts';
 import { parseExpr } from './syntax/parser.ts';
 import { prettyExpr } from './syntax/prettier.ts';
+import { MemorySource } from './testing/memory-source.ts';
+import { parseScript } from './testing/parse-script.ts';
 import { lookingEvery } from './worked.ts';
 
 const engine = createEngine({
@@ -24,6 +27,19 @@ function added(part: (i: number) => string): string {
   return texts[0] as string;
 }
 
+/** Who stands between whoever tells of work and whoever looks. */
+const between = ['worked', 'execution-context', 'go-sort', 'top-selection'];
+
+/** Counts a look for the source whose function it was that told of its work. */
+function note(looks: Map<string, number>): void {
+  const files = Array.from(
+    (new Error().stack ?? '').matchAll(/\/([\w-]+)(?:\.test)?\.ts/g),
+    ([, name]) => name as string,
+  );
+  const file = files.find((name) => !between.includes(name));
+  if (file !== undefined) looks.set(file, (looks.get(file) ?? 0) + 1);
+}
+
 /** The sources among whose functions somebody looked, with how often. */
 function lookers(act: (look: () => void) => void): Map<string, number> {
   const found = new Map<string, number>();
@@ -37,17 +53,17 @@ function lookers(act: (look: () => void) => void): Map<string, number> {
 }
 
 const noSeries = { strings: [], begin: new Uint32Array(1), refs: new Uint32Array(0) };
-const reader = {
+const emptyReader: SeriesReader = {
   select: () => ({ labels: noSeries, warnings: [], next: () => undefined, close: () => undefined }),
 };
 
-function evaluate(text: string, look: () => void): void {
+function evaluate(text: string, look: () => void, reader = emptyReader, endMs = 600_000): void {
   engine.query({
     expr: parseExpr(text, { experimentalFunctions: true }),
     text,
     startMs: 0,
-    endMs: 600_000,
-    stepMs: 60_000,
+    endMs,
+    stepMs: endMs === 0 ? 0 : 60_000,
     limits: { samplesMax: 0, memoryBytesMax: 0 },
     reader,
     checkCancelled: look,
@@ -121,9 +137,28 @@ describe('looks whether to go on', () => {
     assert.ok(looks >= patterns.length / 2, `${looks} looks`);
   });
 
+  it('while the best of many series are put in order, and while they are gathered', () => {
+    const source = new MemorySource();
+    const many = Array.from({ length: count }, (_, i) => `  x{y="${i}"} ${(i * 7) % count}`);
+    for (const command of parseScript(`load 30s\n${many.join('\n')}\n`)) {
+      if (command.kind === 'load') source.load(command);
+    }
+    const closest = new Map<string, number>();
+    evaluate('topk(4000, x)', () => note(closest), source, 0);
+    for (const [file, looksMin] of [
+      ['step-heap', 3],
+      ['engine', 10],
+    ] as const) {
+      assert.ok((closest.get(file) ?? 0) >= looksMin, `${closest.get(file)} looks in ${file}`);
+    }
+  });
+
   it('and ends where it is told to', () => {
     const stop = new Error('stop');
-    for (const act of [(look: () => void) => parseExpr(sums, {}, lookingEvery(look)), evaluate.bind(null, sums)]) {
+    for (const act of [
+      (look: () => void) => parseExpr(sums, {}, lookingEvery(look)),
+      (look: () => void) => evaluate(sums, look),
+    ]) {
       for (const after of [1, 10, 20]) {
         let looks = 0;
         const look = (): void => {

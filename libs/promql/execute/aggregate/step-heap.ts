@@ -3,6 +3,7 @@
  * Ties and the order within the heap show in answers, so the sifting is that of Go's container/heap, step for step.
  */
 import { goSort } from '../../go-sort.ts';
+import type { Worked } from '../../worked.ts';
 
 /** Which of two values is nearer to being thrown out; NaN is before anything. */
 type HeapOrder = 'smallest first' | 'largest first';
@@ -57,11 +58,14 @@ export class StepHeaps {
     return Array.from(this.#series.subarray(base, base + this.#sizes[step]));
   }
 
-  /** Series of the step's elements, the best first. */
-  bestFirst(step: number): number[] {
+  /** Series of the step's elements, the best first. `worked` is told of what is done, and may throw to end it. */
+  bestFirst(step: number, worked: Worked): number[] {
     const base = step * this.#capacity;
     const size = this.#sizes[step];
-    const better = (i: number, j: number) => this.#less(base + j, base + i);
+    const better = (i: number, j: number) => {
+      worked(1);
+      return this.#less(base + j, base + i);
+    };
     goSort({ less: better, swap: (i, j) => this.#swap(base + i, base + j) }, size);
     return this.elements(step);
   }

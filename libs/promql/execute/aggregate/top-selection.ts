@@ -151,12 +151,14 @@ export class TopSelection implements VectorOperator {
     if (this.#grid.stepCount === 1) {
       const seen = new Set<number>();
       const order: number[] = [];
+      const worked = (amount: number): void => this.#context.worked(amount);
       columns.forEach((column, i) => {
         const group = groupOf[i];
         if (column.kinds[0] === PointKind.none || seen.has(group)) return;
         seen.add(group);
         const heap = heaps[group];
-        if (heap !== undefined) order.push(...(ranked ? heap.bestFirst(0) : heap.elements(0)));
+        const chosen = ranked ? heap?.bestFirst(0, worked) : heap?.elements(0);
+        for (const one of chosen ?? []) order.push(one);
       });
       return order;
     }
