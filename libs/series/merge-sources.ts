@@ -11,9 +11,9 @@ import { assert } from '../std/assert.ts';
 import { mapBounded } from '../std/bounded.ts';
 import { orderInSteps, runInSlices, type Steps } from '../std/steps.ts';
 import { Turns } from '../std/turns.ts';
+import { type HeldListed, heldList, mergeHeld } from './held-lists.ts';
 import { ChunkJoiner } from './join-chunks.ts';
 import { unitedWarnings } from './listed.ts';
-import { mergeListed } from './merge-sorted.ts';
 import { projectLabels } from './project-labels.ts';
 import {
   addCosts,
@@ -75,18 +75,18 @@ class MergedSource implements SeriesSource {
   }
 
   async labelNames(query: LabelQuery, signal: AbortSignal): Promise<Listed<string>> {
-    const lists = await this.#all((source) => source.labelNames(query, signal));
-    return mergeListed(lists, compareUtf8, query.limit, signal);
+    const lists = await this.#held(query, (source, own) => source.labelNames(own, signal));
+    return mergeHeld(lists, compareUtf8, query, signal);
   }
 
   async labelValues(name: string, query: LabelQuery, signal: AbortSignal): Promise<Listed<string>> {
-    const lists = await this.#all((source) => source.labelValues(name, query, signal));
-    return mergeListed(lists, compareUtf8, query.limit, signal);
+    const lists = await this.#held(query, (source, own) => source.labelValues(name, own, signal));
+    return mergeHeld(lists, compareUtf8, query, signal);
   }
 
   async series(query: LabelQuery, signal: AbortSignal): Promise<Listed<Labels>> {
-    const lists = await this.#all((source) => source.series(query, signal));
-    return mergeListed(lists, compareLabels, query.limit, signal);
+    const lists = await this.#held(query, (source, own) => source.series(own, signal));
+    return mergeHeld(lists, compareLabels, query, signal);
   }
 
   async exemplars(query: LabelQuery, signal: AbortSignal): Promise<Listed<ExemplarSeries>> {
@@ -106,6 +106,13 @@ class MergedSource implements SeriesSource {
   async metadata(metric: string | undefined, limit: number, limitPerMetric: number): Promise<Listed<MetricMetadata>> {
     const lists = await this.#all((source) => source.metadata(metric, limit, limitPerMetric));
     return { values: lists.flatMap(({ values }) => values), warnings: unitedWarnings(lists) };
+  }
+
+  #held<T>(
+    query: LabelQuery,
+    ask: (source: SeriesSource, query: LabelQuery) => Promise<Listed<T>>,
+  ): Promise<HeldListed<T>[]> {
+    return this.#all((source) => heldList(query.memory, (memory) => ask(source, { ...query, memory })));
   }
 
   #all<T>(ask: (source: SeriesSource) => Promise<T>): Promise<T[]> {

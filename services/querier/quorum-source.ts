@@ -18,7 +18,7 @@ import { Failure } from '../../libs/errors/failure.ts';
 import { compareLabels, compareUtf8, type Labels } from '../../libs/model/labels.ts';
 import type { MetricMetadata } from '../../libs/model/metadata.ts';
 import { type Owner, type Partition, type RingTable, readQuorum } from '../../libs/ring/table.ts';
-import { mergeListed } from '../../libs/series/merge-sorted.ts';
+import { type HeldListed, heldList, mergeHeld } from '../../libs/series/held-lists.ts';
 import { mergeSelections } from '../../libs/series/merge-sources.ts';
 import type {
   ChunkBatch,
@@ -191,18 +191,18 @@ export class QuorumSource implements RecentSource {
   }
 
   async labelNames(query: LabelQuery, signal: AbortSignal): Promise<Listed<string>> {
-    const lists = await this.#all(query, signal, (peer, stop) => peer.source().labelNames(query, stop));
-    return mergeListed(lists, compareUtf8, query.limit, signal);
+    const lists = await this.#held(query, signal, (source, own, stop) => source.labelNames(own, stop));
+    return mergeHeld(lists, compareUtf8, query, signal);
   }
 
   async labelValues(name: string, query: LabelQuery, signal: AbortSignal): Promise<Listed<string>> {
-    const lists = await this.#all(query, signal, (peer, stop) => peer.source().labelValues(name, query, stop));
-    return mergeListed(lists, compareUtf8, query.limit, signal);
+    const lists = await this.#held(query, signal, (source, own, stop) => source.labelValues(name, own, stop));
+    return mergeHeld(lists, compareUtf8, query, signal);
   }
 
   async series(query: LabelQuery, signal: AbortSignal): Promise<Listed<Labels>> {
-    const lists = await this.#all(query, signal, (peer, stop) => peer.source().series(query, stop));
-    return mergeListed(lists, compareLabels, query.limit, signal);
+    const lists = await this.#held(query, signal, (source, own, stop) => source.series(own, stop));
+    return mergeHeld(lists, compareLabels, query, signal);
   }
 
   async exemplars(query: LabelQuery, signal: AbortSignal): Promise<Listed<ExemplarSeries>> {
@@ -236,6 +236,17 @@ export class QuorumSource implements RecentSource {
   /** Owners of a partition that must answer: those who follow a log know all of it, each of them. */
   #asked({ replicationFactor }: RingTable): number {
     return this.#deps.freshness === undefined ? readQuorum(replicationFactor) : 1;
+  }
+
+  /** Lists of all who are asked, with what is counted of each. */
+  #held<T>(
+    query: LabelQuery,
+    signal: AbortSignal,
+    ask: (source: SeriesSource, query: LabelQuery, stop: AbortSignal) => Promise<Listed<T>>,
+  ): Promise<readonly HeldListed<T>[]> {
+    const read = (peer: ReadPeer, stop: AbortSignal) =>
+      heldList(query.memory, (memory) => ask(peer.source(), { ...query, memory }, stop));
+    return this.#all(query, signal, read);
   }
 
   /** The answers of #ask in one list. */

@@ -333,6 +333,10 @@ it('names and values of a block whose series are kept are listed in turns', asyn
   const others = await block.source.labelValues('pod', { ...query, minT: 0, selectors }, signal);
   assert.deepEqual([others.values.length, others.values[1]], [count / 2, 'value-0003']);
   assert.ok(memory.series.bytes > 0, 'its series are kept');
+  // The texts are, too; the places in a list are its own.
+  const held = new ListMemory(2 * 50_000).hold('t');
+  await block.source.labelValues('pod', { ...query, memory: held }, signal);
+  await assert.rejects(block.source.labelValues('pod', { ...query, memory: held }, signal), { kind: 'query_limit' });
   assert.ok(most > 1 && most <= 2048, `${most} texts in a turn`);
 });
 

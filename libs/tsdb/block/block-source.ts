@@ -87,7 +87,7 @@ export class BlockSource implements SeriesSource {
     const places = await this.#placesOf(query, signal);
     const columns = await block.columns?.(places?.length ?? block.seriesCount);
     if (columns !== undefined) {
-      return cutListed(await columns.names(places, query.minT, query.maxT, signal), [], query.limit);
+      return placedTexts(await columns.names(places, query.minT, query.maxT, signal), query);
     }
     return this.#textsIn(query, places, namesIn, signal);
   }
@@ -100,7 +100,7 @@ export class BlockSource implements SeriesSource {
     const places = await this.#placesOf(query, signal);
     const columns = await this.#block.columns?.(places?.length ?? this.#block.seriesCount);
     if (columns !== undefined) {
-      return cutListed(await columns.values(name, places, query.minT, query.maxT, signal), [], query.limit);
+      return placedTexts(await columns.values(name, places, query.minT, query.maxT, signal), query);
     }
     return this.#textsIn(query, places, (table) => valuesIn(table, name), signal);
   }
@@ -189,6 +189,12 @@ export class BlockSource implements SeriesSource {
   #isCovered({ minT, maxT }: LabelQuery): boolean {
     return minT <= this.#block.minTime && maxT >= this.#block.maxTime - 1;
   }
+}
+
+/** Texts that are kept for all who ask: of these the list has their places alone. */
+function placedTexts(texts: readonly string[], { limit, memory }: LabelQuery): Listed<string> {
+  memory?.take(bytesOfSets(0, texts.length));
+  return cutListed(texts, [], limit);
 }
 
 /** Counts the texts. @returns what they take */

@@ -258,6 +258,11 @@ describe('a head as a source', () => {
     const source = new HeadSource(head, new ValueLists(1 << 20));
     for (let i = 0; i < 3; i++) await source.labelValues('a', { ...query, selectors: [], memory: held }, signal);
     assert.ok(memory.used <= 64 << 10, `${memory.used} bytes`);
+    held.release();
+    // Of what is taken from them, the places.
+    const small = new ListMemory(2 * 100_000).hold('t');
+    for (let i = 0; i < 2; i++) await source.labelValues('a', { ...query, memory: small }, signal);
+    await assert.rejects(source.labelValues('a', { ...query, memory: small }, signal), { kind: 'query_limit' });
   });
 
   it('sorts by bytes of UTF-8, and says that it cut', async () => {

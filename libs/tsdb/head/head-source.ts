@@ -132,7 +132,7 @@ export class HeadSource implements SeriesSource {
     const ranges = this.#head.rangesBetween(minT, maxT);
     const coversAll = this.#coversAll(query);
     const list = yield* this.#lists.of(series, name, query.memory);
-    return coversAll ? list.texts : yield* this.#lists.textsWithSamples(series, list, ranges, minT, maxT);
+    return coversAll ? list.texts : yield* this.#lists.textsWithSamples(series, list, ranges, query);
   }
 
   *#valuesOf(name: number, query: LabelQuery): Steps<string[]> {
@@ -149,6 +149,7 @@ export class HeadSource implements SeriesSource {
     const values: string[] = [];
     if (seen.size * sortedFactor >= series.pairCountOfName(name)) {
       const { numbers: pairs, texts } = yield* this.#lists.of(series, name, query.memory);
+      query.memory?.take(bytesOfSets(0, seen.size));
       for (let i = 0; i < pairs.length; i++) {
         if (seen.has(pairs[i])) values.push(texts[i]);
         if (i % (stepItems * 8) === 0) yield;

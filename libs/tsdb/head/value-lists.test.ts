@@ -3,6 +3,7 @@ import { it } from 'node:test';
 import fc from 'fast-check';
 import { canonicalizeLabels } from '../../model/canonical-labels.ts';
 import { compareUtf8, Labels } from '../../model/labels.ts';
+import { ListMemory } from '../../series/list-memory.ts';
 import { ByteSink } from '../../std/byte-sink.ts';
 import { runInSlices } from '../../std/steps.ts';
 import { SeriesTable } from './series-table.ts';
@@ -69,4 +70,19 @@ it('a list is made once, and kept as far as there is room', async () => {
   const kept = await listOf(small, table, 'a');
   await listOf(small, table, 'b');
   assert.notEqual(await listOf(small, table, 'a'), kept);
+});
+
+it('a list that has become too long to be kept counts as a whole', async () => {
+  const table = new SeriesTable();
+  const memory = new ListMemory(16 << 20);
+  const held = memory.hold('t');
+  const lists = new ValueLists(200_000);
+  const list = (): Promise<ValueList> => runInSlices(lists.of(table, table.findName('a'), held), signal);
+  for (let i = 0; i < 3_000; i++) add(table, 'a', `value-${i}`);
+  await list();
+  assert.ok(memory.used <= 64 << 10, "one that is kept is nobody's");
+  for (let i = 3_000; i < 6_000; i++) add(table, 'a', `value-${i}`);
+  const { texts } = await list();
+  const least = texts.length * 34;
+  assert.ok(memory.used >= least, `${memory.used} bytes`);
 });

@@ -6,7 +6,7 @@
  */
 import { compareUtf8 } from '../../model/labels.ts';
 import { textOrder } from '../../model/text-order.ts';
-import { bytesOfText } from '../../series/list-memory.ts';
+import { bytesOfSets, bytesOfText } from '../../series/list-memory.ts';
 import type { ByteAllowance } from '../../std/inflight-bytes.ts';
 import { RecentlyUsed } from '../../std/recently-used.ts';
 import { type Steps, sortInSteps } from '../../std/steps.ts';
@@ -76,13 +76,19 @@ export class ValueLists {
     return this.#list(series, 'names', series.nameCount, names, memory);
   }
 
-  /** Texts of a list of whose pairs a series may have samples from minT to maxT; the list's own where that is all of them. */
+  /**
+   * Texts of a list of whose pairs a series may have samples from minT to maxT; the list's own where that is all of them.
+   * @param memory where the places of others are counted
+   */
   *textsWithSamples(
     series: SeriesTable,
     list: ValueList,
     ranges: readonly HeadRange[],
-    minT: number,
-    maxT: number,
+    {
+      minT,
+      maxT,
+      memory,
+    }: { readonly minT: number; readonly maxT: number; readonly memory?: ByteAllowance | undefined },
   ): Steps<readonly string[]> {
     const seen = this.#seen.get(list);
     if (seen !== undefined && minT <= seen.newestT && maxT >= seen.oldestT) {
@@ -91,7 +97,10 @@ export class ValueLists {
     }
     const { numbers, texts } = list;
     const found = yield* pairsWithSamples(series, numbers, ranges, minT, maxT);
-    if (found.length < texts.length) return found.map((i) => texts[i]);
+    if (found.length < texts.length) {
+      memory?.take(bytesOfSets(0, found.length));
+      return found.map((i) => texts[i]);
+    }
     const now = yield* lookAtFirst(series, numbers, ranges, minT, maxT);
     if (now !== undefined) this.#seen.set(list, now);
     return texts;
@@ -131,6 +140,8 @@ export class ValueLists {
     const none = { numbers: new Uint32Array(0), texts: [], compare, bytes: 0 };
     const list = yield* merged(known ?? none, sorted, bytes, compare);
     const isKept = this.#lists.set(key, list, list.bytes);
+    // One that was kept and has become too long for that is the list's own from now on.
+    if (!isKept && known !== undefined) memory?.take(known.bytes);
     memory?.give(added.length * unsortedBytes + (isKept ? bytes : 0));
     return list;
   }
