@@ -130,6 +130,23 @@ describe('the HTTP server', { timeout: 60_000 }, () => {
     }
   });
 
+  for (const [line, expected] of [
+    ['GET /healthz?\xc3\xbc HTTP/1.1', '400 the URL has characters that must be percent-encoded'],
+    [`GET /healthz?${'x'.repeat(140_000)} HTTP/1.1`, '431 URL and headers are larger than 131072 bytes: ask by POST'],
+    ['GET /healthz HTTP/9.9', '400 no HTTP request: Invalid HTTP version'],
+    ['nothing', '400 no HTTP request: Invalid method encountered'],
+  ] as const) {
+    it(`says what is wrong with ${line.slice(0, 20)}`, async () => {
+      const socket = connect(Number(new URL(url).port), '127.0.0.1');
+      socket.write(`${line}\r\nhost: a\r\n\r\n`, 'latin1');
+      const pieces: Buffer[] = [];
+      for await (const piece of socket) pieces.push(piece);
+      const [head = '', body = ''] = Buffer.concat(pieces).toString().split('\r\n\r\n');
+      assert.equal(`${head.split(' ')[1]} ${body}`, `${expected}\n`);
+      assert.match(head, /\r\ncontent-type: text\/plain; charset=utf-8\r\n/);
+    });
+  }
+
   it('says what is not there, and which method is', async () => {
     const absent = await ask('/nothing?token=x');
     assert.deepEqual([absent.status, absent.text], [404, 'no such endpoint: GET /nothing\n']);

@@ -14,6 +14,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import { version } from '../telemetry/version.ts';
 import { isUnexpected, sendFailure } from './failure-response.ts';
 import { isRefusal } from './refusal.ts';
+import { headerBytesMax, refuseGarbage } from './refuse-garbage.ts';
 import type { TenantOf } from './tenant-header.ts';
 import { traceRequests } from './trace-requests.ts';
 
@@ -34,8 +35,6 @@ export interface HttpServer {
 }
 
 const headersTimeoutMs = 10_000;
-/** Room for the long URLs of queries that are asked by GET; Node's own maximum is 16 KiB, Go's 1 MiB. */
-const headerBytesMax = 128 << 10;
 const keepAliveTimeoutMs = 120_000;
 /** How often connections that are too slow are looked for. */
 const checkEveryMs = 1_000;
@@ -76,6 +75,7 @@ export function createHttpServer(
       connectionsCheckingInterval: checkEveryMs,
       maxHeaderSize: headerBytesMax,
     },
+    clientErrorHandler: refuseGarbage,
     routerOptions: { maxParamLength: 2048, ignoreDuplicateSlashes: true },
     // What fastify refuses before a route is found, such as a path with a broken percent escape.
     frameworkErrors: (error, request, reply) => refuse(request, reply) ?? sendFailure(reply, error),
