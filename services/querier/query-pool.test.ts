@@ -207,6 +207,17 @@ describe('answers', () => {
     await assert.rejects(textOf(unread), failsWith('canceled', /was not read/));
   });
 
+  it('of which nothing is read at all end sooner where many wait than those that are read slowly', async () => {
+    const crowded = newPool({ workersMax: 2, unreadMsMax: 5_000 });
+    const slow = await run(crowded, 'write 60000');
+    const unread = await run(crowded, 'write 20000');
+    const waiting = Promise.all(Array.from({ length: 10 }, () => ask(crowded, 'hello')));
+    let bytes = 0;
+    while ((await Promise.race([waiting, sleep(20)])) === undefined) bytes += (await slow.chunks.next()).value.length;
+    await assert.rejects(textOf(unread), failsWith('canceled', /was not read/));
+    assert.equal(bytes + (await textOf(slow)).length, 60_000_000);
+  });
+
   it('that nobody reads take no more memory than they may: the one that has waited longest ends', async () => {
     const small = newPool({ unreadBytesMax: 5_000_000 });
     const first = await run(small, 'write 3000');

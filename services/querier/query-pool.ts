@@ -26,6 +26,8 @@ import { ControlWord, chunksUnderWayMax, controlWords, earlySelectsMax, StopReas
 
 /** How long a worker may wait for its client, all in all, while others wait for a worker. */
 const unreadMsMaxDefault = 5_000;
+/** So often within that time it is looked at; a client that takes nothing at all between two looks may keep its worker no longer where many wait. */
+const unreadLooks = 5;
 /** Bytes of answers that may wait for their clients. */
 const unreadBytesMaxDefault = 256 << 20;
 
@@ -141,7 +143,12 @@ class RunningJob {
   }
 
   get unreadMs(): number {
-    return this.#unreadMs + (this.#unreadSince === undefined ? 0 : performance.now() - this.#unreadSince);
+    return this.#unreadMs + this.stalledMs;
+  }
+
+  /** How long the client has taken nothing. */
+  get stalledMs(): number {
+    return this.#unreadSince === undefined ? 0 : performance.now() - this.#unreadSince;
   }
 }
 
@@ -268,11 +275,14 @@ export class QueryPool {
     this.#looker ??= setTimeout(() => {
       this.#looker = undefined;
       if (this.#queue.length === 0 || this.#closed) return;
+      // Of thirty clients that read nothing each would keep a worker from the next for as long as a slow one may.
+      const stalledMsMax = Math.max(unreadMsMax / unreadLooks, unreadMsMax / (1 + this.#queue.length));
       for (const { running } of this.#slots) {
-        if (running !== undefined && running.unreadMs > unreadMsMax) this.#stop(running.queued, StopReason.unread);
+        if (running === undefined || (running.unreadMs <= unreadMsMax && running.stalledMs <= stalledMsMax)) continue;
+        this.#stop(running.queued, StopReason.unread);
       }
       this.#lookAgain();
-    }, unreadMsMax / 5).unref();
+    }, unreadMsMax / unreadLooks).unref();
   }
 
   /** Counts what waits for clients; where it is too much the answer ends that has waited longest. */
