@@ -12,7 +12,10 @@ export interface ApiRow {
   readonly dress: Dress;
   /** Says nothing about a tenant and is answered to anybody, as in Mimir. */
   readonly isOpen?: boolean;
-  /** Which bodies are forms; absent, those of both kinds. Where Prometheus asks for the form by name, it knows no multipart ones. */
+  /**
+   * Which bodies are forms; absent, those of both kinds. Where Prometheus asks for the form by name it knows no multipart ones, and says
+   * what is wrong with the type of a body.
+   */
   readonly forms?: 'urlencoded' | 'none';
 }
 
@@ -24,6 +27,7 @@ const post = ['POST'] as const;
 const admin = ['POST', 'PUT'] as const;
 const plain: Rest = { dress: apiDress };
 const uncompressed: Rest = { dress: uncompressedDress };
+const search: Rest = { dress: uncompressedDress, forms: 'urlencoded' };
 const open: Rest = { dress: apiDress, isOpen: true };
 
 const table = {
@@ -35,9 +39,9 @@ const table = {
   '/api/v1/labels': [both, plain],
   '/api/v1/label/:name/values': [get, plain],
   '/api/v1/series': [both, { dress: apiDress, forms: 'urlencoded' }],
-  '/api/v1/search/metric_names': [both, uncompressed],
-  '/api/v1/search/label_names': [both, uncompressed],
-  '/api/v1/search/label_values': [both, uncompressed],
+  '/api/v1/search/metric_names': [both, search],
+  '/api/v1/search/label_names': [both, search],
+  '/api/v1/search/label_values': [both, search],
   '/api/v1/metadata': [get, plain],
   '/api/v1/rules': [get, plain],
   '/api/v1/alerts': [get, plain],

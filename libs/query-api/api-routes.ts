@@ -212,8 +212,10 @@ async function readParameters(
     whenOver(reply, held.release);
     body = held.bytes;
   }
+  if (row.forms === 'urlencoded' && request.method !== 'GET' && media?.error !== undefined) {
+    throw new Failure('bad_data', `error parsing form values: ${media.error}`);
+  }
   // Only forms have parameters, as in Go.
-  if (request.method !== 'GET') form.error = media?.error;
   const isForm = media?.type === formType && row.forms !== 'none';
   const isMultipart = media?.type === multipartType && row.forms === undefined;
   if (isForm) form.append(textOf(body));

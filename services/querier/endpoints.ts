@@ -22,16 +22,7 @@ import {
 } from './prometheus-api.ts';
 import { remoteRead } from './read-endpoint.ts';
 import { searchLabelNames, searchLabelValues, searchMetricNames } from './search-endpoints.ts';
-import {
-  disabled,
-  features,
-  fixed,
-  runtimeInfo,
-  targets,
-  tsdbBlocks,
-  tsdbStatus,
-  walReplay,
-} from './status-endpoints.ts';
+import { disabled, features, fixed, runtimeInfo, tsdbBlocks, tsdbStatus, walReplay } from './status-endpoints.ts';
 
 const noAdmin = disabled('admin APIs disabled');
 
@@ -52,7 +43,7 @@ export const endpoints: Readonly<Record<ApiPath, Endpoint>> = {
   '/api/v1/rules': rules,
   '/api/v1/alerts': fixed('{"alerts":[]}'),
   '/api/v1/alertmanagers': fixed('{"activeAlertmanagers":[],"droppedAlertmanagers":[]}'),
-  '/api/v1/targets': targets,
+  '/api/v1/targets': fixed('{"activeTargets":[],"droppedTargets":[],"droppedTargetCounts":{}}'),
   '/api/v1/targets/metadata': targetMetadata,
   '/api/v1/scrape_pools': fixed('{"scrapePools":[]}'),
   '/api/v1/notifications': fixed('[]'),

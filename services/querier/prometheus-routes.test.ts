@@ -184,11 +184,6 @@ describe('the label endpoints', () => {
     },
     { url: '/metadata?limit=0', body: success('{}') },
     { url: '/targets/metadata?limit=0x1', status: 400, body: failure('bad_data', 'limit must be a number') },
-    { url: '/targets?state=ANY', body: success('{"activeTargets":[],"droppedTargets":[],"droppedTargetCounts":{}}') },
-    {
-      url: '/targets?state=active',
-      body: success('{"activeTargets":[],"droppedTargets":[],"droppedTargetCounts":null}'),
-    },
     { url: '/targets/metadata?limit=1', body: success('[]') },
     { url: '/targets/metadata?match_target={}', body: success('[]') },
     {

@@ -20,12 +20,6 @@ export function fixed(dataJson: string): Endpoint {
   return async () => successAnswer(dataJson);
 }
 
-/** Targets are scraped by others. Prometheus counts those that it dropped where these are asked for. */
-export async function targets({ form }: ApiCall): Promise<ApiAnswer> {
-  const counts = ['', 'any', 'dropped'].includes(form.get('state').toLowerCase()) ? '{}' : 'null';
-  return successAnswer(`{"activeTargets":[],"droppedTargets":[],"droppedTargetCounts":${counts}}`);
-}
-
 /** An endpoint that Prometheus has behind a flag, off. */
 export function disabled(words: string): Endpoint {
   return async () => disabledAnswer(words);

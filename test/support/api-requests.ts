@@ -551,7 +551,7 @@ function bodyRequests(): readonly ApiRequest[] {
     post('query', (time + query + end).replaceAll('\r', ''), multipart);
   }
   for (const type of [multipart, 'multipart/form-data', 'multipart/mixed; boundary=b', `${multipart}; x`]) {
-    for (const path of ['labels', 'series', 'series?match[]=api_odd']) {
+    for (const path of ['labels', 'series', 'series?match[]=api_odd', `search/metric_names?start=${now - 60}`]) {
       post(path, `${field('form-data; name="match[]"', 'api_plain')}--b--`, type);
     }
   }
@@ -566,7 +566,9 @@ function bodyRequests(): readonly ApiRequest[] {
     'a/b/c',
     ';',
   ]) {
-    for (const path of ['labels', 'series', 'series?match[]=api_odd']) post(path, 'match[]=api_plain', type);
+    for (const path of ['labels', 'series', 'series?match[]=api_odd', `search/metric_names?start=${now - 60}`]) {
+      post(path, 'match[]=api_plain', type);
+    }
   }
   return list;
 }
