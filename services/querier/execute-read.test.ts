@@ -4,6 +4,7 @@ import protobuf from 'protobufjs';
 import { Failure } from '../../libs/errors/failure.ts';
 import { ChunkEncoding } from '../../libs/model/encoding/chunk.ts';
 import { SnappyDecoder } from '../../libs/model/encoding/snappy.ts';
+import type { Matcher } from '../../libs/model/matcher.ts';
 import { JsonBytes } from '../../libs/query-api/json-bytes.ts';
 import { makeColumns } from '../../libs/series/merge.ts';
 import type { SeriesReader } from '../../libs/series/series-reader.ts';
@@ -65,10 +66,18 @@ interface Limits {
   readonly memoryBytesMax?: number;
 }
 
-function run(form: ReadForm, reader: SeriesReader, limits: Limits = {}, checkStopped = () => {}): Uint8Array {
+const anything = [{ type: '=~', name: 'a', value: '.+' }] as const;
+
+function run(
+  form: ReadForm,
+  reader: SeriesReader,
+  limits: Limits = {},
+  checkStopped = () => {},
+  matchers: readonly Matcher[] = anything,
+): Uint8Array {
   const chunks: Uint8Array[] = [];
   const output = new JsonBytes((chunk) => chunks.push(chunk));
-  const query = { matchers: [], minT: 2, maxT: 1000 };
+  const query = { matchers, minT: 2, maxT: 1000 };
   const noLimits = { samplesMax: 0, memoryBytesMax: 0 };
   executeRead({
     queries: [query, query],
@@ -156,6 +165,14 @@ describe('a remote read of samples', () => {
     assert.ok(run(ReadForm.samples, two, { samplesMax: 6 }).length > 0);
     assert.throws(() => run(ReadForm.samples, two, { memoryBytesMax: 100 }), Failure);
   });
+});
+
+it('a remote read of no selector has nothing', () => {
+  const [samples, chunks] = [ReadForm.samples, ReadForm.streamedChunks].map((form) =>
+    run(form, two, {}, undefined, []),
+  );
+  assert.deepEqual(samplesOf(samples ?? new Uint8Array()), { results: [{}, {}] });
+  assert.equal(chunks?.length, 0);
 });
 
 it('a remote read of samples can be stopped between series that are long', () => {

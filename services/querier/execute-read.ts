@@ -38,7 +38,7 @@ const mergedChunkSamples = 120;
 /** Frames are handed on when there are so many bytes of them. */
 const framesBytesMax = 1 << 16;
 
-/** Writes the answer. @returns samples that were read, 0 where chunks went out as they were. @throws Failure */
+/** Writes the answer; a query without a matcher has nothing, as in Prometheus. @returns samples that were read, 0 where chunks went out as they were. @throws Failure */
 export function executeRead(job: ReadJob): number {
   return job.form === ReadForm.streamedChunks ? streamChunks(job) : writeSamples(job);
 }
@@ -48,6 +48,10 @@ function writeSamples({ queries, reader, output, limits, checkStopped }: ReadJob
   let total = 0;
   for (const { matchers, minT, maxT } of queries) {
     const result = answer.begin(1);
+    if (matchers.length === 0) {
+      answer.end(result);
+      continue;
+    }
     const selection = reader.select({ matchers, minT, maxT });
     const decoder = new SeriesDecoder(selection, minT, maxT);
     let samples = 0;
@@ -82,6 +86,7 @@ function writeSamples({ queries, reader, output, limits, checkStopped }: ReadJob
 
 function streamChunks({ queries, reader, output, limits, checkStopped }: ReadJob): number {
   queries.forEach(({ matchers, minT, maxT }, queryIndex) => {
+    if (matchers.length === 0) return;
     const selection = reader.select({ matchers, minT, maxT });
     const labels = Array.from({ length: seriesCountOf(selection.labels) }, (_, series) =>
       labelsAt(selection.labels, series),
