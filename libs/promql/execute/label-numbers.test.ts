@@ -48,6 +48,24 @@ describe('numbers of label sets', () => {
     });
   }
 
+  it('are one where all labels agree', () => {
+    fc.assert(
+      fc.property(fc.array(fc.array(label), { maxLength: 100 }), (series) => {
+        const memory = new Memory();
+        const numbers = new LabelNumbers('all', false, memory);
+        const byKey = new Map<string, number>();
+        for (const entries of series) {
+          const labels = Labels.from(entries);
+          if (!byKey.has(labels.key)) byKey.set(labels.key, byKey.size);
+          assert.equal(numbers.of(labels), byKey.get(labels.key));
+          assert.equal(numbers.count, byKey.size);
+        }
+        numbers.end();
+        assert.equal(memory.held, 0);
+      }),
+    );
+  });
+
   it('take no memory for each name, and what they take is counted', () => {
     const memory = new Memory();
     const names = new Set(['id', ...Array.from({ length: 10_000 }, (_, i) => `l${i}`)]);

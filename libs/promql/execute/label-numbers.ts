@@ -22,7 +22,7 @@ const seed = (Math.random() * 2 ** 32) | 0;
 
 export class LabelNumbers {
   readonly #memory: CountedMemory;
-  readonly #names: ReadonlySet<string>;
+  readonly #names: ReadonlySet<string> | 'all';
   readonly #without: boolean;
   /** Undefined where they are many, or what does not count. */
   readonly #few: readonly string[] | undefined;
@@ -40,12 +40,15 @@ export class LabelNumbers {
   #lastNumber = -1;
   #lastLabels: Labels | undefined;
 
-  /** @param without whether it is the labels of other names that count, but for that of the metric */
-  constructor(names: ReadonlySet<string>, without: boolean, memory: CountedMemory) {
+  /**
+   * @param names of the labels that count; `all`: that of the metric, too
+   * @param without whether it is the labels of other names that count, but for that of the metric
+   */
+  constructor(names: ReadonlySet<string> | 'all', without: boolean, memory: CountedMemory) {
     this.#memory = memory;
     this.#names = names;
     this.#without = without;
-    this.#few = without || names.size > fewNames ? undefined : [...names];
+    this.#few = names === 'all' || without || names.size > fewNames ? undefined : [...names];
   }
 
   /** How many numbers there are so far: 0, 1, ... in the order in which they were met. */
@@ -112,6 +115,7 @@ export class LabelNumbers {
   }
 
   #counts(name: string): boolean {
+    if (this.#names === 'all') return true;
     return this.#without ? name !== metricName && !this.#names.has(name) : this.#names.has(name);
   }
 

@@ -5,6 +5,7 @@
 import { Failure } from '../../errors/failure.ts';
 import { type ExecutionContext, workPerLabels } from './execution-context.ts';
 import type { Grid } from './grid.ts';
+import { LabelNumbers } from './label-numbers.ts';
 import type { OutputSeries, VectorOperator } from './operator.ts';
 import { PointKind, type StepColumn } from './step-column.ts';
 
@@ -45,24 +46,23 @@ export class UniqueSeries implements VectorOperator {
   series(): readonly OutputSeries[] {
     this.#context.worked(workPerLabels);
     const inputs = this.#input.series();
-    this.#allUnique = this.#context.isDistinct(inputs);
-    if (this.#allUnique) return inputs;
-    const numbers = new Map<string, number>();
-    this.#outputOf = new Int32Array(inputs.length);
-    inputs.forEach((series, i) => {
-      this.#context.worked(workPerLabels);
-      const { key } = series.labels;
-      let number = numbers.get(key);
-      if (number === undefined) {
-        number = this.#outputs.length;
-        numbers.set(key, number);
-        this.#outputs.push({ series, pending: 0, column: undefined, isEmpty: true });
-      }
-      (this.#outputs[number] as Output).pending++;
-      this.#outputOf[i] = number;
-    });
-    this.#allUnique = this.#outputs.length === inputs.length;
+    this.#allUnique = inputs.length < 2 || this.#context.isDistinct(inputs);
     if (this.#allUnique) return this.#context.distinct(inputs);
+    const numbers = new LabelNumbers('all', false, this.#context);
+    this.#outputOf = new Int32Array(inputs.length);
+    inputs.forEach(({ labels }, i) => {
+      this.#context.worked(workPerLabels);
+      this.#outputOf[i] = numbers.of(labels);
+    });
+    this.#allUnique = numbers.count === inputs.length;
+    numbers.end();
+    if (this.#allUnique) return this.#context.distinct(inputs);
+    inputs.forEach((series, i) => {
+      // They are numbered in the order in which they come.
+      const number = this.#outputOf[i];
+      if (number === this.#outputs.length) this.#outputs.push({ series, pending: 0, column: undefined, isEmpty: true });
+      (this.#outputs[number] as Output).pending++;
+    });
     if (this.#grid.stepCount === 1) this.#orderByFirstPoint();
     return this.#context.distinct(this.#outputs.map(({ series }) => series));
   }
