@@ -118,6 +118,20 @@ function queryRequests(): readonly ApiRequest[] {
     get(`format_query?query=${encoded}`);
     get(`parse_query?query=${encoded}`);
   }
+  // Bytes that are no UTF-8: no label has them.
+  for (const text of [
+    '"\\xff"',
+    'api_plain{job="\\xff"}',
+    'api_plain{job!="\\xff"}',
+    '{job=~"\\xff|a"}',
+    '{"\\xff"=""}',
+  ]) {
+    const encoded = encodeURIComponent(text);
+    for (const path of ['query', 'parse_query', 'format_query', 'query_exemplars']) {
+      get(`${path}?query=${encoded}${path === 'query' ? `&time=${now}` : ''}`);
+    }
+    for (const path of ['series', 'labels', 'label/job/values']) get(`${path}?match[]=${encoded}`);
+  }
   const times = [
     ...[
       '0',

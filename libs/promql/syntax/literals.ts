@@ -3,7 +3,7 @@
  * Owns the values and the words for bad ones. Facts: Go strconv.{ParseInt,ParseFloat}, prometheus/common
  * model.ParseDuration, prometheus util/strutil.Unquote.
  */
-import { isUtf8 } from 'node:buffer';
+import { textOfRaw } from '../../model/raw-text.ts';
 import { quoteText } from './go-text.ts';
 
 const decimalInteger = /^(?:0|[1-9](?:_?[0-9])*)$/;
@@ -129,7 +129,7 @@ export function unquote(token: string): string {
   let copied = 0;
   const flush = (): void => {
     if (bytes.length === 0) return;
-    text += decodeBytes(Uint8Array.from(bytes));
+    text += textOfRaw(Uint8Array.from(bytes));
     bytes = [];
   };
   for (const match of body.matchAll(escapeSequence)) {
@@ -149,17 +149,4 @@ export function unquote(token: string): string {
   }
   flush();
   return text + body.slice(copied);
-}
-
-function decodeBytes(bytes: Uint8Array): string {
-  let text = '';
-  for (let at = 0; at < bytes.length; ) {
-    const length = [1, 2, 3, 4].find((count) => isUtf8(bytes.subarray(at, at + count)));
-    text +=
-      length === undefined
-        ? String.fromCharCode(0xdc00 + bytes[at])
-        : Buffer.from(bytes.subarray(at, at + length)).toString();
-    at += length ?? 1;
-  }
-  return text;
 }

@@ -441,11 +441,11 @@ export const peerDescriptor: object = {
            "id": 1
           },
           "name": {
-           "type": "string",
+           "type": "bytes",
            "id": 2
           },
           "value": {
-           "type": "string",
+           "type": "bytes",
            "id": 3
           },
           "matched": {

@@ -37,6 +37,7 @@ describe('cold messages between processes', () => {
       { type: '!=', name: '', value: 'x' },
       { type: '!~', name: 'b', value: '', values: [] },
       { type: '=~', name: 'c', value: '', values: ['', 'y'] },
+      { type: '=', name: 'ü\udcff', value: '\udcc3\ufffd\u{1f30a}' },
     ] as const;
     const query = { matchers, minT: Number.NEGATIVE_INFINITY, maxT: -0.5 };
     assert.deepEqual(decodeSelect(encodeSelect(tenant, query, ['b'])), { tenant, query, blocks: ['b'] });

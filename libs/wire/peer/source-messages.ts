@@ -6,6 +6,7 @@ import { Failure } from '../../errors/failure.ts';
 import { blankPairs, Labels } from '../../model/labels.ts';
 import type { Matcher, MatcherType } from '../../model/matcher.ts';
 import { type MetricMetadata, metricTypes } from '../../model/metadata.ts';
+import { rawOfText, textOfRaw } from '../../model/raw-text.ts';
 import { parseTenantId, type TenantId } from '../../model/tenant-id.ts';
 import { bytesOfExemplars, bytesOfLabels, bytesOfMetadata, bytesOfText } from '../../series/list-memory.ts';
 import type { SeriesShard } from '../../series/series-shard.ts';
@@ -14,8 +15,8 @@ import { codecOf, type MessageCodec } from './message-codec.ts';
 
 interface MatcherMessage {
   readonly type: string;
-  readonly name: string;
-  readonly value: string;
+  readonly name: Uint8Array;
+  readonly value: Uint8Array;
   readonly matched?: { readonly values: readonly string[] } | null;
 }
 
@@ -154,7 +155,8 @@ export function decodeMetadataQuery(bytes: Uint8Array): {
 }
 
 function matcherMessage({ type, name, value, values }: Matcher): MatcherMessage {
-  return { type, name, value, ...(values === undefined ? {} : { matched: { values } }) };
+  const matched = values === undefined ? {} : { matched: { values } };
+  return { type, name: rawOfText(name), value: rawOfText(value), ...matched };
 }
 
 function matcherOf({ type, name, value, matched }: MatcherMessage): Matcher {
@@ -162,7 +164,7 @@ function matcherOf({ type, name, value, matched }: MatcherMessage): Matcher {
     throw new Failure('bad_data', `a peer asks with a matcher of type ${JSON.stringify(type)}`);
   }
   const known = matched === undefined || matched === null ? {} : { values: matched.values };
-  return { type: type satisfies MatcherType, name, value, ...known };
+  return { type: type satisfies MatcherType, name: textOfRaw(name), value: textOfRaw(value), ...known };
 }
 
 /** A kind of list: how its values stand in a piece. */
