@@ -5,7 +5,8 @@
 import { Failure } from '../../errors/failure.ts';
 import type { Histogram } from '../../model/histogram.ts';
 import type { ResultSeries } from '../engine.ts';
-import { type ExecutionContext, workPerLabels } from './execution-context.ts';
+import { type NumberingContext, workPerLabels } from './execution-context.ts';
+import { LabelNumbers } from './label-numbers.ts';
 import { sameLabelset } from './unique-series.ts';
 
 type Points = Omit<ResultSeries, 'labels'>;
@@ -13,18 +14,22 @@ type Points = Omit<ResultSeries, 'labels'>;
 const workPerPoint = 10;
 
 /** @throws Failure where series of the same labels have two floats or two histograms at one time */
-export function joinSameLabels(
-  context: Pick<ExecutionContext, 'worked'>,
-  series: readonly ResultSeries[],
-): ResultSeries[] {
-  const byKey = new Map<string, ResultSeries[]>();
-  for (const one of series) {
+export function joinSameLabels(context: NumberingContext, series: readonly ResultSeries[]): ResultSeries[] {
+  const numbers = new LabelNumbers('all', false, context);
+  const byNumber: ResultSeries[][] = [];
+  const numberOf = series.map(({ labels }) => {
     context.worked(workPerLabels);
-    const same = byKey.get(one.labels.key);
-    if (same === undefined) byKey.set(one.labels.key, [one]);
+    return numbers.of(labels);
+  });
+  numbers.end();
+  if (numbers.count === series.length) return [...series];
+  series.forEach((one, i) => {
+    const number = numberOf[i] as number;
+    const same = byNumber[number];
+    if (same === undefined) byNumber[number] = [one];
     else same.push(one);
-  }
-  return Array.from(byKey.values(), (same) => {
+  });
+  return byNumber.map((same) => {
     const [first] = same as [ResultSeries];
     return same.length === 1 ? first : { labels: first.labels, ...mergedPoints(context, same) };
   });
@@ -37,7 +42,7 @@ interface Point {
 }
 
 /** Few have several series: what is joined may be made of objects. */
-function mergedPoints(context: Pick<ExecutionContext, 'worked'>, series: readonly ResultSeries[]): Points {
+function mergedPoints(context: Pick<NumberingContext, 'worked'>, series: readonly ResultSeries[]): Points {
   const points: Point[] = [];
   for (const { t, v, h } of series) {
     context.worked(workPerPoint * t.length);
