@@ -54,7 +54,8 @@ export function rewritableQuestion(form: RequestForm, { syntax, subqueryStepMs }
     const isIndependent = hasSteps && !wordsOfRange.test(query);
     return { query, ...steps, limit, lookbackMs: readLookbackMs(form), isIndependent, hasSteps, split };
   } catch (error) {
-    if (error instanceof Failure) return undefined;
+    // A chain of two thousand operators is sound, and too high for this thread's stack: a worker's is larger.
+    if (error instanceof Failure || error instanceof RangeError) return undefined;
     throw error;
   }
 }
