@@ -11,11 +11,12 @@ function questionOf(query: string): ReturnType<typeof rewritableQuestion> {
 }
 
 it('a chain is rewritten as long as the stack is large enough for it', () => {
-  assert.equal(questionOf(`a${' + a'.repeat(100)}`)?.hasSteps, true);
-  for (const operators of [500, 1_000, 1_500, 1_990]) {
+  // The highest first: what has run often takes less of the stack.
+  for (const operators of [1_990, 1_500, 1_000]) {
     const question = questionOf(`a${'+a'.repeat(operators)}`);
     assert.ok(question === undefined || question.hasSteps, `${operators} operators`);
   }
+  assert.equal(questionOf(`a${' + a'.repeat(100)}`)?.hasSteps, true);
 });
 
 it('what is no expression goes to a querier', () => assert.equal(questionOf('a +'), undefined));
