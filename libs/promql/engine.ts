@@ -275,7 +275,7 @@ function gather(context: ExecutionContext, operator: VectorOperator, grid: Grid)
     context.worked(workPerSeries + grid.stepCount);
     const count = column.pointCount();
     if (count === 0) continue;
-    const points = pointsOf(column, count, everyStep);
+    const points = pointsOf(context, column, count, everyStep);
     context.takeMemory(16 * count + histogramBytes(points.h));
     result.push({ labels, ...points });
   }
@@ -284,10 +284,18 @@ function gather(context: ExecutionContext, operator: VectorOperator, grid: Grid)
   return result;
 }
 
-function pointsOf(column: StepColumn, count: number, everyStep: Float64Array): Omit<ResultSeries, 'labels'> {
-  if (count === column.stepCount && !column.hasHistograms) return { t: everyStep, v: column.values.slice(), h: null };
-  const t = new Float64Array(count);
-  const v = new Float64Array(count);
+function pointsOf(
+  { slabs }: ExecutionContext,
+  column: StepColumn,
+  count: number,
+  everyStep: Float64Array,
+): Omit<ResultSeries, 'labels'> {
+  const v = slabs.floats(count);
+  if (count === column.stepCount && !column.hasHistograms) {
+    v.set(column.values);
+    return { t: everyStep, v, h: null };
+  }
+  const t = slabs.floats(count);
   const h: (Histogram | null)[] | null = column.hasHistograms ? [] : null;
   let row = 0;
   for (let step = 0; step < column.stepCount; step++) {

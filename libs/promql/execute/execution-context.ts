@@ -10,6 +10,7 @@ import type { Histogram } from '../../model/histogram.ts';
 import type { Labels } from '../../model/labels.ts';
 import type { ReadQuery, SeriesReader } from '../../series/series-reader.ts';
 import type { LabelTable } from '../../series/series-source.ts';
+import { Slabs } from '../../std/slabs.ts';
 import { Annotations } from './annotations.ts';
 import type { OutputSeries } from './operator.ts';
 import type { SampleCounts } from './sample-counts.ts';
@@ -61,6 +62,8 @@ export class ExecutionContext {
   readonly annotations = new Annotations();
   readonly sourceWarnings = new Set<string>();
   readonly counts: SampleCounts;
+  /** For columns of which there is one a series. */
+  readonly slabs = new Slabs();
   readonly stats: Peaks = { samplesPeak: 0, memoryBytesPeak: 0 };
   readonly #limits: QueryLimits;
   /** The query as it was written, for errors. */
@@ -180,7 +183,7 @@ export class ExecutionContext {
   /** A cleared column, from earlier use if there is one. */
   takeColumn(stepCount: number): StepColumn {
     this.takeMemory(stepCount * bytesPerStep + bytesPerColumn);
-    return this.#freeColumns.get(stepCount)?.pop() ?? new StepColumn(stepCount);
+    return this.#freeColumns.get(stepCount)?.pop() ?? new StepColumn(stepCount, this.slabs);
   }
 
   /** Takes a column back. */

@@ -24,7 +24,7 @@ export function gatherRange(context: ExecutionContext, builder: OperatorBuilder,
     const samples = source.next();
     unpackSamples(samples);
     bounds.place(samples, source.windows);
-    const points = pointsOf(samples, bounds, source.windows, node);
+    const points = pointsOf(context, samples, bounds, source.windows, node);
     if (points.t.length === 0) continue;
     // The points of a subquery are held already, by what it is made of.
     if (node.kind === 'matrixSelector') context.holdSamples(points.t.length);
@@ -46,7 +46,13 @@ function sizeOf(histograms: NonNullable<ResultSeries['h']>): number {
 
 type Points = Omit<ResultSeries, 'labels'>;
 
-function pointsOf(samples: RangeSamples, bounds: WindowBounds, windows: RangeWindows, node: PlanNode): Points {
+function pointsOf(
+  { slabs }: ExecutionContext,
+  samples: RangeSamples,
+  bounds: WindowBounds,
+  windows: RangeWindows,
+  node: PlanNode,
+): Points {
   const floatBegin = bounds.floatBegin[0];
   const floatEnd = bounds.floatEnd[0];
   const histogramBegin = bounds.histogramBegin[0];
@@ -60,8 +66,8 @@ function pointsOf(samples: RangeSamples, bounds: WindowBounds, windows: RangeWin
     return extended(samples, floatBegin, floatEnd, windows);
   }
   const count = floatEnd - floatBegin + (histogramEnd - histogramBegin);
-  const t = new Float64Array(count);
-  const v = new Float64Array(count);
+  const t = slabs.floats(count);
+  const v = slabs.floats(count);
   const h: (Histogram | null)[] | null = histogramBegin < histogramEnd ? [] : null;
   let float = floatBegin;
   let histogram = histogramBegin;

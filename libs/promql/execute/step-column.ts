@@ -3,6 +3,7 @@
  * Operators are handed a cleared column and fill it; whoever hands it over owns it.
  */
 import type { Histogram } from '../../model/histogram.ts';
+import { Slabs } from '../../std/slabs.ts';
 
 /** What stands at a step. */
 export const PointKind = { none: 0, float: 1, histogram: 2 } as const;
@@ -17,9 +18,10 @@ export class StepColumn {
   /** Whether any kind may be histogram: false saves looking. */
   hasHistograms = false;
 
-  constructor(stepCount: number) {
-    this.kinds = new Uint8Array(stepCount);
-    this.values = new Float64Array(stepCount);
+  /** @param slabs where there are many columns */
+  constructor(stepCount: number, slabs: Slabs = new Slabs()) {
+    this.kinds = slabs.bytes(stepCount);
+    this.values = slabs.floats(stepCount);
   }
 
   get stepCount(): number {
