@@ -10,6 +10,11 @@ import { crc32, deflateRawSync, constants as zlib } from 'node:zlib';
 const header = Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255);
 const trailerBytes = 8;
 const level = zlib.Z_BEST_SPEED;
+/**
+ * Memory for what a piece becomes; most fit. So much is had from the system and goes back to it (bin/maru.js), while small memory that waits
+ * to be collected keeps the allocator's heap high.
+ */
+const chunkSize = 128 << 10;
 
 export class GzipPieces {
   #isFirst = true;
@@ -19,7 +24,7 @@ export class GzipPieces {
   /** The next piece of the file, in memory of its own. Nothing comes after the last one. */
   next(bytes: Uint8Array, isLast: boolean): Uint8Array<ArrayBuffer> {
     const finishFlush = isLast ? zlib.Z_FINISH : zlib.Z_SYNC_FLUSH;
-    const deflated = deflateRawSync(bytes, { level, finishFlush });
+    const deflated = deflateRawSync(bytes, { level, finishFlush, chunkSize });
     this.#checksum = crc32(bytes, this.#checksum);
     this.#length += bytes.length;
     const begin = this.#isFirst ? header.length : 0;
