@@ -335,6 +335,17 @@ describe('a worker with a large heap', () => {
     assert.equal(pool.workers, 1);
     assert.equal(pool.deaths, 0);
   });
+
+  it('collects what nobody uses and stays, though small jobs follow', async () => {
+    const first = await ask(pool, 'thread');
+    await ask(pool, 'leave-memory');
+    let left = true;
+    while (left) {
+      await sleep(50);
+      left = (await ask(pool, 'has-left-memory')) === 'true';
+    }
+    assert.equal(await ask(pool, 'thread'), first);
+  });
 });
 
 describe('the queue', () => {

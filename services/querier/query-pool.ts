@@ -4,8 +4,8 @@
  * Does not own HTTP (libs/query-api), nor reads (serve-reads.ts), nor evaluation (query-worker.ts). A job that may be small has the turn
  * of a worker, but that hears of it only when it has proved to be more (small-queries.ts).
  * A worker that does not stop when asked is killed and another takes its place, so a job costs at most itself. Workers are
- * started when they are needed; a worker costs its engine's import once. V8 gives nothing back while a thread sleeps, so one that a large
- * query has left with a large heap is replaced when nobody asks any more.
+ * started when they are needed; a worker costs its engine's import once. What large queries have left a worker collects itself, which
+ * keeps what it has compiled; one that holds much nevertheless is replaced when nobody asks any more.
  */
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { Failure, toFailure } from '../../libs/errors/failure.ts';
@@ -21,7 +21,7 @@ import type { OutlineOf } from './outline-job.ts';
 import type { EvaluationRequest, QueryRequest } from './query-request.ts';
 import { ReadServer, select } from './serve-reads.ts';
 import type { SmallQueries } from './small-queries.ts';
-import type { JobMessage, JobStats, StartJob } from './worker-protocol.ts';
+import type { CollectedMessage, JobMessage, JobStats, StartJob } from './worker-protocol.ts';
 import { ControlWord, chunksUnderWayMax, controlWords, earlySelectsMax, StopReason } from './worker-protocol.ts';
 
 /** How long a worker may wait for its client, all in all, while others wait for a worker. */
@@ -33,8 +33,9 @@ const unreadBytesMaxDefault = 256 << 20;
 
 /** How long a worker may take to stop before it is killed. */
 const killAfterMs = 2_000;
-/** A worker that holds more than this and is idle for so long is replaced. Dashboards leave some 100 MB, and a new worker is slow at first. */
-const idleHeapBytesMax = 192 << 20;
+/** A worker that has collected and holds more than this is replaced: some 20 MB are usual, and a new worker is slow at first. */
+const idleHeapBytesMax = 96 << 20;
+/** One that is too much ends when it has been idle for so long. */
 const replaceAfterMs = 1_000;
 /** A worker's stack: an expression may be nested deeply. */
 const stackSizeMb = 32;
@@ -88,7 +89,7 @@ interface Slot {
   readonly control: Int32Array;
   readonly reads: ReadServer;
   running: RunningJob | undefined;
-  /** What its heap took when it was last looked at. */
+  /** What its heap took when it had last collected. */
   heldBytes: number;
   /** Replaces it once it has been idle for a while. */
   replacer: NodeJS.Timeout | undefined;
@@ -407,7 +408,10 @@ export class QueryPool {
     this.#slots.add(slot);
     worker.unref();
     let cause: unknown;
-    worker.on('message', (message: JobMessage) => this.#receive(slot, message));
+    worker.on('message', (message: JobMessage | CollectedMessage) => {
+      if (message.kind === 'collected') this.#noteHeld(slot, message.heldBytes);
+      else this.#receive(slot, message);
+    });
     worker.on('error', (error) => {
       cause = error;
     });
@@ -437,7 +441,6 @@ export class QueryPool {
   #receive(slot: Slot, message: JobMessage): void {
     const running = slot.running;
     if (running === undefined || running.number !== message.job) return;
-    if (message.kind === 'failed' || message.last) slot.heldBytes = message.heldBytes ?? slot.heldBytes;
     if (message.kind === 'failed') {
       this.#release(slot, running);
       this.#fail(running, new Failure(message.failure.kind, message.failure.message));
@@ -476,6 +479,11 @@ export class QueryPool {
     this.#assign();
     if (slot.running !== undefined || !this.#isTooMuch(slot)) return;
     slot.replacer = setTimeout(() => this.#replace(slot), replaceAfterMs).unref();
+  }
+
+  #noteHeld(slot: Slot, heldBytes: number): void {
+    slot.heldBytes = heldBytes;
+    if (slot.running === undefined && this.#slots.has(slot)) this.#replace(slot);
   }
 
   #isTooMuch({ heldBytes }: Slot): boolean {

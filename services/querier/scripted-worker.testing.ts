@@ -8,6 +8,8 @@ import type { JobStats } from './worker-protocol.ts';
 runWorker(() => ({ execute }));
 
 let held = new Uint8Array(0);
+/** Garbage, until it is collected. */
+let left: WeakRef<Uint8Array> | undefined;
 
 function execute({ request, reader, output, checkStopped }: JobContext): JobStats {
   const text = 'query' in request ? request.query : JSON.stringify(request);
@@ -50,6 +52,16 @@ function execute({ request, reader, output, checkStopped }: JobContext): JobStat
       while (performance.now() < until) held.fill(1);
       break;
     }
+    case 'leave-memory': {
+      const garbage = new Uint8Array(100 << 20);
+      left = new WeakRef(garbage);
+      const until = performance.now() + 100;
+      while (performance.now() < until) garbage.fill(1);
+      break;
+    }
+    case 'has-left-memory':
+      output.raw(String(left?.deref() !== undefined));
+      break;
     case 'thread':
       output.raw(String(threadId));
       break;

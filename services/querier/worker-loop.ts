@@ -1,10 +1,13 @@
 /**
  * A query worker's life: one job after the other, its answer in chunks, its failure as data.
  * Owns the order of things on the worker's thread. Does not own what a job does: that is `execute` (query-worker.ts).
- * The thread makes way for others, because a push that waits for a query costs more than a query that waits for a push.
+ * The thread makes way for others, because a push that waits for a query costs more than a query that waits for a push. What long jobs
+ * have left is collected once none has come for a while: V8 gives nothing back while a thread sleeps, and garbage that nobody collects
+ * holds what lies outside of the heap, too.
  */
 import { flushCompileCache } from 'node:module';
-import { getHeapStatistics } from 'node:v8';
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { MessagePort } from 'node:worker_threads';
 import { parentPort, workerData } from 'node:worker_threads';
 import { Failure } from '../../libs/errors/failure.ts';
@@ -13,7 +16,7 @@ import { lowerPriority, Pauses } from '../../libs/std/make-way.ts';
 import { BridgeReader, checkStopped } from './bridge-reader.ts';
 import { GzipPieces } from './gzip-pieces.ts';
 import type { QueryRequest } from './query-request.ts';
-import type { FailureMessage, JobMessage, JobStats, StartJob } from './worker-protocol.ts';
+import type { CollectedMessage, FailureMessage, JobMessage, JobStats, StartJob } from './worker-protocol.ts';
 import { ControlWord, chunksUnderWayMax, failureMessage } from './worker-protocol.ts';
 
 export interface JobContext {
@@ -45,6 +48,10 @@ const workerNiceness = 5;
 const firstChunkBytes = 1 << 20;
 /** A job that took less leaves no heap behind that is worth looking at. */
 const longJobMs = 50;
+/** Short jobs do not put it off: who asks little meanwhile waits for the collection at most, some 100 ms. */
+const collectAfterMs = 1_000;
+/** What less is held than this is not worth collecting: a worker that has warmed up holds half. */
+const collectBytesMin = 64 << 20;
 
 /**
  * Runs `execute` for every job that comes. `execute` writes a whole successful answer to the job's output and returns what it
@@ -58,6 +65,13 @@ export function runWorker(makeWork: (options: unknown) => WorkerWork): void {
   const pauses = new Pauses(arrivals);
   const { execute, warmUp } = makeWork(options);
   const firstChunk = new ArrayBuffer(firstChunkBytes);
+  let collector: NodeJS.Timeout | undefined;
+  // Not made by a job, whose memory it would keep.
+  const collect = () => {
+    if (heldBytes() < collectBytesMin) return;
+    collectGarbage();
+    jobs.postMessage({ kind: 'collected', heldBytes: heldBytes() } satisfies CollectedMessage);
+  };
   jobs.on('message', ({ job, request, gzip, queuedSeconds, early }: StartJob) => {
     const send = (message: JobMessage, transfer: ArrayBuffer[]) => jobs.postMessage(message, transfer);
     const begin = performance.now();
@@ -90,20 +104,32 @@ export function runWorker(makeWork: (options: unknown) => WorkerWork): void {
       });
       output.finish();
       if (lastChunk === undefined) throw new Failure('internal', 'the answer has no end');
-      const last = { bytes: lastChunk, last: true, stats, heldBytes: heldBytes(begin) };
-      send({ kind: 'chunk', job, ...last }, [lastChunk.buffer]);
+      send({ kind: 'chunk', job, bytes: lastChunk, last: true, stats }, [lastChunk.buffer]);
     } catch (error) {
-      send({ kind: 'failed', job, failure: asFailure(error), heldBytes: heldBytes(begin) }, []);
+      send({ kind: 'failed', job, failure: asFailure(error) }, []);
     }
+    if (performance.now() - begin < longJobMs) return;
+    clearTimeout(collector);
+    collector = setTimeout(collect, collectAfterMs);
   });
   if (warmUp !== undefined) goOn(warmUp);
 }
 
-/** What the heap takes after a job that began at `begin`. */
-function heldBytes(begin: number): number | undefined {
-  if (performance.now() - begin < longJobMs) return undefined;
+/** What the heap takes, with what it holds outside and with what is not collected yet. */
+function heldBytes(): number {
   const { total_heap_size, external_memory } = getHeapStatistics();
   return total_heap_size + external_memory;
+}
+
+/**
+ * Collects all garbage of this thread and gives its pages back at once; what is compiled stays. The way to do it is there only where a
+ * context is made with a flag. That must not stay: compiled code is kept for those alone that have the same flags.
+ */
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as NodeJS.GCFunction;
+  setFlagsFromString('--no-expose-gc');
+  collect({ type: 'major', execution: 'sync', flavor: 'last-resort' });
 }
 
 /** A step a turn of the event loop: a job that has come meanwhile goes first. What was compiled is kept for the next worker. */

@@ -57,10 +57,13 @@ export interface JobStats {
   readonly samples: number;
 }
 
-/**
- * Worker to main, on the job port. After `failed` or the last chunk the worker is free. `heldBytes` is what its heap takes then, with
- * what it has not collected yet; undefined after a short job, which changes little.
- */
+/** Worker to main, on the job port: it has collected what its jobs have left, and still holds so much. */
+export interface CollectedMessage {
+  readonly kind: 'collected';
+  readonly heldBytes: number;
+}
+
+/** Worker to main, on the job port. After `failed` or the last chunk the worker is free. */
 export type JobMessage =
   | { readonly kind: 'chunk'; readonly job: number; readonly bytes: Uint8Array<ArrayBuffer>; readonly last: false }
   | {
@@ -69,14 +72,8 @@ export type JobMessage =
       readonly bytes: Uint8Array<ArrayBuffer>;
       readonly last: true;
       readonly stats: JobStats;
-      readonly heldBytes: number | undefined;
     }
-  | {
-      readonly kind: 'failed';
-      readonly job: number;
-      readonly failure: FailureMessage;
-      readonly heldBytes: number | undefined;
-    };
+  | { readonly kind: 'failed'; readonly job: number; readonly failure: FailureMessage };
 
 const batchesAheadMax = 8;
 /** Of all parts of a selection together: a batch may have megabytes, and a year of blocks has hundreds of parts. */
