@@ -44,6 +44,7 @@ async function startSplit(options: Omit<MaruOptions, 'dataDir'> = {}): Promise<M
       return found.baseUrl;
     },
     pid: () => distributor.pid(),
+    pids: () => all.map((one) => one.pid()),
     log: () => all.map((one) => one.log()).join('\n'),
     isRunning: () => all.every((one) => one.isRunning()),
     exited: () => distributor.exited(),

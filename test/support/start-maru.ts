@@ -31,6 +31,8 @@ export interface Maru extends AsyncDisposable {
   /** Where a room that has no door of its own is looked at: its metrics, its pages. */
   roomUrl(room: 'ingester' | 'store-gateway' | 'compactor'): string;
   pid(): number;
+  /** Of every process that it is made of. */
+  pids(): readonly number[];
   /** What the process said since its last start. */
   log(): string;
   isRunning(): boolean;
@@ -70,6 +72,7 @@ export async function startMaru(options: MaruOptions = {}): Promise<Maru> {
     port,
     roomUrl: () => baseUrl,
     pid: () => child.pid,
+    pids: () => [child.pid],
     log: () => child.output(),
     isRunning: () => child.isRunning(),
     exited: () => child.exited,
