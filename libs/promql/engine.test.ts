@@ -493,6 +493,26 @@ describe('switches', () => {
     assert.match(refused.message, /same labelset/);
   });
 
+  it('with it, two series of the same labels are one native histogram, whichever has it', () => {
+    const one = '{{count:2 sum:3 buckets:[1 1]}}';
+    const source = sourceOf(`load 1m\n h{x="1"} ${one} _ ${one}\n a{x="1"} 1 _ 1`);
+    const flags = { delayedNameRemoval: true };
+    const grid = { flags, lookbackMs: 30_000, endMs: 180_000, stepMs: 60_000 };
+    for (const [expr, times] of [
+      ['h or h', [0, 120_000]],
+      ['h or rate(h[5m])', [0, 120_000, 180_000]],
+      ['h or (h offset 1m)', [0, 60_000, 120_000, 180_000]],
+      ['(h and a) or h', [0, 120_000]],
+    ] as const) {
+      const text = `histogram_quantile(1, ${expr})`;
+      const [instant] = ask(source, text, { flags, lookbackMs: 30_000 }).series;
+      assert.deepEqual([...(instant?.v ?? [])], [2], text);
+      const [range, ...more] = ask(source, text, grid).series;
+      assert.deepEqual([...(range?.t ?? [])], times, text);
+      assert.equal(more.length, 0);
+    }
+  });
+
   it('with it, a float and a histogram may be there at one time: a range has both, an instant the histogram', () => {
     const source = sourceOf('load 1m\n a{x="1"} 5 6\n h{x="1"} {{count:2 buckets:[1 1]}} {{count:2 buckets:[1 1]}}');
     const flags = { delayedNameRemoval: true };

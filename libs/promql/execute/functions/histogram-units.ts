@@ -4,6 +4,7 @@
  * a mistake: neither counts there, with a warning. Series are held until the last of their histogram came.
  * Facts: Prometheus promql/engine.go (resetHistograms), functions.go.
  */
+import { Failure } from '../../../errors/failure.ts';
 import type { Histogram } from '../../../model/histogram.ts';
 import { type Labels, metricName } from '../../../model/labels.ts';
 import { parseGoFloat } from '../../../model/parse-float.ts';
@@ -14,6 +15,7 @@ import type { OutputSeries, VectorOperator } from '../operator.ts';
 import { dropMetadata, withLabel } from '../series-labels.ts';
 import { withoutNames } from '../series-map.ts';
 import { PointKind, type StepColumn } from '../step-column.ts';
+import { sameLabelset } from '../unique-series.ts';
 import { ClassicBuckets } from './classic-buckets.ts';
 import { UnitNumbers } from './unit-numbers.ts';
 
@@ -197,8 +199,9 @@ export class HistogramUnits implements VectorOperator {
     const isNative = column.hasHistograms && column.kinds.includes(PointKind.histogram);
     if (bound === undefined) {
       if (column.kinds.includes(PointKind.float)) this.#badBound(labels);
-      unit.native = column;
       if (isNative) unit.nativeIndex = index;
+      if (unit.native === undefined) unit.native = column;
+      else this.#joinNative(unit.native, column);
       return;
     }
     if (isNative) this.#separateNative(index, column);
@@ -210,6 +213,16 @@ export class HistogramUnits implements VectorOperator {
     if (column.kinds[0] === PointKind.float) {
       unit.bounds.push(bound);
       unit.counts.push(column.values[0]);
+    }
+    this.#context.giveColumn(column);
+  }
+
+  /** Before names go away two series may have the same labels, as those of `h or rate(h[5m])`: they take turns. */
+  #joinNative(native: StepColumn, column: StepColumn): void {
+    for (let step = 0; step < column.stepCount; step++) {
+      if (column.kinds[step] !== PointKind.histogram) continue;
+      if (native.kinds[step] === PointKind.histogram) throw new Failure('execution', sameLabelset);
+      native.copyPoint(column, step);
     }
     this.#context.giveColumn(column);
   }
