@@ -1,7 +1,7 @@
 /**
  * The only process entry. Owns what holds for the threads of the process: what V8 and the type stripper made of the sources last time is
- * kept, for the worker threads as well, which halves the time to be ready (so the rest is imported only after the cache is on), and how
- * much room their young objects have.
+ * kept, for the worker threads as well, which halves the time to be ready (so the rest is imported only after the cache is on), how much
+ * room their young objects have, and that they may collect garbage when they want.
  */
 import { enableCompileCache, flushCompileCache } from 'node:module';
 import { join } from 'node:path';
@@ -13,6 +13,8 @@ enableCompileCache(folder);
 process.env.NODE_COMPILE_CACHE ??= folder;
 // What bin/maru.js says of young objects is for this thread: those of a query live for the query, and threads made from here on have V8's own.
 setFlagsFromString('--max-semi-space-size=0');
+// Workers of queries collect what those have left.
+setFlagsFromString('--expose-gc');
 const { runProcess } = await import('./run-process.ts');
 await runProcess(process.argv.slice(2));
 flushCompileCache();

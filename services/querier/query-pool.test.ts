@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
 import { Failure } from '../../libs/errors/failure.ts';
 import { parseTenantId } from '../../libs/model/tenant-id.ts';
 import { mergeSources } from '../../libs/series/merge-sources.ts';
@@ -9,6 +10,9 @@ import { LabelMemory } from './label-memory.ts';
 import { MemorySource } from './memory-source.testing.ts';
 import type { QueryAnswer } from './query-pool.ts';
 import { QueryPool, type QueryPoolOptions } from './query-pool.ts';
+
+// As services/main.ts does.
+setFlagsFromString('--expose-gc');
 
 const tenant = parseTenantId('a');
 const noSignal = new AbortController().signal;

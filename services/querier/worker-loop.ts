@@ -3,11 +3,10 @@
  * Owns the order of things on the worker's thread. Does not own what a job does: that is `execute` (query-worker.ts).
  * The thread makes way for others, because a push that waits for a query costs more than a query that waits for a push. What long jobs
  * have left is collected once none has come for a while: V8 gives nothing back while a thread sleeps, and garbage that nobody collects
- * holds what lies outside of the heap, too.
+ * holds what lies outside of the heap, too. That needs the flag `--expose-gc` (services/main.ts).
  */
 import { flushCompileCache } from 'node:module';
-import { getHeapStatistics, setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { getHeapStatistics } from 'node:v8';
 import type { MessagePort } from 'node:worker_threads';
 import { parentPort, workerData } from 'node:worker_threads';
 import { Failure } from '../../libs/errors/failure.ts';
@@ -69,7 +68,8 @@ export function runWorker(makeWork: (options: unknown) => WorkerWork): void {
   // Not made by a job, whose memory it would keep.
   const collect = () => {
     if (heldBytes() < collectBytesMin) return;
-    collectGarbage();
+    // All of it, and its pages go back at once; what is compiled stays.
+    globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
     jobs.postMessage({ kind: 'collected', heldBytes: heldBytes() } satisfies CollectedMessage);
   };
   jobs.on('message', ({ job, request, gzip, queuedSeconds, early }: StartJob) => {
@@ -119,17 +119,6 @@ export function runWorker(makeWork: (options: unknown) => WorkerWork): void {
 function heldBytes(): number {
   const { total_heap_size, external_memory } = getHeapStatistics();
   return total_heap_size + external_memory;
-}
-
-/**
- * Collects all garbage of this thread and gives its pages back at once; what is compiled stays. The way to do it is there only where a
- * context is made with a flag. That must not stay: compiled code is kept for those alone that have the same flags.
- */
-function collectGarbage(): void {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as NodeJS.GCFunction;
-  setFlagsFromString('--no-expose-gc');
-  collect({ type: 'major', execution: 'sync', flavor: 'last-resort' });
 }
 
 /** A step a turn of the event loop: a job that has come meanwhile goes first. What was compiled is kept for the next worker. */
