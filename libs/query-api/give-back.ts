@@ -23,6 +23,7 @@ export function giveBackWhenSent(response: ServerResponse): (piece: Uint8Array) 
   });
   return ({ buffer, length }) => {
     bytes += buffer.byteLength;
+    if (bytes > answerBytesMax) buffers.length = 0;
     if (bytes <= answerBytesMax && length >= pieceBytesMin && buffer instanceof ArrayBuffer) buffers.push(buffer);
   };
 }

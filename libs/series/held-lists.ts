@@ -38,11 +38,13 @@ export async function mergeHeld<T>(
   signal: AbortSignal,
 ): Promise<Listed<T>> {
   const merged = await mergeListed(lists, compare, limit, signal);
-  let [items, bytes] = [0, 0];
+  let bytes = 0;
+  let perItem = 0;
   for (const list of lists) {
-    items += list.values.length;
     bytes += list.bytes;
+    if (list.values.length > 0) perItem = Math.max(perItem, list.bytes / list.values.length);
   }
-  if (items > 0) memory?.give(bytes - Math.ceil((bytes * merged.values.length) / items));
+  // Any of the lists may be the one whose items stayed: the dearest is counted.
+  memory?.give(bytes - Math.min(bytes, Math.ceil(perItem * merged.values.length)));
   return merged;
 }

@@ -34,7 +34,7 @@ function execute(context: JobContext, engine: Engine, options: EvaluationOptions
     const { texts, ofExpression, minT, maxT } = request;
     const selectors = ofExpression
       ? texts.flatMap((text) => selectorsOf(text, syntax, checkStopped))
-      : texts.map((text) => parseMetricSelector(text));
+      : texts.map((text) => parseMetricSelector(text, lookingEvery(checkStopped)));
     const resolved = selectors.map((matchers) => reader.resolve({ matchers, minT, maxT }));
     output.rawText(JSON.stringify(resolved));
     return { samples: 0 };

@@ -125,8 +125,8 @@ export function parseExpr(text: string, options: ParseOptions = {}, worked: Work
  * A selector that matches everything is let through: the caller decides.
  * @throws ParseError
  */
-export function parseMetricSelector(text: string): readonly Matcher[] {
-  const tokens = new TokenStream(text);
+export function parseMetricSelector(text: string, worked: Worked = neverEnded): readonly Matcher[] {
+  const tokens = new TokenStream(text, { worked });
   return new ExprParser(tokens, {}).parseSelectorAlone().matchers;
 }
 
