@@ -4,6 +4,8 @@
  * promql/functions.go (createLabelsForAbsentFunction).
  */
 import { Labels, metricName } from '../../../model/labels.ts';
+import type { Matcher } from '../../../model/matcher.ts';
+import { compileMatcher } from '../../../model/matcher-predicate.ts';
 import type { PlanNode } from '../../plan/logical-plan.ts';
 import type { ExecutionContext } from '../execution-context.ts';
 import type { Grid } from '../grid.ts';
@@ -16,7 +18,7 @@ export function absentLabels(node: PlanNode): Labels {
   if (selector.kind !== 'vectorSelector') return Labels.empty;
   const values = new Map<string, string>();
   const seen = new Set<string>();
-  for (const { name, type, value } of selector.matchers) {
+  for (const { name, type, value } of inOrder(selector.matchers)) {
     if (name === metricName) continue;
     if (type === '=' && !seen.has(name)) {
       values.set(name, value);
@@ -26,6 +28,18 @@ export function absentLabels(node: PlanNode): Labels {
     }
   }
   return Labels.from(values);
+}
+
+/**
+ * In the order in which Prometheus has them here: its TSDB has moved those that only take series away behind the others, in the selector
+ * itself (tsdb/querier.go, PostingsForMatchers).
+ */
+function inOrder(matchers: readonly Matcher[]): Matcher[] {
+  const needed = new Set<string>();
+  for (const matcher of matchers) if (!compileMatcher(matcher).matchesEmpty) needed.add(matcher.name);
+  const takesAway = (matcher: Matcher): boolean =>
+    !needed.has(matcher.name) || (matcher.type.startsWith('!') && compileMatcher(matcher).matchesEmpty);
+  return [...matchers.filter((matcher) => !takesAway(matcher)), ...matchers.filter(takesAway)];
 }
 
 export class Absent implements VectorOperator {

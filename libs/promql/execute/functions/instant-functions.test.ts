@@ -249,6 +249,12 @@ describe('order, absence, time', () => {
     eval instant at 0 absent(none{a="b", c!="d", e=~"f", g="h", g="h"})
       {a="b"} 1
 
+    eval instant at 0 absent(none{a="1", u!="b", u="ab"})
+      {a="1"} 1
+
+    eval instant at 0 absent(none{u!="", u="ab", v!~"c.*|", v="d", w!~"x|", w=""})
+      {u="ab", v="d"} 1
+
     eval instant at 0 absent(sum(none))
       {} 1`,
   );
