@@ -4,11 +4,11 @@ import { describe, it } from 'node:test';
 import type { SeriesReader } from '../series/series-reader.ts';
 import { createEngine } from './engine.ts';
 import { exprToJson } from './syntax/ast-json.ts';
-import { parseExpr } from './syntax/parser.ts';
+import { parseExpr, parseMetricSelector } from './syntax/parser.ts';
 import { prettyExpr } from './syntax/prettier.ts';
 import { MemorySource } from './testing/memory-source.ts';
 import { parseScript } from './testing/parse-script.ts';
-import { lookingEvery } from './worked.ts';
+import { lookingEvery, type Worked } from './worked.ts';
 
 const engine = createEngine({
   flags: { delayedNameRemoval: false, typeAndUnitLabels: false, startTimestamps: false },
@@ -128,13 +128,15 @@ describe('looks whether to go on', () => {
 
   it('between patterns, which take long to compile', () => {
     const patterns = Array.from({ length: 200 }, (_, i) => `x=~"${'(ab|cd)+e'.repeat(100)}${i}"`);
-    let looks = 0;
-    parseExpr(
-      `a{${patterns.join(',')}}`,
-      {},
-      lookingEvery(() => looks++),
-    );
-    assert.ok(looks >= patterns.length / 2, `${looks} looks`);
+    const text = `a{${patterns.join(',')}}`;
+    for (const parse of [
+      (worked: Worked) => parseExpr(text, {}, worked),
+      (worked: Worked) => parseMetricSelector(text, worked),
+    ]) {
+      let looks = 0;
+      parse(lookingEvery(() => looks++));
+      assert.ok(looks >= patterns.length / 2, `${looks} looks`);
+    }
   });
 
   it('while the best of many series are put in order, and while they are gathered', () => {
