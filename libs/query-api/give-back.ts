@@ -6,7 +6,7 @@ import type { ServerResponse } from 'node:http';
 
 /** Smaller pieces may lie in the memory that node's buffers share (`Buffer.poolSize`), and cost V8 little. */
 const pieceBytesMin = Math.max(64 << 10, Buffer.poolSize);
-/** Of an answer: the pieces of a larger one are not held until its end. */
+/** Of an answer: the pieces of a larger one are not held until its end, none of them. */
 const answerBytesMax = 4 << 20;
 
 /**
@@ -24,6 +24,6 @@ export function giveBackWhenSent(response: ServerResponse): (piece: Uint8Array) 
   return ({ buffer, length }) => {
     bytes += buffer.byteLength;
     if (bytes > answerBytesMax) buffers.length = 0;
-    if (bytes <= answerBytesMax && length >= pieceBytesMin && buffer instanceof ArrayBuffer) buffers.push(buffer);
+    else if (length >= pieceBytesMin && buffer instanceof ArrayBuffer) buffers.push(buffer);
   };
 }

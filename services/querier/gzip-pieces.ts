@@ -11,10 +11,12 @@ const header = Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255);
 const trailerBytes = 8;
 const level = zlib.Z_BEST_SPEED;
 /**
- * Memory for what a piece becomes; most fit. So much is had from the system and goes back to it (bin/maru.js), while small memory that waits
- * to be collected keeps the allocator's heap high.
+ * Memory for what a large piece becomes; most fit. So much is had from the system and goes back to it (bin/maru.js), while small memory that
+ * waits to be collected keeps the allocator's heap high. What a small one becomes fits into the memory that node's buffers share, which V8 does
+ * not count anew for each: after 10 MB it marks the whole heap.
  */
-const chunkSize = 128 << 10;
+const largeChunkSize = 128 << 10;
+const largePieceBytes = 64 << 10;
 
 export class GzipPieces {
   #isFirst = true;
@@ -24,6 +26,7 @@ export class GzipPieces {
   /** The next piece of the file, in memory of its own. Nothing comes after the last one. */
   next(bytes: Uint8Array, isLast: boolean): Uint8Array<ArrayBuffer> {
     const finishFlush = isLast ? zlib.Z_FINISH : zlib.Z_SYNC_FLUSH;
+    const chunkSize = bytes.length < largePieceBytes ? zlib.Z_DEFAULT_CHUNK : largeChunkSize;
     const deflated = deflateRawSync(bytes, { level, finishFlush, chunkSize });
     this.#checksum = crc32(bytes, this.#checksum);
     this.#length += bytes.length;

@@ -263,7 +263,12 @@ export class SeriesColumns {
     }
     const met = new Uint8Array(example.length).fill(1);
     const seen = await this.#namesOf(example, met, signal);
-    const symbols = Uint32Array.from(seen.keys()).filter((symbol) => seen[symbol] === 1);
+    const found: number[] = [];
+    for (let symbol = 0; symbol < seen.length; symbol++) {
+      if (seen[symbol] === 1) found.push(symbol);
+      if (symbol % symbolsPerLook === 0 && turns.isOver) await turns.next(signal);
+    }
+    const symbols = Uint32Array.from(found);
     return { texts: await this.#textsOf(symbols, signal), symbols, ofSeries, example: Uint32Array.from(example) };
   }
 
