@@ -1,6 +1,6 @@
 /**
  * Lists that were counted while they were gathered, as one: what several of them have is held once as soon as they are merged.
- * Owns what is given back then: as large a part of the bytes as of the items is gone. Merging itself is merge-sorted.ts.
+ * Owns what is given back then: all but what the items that stay take in the dearest of the lists. Merging itself is merge-sorted.ts.
  */
 import type { ByteAllowance } from '../std/inflight-bytes.ts';
 import { mergeListed } from './merge-sorted.ts';

@@ -26,8 +26,10 @@ import { ControlWord, chunksUnderWayMax, controlWords, earlySelectsMax, StopReas
 
 /** How long a worker may wait for its client, all in all, while others wait for a worker. */
 const unreadMsMaxDefault = 5_000;
-/** So often within that time it is looked at; a client that takes nothing at all between two looks may keep its worker no longer where many wait. */
+/** So often within that time it is looked at. */
 const unreadLooks = 5;
+/** Of these, so many may find that a client has taken nothing where many wait: of what one takes steadily the system tells a megabyte at a time. */
+const stalledLooks = 3;
 /** Bytes of answers that may wait for their clients. */
 const unreadBytesMaxDefault = 256 << 20;
 
@@ -277,7 +279,8 @@ export class QueryPool {
       this.#looker = undefined;
       if (this.#queue.length === 0 || this.#closed) return;
       // Of thirty clients that read nothing each would keep a worker from the next for as long as a slow one may.
-      const stalledMsMax = Math.max(unreadMsMax / unreadLooks, unreadMsMax / (1 + this.#queue.length));
+      const stalledMsMin = (unreadMsMax * stalledLooks) / unreadLooks;
+      const stalledMsMax = Math.max(stalledMsMin, unreadMsMax / (1 + this.#queue.length));
       for (const { running } of this.#slots) {
         if (running === undefined || (running.unreadMs <= unreadMsMax && running.stalledMs <= stalledMsMax)) continue;
         this.#stop(running.queued, StopReason.unread);
