@@ -21,7 +21,7 @@ const textBytes = 40;
 const seriesBytes = 16;
 /** What columns of labels may take together (`LabelColumn`): of a series, and of a symbol. */
 const columnSeriesBytes = 16;
-const columnTextBytes = 8;
+const columnTextBytes = 12;
 const chunkBytes = 24;
 const refBytes = 4;
 /** Looked at between two looks at the clock. */
@@ -68,10 +68,13 @@ interface NameSets {
   readonly example: Uint32Array;
 }
 
-/** The values that series have of one label, in order, and the number of each series' value among them, from 1; 0 without the label. */
+/** The values that series have of one label, in order. */
 interface LabelColumn {
   readonly texts: readonly string[];
+  /** The number of each series' value among them, from 1; 0 without the label. */
   readonly ofSeries: Uint32Array;
+  /** A series with each of them: at most times it has samples when any of theirs has. */
+  readonly example: Uint32Array;
 }
 
 /** Series that were chosen: number i has the chunks [first[i], last[i]). */
@@ -303,18 +306,26 @@ export class SeriesColumns {
       column = await this.#columnOf(wanted, signal);
       this.#columns.set(name, column, column.ofSeries.byteLength + column.texts.length * columnTextBytes);
     }
-    const { texts, ofSeries } = column;
+    const { texts, ofSeries, example } = column;
     const seen = new Uint8Array(texts.length + 1);
     let left = texts.length;
-    await this.#each(places, signal, (series) => {
-      const number = ofSeries[series];
-      if (number === 0 || seen[number] === 1 || !this.#hasChunk(series, minT, maxT)) return true;
-      seen[number] = 1;
-      return --left > 0;
-    });
+    const turns = new Turns();
+    for (let i = 0; i < example.length && places === undefined; i++) {
+      if (i % symbolsPerLook === 0 && turns.isOver) await turns.next(signal);
+      if (!this.#hasChunk(example[i], minT, maxT)) continue;
+      seen[i + 1] = 1;
+      left--;
+    }
+    if (left > 0) {
+      await this.#each(places, signal, (series) => {
+        const number = ofSeries[series];
+        if (number === 0 || seen[number] === 1 || !this.#hasChunk(series, minT, maxT)) return true;
+        seen[number] = 1;
+        return --left > 0;
+      });
+    }
     if (left === 0) return texts;
     const found: string[] = [];
-    const turns = new Turns();
     for (let i = 0; i < texts.length; i++) {
       if (seen[i + 1] === 1) found.push(texts[i]);
       if (i % symbolsPerLook === 0 && turns.isOver) await turns.next(signal);
@@ -354,11 +365,15 @@ export class SeriesColumns {
       if (numbers[symbol] === 1) numbers[symbol] = texts.push(this.#text(symbol));
       if (symbol % symbolsPerLook === 0 && turns.isOver) await turns.next(signal);
     }
+    const example = new Uint32Array(texts.length);
     await this.#each(undefined, signal, (series) => {
-      if (ofSeries[series] !== 0) ofSeries[series] = numbers[ofSeries[series] - 1];
+      const symbol = ofSeries[series] - 1;
+      if (symbol < 0) return true;
+      ofSeries[series] = numbers[symbol];
+      example[numbers[symbol] - 1] = series;
       return true;
     });
-    return { texts, ofSeries };
+    return { texts, ofSeries, example };
   }
 
   /** Symbol of the value that a series has of a label, -1 without it. */
