@@ -513,6 +513,39 @@ describe('switches', () => {
     }
   });
 
+  it('with it, the first point of a series that is put together says whether its name goes', () => {
+    const source = sourceOf('load 1m\n a{x="1"} _ 1 2 3\n a{x="2"} 5 6');
+    const flags = { delayedNameRemoval: true };
+    const grid = { flags, lookbackMs: 30_000, endMs: 300_000, stepMs: 60_000 };
+    const [named, nameless] = ['__name__ a x 1', 'x 1'];
+    for (const [text, labels, count] of [
+      ['abs(a{x="1"} offset 2m) or a{x="1"}', named, 5],
+      ['abs(a{x="1"}) or a{x="1"} offset 2m', nameless, 5],
+      ['a{x="1"} offset 2m or abs(a{x="1"})', nameless, 5],
+      ['a{x="1"} or abs(a{x="1"} offset 2m)', named, 5],
+      ['(a{x="1"} > 2) or rate(a{x="1"}[2m])', nameless, 2],
+    ] as const) {
+      const series = ask(source, text, grid).series.map((one) => [one.labels.pairs.join(' '), one.t.length]);
+      assert.deepEqual(series, [[labels, count]], text);
+    }
+  });
+
+  it('with it, a group loses its name where a point of its last step does', () => {
+    const source = sourceOf('load 1m\n a{x="1"} _ 1 2 3\n a{x="2"} 5 6');
+    const flags = { delayedNameRemoval: true };
+    const pairs = (text: string, times: Asked): readonly (readonly string[])[] =>
+      ask(source, text, { flags, lookbackMs: 30_000, ...times }).series.map(({ labels }) => labels.pairs);
+    const range = { endMs: 180_000, stepMs: 60_000 };
+    const name = ['__name__', 'a'];
+    assert.deepEqual(pairs('sum by (__name__) (a or abs(a))', { startMs: 60_000 }), [name]);
+    assert.deepEqual(pairs('sum by (__name__) (histogram_count(a) or a)', { startMs: 60_000 }), [name]);
+    assert.deepEqual(pairs('sum by (__name__) (a{x="1"} or abs(a{x="2"}))', { startMs: 60_000 }), [[]]);
+    assert.deepEqual(pairs('sum by (__name__) (a{x="1"} or abs(a{x="2"}))', range), [name]);
+    assert.deepEqual(pairs('sum by (__name__) (a{x="2"} or abs(a{x="1"}))', range), [[]]);
+    const relabeled = 'label_replace(histogram_count(a) or a{x="1"}, "x", "", "", "")';
+    assert.deepEqual(pairs(relabeled, { startMs: 60_000 }), [name]);
+  });
+
   it('with it, a float and a histogram may be there at one time: a range has both, an instant the histogram', () => {
     const source = sourceOf('load 1m\n a{x="1"} 5 6\n h{x="1"} {{count:2 buckets:[1 1]}} {{count:2 buckets:[1 1]}}');
     const flags = { delayedNameRemoval: true };

@@ -7,7 +7,7 @@ import { rewritableQuestion } from './rewritable.ts';
 function questionOf(query: string): ReturnType<typeof rewritableQuestion> {
   const form = new RequestForm();
   form.append(new URLSearchParams({ query, start: '0', end: '3600', step: '60' }).toString());
-  return rewritableQuestion(form, { syntax: {}, subqueryStepMs: 60_000 });
+  return rewritableQuestion(form, { syntax: {}, subqueryStepMs: 60_000, delayedNameRemoval: false });
 }
 
 it('a chain is rewritten as long as the stack is large enough for it', () => {

@@ -35,10 +35,12 @@ export interface RangeQuestion extends Steps {
 export interface Language {
   readonly syntax: ParseOptions;
   readonly subqueryStepMs: number;
+  readonly delayedNameRemoval: boolean;
 }
 
 /** The question that a call of query_range asks; undefined where only a querier can say. */
-export function rewritableQuestion(form: RequestForm, { syntax, subqueryStepMs }: Language): RangeQuestion | undefined {
+export function rewritableQuestion(form: RequestForm, language: Language): RangeQuestion | undefined {
+  const { syntax, subqueryStepMs, delayedNameRemoval } = language;
   const query = form.get('query');
   // What a query cost is said of one evaluation.
   if (form.get('stats') !== '' || query.length > textLengthMax || hasCostlyShape(query)) return undefined;
@@ -48,7 +50,7 @@ export function rewritableQuestion(form: RequestForm, { syntax, subqueryStepMs }
     const expr = parseExpr(query, syntax);
     if (expr.type !== 'vector' && expr.type !== 'scalar') return undefined;
     const times = { ...steps, subqueryStepMs };
-    const hasSteps = maySplitByTime(expr, times);
+    const hasSteps = maySplitByTime(expr, times, delayedNameRemoval);
     const split = splitBySeries(expr, times);
     if (!hasSteps && split === undefined) return undefined;
     const isIndependent = hasSteps && !wordsOfRange.test(query);

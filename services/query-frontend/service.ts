@@ -86,7 +86,13 @@ export function createQueryFrontend(
     unjoinable: new Unjoinable(),
     cache: store === undefined ? undefined : new ResultsCache(store, onProblem),
     // With these labels a name is not all that goes when names are dropped.
-    language: features.has('type-and-unit-labels') ? undefined : { syntax: syntaxOf(features), subqueryStepMs },
+    language: features.has('type-and-unit-labels')
+      ? undefined
+      : {
+          syntax: syntaxOf(features),
+          subqueryStepMs,
+          delayedNameRemoval: features.has('promql-delayed-name-removal'),
+        },
   };
   app.register(
     apiRoutes({

@@ -40,7 +40,7 @@ describe('random range questions', () => {
           const whole = { startMs: steps.startMs, endMs: steps.endMs };
           return engine.query({ expr, text, ...part, whole, limits, reader: source, checkCancelled: () => {} });
         };
-        if (!maySplit(expr, steps)) continue;
+        if (!maySplit(expr, steps, flags.delayedNameRemoval)) continue;
         let plain: QueryResult;
         try {
           plain = ask(steps);
@@ -76,9 +76,9 @@ function rangeQuestion(random: SeededRandom): { text: string; expr: Expr; steps:
   }
 }
 
-function maySplit(expr: Expr, steps: Steps): boolean {
+function maySplit(expr: Expr, steps: Steps, delayedNameRemoval: boolean): boolean {
   try {
-    return maySplitByTime(expr, { ...steps, subqueryStepMs });
+    return maySplitByTime(expr, { ...steps, subqueryStepMs }, delayedNameRemoval);
   } catch (error) {
     if (error instanceof Failure) return false;
     throw error;

@@ -15,6 +15,11 @@ function isMetadata(name: string): boolean {
   return metadataNames.includes(name);
 }
 
+/** Whether there is a name, type or unit. */
+export function hasMetadata(labels: Labels): boolean {
+  return metadataNames.some((name) => labels.get(name) !== '');
+}
+
 function filterPairs(labels: Labels, keep: (name: string) => boolean): Labels {
   const pairs = labels.pairs;
   const kept: string[] = [];

@@ -7,6 +7,7 @@ import { type ExecutionContext, workPerLabels } from './execution-context.ts';
 import type { Grid } from './grid.ts';
 import { LabelNumbers } from './label-numbers.ts';
 import type { OutputSeries, VectorOperator } from './operator.ts';
+import { hasMetadata } from './series-labels.ts';
 import { PointKind, type StepColumn } from './step-column.ts';
 
 export const sameLabelset = 'vector cannot contain metrics with the same labelset';
@@ -18,8 +19,13 @@ export const sameLabelset = 'vector cannot contain metrics with the same labelse
 export type UniquePolicy = 'merge' | 'refuse';
 
 interface Output {
-  readonly series: OutputSeries;
+  /** Of several inputs the one that has the first point: that says whether the name goes. */
+  series: OutputSeries;
   pending: number;
+  /** Step of the first point. */
+  first: number;
+  /** Whether some of its inputs are to lose their names and some are not, and they have any. */
+  isMixed: boolean;
   /** What has come so far, where there are several inputs. */
   column: StepColumn | undefined;
   isEmpty: boolean;
@@ -31,6 +37,7 @@ export class UniqueSeries implements VectorOperator {
   readonly #grid: Grid;
   readonly #policy: UniquePolicy;
   #outputs: Output[] = [];
+  #inputs: readonly OutputSeries[] = [];
   #outputOf = new Int32Array(0);
   #allUnique = false;
   #read = 0;
@@ -60,11 +67,31 @@ export class UniqueSeries implements VectorOperator {
     inputs.forEach((series, i) => {
       // They are numbered in the order in which they come.
       const number = this.#outputOf[i];
-      if (number === this.#outputs.length) this.#outputs.push({ series, pending: 0, column: undefined, isEmpty: true });
-      (this.#outputs[number] as Output).pending++;
+      if (number === this.#outputs.length) {
+        this.#outputs.push({
+          series,
+          pending: 0,
+          first: this.#grid.stepCount,
+          isMixed: false,
+          column: undefined,
+          isEmpty: true,
+        });
+      }
+      const output = this.#outputs[number] as Output;
+      output.pending++;
+      output.isMixed ||= output.series.dropName !== series.dropName && hasMetadata(series.labels);
     });
+    this.#inputs = inputs;
     if (this.#grid.stepCount === 1) this.#orderByFirstPoint();
+    else if (this.#outputs.some(({ isMixed }) => isMixed)) this.#readAll();
     return this.#context.distinct(this.#outputs.map(({ series }) => series));
+  }
+
+  /** Whether a name goes is known when the points are. */
+  #readAll(): void {
+    const scratch = this.#context.takeColumn(this.#grid.stepCount);
+    while (this.#read < this.#outputOf.length) this.#readOne(-1, scratch);
+    this.#context.giveColumn(scratch);
   }
 
   /** An instant query shows the order: it is that of the points, not of the series that might have had one. */
@@ -98,6 +125,7 @@ export class UniqueSeries implements VectorOperator {
 
   /** Reads the next input: into `out` if it is the whole of the wanted output, else into what is held. */
   #readOne(wanted: number, out: StepColumn): void {
+    const input = this.#inputs[this.#read] as OutputSeries;
     const number = this.#outputOf[this.#read++];
     const output = this.#outputs[number] as Output;
     output.pending--;
@@ -110,12 +138,22 @@ export class UniqueSeries implements VectorOperator {
       output.column = this.#context.takeColumn(this.#grid.stepCount);
       this.#input.next(output.column);
       output.isEmpty = output.column.isEmpty();
+      this.#noteFirst(output, input, output.column);
       return;
     }
     const column = this.#context.takeColumn(this.#grid.stepCount);
     this.#input.next(column);
+    this.#noteFirst(output, input, column);
     this.#mergeInto(output, column);
     this.#context.giveColumn(column);
+  }
+
+  #noteFirst(output: Output, input: OutputSeries, { kinds }: StepColumn): void {
+    if (!output.isMixed) return;
+    const first = kinds.findIndex((kind) => kind !== PointKind.none);
+    if (first < 0 || first >= output.first) return;
+    output.first = first;
+    output.series = input;
   }
 
   #mergeInto(output: Output, column: StepColumn): void {

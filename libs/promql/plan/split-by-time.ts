@@ -27,9 +27,17 @@ const orderless: ReadonlySet<AggregateOp> = new Set(['count', 'min', 'max', 'gro
 /** Those where it may show: only over series in the order of their selection. */
 const ordered: ReadonlySet<AggregateOp> = new Set(['sum', 'avg', 'stddev', 'stdvar', 'topk', 'bottomk']);
 
-/** @throws Failure as the evaluation of the expression would */
-export function maySplitByTime(expr: Expr, times: QueryTimes): boolean {
-  return mayBeApart(wrapStepInvariant(buildPlan(expr, times)), false);
+/**
+ * @param delayedNameRemoval with it, the first point of a series that is put together says whether its name goes
+ * @throws Failure as the evaluation of the expression would
+ */
+export function maySplitByTime(expr: Expr, times: QueryTimes, delayedNameRemoval: boolean): boolean {
+  const plan = wrapStepInvariant(buildPlan(expr, times));
+  return mayBeApart(plan, false) && !(delayedNameRemoval && hasUnion(plan));
+}
+
+function hasUnion(node: PlanNode): boolean {
+  return (node.kind === 'binary' && node.op === 'or') || children(node).some(hasUnion);
 }
 
 function mayBeApart(node: PlanNode, inSubquery: boolean): boolean {

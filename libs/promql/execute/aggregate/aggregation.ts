@@ -8,8 +8,8 @@ import { type ExecutionContext, type NumberingContext, workPerLabels } from '../
 import type { Grid } from '../grid.ts';
 import { LabelNumbers } from '../label-numbers.ts';
 import type { OutputSeries, VectorOperator } from '../operator.ts';
-import { groupLabels } from '../series-labels.ts';
-import type { StepColumn } from '../step-column.ts';
+import { groupLabels, hasMetadata } from '../series-labels.ts';
+import { PointKind, type StepColumn } from '../step-column.ts';
 
 /** A group under way. */
 export interface Accumulator {
@@ -25,10 +25,22 @@ export interface Grouping {
 }
 
 interface Group {
-  readonly output: OutputSeries;
+  output: OutputSeries;
+  /** Whether some members are to lose their names and some are not: those that have a point at its last step say whether it does. */
+  readonly isMixed: boolean;
+  last: number;
   /** Members that have not come yet. */
   pending: number;
   accumulator: Accumulator | undefined;
+}
+
+interface SeriesGroup {
+  readonly labels: Labels;
+  /** Of the first member. */
+  readonly dropName: boolean;
+  /** Whether it is not the same of all members. */
+  isMixed: boolean;
+  members: number;
 }
 
 /** The groups of a list of series, in order of their first members, and the group of each series. */
@@ -36,20 +48,20 @@ export function groupSeries(
   context: NumberingContext,
   series: readonly OutputSeries[],
   { names, without }: Grouping,
-): { readonly groups: { labels: Labels; dropName: boolean; members: number }[]; readonly groupOf: Int32Array } {
+): { readonly groups: SeriesGroup[]; readonly groupOf: Int32Array } {
   const nameSet = new Set(names);
   const numbers = new LabelNumbers(nameSet, without, context);
-  const groups: { labels: Labels; dropName: boolean; members: number }[] = [];
+  const groups: SeriesGroup[] = [];
   const groupOf = new Int32Array(series.length);
   for (let i = 0; i < series.length; i++) {
     const { labels, dropName } = series[i] as OutputSeries;
     context.worked(workPerLabels);
     const number = numbers.of(labels);
     if (number === groups.length) {
-      groups.push({ labels: groupLabels(labels, nameSet, without), dropName: false, members: 0 });
+      groups.push({ labels: groupLabels(labels, nameSet, without), dropName, isMixed: false, members: 0 });
     }
-    const group = groups[number] as { dropName: boolean; members: number };
-    group.dropName ||= dropName;
+    const group = groups[number] as SeriesGroup;
+    group.isMixed ||= group.dropName !== dropName;
     group.members++;
     groupOf[i] = number;
   }
@@ -90,13 +102,16 @@ export class Aggregation implements VectorOperator {
     this.#inputs = this.#input.series();
     const { groups, groupOf } = groupSeries(this.#context, this.#inputs, this.#grouping);
     this.#groupOf = groupOf;
-    this.#groups = groups.map(({ labels, dropName, members }) => ({
+    this.#groups = groups.map(({ labels, dropName, isMixed, members }) => ({
       output: { labels, dropName },
+      isMixed: isMixed && hasMetadata(labels),
+      last: -1,
       pending: members,
       accumulator: undefined,
     }));
     this.#column = this.#context.takeColumn(this.#grid.stepCount);
     if (this.#grid.stepCount === 1) this.#groups = this.#inOrderOfFirstPoint();
+    else if (this.#groups.some(({ isMixed }) => isMixed)) while (this.#read < this.#inputs.length) this.#readOne();
     return this.#context.distinct(this.#groups.map(({ output }) => output));
   }
 
@@ -125,6 +140,7 @@ export class Aggregation implements VectorOperator {
     const group = this.#groups[this.#groupOf[index]] as Group;
     group.pending--;
     if (this.#grid.stepCount === 1 && column.kinds[0] === 0) return undefined;
+    if (group.isMixed) noteLast(group, (this.#inputs[index] as OutputSeries).dropName, column);
     group.accumulator ??= this.#makeAccumulator();
     group.accumulator.add(column, (this.#inputs[index] as OutputSeries).labels);
     this.#context.worked(this.#grid.stepCount);
@@ -147,4 +163,12 @@ export class Aggregation implements VectorOperator {
     if (this.#column !== undefined) this.#context.giveColumn(this.#column);
     this.#column = undefined;
   }
+}
+
+function noteLast(group: Group, dropName: boolean, { kinds }: StepColumn): void {
+  const last = kinds.findLastIndex((kind) => kind !== PointKind.none);
+  if (last < 0 || last < group.last) return;
+  const { labels } = group.output;
+  group.output = { labels, dropName: dropName || (last === group.last && group.output.dropName) };
+  group.last = last;
 }
