@@ -5,7 +5,9 @@ import { Slabs } from './slabs.ts';
 describe('columns of slabs', () => {
   it('are zeros of their length, and no two share anything', () => {
     const slabs = new Slabs();
-    const columns = Array.from({ length: 2_000 }, (_, i) => (i % 3 === 0 ? slabs.bytes(i) : slabs.floats(i)));
+    const columns = Array.from({ length: 2_000 }, (_, i) => {
+      return i % 3 === 0 ? slabs.bytes(i) : i % 3 === 1 ? slabs.words(i) : slabs.floats(i);
+    });
     for (const [i, column] of columns.entries()) {
       assert.equal(column.length, i);
       assert.ok(column.every((value) => value === 0));

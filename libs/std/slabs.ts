@@ -23,6 +23,14 @@ export class Slabs {
   }
 
   /** Zeros. */
+  words(count: number): Uint32Array<ArrayBuffer> {
+    const bytes = count * Uint32Array.BYTES_PER_ELEMENT;
+    if (isApart(bytes)) return new Uint32Array(count);
+    const at = this.#take(bytes);
+    return new Uint32Array(this.#piece, at, count);
+  }
+
+  /** Zeros. */
   bytes(count: number): Uint8Array<ArrayBuffer> {
     if (isApart(count)) return new Uint8Array(count);
     const at = this.#take(count);

@@ -26,7 +26,7 @@ class Presence {
     if (steps === undefined) {
       this.#context.takeMemory(this.#stepCount);
       this.#bytes += this.#stepCount;
-      steps = new Uint8Array(this.#stepCount);
+      steps = this.#context.slabs.bytes(this.#stepCount);
       this.#steps[group] = steps;
     }
     for (let step = 0; step < kinds.length; step++) steps[step] |= kinds[step];

@@ -62,7 +62,7 @@ export class Union implements VectorOperator {
   #firstOf(group: number): Uint32Array {
     let first = this.#first[group];
     if (first === undefined) {
-      first = new Uint32Array(this.#stepCount);
+      first = this.#context.slabs.words(this.#stepCount);
       this.#first[group] = first;
       this.#context.takeMemory(first.byteLength);
       this.#bytes += first.byteLength;
