@@ -17,7 +17,7 @@ const pieceLength = 1024;
 const needsEscape = /["\\\u0000-\u001f]/;
 const needsEscapeHtml = /["\\\u0000-\u001f<>&\u2028\u2029]/;
 const escapes = /["\\\u0000-\u001f]/g;
-/** With what is half a surrogate pair: a byte of a Go string that is no UTF-8 (libs/promql/syntax/literals.ts). */
+/** With what is half a surrogate pair: a byte of a Go string that is no UTF-8 (libs/model/raw-text.ts). */
 const escapesHtml = /["\\\u0000-\u001f<>&\u2028\u2029\ud800-\udfff]/gu;
 
 function escapeOne(char: string): string {

@@ -28,7 +28,7 @@ import { ControlWord, chunksUnderWayMax, controlWords, earlySelectsMax, StopReas
 const unreadMsMaxDefault = 5_000;
 /** So often within that time it is looked at. */
 const unreadLooks = 5;
-/** Of these, so many may find that a client has taken nothing where many wait: of what one takes steadily the system tells a megabyte at a time. */
+/** Of these, so many may find that a client has taken nothing: of what one takes steadily the system tells a megabyte at a time. */
 const stalledLooks = 3;
 /** Bytes of answers that may wait for their clients. */
 const unreadBytesMaxDefault = 256 << 20;
@@ -279,8 +279,7 @@ export class QueryPool {
       this.#looker = undefined;
       if (this.#queue.length === 0 || this.#closed) return;
       // Of thirty clients that read nothing each would keep a worker from the next for as long as a slow one may.
-      const stalledMsMin = (unreadMsMax * stalledLooks) / unreadLooks;
-      const stalledMsMax = Math.max(stalledMsMin, unreadMsMax / (1 + this.#queue.length));
+      const stalledMsMax = (unreadMsMax * stalledLooks) / unreadLooks;
       for (const { running } of this.#slots) {
         if (running === undefined || (running.unreadMs <= unreadMsMax && running.stalledMs <= stalledMsMax)) continue;
         this.#stop(running.queued, StopReason.unread);

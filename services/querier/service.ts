@@ -137,7 +137,7 @@ export function createQuerier(config: QuerierConfig, deps: QuerierDeps): Querier
     bucketIndexOf: (tenant, signal) => access.indexes.of(tenant, signal),
     pool,
     syntax: {
-      parseSelector: (text) => parseMetricSelector(text),
+      parseSelector: parseMetricSelector,
       selectorsOf: (query) => selectorsOf(query, syntax),
       matchesEmpty: (matcher) => compileMatcher(matcher).matchesEmpty,
     },

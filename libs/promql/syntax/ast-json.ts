@@ -102,7 +102,7 @@ export function exprToJson(expr: Expr, worked: Worked = neverEnded): Json {
 }
 
 function matcherJson({ name, type, value }: Matcher): Json {
-  return { name: name, type, value: value };
+  return { name, type, value };
 }
 
 function timesJson({ originalOffsetMs, originalOffsetExpr, startOrEnd, atMs }: TimeModifiers): {
