@@ -6,6 +6,9 @@
 /** Is told that so much more was done, before or after it; may throw to end it. */
 export type Worked = (amount: number) => void;
 
+/** What going over a node is worth: a microsecond at most, as most passes make a node of a node. */
+export const workPerNode = 16;
+
 /** Asking so often, every tenth of a millisecond or so, costs nothing. */
 const workPerLook = 1 << 12;
 

@@ -4,14 +4,8 @@
  * Facts: Prometheus promql/engine.go (PreprocessExpr, foldQueryContextFunctions).
  */
 import type { DurationExpr, Expr, TimeModifiers, VectorSelector } from '../syntax/ast.ts';
-import { neverEnded, type Worked } from '../worked.ts';
-import {
-  type NumberNode,
-  type PlanNode,
-  type TimeReference,
-  type VectorSelectorNode,
-  workPerNode,
-} from './logical-plan.ts';
+import { neverEnded, type Worked, workPerNode } from '../worked.ts';
+import type { NumberNode, PlanNode, TimeReference, VectorSelectorNode } from './logical-plan.ts';
 import { resolveDurationMs } from './resolve-duration.ts';
 
 /** What the whole query is asked for; `stepMs` is 0 for an instant query. */

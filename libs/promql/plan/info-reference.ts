@@ -2,8 +2,8 @@
  * When info() looks for its info series: at the time its first argument looks at, if all of that argument looks at one time.
  * Facts: Prometheus promql/info.go (infoSelectTimestampAndOffset).
  */
-import type { Worked } from '../worked.ts';
-import { children, type PlanNode, type SubqueryNode, type TimeReference, workPerNode } from './logical-plan.ts';
+import { type Worked, workPerNode } from '../worked.ts';
+import { children, type PlanNode, type SubqueryNode, type TimeReference } from './logical-plan.ts';
 
 /** The one time that all selectors below `root` look at; undefined if there is none or there are several. */
 export function infoReference(root: PlanNode, worked: Worked): TimeReference | undefined {

@@ -8,9 +8,6 @@
 import type { Matcher } from '../../model/matcher.ts';
 import type { AggregateOp, BinaryOp, UnaryOp, ValueType, VectorMatching } from '../syntax/ast.ts';
 
-/** What going over a node is worth to whoever is told of work: a microsecond at most, as most passes make a node of a node. */
-export const workPerNode = 16;
-
 interface Node {
   readonly start: number;
   readonly order: number;

@@ -5,9 +5,9 @@
  * that were not: functions that take the name away are passed only if all series have the same one.
  */
 import { metricName } from '../../model/labels.ts';
-import type { Worked } from '../worked.ts';
+import { type Worked, workPerNode } from '../worked.ts';
 import type { AggregateNode, PlanNode, VectorSelectorNode } from './logical-plan.ts';
-import { mapChildren, workPerNode } from './logical-plan.ts';
+import { mapChildren } from './logical-plan.ts';
 
 /** Aggregations that look at the labels of the groups alone. */
 const plainAggregations: ReadonlySet<string> = new Set('sum avg count group min max stddev stdvar quantile'.split(' '));

@@ -8,9 +8,9 @@
 import { metricName } from '../../model/labels.ts';
 import type { Matcher } from '../../model/matcher.ts';
 import { isSetOp } from '../syntax/ast.ts';
-import type { Worked } from '../worked.ts';
+import { type Worked, workPerNode } from '../worked.ts';
 import type { BinaryNode, PlanNode, VectorSelectorNode } from './logical-plan.ts';
-import { mapChildren, workPerNode } from './logical-plan.ts';
+import { mapChildren } from './logical-plan.ts';
 
 /** The plan with such matchers on both sides. */
 export function propagateMatchers(node: PlanNode, worked: Worked): PlanNode {

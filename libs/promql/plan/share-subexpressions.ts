@@ -4,9 +4,9 @@
  * that are evaluated at the same steps. Of equal parts the last one is kept: where an annotation has been said twice, it points to
  * the part that Prometheus evaluates last. Not shared is what may say something that is added up over all places.
  */
-import type { Worked } from '../worked.ts';
+import { type Worked, workPerNode } from '../worked.ts';
 import type { AggregateNode, BinaryNode, CallNode, PlanNode } from './logical-plan.ts';
-import { children, mapChildren, workPerNode } from './logical-plan.ts';
+import { children, mapChildren } from './logical-plan.ts';
 
 const countingCalls: readonly string[] = ['histogram_quantile', 'histogram_quantiles'];
 const countingOfStarts: readonly string[] = ['rate', 'increase'];

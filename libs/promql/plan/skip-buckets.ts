@@ -3,8 +3,8 @@
  * Not below a subquery (its resets need the buckets), nor below anything that looks at buckets.
  * Facts: Prometheus promql/engine.go (detectHistogramStatsDecoding).
  */
-import type { Worked } from '../worked.ts';
-import { mapChildren, type PlanNode, workPerNode } from './logical-plan.ts';
+import { type Worked, workPerNode } from '../worked.ts';
+import { mapChildren, type PlanNode } from './logical-plan.ts';
 
 const statisticFunctions: ReadonlySet<string> = new Set(['histogram_count', 'histogram_sum', 'histogram_avg']);
 const bucketFunctions: ReadonlySet<string> = new Set([

@@ -5,9 +5,9 @@
  * subquery an invariant expression is evaluated at the subquery's first step alone. Facts: Prometheus promql/engine.go
  * (preprocessExprHelper, AtModifierUnsafeFunctions).
  */
-import { neverEnded, type Worked } from '../worked.ts';
+import { neverEnded, type Worked, workPerNode } from '../worked.ts';
 import { infoReference } from './info-reference.ts';
-import { mapChildren, type PlanNode, workPerNode } from './logical-plan.ts';
+import { mapChildren, type PlanNode } from './logical-plan.ts';
 
 /** Functions whose result depends on when they are evaluated, or on the timestamps of their argument. */
 const timeDependentFunctions: ReadonlySet<string> = new Set(

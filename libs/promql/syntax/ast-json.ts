@@ -1,16 +1,14 @@
 /**
  * The tree of an expression as parse_query answers it.
- * Owns that JSON. Keys stand in alphabetical order because Go writes maps so; lone bytes (see literals.ts)
+ * Owns that JSON. Keys stand in alphabetical order because Go writes maps so; lone bytes (libs/model/raw-text.ts)
  * stay half a surrogate pair, for whoever writes them. Facts: Prometheus web/api/v1/translate_ast.go.
  */
 import type { Matcher } from '../../model/matcher.ts';
-import { neverEnded, type Worked } from '../worked.ts';
+import { neverEnded, type Worked, workPerNode } from '../worked.ts';
 import type { BinaryExpr, DurationOperand, Expr, TimeModifiers } from './ast.ts';
 import { formatPlainFloat } from './go-text.ts';
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
-
-const workPerNode = 16;
 
 /** The tree as plain values, ready for JSON.stringify. Durations and times are in milliseconds. `worked` may throw to end it. */
 export function exprToJson(expr: Expr, worked: Worked = neverEnded): Json {

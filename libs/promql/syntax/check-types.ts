@@ -6,7 +6,7 @@
  * without recursion: they may be as long as the text.
  */
 import type { Matcher } from '../../model/matcher.ts';
-import type { Worked } from '../worked.ts';
+import { type Worked, workPerNode } from '../worked.ts';
 import {
   type AggregateExpr,
   aggregateParamType,
@@ -25,7 +25,6 @@ import { ParseError } from './parse-error.ts';
 /** A sound tree higher than this is refused: a limit of ours, so that everything after the parser may recurse. */
 const heightMax = 2000;
 
-const workPerNode = 16;
 /** Of a pattern, which takes some microseconds a character. */
 const workPerCharacter = 4;
 

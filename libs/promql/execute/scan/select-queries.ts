@@ -5,14 +5,8 @@
  * for each of its series.
  */
 import type { ReadQuery } from '../../../series/series-reader.ts';
-import {
-  children,
-  type MatrixSelectorNode,
-  type PlanNode,
-  type VectorSelectorNode,
-  workPerNode,
-} from '../../plan/logical-plan.ts';
-import { neverEnded, type Worked } from '../../worked.ts';
+import { children, type MatrixSelectorNode, type PlanNode, type VectorSelectorNode } from '../../plan/logical-plan.ts';
+import { neverEnded, type Worked, workPerNode } from '../../worked.ts';
 import { type Grid, gridEndMs, makeGrid, referenceMs, subqueryGrid } from '../grid.ts';
 
 /** An instant selector looks back from each step. */
